@@ -1,0 +1,92 @@
+# `make` lists what can be made. Everything happens in .venv; nothing is installed outside it but the servers
+# that `make stack` and `make vllm` build, which go to $(KASCRIBE_CACHE) (default: kascribe in the user's cache).
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.synchronised
+# The cuda extra is left out: a GPU server installs it by itself, see the README.
+EXTRAS := --extra embedded --extra dev
+
+.PHONY: help setup up selftest test lint docs stack stack-down vllm vllm-down demo lock clean bench-runtime \
+        bench-enrich bench-enrich-lengths bench-gateway bench-decoding bench-long-file chaos-vllm
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## Make .venv from the hashed lock
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Kascribe needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version). Set PYTHON=..."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.8,<1"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+up: setup  ## Run the embedded stack: broker, object store, transcriber, gateway, drop folder
+	$(BIN)/kascribe up
+
+selftest: setup  ## Prove this installation with the model that the repository carries
+	$(BIN)/kascribe selftest
+
+test: setup lint  ## Run linters, types, contracts and every test (real Kafka and MinIO where they can run)
+	$(BIN)/pytest
+
+lint: setup  ## Run ruff, mypy and import-linter, and compare the generated documents
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m kascribe.documents --check
+
+docs: setup  ## Write the generated documents anew
+	$(BIN)/python -m kascribe.documents
+
+stack: setup  ## Start a real Kafka and a real MinIO on loopback (the first time builds them)
+	$(BIN)/python -m deploy.stack up
+
+stack-down: setup  ## End exactly what `make stack` started
+	$(BIN)/python -m deploy.stack down
+
+vllm: setup  ## Start a real vLLM server on the CPU with a tiny made-up model
+	$(BIN)/python -m deploy.vllm up
+
+vllm-down: setup  ## End exactly what `make vllm` started
+	$(BIN)/python -m deploy.vllm down
+
+demo: setup  ## Drop files into a real bucket, read transcripts from a real topic, survive a broker outage
+	$(BIN)/python -m tests.demo
+
+bench-runtime: setup  ## Microseconds of runtime per record, beside raw poll in the same run
+	$(BIN)/python -m tests.benchmarks.ledger
+	$(BIN)/python -m tests.benchmarks.runtime
+
+bench-enrich: setup  ## Enrichment throughput beside a raw load generator on the same server
+	$(BIN)/python -m tests.benchmarks.enrich
+
+bench-enrich-lengths: setup  ## Transcripts of 10 to 200,000 words on a server with a small context
+	$(BIN)/python -m tests.benchmarks.enrich_lengths --limit-seconds 600
+
+bench-gateway: setup  ## What the gateway adds to direct Kafka; 200 uploads at once
+	$(BIN)/python -m tests.benchmarks.gateway
+
+bench-decoding: setup  ## Decoding, speech detection and memory on a recording of ten minutes
+	$(BIN)/python -m tests.benchmarks.long_file --model models/selftest/weights \
+	  --clip models/selftest/clips/en-digits.ogg --hours 0.1667 --pause-seconds 15
+
+chaos-vllm: setup  ## Break the language model server in every way, and count what comes out
+	$(BIN)/python -m tests.chaos.vllm_outages
+
+bench-long-file: setup  ## A four-hour file: no rebalance, bounded memory, short files pass it
+	$(BIN)/python -m tests.benchmarks.long_beside_short
+
+lock: setup  ## Resolve the dependencies anew (hashes, no addresses)
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --upgrade \
+	  --custom-compile-command "make lock" $(EXTRAS) pyproject.toml -o requirements.lock
+
+clean:  ## Remove .venv and caches of tools; built servers and models stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
