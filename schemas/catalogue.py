@@ -1,0 +1,131 @@
+"""Every setting by its names: what reads settings, prints them and documents them shares this list."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import UnionType
+from typing import Any, Final, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from schemas.settings import Settings
+
+ENVIRONMENT_PREFIX: Final = "KASCRIBE_"
+_UNITS: Final = ("seconds", "bytes")
+_KINDS: Final[dict[Any, str]] = {
+    bool: "true or false",
+    int: "integer",
+    float: "number",
+    Path: "path",
+    SecretStr: "secret",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting. ``key`` is its TOML name with its table: ``whisper.device``."""
+
+    part: str
+    name: str
+    field: FieldInfo
+
+    @property
+    def key(self) -> str:
+        """Table and name, as a TOML file and the command line have it."""
+        return f"{self.part}.{self.name}"
+
+    @property
+    def environment_name(self) -> str:
+        """The name in the environment and in a ``.env`` file."""
+        return f"{ENVIRONMENT_PREFIX}{self.part}_{self.name}".upper()
+
+    @property
+    def annotation(self) -> Any:
+        """The type without ``| None``."""
+        annotation = self.field.annotation
+        if get_origin(annotation) in (Union, UnionType):
+            return next(kind for kind in get_args(annotation) if kind is not type(None))
+        return annotation
+
+    @property
+    def secret(self) -> bool:
+        """Whether its value must never be shown. It can be read from a file: see ``_FILE`` names."""
+        return self.annotation is SecretStr
+
+    @property
+    def is_list(self) -> bool:
+        """Whether text is split at its commas."""
+        return get_origin(self.annotation) is tuple
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it is a table of names that are not ours: the librdkafka properties."""
+        return get_origin(self.annotation) is dict
+
+    @property
+    def unit(self) -> str:
+        """``seconds`` or ``bytes``: the last word of the name; empty for what has no unit."""
+        last_word = self.name.rsplit("_", 1)[-1]
+        return last_word if last_word in _UNITS else ""
+
+    @property
+    def kind(self) -> str:
+        """What a value may be, in words."""
+        if get_origin(self.annotation) is Literal:
+            return " or ".join(f"`{choice}`" for choice in get_args(self.annotation))
+        if self.is_list:
+            return "list"
+        if self.is_table:
+            return "table"
+        return _KINDS.get(self.annotation, "text")
+
+    @property
+    def default(self) -> Any:
+        """The value without any source."""
+        return self.field.get_default(call_default_factory=True)
+
+    @property
+    def meaning(self) -> str:
+        """One phrase."""
+        return self.field.description or ""
+
+
+@cache
+def settings() -> tuple[Setting, ...]:
+    """All of them, in the order of ``schemas/settings.py``."""
+    return tuple(_settings())
+
+
+@cache
+def by_environment_name() -> dict[str, Setting]:
+    """Environment name to setting, without tables, which no single name can hold."""
+    return {setting.environment_name: setting for setting in settings() if not setting.is_table}
+
+
+@cache
+def by_key() -> dict[str, Setting]:
+    """``part.name`` to setting."""
+    return {setting.key: setting for setting in settings()}
+
+
+def part_meanings() -> dict[str, str]:
+    """What each part is, in one phrase."""
+    return {name: (_part(field).__doc__ or "").strip() for name, field in Settings.model_fields.items()}
+
+
+def _settings() -> Iterator[Setting]:
+    for part, part_field in Settings.model_fields.items():
+        for name, field in _part(part_field).model_fields.items():
+            if field.default is PydanticUndefined and field.default_factory is None:
+                raise TypeError(f"{part}.{name} has no default; every setting needs one")
+            yield Setting(part, name, field)
+
+
+def _part(field: FieldInfo) -> type[BaseModel]:
+    part = field.annotation
+    if not (isinstance(part, type) and issubclass(part, BaseModel)):
+        raise TypeError(f"{part!r} is not a part of the settings")
+    return part

@@ -1,0 +1,199 @@
+"""Everything that can go wrong, and what the runtime does about it.
+
+::
+
+    KascribeError
+    ├── ConfigurationError        a setting is wrong: the process does not start
+    ├── StoreError                a model cannot be fetched, found or trusted
+    │   └── ModelNotFound         it is not on this disk
+    ├── NotDelivered              the broker did not confirm records in time
+    ├── JobCancelled              the caller withdrew the job: it completes without output
+    └── JobError                  one record failed; carries a Reason
+        ├── PermanentError        the same input fails again: dead letter at once
+        │   ├── InvalidEvent
+        │   ├── InvalidOptions
+        │   ├── SourceNotAllowed
+        │   ├── AudioTooLarge
+        │   ├── AudioTooLong
+        │   ├── AudioEmpty
+        │   ├── AudioUndecodable
+        │   └── EnrichmentInvalid
+        ├── TransientError        may pass: retry topics, then dead letter with the same reason
+        │   ├── AudioNotFound
+        │   ├── AudioForbidden
+        │   ├── DecoderCrashed
+        │   ├── EngineFailed
+        │   └── EnrichmentFailed
+        └── DependencyDown        not the record's fault: intake pauses, no attempt is counted
+
+Foreign exceptions are translated where the foreign library is called, and nowhere else.
+"""
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Reason(StrEnum):
+    """Why a record was dead-lettered. Bounded: it is a metric label and part of the contract."""
+
+    INVALID_EVENT = "invalid_event"
+    INVALID_OPTIONS = "invalid_options"
+    SOURCE_NOT_ALLOWED = "source_not_allowed"
+    AUDIO_NOT_FOUND = "audio_not_found"
+    AUDIO_FORBIDDEN = "audio_forbidden"
+    AUDIO_TOO_LARGE = "audio_too_large"
+    AUDIO_TOO_LONG = "audio_too_long"
+    AUDIO_EMPTY = "audio_empty"
+    AUDIO_UNDECODABLE = "audio_undecodable"
+    ENGINE_FAILED = "engine_failed"
+    ENRICHMENT_INVALID = "enrichment_invalid"
+    ENRICHMENT_FAILED = "enrichment_failed"
+    DEPENDENCY_DOWN = "dependency_down"
+    KILLER_RECORD = "killer_record"
+    OUTPUT_TOO_LARGE = "output_too_large"
+    INTERNAL_ERROR = "internal_error"
+
+
+class KascribeError(Exception):
+    """The root of everything that Kascribe raises on purpose."""
+
+
+class ConfigurationError(KascribeError):
+    """A setting is missing or wrong; the message names it and says what to do."""
+
+
+class StoreError(KascribeError):
+    """A model cannot be fetched, found or trusted; the message says what to do."""
+
+
+class ModelNotFound(StoreError):
+    """The model is not on this disk, and the network was not asked or may not be."""
+
+
+class NotDelivered(KascribeError):
+    """The broker did not confirm all records within the time; some of them may have arrived."""
+
+
+class JobCancelled(KascribeError):
+    """The caller withdrew the job; it completes without output."""
+
+
+class JobError(KascribeError):
+    """One record failed. ``reason`` is for machines, the message for people."""
+
+    reason: ClassVar[Reason]
+
+    @property
+    def message(self) -> str:
+        """The sentence for people."""
+        return str(self)
+
+
+class PermanentError(JobError):
+    """The same input will fail again, so it is dead-lettered at once."""
+
+    reason = Reason.INTERNAL_ERROR
+
+
+class InvalidEvent(PermanentError):
+    """The record's value is not JSON, has the wrong shape or a version that we do not know."""
+
+    reason = Reason.INVALID_EVENT
+
+
+class InvalidOptions(PermanentError):
+    """The options ask for what cannot be done: an unknown language, a task that the model lacks."""
+
+    reason = Reason.INVALID_OPTIONS
+
+
+class SourceNotAllowed(PermanentError):
+    """The URI is outside the allowed buckets or schemes; nothing was fetched."""
+
+    reason = Reason.SOURCE_NOT_ALLOWED
+
+
+class AudioTooLarge(PermanentError):
+    """The object, or what it decodes to, exceeds the limit in bytes."""
+
+    reason = Reason.AUDIO_TOO_LARGE
+
+
+class AudioTooLong(PermanentError):
+    """The audio exceeds the limit in seconds."""
+
+    reason = Reason.AUDIO_TOO_LONG
+
+
+class AudioEmpty(PermanentError):
+    """The object has no bytes, or its audio stream has no samples."""
+
+    reason = Reason.AUDIO_EMPTY
+
+
+class AudioUndecodable(PermanentError):
+    """The object is not audio, is truncated beyond use, or has no audio stream."""
+
+    reason = Reason.AUDIO_UNDECODABLE
+
+
+class EnrichmentInvalid(PermanentError):
+    """The language model's answers did not pass validation within the retries allowed."""
+
+    reason = Reason.ENRICHMENT_INVALID
+
+
+class TransientError(JobError):
+    """May pass by itself: the record is tried again later, a bounded number of times.
+
+    ``attempts`` bounds this kind of error below the runtime's own limit; None leaves it to the runtime.
+    """
+
+    reason = Reason.INTERNAL_ERROR
+    attempts: ClassVar[int | None] = None
+
+
+class AudioNotFound(TransientError):
+    """The object does not exist (yet): notifications can overtake replication."""
+
+    reason = Reason.AUDIO_NOT_FOUND
+    attempts = 3
+
+
+class AudioForbidden(TransientError):
+    """The credentials may not read the object (yet): policies propagate slowly."""
+
+    reason = Reason.AUDIO_FORBIDDEN
+    attempts = 3
+
+
+class DecoderCrashed(TransientError):
+    """The decoding child died or hung; its input is suspect, but so may the machine be."""
+
+    reason = Reason.AUDIO_UNDECODABLE
+    attempts = 2
+
+
+class EngineFailed(TransientError):
+    """Inference failed for this record although its input is sound."""
+
+    reason = Reason.ENGINE_FAILED
+
+
+class EnrichmentFailed(TransientError):
+    """The language model server failed this request."""
+
+    reason = Reason.ENRICHMENT_FAILED
+
+
+class DependencyDown(JobError):
+    """A service that every record needs does not answer; intake pauses until it does.
+
+    ``dependency`` is a bounded name such as ``s3`` or ``vllm``: it is a metric label.
+    """
+
+    reason = Reason.DEPENDENCY_DOWN
+
+    def __init__(self, dependency: str, message: str) -> None:
+        super().__init__(message)
+        self.dependency = dependency

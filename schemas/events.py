@@ -1,0 +1,202 @@
+"""Events: what travels on the topics, one frozen model each.
+
+``schema_version`` is ``major.minor``: unknown fields are ignored, an unknown major version is refused.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from pydantic import Field, field_validator
+
+from schemas.errors import Reason
+from schemas.options import EnrichOptions, ExportFormat, Lane, TranscribeOptions
+from schemas.transcript import (
+    Contract,
+    LanguageGuess,
+    Provenance,
+    QualityFlag,
+    StageTiming,
+    TranscriptStatus,
+    Usage,
+)
+
+EVENT_SCHEMA_VERSION = "1.0"
+INLINE_TEXT_BYTES = 65_536
+"""Longer texts travel in the bucket alone, so no event nears the broker's limit of a megabyte."""
+
+
+class Event(Contract):
+    """Parent of the events."""
+
+    ce_type: ClassVar[str]
+
+    schema_version: str = EVENT_SCHEMA_VERSION
+    event_id: str = Field(description="Unique per event; a redelivered job repeats its event's id.")
+    occurred_at: datetime
+
+    @field_validator("schema_version")
+    @classmethod
+    def _known_major(cls, value: str) -> str:
+        if value.split(".")[0] != EVENT_SCHEMA_VERSION.split(".")[0]:
+            raise ValueError(f"schema_version {value!r} is not understood; this release reads 1.x")
+        return value
+
+
+class AudioReference(Event):
+    """``audio.references``: please transcribe this object."""
+
+    ce_type = "kascribe.audio.reference.v1"
+
+    uri: str = Field(description="s3://bucket/key, the key not encoded.", examples=["s3://audio/call.wav"])
+    version_id: str | None = None
+    etag: str | None = None
+    idempotency_key: str | None = Field(
+        default=None,
+        max_length=512,
+        description="Two references with the same key are one job; None derives it from object and options.",
+    )
+    options: TranscribeOptions = TranscribeOptions()
+    enrich: EnrichOptions | None = None
+    lane: Lane = Lane.BULK
+    tenant: str = Field(default="default", max_length=128)
+    metadata: dict[str, str] = Field(default_factory=dict, description="Echoed in every event of the job.")
+
+
+class SourceObject(Contract):
+    """The object that was read, as it was when it was read."""
+
+    uri: str
+    version_id: str | None = None
+    etag: str | None = None
+    sha256: str
+    object_size_bytes: int
+    content_type: str | None = None
+
+
+class JobEvent(Event):
+    """Parent of what is said about a job."""
+
+    job_id: str
+    tenant: str = "default"
+    lane: Lane = Lane.BULK
+    metadata: dict[str, str] = Field(default_factory=dict)
+
+
+class TranscriptEvent(JobEvent):
+    """``audio.transcripts``: the job is done; the whole transcript is at ``transcript_uri``."""
+
+    ce_type = "kascribe.audio.transcript.v1"
+
+    idempotency_key: str
+    status: TranscriptStatus
+    source: SourceObject
+    source_changed: bool = Field(
+        default=False, description="The object was overwritten after the event; the current version was used."
+    )
+    reused: bool = Field(default=False, description="The result of an earlier job with the same audio.")
+    language: str | None = None
+    language_probability: float | None = None
+    all_language_probs: tuple[LanguageGuess, ...] = ()
+    audio_duration_seconds: float
+    speech_duration_seconds: float
+    text: str | None = Field(default=None, description="None when longer than 65,536 bytes: see transcript_uri.")
+    segment_count: int
+    flags: tuple[QualityFlag, ...] = ()
+    transcript_uri: str
+    exports: dict[ExportFormat, str] = Field(default_factory=dict, description="Format to URI.")
+    enrich: EnrichOptions | None = None
+    provenance: Provenance
+    timing: StageTiming
+    usage: Usage
+
+
+class CancellationEvent(Event):
+    """``audio.cancellations``: nobody wants this job any more; whoever runs it may stop."""
+
+    ce_type = "kascribe.audio.cancellation.v1"
+
+    job_id: str
+    reference_event_ids: tuple[str, ...] = Field(
+        default=(), description="The references that are withdrawn; empty: all that came before this event."
+    )
+
+
+class Phase(StrEnum):
+    """Where a job is."""
+
+    ACCEPTED = "accepted"
+    FETCHING = "fetching"
+    DECODING = "decoding"
+    TRANSCRIBING = "transcribing"
+    ENRICHING = "enriching"
+    RETRYING = "retrying"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class Failure(Contract):
+    """Why a job failed, for machines and for people."""
+
+    reason: Reason
+    message: str
+    attempt: int = Field(description="Counts from 1.")
+    dead_letter_topic: str | None = None
+
+
+class ProgressEvent(JobEvent):
+    """``audio.progress``: best effort while a job runs; exactly one COMPLETED or FAILED is reliable."""
+
+    ce_type = "kascribe.audio.progress.v1"
+
+    phase: Phase
+    stage: str = Field(description="The consumer that says so: transcriber or enricher.")
+    fraction: float | None = Field(default=None, ge=0, le=1, description="Of the audio that is done.")
+    text: str | None = Field(default=None, description="What was heard since the last progress event.")
+    failure: Failure | None = None
+
+
+class TokenUsage(Contract):
+    """What the language model counted."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    requests: int = 0
+
+
+class EnrichmentStatus(StrEnum):
+    """How one profile ended. ``skipped``: there was no text to work on."""
+
+    COMPLETED = "completed"
+    INVALID = "invalid"
+    SKIPPED = "skipped"
+
+
+class EnrichmentResult(Contract):
+    """What one profile (or the free instruction) gave."""
+
+    profile: str = Field(description="The profile's name; ``instruction`` for a free instruction.")
+    profile_version: str
+    status: EnrichmentStatus
+    output: dict[str, Any] | str | None = Field(default=None, description="By the profile's JSON schema, or text.")
+    citations: tuple[int, ...] = Field(default=(), description="Segment ids that the output rests on.")
+    coverage: float = Field(ge=0, le=1, description="Share of the segments that the model has seen.")
+    truncated: bool = False
+    failure: Failure | None = None
+    usage: TokenUsage = TokenUsage()
+    seconds: float = 0.0
+
+
+class EnrichmentEvent(JobEvent):
+    """``audio.enrichments``: what the language model made of a transcript."""
+
+    ce_type = "kascribe.audio.enrichment.v1"
+
+    transcript_uri: str
+    language: str | None = None
+    model: str
+    results: tuple[EnrichmentResult, ...] = Field(description="Inline when small, else see results_uri.")
+    results_uri: str
+    usage: TokenUsage
+    total_seconds: float

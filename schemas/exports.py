@@ -1,0 +1,130 @@
+"""A transcript in the forms that other tools read. Pure."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import ceil
+from typing import Any, Final
+
+from schemas.cues import Cue, cues
+from schemas.options import ExportFormat
+from schemas.results import EXPORT_EXTENSIONS
+from schemas.transcript import Segment, Transcript
+
+SEEK_FRAMES_PER_SECOND: Final = 100
+"""OpenAI counts ``seek`` in Whisper's frames of 10 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exporter:
+    """One form: how it is made, and what it is called on the wire and on disk."""
+
+    render: Callable[[Transcript], str]
+    content_type: str
+    extension: str
+
+
+def to_json(transcript: Transcript) -> str:
+    """OpenAI's ``json``: the text and what was billed for. The whole transcript is the stored body."""
+    return _dumped({"text": transcript.text, "usage": _usage(transcript)})
+
+
+def to_verbose_json(transcript: Transcript) -> str:
+    """OpenAI's ``verbose_json``; ``language`` is the code. We keep no token ids, so ``tokens`` is empty."""
+    body: dict[str, Any] = {
+        "task": transcript.task.value,
+        "language": transcript.language,
+        "duration": transcript.audio.audio_duration_seconds,
+        "text": transcript.text,
+        "segments": [_verbose_segment(segment) for segment in transcript.segments],
+    }
+    words = [word for segment in transcript.segments for word in segment.words or ()]
+    if transcript.options.word_timestamps:
+        body["words"] = [{"word": w.word.strip(), "start": w.start, "end": w.end} for w in words]
+    return _dumped(body | {"usage": _usage(transcript)})
+
+
+def to_text(transcript: Transcript) -> str:
+    """The text alone, ending in a line feed."""
+    return f"{transcript.text.strip()}\n"
+
+
+def to_srt(transcript: Transcript) -> str:
+    """SubRip: numbered cues, times with a comma, blank line between."""
+    return "".join(
+        f"{number}\n{_time(cue.start_ms, ',')} --> {_time(cue.end_ms, ',')}\n{_srt_text(cue)}\n\n"
+        for number, cue in enumerate(cues(transcript.segments), 1)
+    )
+
+
+def to_vtt(transcript: Transcript) -> str:
+    """WebVTT: the text escaped, channels as voices."""
+    blocks = (
+        f"{_time(cue.start_ms, '.')} --> {_time(cue.end_ms, '.')}\n{_vtt_text(cue)}\n\n"
+        for cue in cues(transcript.segments)
+    )
+    return "WEBVTT\n\n" + "".join(blocks)
+
+
+def to_tsv(transcript: Transcript) -> str:
+    """Tab-separated: start and end in whole milliseconds, and one segment's text per line."""
+    rows = (
+        f"{round(segment.start * 1000)}\t{round(segment.end * 1000)}\t{' '.join(segment.text.split())}\n"
+        for segment in transcript.segments
+    )
+    return "start\tend\ttext\n" + "".join(rows)
+
+
+def _exporter(export_format: ExportFormat, render: Callable[[Transcript], str], content_type: str) -> Exporter:
+    return Exporter(render, content_type, EXPORT_EXTENSIONS[export_format])
+
+
+EXPORTERS: Final[Mapping[ExportFormat, Exporter]] = {
+    ExportFormat.JSON: _exporter(ExportFormat.JSON, to_json, "application/json"),
+    ExportFormat.VERBOSE_JSON: _exporter(ExportFormat.VERBOSE_JSON, to_verbose_json, "application/json"),
+    ExportFormat.TEXT: _exporter(ExportFormat.TEXT, to_text, "text/plain; charset=utf-8"),
+    ExportFormat.SRT: _exporter(ExportFormat.SRT, to_srt, "application/x-subrip; charset=utf-8"),
+    ExportFormat.VTT: _exporter(ExportFormat.VTT, to_vtt, "text/vtt; charset=utf-8"),
+    ExportFormat.TSV: _exporter(ExportFormat.TSV, to_tsv, "text/tab-separated-values; charset=utf-8"),
+}
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _usage(transcript: Transcript) -> dict[str, Any]:
+    return {"type": "duration", "seconds": ceil(transcript.audio.audio_duration_seconds)}
+
+
+def _verbose_segment(segment: Segment) -> dict[str, Any]:
+    return {
+        "id": segment.id,
+        "seek": round(segment.start * SEEK_FRAMES_PER_SECOND),
+        "start": segment.start,
+        "end": segment.end,
+        "text": segment.text,
+        "tokens": [],
+        "temperature": segment.temperature,
+        "avg_logprob": segment.avg_logprob,
+        "compression_ratio": segment.compression_ratio,
+        "no_speech_prob": segment.no_speech_prob,
+    }
+
+
+def _time(milliseconds: int, separator: str) -> str:
+    seconds, rest = divmod(milliseconds, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{seconds:02}{separator}{rest:03}"
+
+
+def _srt_text(cue: Cue) -> str:
+    # SubRip has no escape; an arrow in the text would read as a time line.
+    text = "\n".join(cue.lines).replace("-->", "->")
+    return text if cue.channel is None else f"[{cue.channel}] {text}"
+
+
+def _vtt_text(cue: Cue) -> str:
+    text = "\n".join(cue.lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text if cue.channel is None else f"<v Channel {cue.channel}>{text}"

@@ -1,0 +1,112 @@
+"""What a record has been through, as headers: attempts, where it was first read, when it may run again.
+
+A record keeps its history through retry topics, dead letters and redrives, and with it the coordinates that
+own its job. Ours are ``kascribe-*``, in decimal digits. Beside them stand the three that Spring for Apache Kafka's
+retry topics have (``RetryTopicHeaders``): a 4-byte big-endian int, and two BigIntegers of epoch milliseconds.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.records import Coordinates, Headers, Record
+
+ATTEMPT: Final = "kascribe-attempt"
+DUE_MS: Final = "kascribe-due-ms"
+ORIGIN_TOPIC: Final = "kascribe-origin-topic"
+ORIGIN_PARTITION: Final = "kascribe-origin-partition"
+ORIGIN_OFFSET: Final = "kascribe-origin-offset"
+FIRST_SEEN_MS: Final = "kascribe-first-seen-ms"
+SPRING_ATTEMPTS: Final = "retry_topic-attempts"
+SPRING_BACKOFF_TIMESTAMP: Final = "retry_topic-backoff-timestamp"
+SPRING_ORIGINAL_TIMESTAMP: Final = "retry_topic-original-timestamp"
+
+NAMES: Final = frozenset(
+    {
+        ATTEMPT,
+        DUE_MS,
+        ORIGIN_TOPIC,
+        ORIGIN_PARTITION,
+        ORIGIN_OFFSET,
+        FIRST_SEEN_MS,
+        SPRING_ATTEMPTS,
+        SPRING_BACKOFF_TIMESTAMP,
+        SPRING_ORIGINAL_TIMESTAMP,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """``attempt`` counts from 1 and is the one to run; ``due_ms`` is None when that may happen now."""
+
+    attempt: int
+    origin: Coordinates
+    first_seen_ms: int
+    due_ms: int | None = None
+
+
+def read(record: Record) -> History:
+    """The history of a record; that of a first attempt where headers are absent or make no sense."""
+    return History(
+        attempt=max(1, _number(record, ATTEMPT) or _big_endian(record, SPRING_ATTEMPTS) or 1),
+        origin=_origin(record) or record.coordinates,
+        first_seen_ms=_number(record, FIRST_SEEN_MS) or record.timestamp_ms,
+        due_ms=due_at(record),
+    )
+
+
+def due_at(record: Record) -> int | None:
+    """When a record may run, in milliseconds since the epoch; None when it may run at once."""
+    return _number(record, DUE_MS) or _big_endian(record, SPRING_BACKOFF_TIMESTAMP)
+
+
+def write(history: History, headers: Headers) -> Headers:
+    """``headers`` with this history in place of any other. All other headers keep their order and repetitions."""
+    written: list[tuple[str, bytes | None]] = [
+        (ATTEMPT, _digits(history.attempt)),
+        (ORIGIN_TOPIC, history.origin.topic.encode()),
+        (ORIGIN_PARTITION, _digits(history.origin.partition)),
+        (ORIGIN_OFFSET, _digits(history.origin.offset)),
+        (FIRST_SEEN_MS, _digits(history.first_seen_ms)),
+        (SPRING_ATTEMPTS, history.attempt.to_bytes(4, "big", signed=True)),
+        (SPRING_ORIGINAL_TIMESTAMP, big_integer(history.first_seen_ms)),
+    ]
+    if history.due_ms is not None:
+        written += [
+            (DUE_MS, _digits(history.due_ms)),
+            (SPRING_BACKOFF_TIMESTAMP, big_integer(history.due_ms)),
+        ]
+    return (*without(headers), *written)
+
+
+def without(headers: Headers) -> Headers:
+    """The headers that are not history."""
+    return tuple(header for header in headers if header[0] not in NAMES)
+
+
+def big_integer(number: int) -> bytes:
+    """A number as Java's ``BigInteger.toByteArray``: big-endian two's complement, no byte more than needed."""
+    return number.to_bytes((number if number >= 0 else ~number).bit_length() // 8 + 1, "big", signed=True)
+
+
+def _origin(record: Record) -> Coordinates | None:
+    topic = record.header(ORIGIN_TOPIC)
+    partition, offset = _number(record, ORIGIN_PARTITION), _number(record, ORIGIN_OFFSET)
+    if not topic or partition is None or offset is None:
+        return None
+    return Coordinates(topic.decode("utf-8", "replace"), partition, offset)
+
+
+def _digits(number: int) -> bytes:
+    return str(number).encode()
+
+
+def _number(record: Record, name: str) -> int | None:
+    value = record.header(name)
+    return int(value) if value and len(value) < 20 and value.isdigit() else None
+
+
+def _big_endian(record: Record, name: str) -> int | None:
+    value = record.header(name)
+    number = int.from_bytes(value, "big", signed=True) if value and len(value) <= 8 else 0
+    return number if number > 0 else None

@@ -1,0 +1,45 @@
+"""Who a job is. Identities are digests, so they need no database and no coordination."""
+
+import hashlib
+import json
+
+from schemas.options import EnrichOptions, TranscribeOptions
+
+JOB_ID_CHARACTERS = 32
+
+
+def _digest(*parts: str) -> str:
+    # Length prefixes: no two different lists of parts can give the same bytes.
+    material = "".join(f"{len(part.encode())}:{part}" for part in parts)
+    return hashlib.sha256(material.encode()).hexdigest()
+
+
+def job_id(idempotency_key: str) -> str:
+    """The job that a key names: 32 hexadecimal characters, safe in object keys and in URLs."""
+    return _digest("job", idempotency_key)[:JOB_ID_CHARACTERS]
+
+
+def options_digest(options: TranscribeOptions) -> str:
+    """Equal for options that give equal words; the exports do not count."""
+    values = options.for_digest().model_dump(mode="json", exclude={"exports"})
+    return _digest("options", json.dumps(values, sort_keys=True, ensure_ascii=False))
+
+
+def notification_key(*, bucket: str, key: str, version: str, options: TranscribeOptions) -> str:
+    """The idempotency key of a dropped object. ``version`` is its version id, else its etag."""
+    return _digest("notification", bucket, key, version, options_digest(options))
+
+
+def reference_key(*, uri: str, version: str, options: TranscribeOptions) -> str:
+    """The idempotency key of a reference whose publisher gave none."""
+    return _digest("reference", uri, version, options_digest(options))
+
+
+def content_key(*, audio_sha256: str, options: TranscribeOptions, model_sha256: str) -> str:
+    """The identity of a result: the same bytes, options and model give the same transcript."""
+    return _digest("content", audio_sha256, options_digest(options), model_sha256)
+
+
+def enrich_digest(options: EnrichOptions) -> str:
+    """Equal for what asks the enricher for the same; one job has one result per digest."""
+    return _digest("enrich", json.dumps(options.model_dump(mode="json"), sort_keys=True, ensure_ascii=False))

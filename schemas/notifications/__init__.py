@@ -1,0 +1,26 @@
+"""Bucket notifications, as the object stores and their bridges word them, to one form.
+
+::
+
+    value ──▶ unwrap (SNS, SQS, a batch) ──▶ store's record or EventBridge event ──▶ ObjectCreated | Skipped
+
+A notification is a hint: stores repeat, reorder and lose them. What it names is looked up before it is used.
+"""
+
+from schemas.notifications.events import Dialect, Notification, ObjectCreated, Skipped
+from schemas.notifications.ownership import is_our_own
+from schemas.notifications.parsing import parse_notification, split_notification
+from schemas.notifications.references import RequestedOptions, requested_options, to_reference
+
+__all__ = [
+    "Dialect",
+    "Notification",
+    "ObjectCreated",
+    "RequestedOptions",
+    "Skipped",
+    "is_our_own",
+    "parse_notification",
+    "requested_options",
+    "split_notification",
+    "to_reference",
+]

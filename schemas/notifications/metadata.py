@@ -1,0 +1,60 @@
+"""User metadata as the stores report it, to plain names and readable values."""
+
+import re
+from collections.abc import Mapping
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from typing import Final
+from urllib.parse import unquote
+
+PREFIX: Final = "x-amz-meta-"
+_PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
+
+
+def plain_metadata(reported: Mapping[str, str]) -> dict[str, str]:
+    """Lower-case names without ``x-amz-meta-`` and with ``-`` for ``_``; values as their writer meant them.
+
+    System metadata (``content-type``) that MinIO reports beside the user's is left out.
+    """
+    found: dict[str, str] = {}
+    for reported_name, value in reported.items():
+        name = reported_name.strip().lower().replace("_", "-")
+        if name.startswith(PREFIX):
+            found[name.removeprefix(PREFIX)] = readable(value)
+    return found
+
+
+def readable(value: str) -> str:
+    """A header's value as text: S3 metadata is ASCII, so clients encode, and each in its own way.
+
+    RFC 2047 words (AWS answers with these), percent-encoding, and UTF-8 that was read as Latin-1.
+    """
+    text = value.strip()
+    if "=?" in text and "?=" in text:
+        return _rfc2047(text)
+    if _PERCENT.search(text):
+        return _percent(text)
+    return text if text.isascii() else _latin1(text)
+
+
+def _rfc2047(text: str) -> str:
+    try:
+        decoded = str(make_header(decode_header(text)))
+        decoded.encode()  # UTF-7 can smuggle half a character in, which no event can carry
+        return decoded
+    except (HeaderParseError, LookupError, UnicodeError, ValueError):
+        return text
+
+
+def _percent(text: str) -> str:
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        return text
+
+
+def _latin1(text: str) -> str:
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text

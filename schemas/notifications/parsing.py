@@ -1,0 +1,210 @@
+"""A message's bytes to what it says."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from schemas.errors import InvalidEvent
+from schemas.notifications.events import Dialect, Notification, ObjectCreated, Skipped
+from schemas.notifications.keys import decode_key
+from schemas.notifications.metadata import plain_metadata
+from schemas.notifications.shapes import EventBridgeEvent, Json, S3Record
+
+WRAPPING_LIMIT: Final = 6
+"""Envelopes inside envelopes; the deepest real one (a batch of SQS messages with SNS inside) has four."""
+
+EVENTS_LIMIT: Final = 10_000
+"""Events in one message; a 1 MiB message cannot hold as many of the smallest real ones."""
+
+NEW_AUDIO: Final = frozenset({"Put", "Post", "Copy", "CompleteMultipartUpload"})
+EVENTBRIDGE_NAMES: Final = {"PutObject": "Put", "POST Object": "Post", "CopyObject": "Copy"}
+TEST_EVENT: Final = "s3:TestEvent"
+_DIALECTS: Final = {
+    "minio:s3": Dialect.MINIO,
+    "rustfs:s3": Dialect.RUSTFS,
+    "ceph:s3": Dialect.CEPH,
+    "aws:s3": Dialect.AWS,
+}
+Read = TypeVar("Read", S3Record, EventBridgeEvent)
+_METADATA_IS_REPORTED: Final = frozenset({Dialect.MINIO, Dialect.RUSTFS})
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    """One event inside its envelopes. ``named`` is the message's ``Key``, when the event is alone in it."""
+
+    body: Json
+    via: tuple[str, ...]
+    named: str | None = None
+
+
+def parse_notification(value: bytes | None) -> Notification:
+    """What a message says. Raises InvalidEvent when it is no bucket notification that we know."""
+    created: list[ObjectCreated] = []
+    skipped: list[Skipped] = []
+    for leaf in _leaves(value):
+        said = _without_folders(_said(leaf))
+        if isinstance(said, Skipped):
+            skipped.append(said)
+        else:
+            created.append(said)
+    return Notification(tuple(created), tuple(skipped))
+
+
+def split_notification(value: bytes | None) -> tuple[tuple[ObjectCreated, bytes], ...]:
+    """The new objects, each with a message that names it alone and means the same. Raises InvalidEvent."""
+    parts = []
+    for leaf in _leaves(value):
+        said = _without_folders(_said(leaf))
+        if isinstance(said, ObjectCreated):
+            alone = leaf.body if "detail" in leaf.body else {"Records": [leaf.body]}
+            parts.append((said, json.dumps(alone, ensure_ascii=False, separators=(",", ":")).encode()))
+    return tuple(parts)
+
+
+def _leaves(value: bytes | None) -> list[_Leaf]:
+    if value is None:
+        raise InvalidEvent("the notification is a tombstone; expected a bucket notification as JSON")
+    leaves: list[_Leaf] = []
+    for leaf in _unwrapped(_json(value), (), WRAPPING_LIMIT):
+        leaves.append(leaf)
+        if len(leaves) > EVENTS_LIMIT:
+            raise InvalidEvent(f"the notification holds more than {EVENTS_LIMIT:,} events")
+    return leaves
+
+
+def _json(text: bytes | str) -> Any:
+    try:
+        return from_json(text)
+    except ValueError as error:
+        raise InvalidEvent(f"the notification is not JSON: {error}") from error
+
+
+def _unwrapped(message: Any, via: tuple[str, ...], depth: int) -> Iterator[_Leaf]:
+    if depth == 0:
+        raise InvalidEvent(f"the notification has more than {WRAPPING_LIMIT} envelopes")
+    if isinstance(message, list):
+        for element in message:
+            yield from _unwrapped(element, via, depth - 1)
+        return
+    if not isinstance(message, dict):
+        raise InvalidEvent("the notification is JSON but no object")
+    inner = _wrapped_message(message)
+    if inner is not None:
+        bridge, text = inner
+        yield from _unwrapped(_json(text), (*via, bridge), depth - 1)
+    elif "Records" in message or "Messages" in message:
+        yield from _batch(message, via, depth)
+    else:
+        yield _Leaf(message, via)
+
+
+def _wrapped_message(message: Json) -> tuple[str, str] | None:
+    candidates = (
+        ("sns", message.get("Message") if message.get("Type") == "Notification" else None),
+        ("sns", message["Sns"].get("Message") if isinstance(message.get("Sns"), dict) else None),
+        ("sqs", message.get("Body")),
+        ("sqs", message.get("body")),
+    )
+    return next(((bridge, text) for bridge, text in candidates if isinstance(text, str)), None)
+
+
+def _batch(message: Json, via: tuple[str, ...], depth: int) -> Iterator[_Leaf]:
+    records = message.get("Records", message.get("Messages"))
+    if not isinstance(records, list) or not records:
+        raise InvalidEvent("the notification's Records is no list of events")
+    named = message.get("Key") if len(records) == 1 and isinstance(message.get("Key"), str) else None
+    for record in records:
+        if isinstance(record, dict) and "s3" in record:
+            yield _Leaf(record, via, named)
+        else:
+            yield from _unwrapped(record, via, depth - 1)
+
+
+def _said(leaf: _Leaf) -> ObjectCreated | Skipped:
+    body = leaf.body
+    if body.get("Event") == TEST_EVENT:
+        return Skipped(TEST_EVENT, "the store tests its configuration")
+    if body.get("Type") in ("SubscriptionConfirmation", "UnsubscribeConfirmation"):
+        return Skipped(str(body["Type"]), "SNS tells about a subscription")
+    if "detail-type" in body:
+        return _from_eventbridge(leaf)
+    return _from_record(leaf)
+
+
+def _from_record(leaf: _Leaf) -> ObjectCreated | Skipped:
+    name = str(leaf.body.get("eventName") or "").removeprefix("s3:")
+    if name and not _is_new_audio(name):
+        return Skipped(name, "not an object's creation")
+    record = _validated(S3Record, leaf.body)
+    dialect = _DIALECTS.get(record.event_source, Dialect.OTHER)
+    found, bucket = record.s3.object, record.s3.bucket.name
+    size = found.size
+    if size is None and dialect in _METADATA_IS_REPORTED:
+        size = 0  # omitempty: these two leave the size of an empty object out
+    metadata = found.user_metadata
+    if metadata is None and dialect in _METADATA_IS_REPORTED:
+        metadata = {}
+    return ObjectCreated(
+        dialect=dialect,
+        bucket=bucket,
+        key=decode_key(found.key, dialect=dialect, bucket=bucket, named=leaf.named),
+        version_id=found.version_id,
+        etag=_unquoted(found.etag),
+        object_size_bytes=size,
+        sequencer=found.sequencer,
+        user_metadata=None if metadata is None else plain_metadata(metadata),
+        event_time=record.event_time,
+        event_name=name,
+        via=leaf.via,
+    )
+
+
+def _from_eventbridge(leaf: _Leaf) -> ObjectCreated | Skipped:
+    detail_type = leaf.body["detail-type"]
+    if detail_type != "Object Created":
+        return Skipped(str(detail_type)[:200], "not an object's creation")
+    event = _validated(EventBridgeEvent, leaf.body)
+    found, reason = event.detail.object, event.detail.reason
+    return ObjectCreated(
+        dialect=Dialect.EVENTBRIDGE,
+        bucket=event.detail.bucket.name,
+        key=found.key,
+        version_id=found.version_id,
+        etag=_unquoted(found.etag),
+        object_size_bytes=found.size,
+        sequencer=found.sequencer,
+        user_metadata=None,
+        event_time=event.time,
+        event_name=f"ObjectCreated:{EVENTBRIDGE_NAMES.get(reason, reason or 'Put')}",
+        via=leaf.via,
+    )
+
+
+def _without_folders(said: ObjectCreated | Skipped) -> ObjectCreated | Skipped:
+    # Consoles show a folder by an empty object whose key ends in a slash.
+    if isinstance(said, ObjectCreated) and said.key.endswith("/"):
+        return Skipped(said.event_name, "a folder's marker")
+    return said
+
+
+def _is_new_audio(name: str) -> bool:
+    family, _, kind = name.partition(":")
+    return family == "ObjectCreated" and kind in NEW_AUDIO
+
+
+def _unquoted(etag: str | None) -> str | None:
+    return etag.strip('"') if etag else None
+
+
+def _validated(kind: type[Read], body: Json) -> Read:
+    try:
+        return kind.model_validate(body)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)[:5]
+        sentences = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in problems)
+        raise InvalidEvent(f"not a bucket notification that we know: {sentences}") from error

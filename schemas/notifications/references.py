@@ -1,0 +1,120 @@
+"""A dropped object to the reference that stands for it; its user metadata carries the job's options."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from schemas import identity
+from schemas.errors import InvalidOptions
+from schemas.events import AudioReference
+from schemas.notifications.events import ObjectCreated
+from schemas.notifications.metadata import PREFIX
+from schemas.options import EnrichOptions, Lane, TranscribeOptions
+
+OPTION_NAMES: Final[Mapping[str, tuple[str, str]]] = {
+    "language": ("options", "language"),
+    "task": ("options", "task"),
+    "word-timestamps": ("options", "word_timestamps"),
+    "channels": ("options", "channels"),
+    "initial-prompt": ("options", "initial_prompt"),
+    "hotwords": ("options", "hotwords"),
+    "beam-size": ("options", "beam_size"),
+    "vad": ("options", "vad"),
+    "model": ("options", "model"),
+    "exports": ("options", "exports"),
+    "enrich": ("enrich", "profiles"),
+    "instruction": ("enrich", "instruction"),
+    "enrich-language": ("enrich", "language"),
+    "lane": ("job", "lane"),
+    "tenant": ("job", "tenant"),
+    "idempotency-key": ("job", "idempotency_key"),
+}
+"""Metadata names, after ``x-amz-meta-``, that are options; every other one is echoed in the job's events."""
+
+Asked = TypeVar("Asked", bound=BaseModel)
+
+_LISTS: Final = frozenset({"exports", "profiles"})
+_FREE_TEXT: Final = frozenset(
+    {"initial_prompt", "hotwords", "instruction", "idempotency_key", "tenant", "model", "language"}
+)
+
+
+class _JobFields(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    lane: Lane = Lane.BULK
+    tenant: str = Field(default="default", min_length=1, max_length=128)
+    idempotency_key: str | None = Field(default=None, min_length=1, max_length=512)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedOptions:
+    """What the metadata of one object asks for."""
+
+    options: TranscribeOptions
+    enrich: EnrichOptions | None
+    lane: Lane
+    tenant: str
+    idempotency_key: str | None
+    metadata: Mapping[str, str]
+
+
+def requested_options(user_metadata: Mapping[str, str]) -> RequestedOptions:
+    """The options in plain user metadata (see ``plain_metadata``). Raises InvalidOptions naming the headers."""
+    fields: dict[str, dict[str, Any]] = {"options": {}, "enrich": {}, "job": {}}
+    echoed: dict[str, str] = {}
+    for name, value in user_metadata.items():
+        if name in OPTION_NAMES:
+            part, field = OPTION_NAMES[name]
+            fields[part][field] = _option_value(field, value)
+        else:
+            echoed[name] = value
+    enrich = _validated(EnrichOptions, "enrich", fields["enrich"])
+    job = _validated(_JobFields, "job", fields["job"])
+    return RequestedOptions(
+        options=_validated(TranscribeOptions, "options", fields["options"]),
+        enrich=enrich if enrich.asks_for_anything else None,
+        lane=job.lane,
+        tenant=job.tenant,
+        idempotency_key=job.idempotency_key,
+        metadata=echoed,
+    )
+
+
+def to_reference(created: ObjectCreated, requested: RequestedOptions, *, now: datetime) -> AudioReference:
+    """The reference that stands for a dropped object; equal notifications give an equal idempotency key."""
+    key = requested.idempotency_key or identity.notification_key(
+        bucket=created.bucket, key=created.key, version=created.version, options=requested.options
+    )
+    return AudioReference(
+        event_id=identity.job_id(key),
+        occurred_at=created.event_time or now,
+        uri=created.uri,
+        version_id=created.version_id,
+        etag=created.etag,
+        idempotency_key=key,
+        options=requested.options,
+        enrich=requested.enrich,
+        lane=requested.lane,
+        tenant=requested.tenant,
+        metadata=dict(requested.metadata),
+    )
+
+
+def _option_value(field: str, value: str) -> Any:
+    if field in _LISTS:
+        return tuple(part.strip().lower() for part in value.split(",") if part.strip())
+    return value if field in _FREE_TEXT else value.strip().lower()
+
+
+def _validated(kind: type[Asked], part: str, fields: Mapping[str, Any]) -> Asked:
+    try:
+        return kind.model_validate(dict(fields))
+    except ValidationError as error:
+        headers = {field: PREFIX + name for name, (owner, field) in OPTION_NAMES.items() if owner == part}
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        sentences = "; ".join(f"{headers.get(str(p['loc'][0]), part)}: {p['msg']}" for p in problems)
+        raise InvalidOptions(f"the object's metadata asks for what cannot be: {sentences}") from error

@@ -1,0 +1,66 @@
+"""Addresses of objects, which of them a reference may name, and what an object store's refusals mean."""
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+from schemas.errors import AudioForbidden, AudioNotFound, DependencyDown, JobError, SourceNotAllowed
+from schemas.settings import S3Settings
+
+SCHEME: Final = "s3://"
+S3: Final = "s3"
+"""The dependency's name, as DependencyDown carries it."""
+
+MISSING: Final = frozenset({"NoSuchKey", "NoSuchVersion", "NoSuchBucket", "KeyTooLongError", "InvalidBucketName"})
+BAD_CREDENTIALS: Final = frozenset(
+    {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "RequestTimeTooSkewed"}
+)
+BUSY: Final = frozenset({"RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequests"})
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectAddress:
+    """A bucket and a key. The key is the object's own: nothing in it is encoded."""
+
+    bucket: str
+    key: str
+
+    @classmethod
+    def parse(cls, uri: str) -> Self:
+        """The address in ``s3://bucket/key``. Raises SourceNotAllowed for any other form."""
+        bucket, separator, key = uri.removeprefix(SCHEME).partition("/")
+        if not uri.startswith(SCHEME) or not bucket or not separator or not key:
+            raise SourceNotAllowed(f"{uri[:200]!r} is not of the form s3://bucket/key; nothing was fetched")
+        return cls(bucket, key)
+
+    @property
+    def uri(self) -> str:
+        """``s3://bucket/key``."""
+        return f"{SCHEME}{self.bucket}/{self.key}"
+
+
+def allowed_address(uri: str, settings: S3Settings) -> ObjectAddress:
+    """The address, when references may name it. Raises SourceNotAllowed."""
+    address = ObjectAddress.parse(uri)
+    allowed = settings.allowed_buckets or (settings.bucket,)
+    if address.bucket not in allowed:
+        raise SourceNotAllowed(
+            f"bucket {address.bucket!r} is not allowed (only {', '.join(allowed)}); nothing was fetched; "
+            "KASCRIBE_S3_ALLOWED_BUCKETS widens them"
+        )
+    return address
+
+
+def refusal(*, status: int, code: str, message: str) -> JobError:
+    """What a store's error answer means for the record at hand.
+
+    ``status`` is HTTP's, ``code`` the store's own word, which a HEAD request does not have. Wrong credentials
+    are every record's trouble, so they count as the store being down; a refusal of one object does not.
+    """
+    if code in BAD_CREDENTIALS or code in BUSY or status >= 500 or status in (408, 429):
+        return DependencyDown(S3, message)
+    if code in MISSING or status in (404, 405):
+        # 405 is how a version that is a delete marker answers.
+        return AudioNotFound(message)
+    if status in (301, 307):
+        return DependencyDown(S3, f"{message}; the bucket is in another region: set KASCRIBE_S3_REGION")
+    return AudioForbidden(message)

@@ -1,0 +1,100 @@
+"""What a caller may ask of one job."""
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from schemas.languages import LANGUAGES
+
+ProfileName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
+
+
+class Task(StrEnum):
+    """Whisper's two tasks. Translation is always into English."""
+
+    TRANSCRIBE = "transcribe"
+    TRANSLATE = "translate"
+
+
+class Channels(StrEnum):
+    """What happens to multichannel audio: mixed to one, or each channel transcribed by itself."""
+
+    MIX = "mix"
+    SPLIT = "split"
+
+
+class ExportFormat(StrEnum):
+    """The forms in which a transcript can be had."""
+
+    JSON = "json"
+    VERBOSE_JSON = "verbose_json"
+    TEXT = "text"
+    SRT = "srt"
+    VTT = "vtt"
+    TSV = "tsv"
+
+
+class Lane(StrEnum):
+    """Who waits: a person (interactive) or nobody in particular (bulk)."""
+
+    INTERACTIVE = "interactive"
+    BULK = "bulk"
+
+
+class Options(BaseModel):
+    """Parent of the option sets: frozen; unknown fields are tolerated, as everywhere on the wire."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class TranscribeOptions(Options):
+    """How one audio object is transcribed. Two equal sets give the same transcript."""
+
+    language: str | None = Field(
+        default=None, description="Whisper language code, such as ko; None detects it.", examples=["ko", "en"]
+    )
+    task: Task = Task.TRANSCRIBE
+    word_timestamps: bool = Field(default=False, description="Add the time and probability of each word.")
+    channels: Channels = Channels.MIX
+    initial_prompt: str | None = Field(default=None, max_length=1_000)
+    hotwords: str | None = Field(default=None, max_length=1_000)
+    beam_size: int = Field(default=5, ge=1, le=10)
+    vad: bool = Field(default=True, description="Leave out what has no speech before the model sees it.")
+    model: str | None = Field(
+        default=None, description="A model that this deployment serves; None takes its default."
+    )
+    exports: tuple[ExportFormat, ...] = Field(
+        default=(), description="Files to write beside the transcript, in these formats."
+    )
+
+    @field_validator("language", mode="before")
+    @classmethod
+    def _known_language(cls, value: object) -> object:
+        if value is None or not isinstance(value, str):
+            return value
+        code = value.strip().lower()
+        if code in ("", "auto"):
+            return None
+        if code not in LANGUAGES:
+            raise ValueError(f"{value!r} is not a Whisper language code; use one such as ko, en or zh")
+        return code
+
+    def for_digest(self) -> Self:
+        """The same options without what does not change the words: the exports."""
+        return self.model_copy(update={"exports": ()})
+
+
+class EnrichOptions(Options):
+    """What the enricher makes of the transcript. Empty asks for nothing."""
+
+    profiles: tuple[ProfileName, ...] = Field(default=(), max_length=16)
+    instruction: str | None = Field(default=None, max_length=4_000)
+    language: str | None = Field(
+        default=None, description="Language of the answer; None takes the transcript's.", max_length=64
+    )
+
+    @property
+    def asks_for_anything(self) -> bool:
+        """Whether there is any work for the enricher."""
+        return bool(self.profiles or self.instruction)

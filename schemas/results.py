@@ -1,0 +1,70 @@
+"""What is kept of a job in the bucket, and where."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.events import EnrichmentEvent, TranscriptEvent
+from schemas.options import ExportFormat
+from schemas.records import Coordinates
+from schemas.transcript import Contract
+
+EXPORT_EXTENSIONS: Final[Mapping[ExportFormat, str]] = {
+    ExportFormat.JSON: "json",
+    ExportFormat.VERBOSE_JSON: "verbose.json",
+    ExportFormat.TEXT: "txt",
+    ExportFormat.SRT: "srt",
+    ExportFormat.VTT: "vtt",
+    ExportFormat.TSV: "tsv",
+}
+
+
+class StoredJob(Contract):
+    """A finished job. The first record to store it owns it, and is the only one that publishes its event.
+
+    ``owner`` is where that record was first read; a redelivery of it has the same owner, any other record
+    with the same identity has not.
+    """
+
+    schema_version: str = "1.0"
+    job_id: str
+    owner: Coordinates
+    content_key: str
+    event: TranscriptEvent
+
+
+class StoredEnrichment(Contract):
+    """A finished enrichment, whole. Owned like a job: by the first record that stored it."""
+
+    schema_version: str = "1.0"
+    job_id: str
+    owner: Coordinates
+    enrich_digest: str
+    event: EnrichmentEvent
+
+
+@dataclass(frozen=True, slots=True)
+class ResultKeys:
+    """The keys of everything that is kept, under one prefix."""
+
+    prefix: str
+
+    def job(self, job_id: str) -> str:
+        """Small: who owns the job, and the event to publish."""
+        return f"{self.prefix}jobs/{job_id}.json"
+
+    def transcript(self, content_key: str) -> str:
+        """The whole transcript, shared by all jobs with the same audio, options and model."""
+        return f"{self.prefix}transcripts/{content_key}.json"
+
+    def export(self, job_id: str, export_format: ExportFormat) -> str:
+        """The transcript in one export format."""
+        return f"{self.prefix}exports/{job_id}.{EXPORT_EXTENSIONS[export_format]}"
+
+    def enrichment(self, job_id: str, enrich_digest: str) -> str:
+        """What the language model made of a job's transcript, for one set of wishes."""
+        return f"{self.prefix}enrichments/{job_id}/{enrich_digest}.json"
+
+    def map_result(self, digest: str) -> str:
+        """The notes on one part of a long transcript; may be deleted at any time."""
+        return f"{self.prefix}notes/{digest}.json"

@@ -1,0 +1,173 @@
+"""Every setting: its unit (last word of the name), default and meaning.
+
+A field ``name`` of the part ``part`` is ``KASCRIBE_PART_NAME`` in the environment or a ``.env`` file, and
+``name`` in the table ``[part]`` of a TOML file. Limits say what they protect. Reading them from anywhere is
+``kascribe.configuration``'s work.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+
+def _http_address(value: str) -> str:
+    address = value.strip().rstrip("/")
+    if not address.startswith(("http://", "https://")):
+        raise ValueError("Input should start with http:// or https://")
+    return address
+
+
+def _server_addresses(value: str) -> str:
+    # People paste the address that OpenAI clients want, which ends in /v1.
+    addresses = (_http_address(each).removesuffix("/v1") for each in value.split(",") if each.strip())
+    return ",".join(addresses)
+
+
+HttpAddress = Annotated[str, AfterValidator(_http_address)]
+ServerAddresses = Annotated[str, AfterValidator(_server_addresses)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+Seconds = Annotated[float, Field(gt=0)]
+ByteCount = Annotated[int, Field(ge=1)]
+
+
+class Part(BaseModel):
+    """Parent of the parts: frozen, and a name that no part knows is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSettings(Part):
+    """The broker. Any other ``KASCRIBE_KAFKA_*`` name is passed on as a librdkafka property."""
+
+    bootstrap_servers: str = Field(default="localhost:9092", description="Brokers, comma-separated.")
+    topic_prefix: str = Field(default="", description="Goes before every topic's name, separator included.")
+    group_id_prefix: str = Field(default="kascribe.", description="Goes before the role's name.")
+    group_protocol: Literal["classic", "consumer"] = Field(
+        default="consumer", description="consumer is KIP-848 and wants brokers of 4.0 or later."
+    )
+    create_topics: bool = Field(default=True, description="Create the topics that are missing at start.")
+    topic_partitions: int = Field(default=12, ge=1, description="Partitions of the topics that we create.")
+    topic_replication: int = Field(default=-1, description="Replicas of those topics; -1: the broker's default.")
+    properties: dict[str, SecretStr] = Field(
+        default_factory=dict, description="librdkafka properties for every client, such as sasl.mechanism."
+    )
+
+
+class S3Settings(Part):
+    """The object store. Credentials come from the standard AWS_* variables or files."""
+
+    endpoint_url: HttpAddress | None = Field(default=None, description="None is AWS; MinIO: http://host:9000.")
+    region: str | None = Field(default=None, description="None leaves it to AWS_REGION.")
+    bucket: str = Field(default="audio", description="Where uploads go.")
+    allowed_buckets: tuple[str, ...] = Field(
+        default=(), description="Buckets that references may name; empty: only the bucket above."
+    )
+    results_bucket: str | None = Field(default=None, description="None: the same bucket as uploads.")
+    results_prefix: str = Field(default="kascribe-results/", description="Under which results are kept.")
+    uploads_prefix: str = Field(default="kascribe-uploads/", description="Under which our uploads are kept.")
+    object_limit_bytes: ByteCount = Field(default=8 * 1024**3, description="Larger objects are audio_too_large.")
+    part_size_bytes: ByteCount = Field(
+        default=16 * 1024**2, description="Bytes of one ranged read or upload part."
+    )
+    timeout_seconds: Seconds = Field(default=30.0, description="Of one connect or one read.")
+
+
+class WhisperSettings(Part):
+    """The model and how it runs."""
+
+    model: str = Field(default="large-v3-turbo", description="A name that the store knows, or a directory.")
+    models_directory: Path | None = Field(default=None, description="None: kascribe/models in the user's cache.")
+    offline: bool = Field(default=False, description="Never make a network call for a model.")
+    device: Literal["auto", "cuda", "cpu"] = Field(
+        default="auto", description="auto takes the GPU where there is one."
+    )
+    device_index: int = Field(default=0, ge=0, description="Which GPU, counted from 0.")
+    compute_type: str = Field(default="default", description="A CTranslate2 type, such as float16 or int8.")
+    batch_size: int = Field(default=16, ge=1, description="Windows in one GPU call.")
+    cpu_threads: int = Field(default=0, ge=0, description="0: as many as there are cores.")
+    replicas: int = Field(
+        default=0, ge=0, description="Calls side by side on one device; 0: one on a GPU, by cores on a CPU."
+    )
+    decoder_processes: int = Field(default=2, ge=1, description="Children that decode, and find speech.")
+    decoder_memory_bytes: ByteCount = Field(default=1536 * 1024**2, description="Address space of one child.")
+    decoder_timeout_seconds: Seconds = Field(default=600.0, description="Without output, before it is killed.")
+    audio_limit_seconds: Seconds = Field(default=12 * 3600.0, description="Longer audio is audio_too_long.")
+    hang_timeout_seconds: Seconds = Field(default=300.0, description="One batch; after it the engine is replaced.")
+
+
+class RuntimeSettings(Part):
+    """The consumer's limits. They bound what is held in memory, and what a crash can make to be done again."""
+
+    delivery: Literal["at_least_once"] = Field(
+        default="at_least_once", description="What a consumer of our topics may count on."
+    )
+    in_flight_records: int = Field(default=64, ge=1, description="Records taken but not complete.")
+    in_flight_bytes: int = Field(default=4 * 1024**3, ge=1, description="Bytes of the objects they name.")
+    in_flight_audio_seconds: float = Field(default=8 * 3600.0, gt=0, description="Seconds of audio decoded.")
+    worker_threads: int = Field(default=32, ge=1, description="Records that a stage works on at once.")
+    poll_interval_seconds: float = Field(default=0.1, gt=0, le=0.1, description="Longest wait of one poll.")
+    commit_interval_seconds: float = Field(default=0.5, gt=0, description="Longest time between commits.")
+    retry_delays_seconds: tuple[int, ...] = Field(default=(10, 60, 600), description="One retry topic each.")
+    killer_attempts: int = Field(default=3, ge=1, description="Deaths before a record is set aside.")
+    drain_timeout_seconds: float = Field(ge=0, default=30.0, description="For what is in flight at SIGTERM.")
+    revoke_timeout_seconds: float = Field(ge=0, default=10.0, description="For what is in flight at revocation.")
+    dependency_check_seconds: Seconds = Field(default=2.0, description="Between looks at a service that is down.")
+
+
+class VllmSettings(Part):
+    """The language model server; without a URL there is no enrichment."""
+
+    base_url: ServerAddresses | None = Field(
+        default=None, description="Or several, comma-separated; ends before /v1."
+    )
+    model: str | None = Field(default=None, description="None asks the server's /v1/models.")
+    api_key: SecretStr | None = Field(default=None, description="Sent as the bearer token.")
+    timeout_seconds: Seconds = Field(default=120.0, description="Of one request.")
+    concurrency_limit: int = Field(default=64, ge=1, description="Requests in flight per server at most.")
+    attempts: int = Field(default=4, ge=1, description="Of one request, before its job is tried again later.")
+    context_tokens: int = Field(default=4_096, ge=256, description="Assumed where the server does not say.")
+    priority: bool = Field(default=False, description="Send vLLM's priority; wants its priority scheduling.")
+    tls_ca_file: Path | None = Field(default=None, description="Authorities to trust; None: the system's.")
+    tls_certificate_file: Path | None = Field(default=None, description="Our certificate, where asked for.")
+    tls_key_file: Path | None = Field(default=None, description="Its key, if not in the same file.")
+    profiles: tuple[str, ...] = Field(default=(), description="Run on every transcript that asks for none.")
+    profiles_directory: Path | None = Field(default=None, description="Profiles of your own, one file each.")
+
+
+class GatewaySettings(Part):
+    """The HTTP front door."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: Port = Field(default=8001, description="0 takes a free one.")
+    upload_limit_bytes: ByteCount = Field(default=2 * 1024**3, description="Larger uploads get 413.")
+    answer_timeout_seconds: Seconds = Field(default=900.0, description="Longest wait for the job's event.")
+
+
+class ServerSettings(Part):
+    """Health and metrics over HTTP, one server per process."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: Port = Field(default=9464, description="0 takes a free one.")
+
+
+class LogSettings(Part):
+    """What is logged and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least that is logged."
+    )
+    format: Literal["auto", "json", "console"] = Field(default="auto", description="auto: JSON off a terminal.")
+
+
+class Settings(Part):
+    """All of it."""
+
+    kafka: KafkaSettings = KafkaSettings()
+    s3: S3Settings = S3Settings()
+    whisper: WhisperSettings = WhisperSettings()
+    runtime: RuntimeSettings = RuntimeSettings()
+    vllm: VllmSettings = VllmSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    server: ServerSettings = ServerSettings()
+    log: LogSettings = LogSettings()

@@ -1,0 +1,70 @@
+"""The names of topics, in one place."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+RETRY_INFIX: Final = ".retry."
+DEAD_LETTER_SUFFIX: Final = ".dlq"
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Every topic of one deployment. ``prefix`` goes before each name as it is, its separator included."""
+
+    prefix: str = ""
+    references: str = field(init=False)
+    objects: str = field(init=False)
+    transcripts: str = field(init=False)
+    enrichments: str = field(init=False)
+    progress: str = field(init=False)
+    cancellations: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name in ("references", "objects", "transcripts", "enrichments", "progress", "cancellations"):
+            object.__setattr__(self, name, f"{self.prefix}audio.{name}")
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every topic but the retry and dead-letter topics."""
+        return (
+            self.references,
+            self.objects,
+            self.transcripts,
+            self.enrichments,
+            self.progress,
+            self.cancellations,
+        )
+
+
+def format_delay(delay_seconds: int) -> str:
+    """``30s``, ``5m``, ``1h``: the shortest exact form, as topic names carry it."""
+    for size_seconds, unit in ((3600, "h"), (60, "m")):
+        if delay_seconds and delay_seconds % size_seconds == 0:
+            return f"{delay_seconds // size_seconds}{unit}"
+    return f"{delay_seconds}s"
+
+
+def retry_topic(topic: str, delay_seconds: int) -> str:
+    """The retry topic of one delay. ``topic`` may itself be a retry topic: the origin is used."""
+    return f"{origin_topic(topic)}{RETRY_INFIX}{format_delay(delay_seconds)}"
+
+
+def dead_letter_topic(topic: str) -> str:
+    """Where what cannot be processed goes. ``topic`` may be a retry topic: the origin is used."""
+    return f"{origin_topic(topic)}{DEAD_LETTER_SUFFIX}"
+
+
+def topics_around(topics: Topics, inputs: Iterable[str], retry_delays_seconds: Iterable[int]) -> tuple[str, ...]:
+    """Every topic that consumers of ``inputs`` touch: the deployment's, their retry topics, dead letters of all.
+
+    Outputs have dead-letter topics too: that is where an output goes which the broker refuses.
+    """
+    delays = tuple(retry_delays_seconds)
+    retries = (retry_topic(topic, delay) for topic in inputs for delay in delays)
+    return (*topics.all, *retries, *map(dead_letter_topic, topics.all))
+
+
+def origin_topic(topic: str) -> str:
+    """The topic that a retry or dead-letter topic belongs to; any other topic is its own origin."""
+    return topic.split(RETRY_INFIX)[0].removesuffix(DEAD_LETTER_SUFFIX)

@@ -1,0 +1,136 @@
+"""The transcript: what the engine heard, where and how surely.
+
+Field names follow faster-whisper and OpenAI's ``verbose_json``. Times are seconds from the start of the
+original audio, whatever was left out before inference.
+"""
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.options import Task, TranscribeOptions
+
+TRANSCRIPT_SCHEMA_VERSION = "1.0"
+
+
+class Contract(BaseModel):
+    """Parent of all that travels: frozen; unknown fields of a later minor version are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class TranscriptStatus(StrEnum):
+    """How a transcription ended, when it ended well."""
+
+    COMPLETED = "completed"
+    NO_SPEECH = "no_speech"
+
+
+class QualityFlag(StrEnum):
+    """Why a reader may want to look twice."""
+
+    LOW_CONFIDENCE = "low_confidence"
+    REPETITION = "repetition"
+    TRUNCATED_AT_TOKEN_LIMIT = "truncated_at_token_limit"
+    SUPPRESSED_NO_SPEECH = "suppressed_no_speech"
+    RETRIED = "retried"
+
+
+class Word(Contract):
+    """One word. ``probability`` is the mean probability of its tokens, 0 to 1."""
+
+    word: str
+    start: float
+    end: float
+    probability: float
+
+
+class Segment(Contract):
+    """A stretch of speech. ``channel`` counts from 0 and is None for mixed audio."""
+
+    id: int
+    start: float
+    end: float
+    text: str
+    channel: int | None = None
+    language: str | None = None
+    temperature: float = 0.0
+    avg_logprob: float | None = None
+    compression_ratio: float | None = None
+    no_speech_prob: float | None = None
+    flags: tuple[QualityFlag, ...] = ()
+    words: tuple[Word, ...] | None = None
+
+
+class LanguageGuess(Contract):
+    """A language and how probable it is, 0 to 1."""
+
+    language: str
+    probability: float
+
+
+class AudioFacts(Contract):
+    """What the decoder found."""
+
+    audio_duration_seconds: float
+    speech_duration_seconds: float
+    channel_count: int
+    sample_rate_hertz: int
+    container: str | None = None
+    codec: str | None = None
+
+
+class Provenance(Contract):
+    """What exactly made this transcript; equal provenance and audio give an equal transcript."""
+
+    engine: str
+    engine_version: str
+    model: str
+    model_sha256: str
+    compute_type: str
+    device: str
+    options_digest: str
+    kascribe_version: str
+
+
+class StageTiming(Contract):
+    """Wall-clock seconds per stage; a stage that did not run has None."""
+
+    queue_seconds: float | None = None
+    fetch_seconds: float | None = None
+    decode_seconds: float | None = None
+    vad_seconds: float | None = None
+    features_seconds: float | None = None
+    inference_seconds: float | None = None
+    alignment_seconds: float | None = None
+    total_seconds: float | None = None
+
+
+class Usage(Contract):
+    """What a job cost."""
+
+    audio_seconds: float
+    inference_seconds: float
+    windows: int
+    decoded_tokens: int
+
+
+class Transcript(Contract):
+    """The whole body. Events carry a small part of it and the address of the rest."""
+
+    schema_version: str = TRANSCRIPT_SCHEMA_VERSION
+    status: TranscriptStatus
+    task: Task = Task.TRANSCRIBE
+    language: str | None = Field(
+        default=None, description="The language of most of the speech; None when there is none."
+    )
+    language_probability: float | None = None
+    all_language_probs: tuple[LanguageGuess, ...] = Field(default=(), description="The five most probable.")
+    text: str
+    segments: tuple[Segment, ...] = ()
+    flags: tuple[QualityFlag, ...] = ()
+    options: TranscribeOptions
+    audio: AudioFacts
+    provenance: Provenance
+    timing: StageTiming
+    usage: Usage
