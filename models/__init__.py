@@ -1,0 +1,1 @@
+"""Inference: audio in, text out; the model store; the language model client."""

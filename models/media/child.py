@@ -1,0 +1,175 @@
+"""The decoding child: reads requests from its input, one at a time, and answers on its output.
+
+It holds no credentials, limits its own memory and processor time, and may be killed at any moment.
+"""
+
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import onnxruntime
+
+from models.media.features import LogMel
+from models.media.messages import Advanced, Finished, Message, Opened, Ready, Refused, Request, WindowReady, encode
+from models.media.packing import EverySpan, PackedWindow, SpeechSpans, WindowPacker
+from models.media.silero import VoiceDetector, load_session
+from models.media.sound import SoundReader
+from models.media.speech import CHUNK_SAMPLES
+from models.media.windows import SAMPLE_RATE_HERTZ
+from schemas.errors import AudioTooLarge, AudioTooLong, PermanentError, Reason
+
+BLOCK_SAMPLES = 625 * CHUNK_SAMPLES
+"""Twenty seconds: what is decoded and searched for speech at a time; a minute costs 100 MB more."""
+BLOCK_CPU_SECONDS = 300
+"""Processor seconds that one block may take; it takes about a tenth of one."""
+
+
+@dataclass(slots=True)
+class Clocks:
+    """Seconds spent per kind of work."""
+
+    decode: float = 0.0
+    vad: float = 0.0
+    features: float = 0.0
+
+
+@contextmanager
+def _measured(clocks: Clocks, name: str) -> Iterator[None]:
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        setattr(clocks, name, getattr(clocks, name) + time.perf_counter() - start)
+
+
+class Decoding:
+    """One request at work: blocks of sound in, windows into the spool and onto the wire."""
+
+    def __init__(self, request: Request, wire: BinaryIO, session: onnxruntime.InferenceSession) -> None:
+        self._request = request
+        self._wire = wire
+        self._session = session
+        self._mel = LogMel(request.mel_bands)
+        self._clocks = Clocks()
+        self._offset_bytes = 0
+        self._decoded_samples = 0
+
+    def run(self) -> None:
+        """Does all of it. Raises a PermanentError where the media is at fault."""
+        with (
+            SoundReader(Path(self._request.path), split=self._request.split) as sound,
+            Path(self._request.spool_path).open("r+b", buffering=0) as spool,
+        ):
+            self._say(Opened(**asdict(sound.facts)))
+            packers: list[WindowPacker] = []
+            for block in self._blocks(sound):
+                packers = packers or [self._packer() for _ in block]
+                for channel, packer in enumerate(packers):
+                    audio = block[channel].astype(np.float32) / 32768.0
+                    self._emit(spool, channel, self._vad_measured(packer.feed(audio)))
+                self._say(Advanced(decoded_seconds=self._decoded_samples / SAMPLE_RATE_HERTZ))
+            for channel, packer in enumerate(packers):
+                self._emit(spool, channel, self._vad_measured(packer.finish()))
+            self._say(self._finished(packers))
+
+    def _blocks(self, sound: SoundReader) -> Iterator[np.ndarray[tuple[int, ...], np.dtype[np.int16]]]:
+        blocks = sound.blocks(BLOCK_SAMPLES)
+        while True:
+            _allow_processor_seconds(BLOCK_CPU_SECONDS)
+            with _measured(self._clocks, "decode"):
+                block = next(blocks, None)
+            if block is None:
+                return
+            self._decoded_samples += block.shape[1]
+            if self._decoded_samples > self._request.audio_limit_seconds * SAMPLE_RATE_HERTZ:
+                limit = self._request.audio_limit_seconds
+                raise AudioTooLong(f"longer than {limit:g} seconds (KASCRIBE_WHISPER_AUDIO_LIMIT_SECONDS)")
+            yield block
+
+    def _packer(self) -> WindowPacker:
+        return WindowPacker(SpeechSpans(VoiceDetector(self._session)) if self._request.vad else EverySpan())
+
+    def _vad_measured(self, windows: Iterator[PackedWindow]) -> list[PackedWindow]:
+        with _measured(self._clocks, "vad"):
+            return list(windows)
+
+    def _emit(self, spool: BinaryIO, channel: int, windows: Sequence[PackedWindow]) -> None:
+        for window in windows:
+            with _measured(self._clocks, "features"):
+                features = self._mel(window.audio())
+            if self._offset_bytes + features.nbytes > self._request.spool_limit_bytes:
+                limit = self._request.spool_limit_bytes
+                raise AudioTooLarge(f"decodes to more than {limit:,} bytes of features")
+            spool.write(features.tobytes())
+            self._say(
+                WindowReady(
+                    channel=channel if self._request.split else None,
+                    spans=tuple((span.start, span.end) for span in window.spans),
+                    frames=features.shape[1],
+                    offset_bytes=self._offset_bytes,
+                )
+            )
+            self._offset_bytes += features.nbytes
+
+    def _finished(self, packers: Sequence[WindowPacker]) -> Finished:
+        speech_samples = max(packer.speech_samples for packer in packers)
+        return Finished(
+            audio_seconds=self._decoded_samples / SAMPLE_RATE_HERTZ,
+            speech_seconds=min(speech_samples, self._decoded_samples) / SAMPLE_RATE_HERTZ,
+            decode_seconds=self._clocks.decode,
+            vad_seconds=self._clocks.vad,
+            features_seconds=self._clocks.features,
+        )
+
+    def _say(self, message: Message) -> None:
+        self._wire.write(encode(message))
+        self._wire.flush()
+
+
+def _allow_processor_seconds(seconds: int) -> None:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    soft = int(used.ru_utime + used.ru_stime) + seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
+
+
+def _limit(memory_bytes: int) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _answer(request: Request, wire: BinaryIO, session: onnxruntime.InferenceSession) -> None:
+    try:
+        Decoding(request, wire, session).run()
+    except PermanentError as refused:
+        wire.write(encode(Refused(reason=refused.reason, message=refused.message)))
+    except MemoryError:
+        message = "decoding needs more memory than a child may have (KASCRIBE_WHISPER_DECODER_MEMORY_BYTES)"
+        wire.write(encode(Refused(reason=Reason.AUDIO_TOO_LARGE, message=message)))
+    except Exception as failed:  # noqa: BLE001 - the parent must learn why; it does not blame the media
+        wire.write(encode(Refused(reason=Reason.INTERNAL_ERROR, message=f"the decoder failed: {failed!r}")))
+    wire.flush()
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serves requests until the input ends. What no handler catches ends the process: the parent sees a crash."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    wire = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints must not reach the wire
+    _limit(int(arguments[0]))
+    session = load_session()
+    wire.write(encode(Ready()))
+    wire.flush()
+    for line in sys.stdin.buffer:
+        _answer(Request.model_validate_json(line), wire, session)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

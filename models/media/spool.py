@@ -1,0 +1,48 @@
+"""Features wait in an unlinked file, so a long recording costs disk for a while and no memory."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.media.windows import Window
+from schemas.errors import DecoderCrashed
+
+
+class FeatureSpool:
+    """The features of one record. A child writes it; any thread may read it until it is closed."""
+
+    def __init__(self, *, mel_bands: int) -> None:
+        self._mel_bands = mel_bands
+        self._descriptor, path = tempfile.mkstemp(prefix="kascribe-features-")
+        self._path: Path | None = Path(path)
+
+    @property
+    def path(self) -> Path:
+        """Where the child opens it, before unlink()."""
+        if self._path is None:
+            raise ValueError("the spool has no name any more")
+        return self._path
+
+    def unlink(self) -> None:
+        """Takes its name away once the child has it open: it vanishes whoever dies. Safe to repeat."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+            self._path = None
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        """Features of shape (mel bands, frames). Blocks for the disk at most."""
+        count = self._mel_bands * window.frames
+        raw = os.pread(self._descriptor, count * 4, window.offset_bytes)
+        if len(raw) != count * 4:
+            raise DecoderCrashed(f"the spool holds {len(raw)} of {count * 4} bytes of a window")
+        return np.frombuffer(raw, np.float32).reshape(self._mel_bands, window.frames)
+
+    def close(self) -> None:
+        """Gives the disk back. Safe to repeat."""
+        self.unlink()
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1

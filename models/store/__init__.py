@@ -1,0 +1,18 @@
+"""Whisper models on disk: pulled from a hub, found by name, checked against their manifests."""
+
+from models.store.directory import SELFTEST
+from models.store.manifest import Manifest
+from models.store.names import REPOSITORIES
+from models.store.progress import Progress, Transfer
+from models.store.store import ModelStore, StoredModel
+
+__all__ = [
+    "REPOSITORIES",
+    "SELFTEST",
+    "Manifest",
+    "ModelStore",
+    "Progress",
+    "StoredModel",
+    "Transfer",
+    "model_sha256",
+]

@@ -1,0 +1,71 @@
+"""What a caller hears while a record is worked on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from models.media.messages import Opened
+from models.whisper.segments import joined
+from models.whisper.transcription import Heard
+from schemas.transcript import AudioFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """``fraction`` of the audio that is heard, None while its length is not known; the text since last time."""
+
+    fraction: float | None
+    text: str
+
+
+class ProgressReport:
+    """Says each thing once, in the order of the audio, whatever the order in which windows are answered."""
+
+    def __init__(self, on_progress: Callable[[Progress], None], on_audio: Callable[[AudioFacts], None]) -> None:
+        self._on_progress = on_progress
+        self._on_audio = on_audio
+        self._told_opened = self._told_finished = False
+        self._told_parts = 0
+        self._fraction = 0.0
+
+    def look(self, heard: Heard) -> None:
+        """Tells what is new."""
+        if heard.opened is not None and not self._told_opened:
+            self._told_opened = True
+            self._on_audio(audio_facts(heard, heard.opened))
+        if heard.finished is not None and heard.opened is not None and not self._told_finished:
+            self._told_finished = True
+            self._on_audio(audio_facts(heard, heard.opened))
+        first = self._told_parts
+        while self._told_parts < len(heard.parts) and heard.parts[self._told_parts].done:
+            self._told_parts += 1
+        if self._told_parts > first:
+            self._tell(heard, first)
+
+    def _tell(self, heard: Heard, first: int) -> None:
+        parts = heard.parts[first : self._told_parts]
+        leaves = [leaf.heard for part in parts for leaf in part.leaves()]
+        said = (leaf.decoded.text for leaf in leaves if leaf is not None and leaf.decoded is not None)
+        text = joined(said, language=heard.spoken.language if heard.spoken else None)
+        total_seconds = heard.opened.declared_seconds if heard.opened else None
+        if heard.finished is not None:
+            total_seconds = heard.finished.audio_seconds
+        if not total_seconds:
+            self._on_progress(Progress(None, text))
+            return
+        all_told = heard.finished is not None and self._told_parts == len(heard.parts)
+        reached = 1.0 if all_told else max(part.window.end_seconds for part in parts) / total_seconds
+        self._fraction = min(1.0, max(self._fraction, reached))
+        self._on_progress(Progress(self._fraction, text))
+
+
+def audio_facts(heard: Heard, opened: Opened) -> AudioFacts:
+    """What the container claims, or what was found once all is decoded."""
+    finished = heard.finished
+    return AudioFacts(
+        audio_duration_seconds=finished.audio_seconds if finished else opened.declared_seconds or 0.0,
+        speech_duration_seconds=finished.speech_seconds if finished else 0.0,
+        channel_count=opened.channel_count,
+        sample_rate_hertz=opened.sample_rate_hertz,
+        container=opened.container,
+        codec=opened.codec,
+    )
