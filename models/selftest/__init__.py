@@ -1,0 +1,51 @@
+"""A small model in Whisper's format that the repository carries, to check an installation and to test against.
+
+It knows a few spoken words of English and Korean (`VOCABULARY`) and nothing else. It is not an OpenAI Whisper
+model and is never the answer to a request for one: it is only ever loaded under the name `selftest`.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from models.selftest.vocabulary import VOCABULARY
+
+__all__ = ["SELFTEST_MODEL_NAME", "VOCABULARY", "Clip", "clips", "path"]
+
+SELFTEST_MODEL_NAME: Final = "selftest"
+_DIRECTORY: Final = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A short recording that ships with the model, of a synthetic speaker it never heard, and what is said in it.
+
+    `text` is empty where nobody speaks; `language` is then None.
+    """
+
+    name: str
+    path: Path
+    language: str | None
+    text: str
+    duration_seconds: float
+
+
+def path() -> Path:
+    """The CTranslate2 directory of the model."""
+    return _DIRECTORY / "weights"
+
+
+def clips() -> tuple[Clip, ...]:
+    """The recordings listed in `clips/clips.json`."""
+    listed = json.loads((_DIRECTORY / "clips" / "clips.json").read_text(encoding="utf-8"))
+    return tuple(
+        Clip(
+            name=entry["file"],
+            path=_DIRECTORY / "clips" / entry["file"],
+            language=entry["language"],
+            text=entry["text"],
+            duration_seconds=entry["duration_seconds"],
+        )
+        for entry in listed
+    )

@@ -1,0 +1,262 @@
+"""Word error rate of the self-test model on speakers it never heard, through CTranslate2. Needs espeak-ng.
+
+    python -m models.selftest.evaluate
+
+The speakers are espeak-ng variants, rates and pitches that `corpus` never uses; one English accent is new as well.
+"""
+
+import argparse
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import ctranslate2
+import numpy as np
+from faster_whisper import WhisperModel
+from faster_whisper.feature_extractor import FeatureExtractor
+
+from models.selftest import path as shipped_model
+from models.selftest import vocabulary as v
+from models.selftest.composition import noise, tone
+from models.selftest.synthesis import Audio, held_out_speaker, random_words, speak
+from models.selftest.tokens import TOKEN_OF_WORD
+
+LENGTHS_WORDS: Final = (1, 2, 3, 4, 5, 6)
+BATCH_ROWS: Final = 8
+LONG_WINDOWS_SECONDS: Final = ((5, 8), (8, 11), (11, 15), (20, 29))
+NO_SPEECH_SECONDS: Final = (2.0, 5.0, 10.0, 25.0)
+
+
+@dataclass(frozen=True)
+class Example:
+    """Some audio of one language and the words said in it."""
+
+    language: str
+    words: tuple[str, ...]
+    samples: Audio
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model wrote, what language it heard, and how sure it was that nobody spoke."""
+
+    words: tuple[str, ...]
+    language: str
+    no_speech_probability: float
+
+
+def errors(expected: Sequence[str], heard: Sequence[str]) -> int:
+    """Words to insert, delete or replace (Levenshtein)."""
+    row = list(range(len(heard) + 1))
+    for count, word in enumerate(expected, 1):
+        corner, row[0] = row[0], count
+        for column, other in enumerate(heard, 1):
+            corner, row[column] = row[column], min(row[column] + 1, row[column - 1] + 1, corner + (word != other))
+    return row[-1]
+
+
+def word_error_rate(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> float:
+    """Errors per word expected, over all pairs of what was said and what was heard."""
+    listed = list(pairs)
+    return sum(errors(said, heard) for said, heard in listed) / max(1, sum(len(said) for said, _heard in listed))
+
+
+class Listener:
+    """Greedy decoding of windows padded to 30 seconds, in batches. Blocks; keeps the model in memory."""
+
+    def __init__(self, directory: Path, *, threads: int) -> None:
+        self._model = ctranslate2.models.Whisper(
+            str(directory), device="cpu", compute_type="int8", intra_threads=threads
+        )
+        self._features = FeatureExtractor(feature_size=v.MEL_BINS)
+        self._words = {token: word for word, token in TOKEN_OF_WORD.items()}
+
+    def listen(
+        self, audio: Sequence[Audio], languages: Sequence[str], *, timestamps: bool = False, padded: bool = True
+    ) -> list[Answer]:
+        """One answer for each piece of audio of up to 30 s, decoded in its given language."""
+        answers: list[Answer] = []
+        for start in range(0, len(audio), BATCH_ROWS):
+            pieces = audio[start : start + BATCH_ROWS]
+            features = ctranslate2.StorageView.from_array(self._stack(pieces, padded=padded))
+            encoded = self._model.encode(features)
+            heard = self._model.detect_language(encoded)
+            prompts = [self._prompt(language, timestamps) for language in languages[start : start + BATCH_ROWS]]
+            results = self._model.generate(encoded, prompts, beam_size=1, return_no_speech_prob=True)
+            for result, probabilities in zip(results, heard, strict=True):
+                words = tuple(
+                    self._words.get(token, "?") for token in result.sequences_ids[0] if token < v.END_OF_TEXT
+                )
+                answers.append(Answer(words, probabilities[0][0].strip("<|>"), result.no_speech_prob))
+        return answers
+
+    def _prompt(self, language: str, timestamps: bool) -> list[int]:
+        prompt = [v.START_OF_TRANSCRIPT, v.language_token(language), v.TRANSCRIBE]
+        return prompt if timestamps else [*prompt, v.NO_TIMESTAMPS]
+
+    def _stack(self, pieces: Sequence[Audio], *, padded: bool) -> Any:
+        features = [self._features(piece)[:, : 2 * v.ENCODER_FRAMES] for piece in pieces]
+        frames = 2 * v.ENCODER_FRAMES if padded else max(feature.shape[1] for feature in features)
+        stacked = np.zeros((len(pieces), v.MEL_BINS, frames), np.float32)
+        for row, feature in zip(stacked, features, strict=True):
+            row[:, : feature.shape[1]] = feature
+        return stacked
+
+
+def held_out_examples(count_per_length: int, *, seed: int) -> list[Example]:
+    """Utterances of one to six words, each by a speaker of its own, with a little silence around."""
+    rng = random.Random(seed)
+    examples = []
+    for language in v.VOCABULARY:
+        for length in LENGTHS_WORDS:
+            for _utterance in range(count_per_length):
+                words = random_words(language, length, rng)
+                speech = speak(" ".join(words), held_out_speaker(language, rng)) * np.float32(
+                    rng.uniform(0.1, 1.0)
+                )
+                before, after = (
+                    np.zeros(int(rng.uniform(0.05, 0.6) * v.SAMPLING_RATE_HZ), np.float32) for _side in range(2)
+                )
+                examples.append(Example(language, words, np.concatenate([before, speech, after])))
+    return examples
+
+
+def long_examples(count: int, seconds: tuple[float, float], *, seed: int) -> list[Example]:
+    """Windows of a range of lengths, filled with utterances of up to five words and pauses of up to 2.5 s."""
+    rng = random.Random(seed)
+    made = [_long_example(rng.choice(tuple(v.VOCABULARY)), rng.uniform(*seconds), rng) for _window in range(count)]
+    return [example for example in made if example.words]
+
+
+def _long_example(language: str, seconds: float, rng: random.Random) -> Example:
+    limit = seconds * v.SAMPLING_RATE_HZ
+    parts: list[Audio] = []
+    words: tuple[str, ...] = ()
+    while True:
+        said = random_words(language, rng.randint(1, 5), rng)
+        speech = speak(" ".join(said), held_out_speaker(language, rng)) * np.float32(rng.uniform(0.3, 0.9))
+        pause = np.zeros(int(rng.uniform(0.2, 2.5) * v.SAMPLING_RATE_HZ), np.float32)
+        if sum(map(len, parts)) + len(speech) + len(pause) > limit:
+            return Example(language, words, np.concatenate(parts or [pause]))
+        parts += [pause, speech]
+        words += said
+
+
+def with_noise(example: Example, signal_to_noise_decibels: float, seed: int) -> Example:
+    """The same words under noise, at a ratio to the loud part of the speech."""
+    loud = example.samples[np.abs(example.samples) > 0.02 * np.abs(example.samples).max()]
+    power = np.sqrt(np.mean(loud**2)) * 10 ** (-signal_to_noise_decibels / 20)
+    hiss = noise(len(example.samples), np.random.default_rng(seed)) * np.float32(power)
+    return Example(example.language, example.words, example.samples + hiss)
+
+
+def without_speech(seed: int) -> list[tuple[str, Audio]]:
+    """Silence, noise of several loudnesses, beeps and chords."""
+    rng = np.random.default_rng(seed)
+    made: list[tuple[str, Audio]] = []
+    for seconds in NO_SPEECH_SECONDS:
+        count = round(seconds * v.SAMPLING_RATE_HZ)
+        made.append(("silence", np.zeros(count, np.float32)))
+        made += [
+            ("noise", noise(count, rng) * np.float32(level)) for level in (0.001, 0.003, 0.01, 0.03, 0.1, 0.2)
+        ]
+        for _sound in range(4):
+            window = np.zeros(count, np.float32)
+            for _tone in range(4):
+                sound = tone(rng)[:count]
+                at = int(rng.integers(0, count - len(sound) + 1))
+                window[at : at + len(sound)] += sound
+            made.append(("tones", window))
+    return made
+
+
+def rate(
+    listener: Listener, examples: Sequence[Example], *, timestamps: bool = False, padded: bool = True
+) -> dict[str, float]:
+    """Word error rates: of all, of each language, of each length; `language` is the share of right languages."""
+    answers = listener.listen(
+        [example.samples for example in examples],
+        [example.language for example in examples],
+        timestamps=timestamps,
+        padded=padded,
+    )
+    pairs = list(zip(examples, answers, strict=True))
+    rates = {"all": word_error_rate((example.words, answer.words) for example, answer in pairs)}
+    for language in v.VOCABULARY:
+        chosen = [(example.words, answer.words) for example, answer in pairs if example.language == language]
+        rates[language] = word_error_rate(chosen)
+    for length in LENGTHS_WORDS:
+        chosen = [(example.words, answer.words) for example, answer in pairs if len(example.words) == length]
+        rates[str(length)] = word_error_rate(chosen)
+    rates["language"] = sum(example.language == answer.language for example, answer in pairs) / len(pairs)
+    return rates
+
+
+def report(directory: Path, *, count_per_length: int, seed: int, threads: int) -> None:
+    """Print the table that the README quotes."""
+    listener = Listener(directory, threads=threads)
+    examples = held_out_examples(count_per_length, seed=seed)
+    print(f"{len(examples)} utterances, {sum(len(example.words) for example in examples)} words")
+    print(
+        "| condition | all | en | ko | "
+        + " | ".join(f"{length} words" for length in LENGTHS_WORDS)
+        + " | language |"
+    )
+    print("|---" * (5 + len(LENGTHS_WORDS)) + "|")
+    _print_row("clean", rate(listener, examples))
+    _print_row("clean, with timestamps", rate(listener, examples, timestamps=True))
+    _print_row("clean, not padded to 30 s", rate(listener, examples, padded=False))
+    for decibels in (20, 15):
+        noisy = [with_noise(example, decibels, seed + index) for index, example in enumerate(examples)]
+        _print_row(f"noise at {decibels} dB", rate(listener, noisy))
+    for seconds in LONG_WINDOWS_SECONDS:
+        long = long_examples(2 * count_per_length, seconds, seed=seed + 1)
+        words = sum(len(example.words) for example in long) / len(long)
+        rates = rate(listener, long)
+        print(f"windows of {seconds[0]} to {seconds[1]} s, {words:.0f} words: {rates['all']:.1%}", flush=True)
+    _report_silence(directory, listener, seed=seed, threads=threads)
+
+
+def _print_row(name: str, rates: dict[str, float]) -> None:
+    keys = ("all", *v.VOCABULARY, *map(str, LENGTHS_WORDS), "language")
+    print(f"| {name} | " + " | ".join(f"{rates[key]:.1%}" for key in keys) + " |", flush=True)
+
+
+def _report_silence(directory: Path, listener: Listener, *, seed: int, threads: int) -> None:
+    sounds = without_speech(seed)
+    answers = listener.listen([audio for _kind, audio in sounds], ["en", "ko"] * (len(sounds) // 2))
+    whisper = WhisperModel(str(directory), device="cpu", compute_type="int8", cpu_threads=threads)
+    for kind in ("silence", "noise", "tones"):
+        chosen = [(audio, answer) for (name, audio), answer in zip(sounds, answers, strict=True) if name == kind]
+        bare = sum(bool(answer.words) for _audio, answer in chosen)
+        detected = sum(
+            bool(list(whisper.transcribe(audio, vad_filter=True, beam_size=1)[0])) for audio, _answer in chosen
+        )
+        probability = np.mean([answer.no_speech_probability for _audio, answer in chosen])
+        print(
+            f"{kind}: text on {detected} of {len(chosen)} behind voice activity detection, on {bare} without, ",
+            end="",
+        )
+        print(f"mean no_speech_prob {probability:.2f}", flush=True)
+
+
+def main() -> None:
+    """Evaluate from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, default=shipped_model())
+    parser.add_argument("--utterances-per-length", type=int, default=25)
+    parser.add_argument("--seed", type=int, default=20_000)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    report(
+        arguments.model,
+        count_per_length=arguments.utterances_per_length,
+        seed=arguments.seed,
+        threads=arguments.threads,
+    )
+
+
+if __name__ == "__main__":
+    main()
