@@ -1,0 +1,1 @@
+"""The language model server: profiles, planning, requests, and answers that were checked."""

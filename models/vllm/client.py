@@ -1,0 +1,235 @@
+"""The connection to one language model server. httpx lives here and nowhere else in this folder.
+
+Everything is asynchronous: a cancelled task closes its socket, and that is what ends the request in the
+server, which has no other way to be told.
+"""
+
+import asyncio
+import importlib.util
+import json
+import ssl
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import httpx
+
+from models.vllm.problems import (
+    AccessRefused,
+    Overloaded,
+    Rejected,
+    ServerFailed,
+    ServerProblem,
+    TooSlow,
+    Unreachable,
+)
+from models.vllm.wire import (
+    CHAT_PATH,
+    COMPLETIONS_PATH,
+    Answer,
+    Ask,
+    Prompt,
+    Served,
+    messages,
+    plain_prompt,
+    problem_in_stream,
+    problem_of,
+    read_answer,
+    read_json,
+    read_usage,
+    request_body,
+)
+from schemas.events import TokenUsage
+from schemas.options import Lane
+from schemas.settings import VllmSettings
+
+ANSWER_LIMIT_BYTES: Final = 16 * 1024**2
+CONNECT_TIMEOUT_SECONDS: Final = 5.0
+PROBE_TIMEOUT_SECONDS: Final = 5.0
+_STREAM_END: Final = "[DONE]"
+_PRIORITIES: Final = {Lane.INTERACTIVE: 0, Lane.BULK: 1}
+
+if importlib.util.find_spec("sniffio") is None:
+    # httpcore looks for it a dozen times per request: 2 ms of searching the path. None says no at once.
+    sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]  # what the import system documents
+
+OnText = Callable[[str | None], None]
+"""Takes each piece of an answer as it arrives; None takes back all that came before: it begins again."""
+
+
+def tls_context(settings: VllmSettings) -> ssl.SSLContext:
+    """Verification by the system's authorities, or by ``tls_ca_file``; a client certificate when given."""
+    context = ssl.create_default_context(cafile=settings.tls_ca_file)
+    if settings.tls_certificate_file:
+        context.load_cert_chain(settings.tls_certificate_file, settings.tls_key_file)
+    return context
+
+
+class Connection:
+    """One server. ``base_url`` ends before ``/v1``. Belongs to one event loop; ``close`` ends it."""
+
+    def __init__(self, base_url: str, settings: VllmSettings) -> None:
+        self.base_url = base_url
+        self._settings = settings
+        self._probe_timeout_seconds = min(PROBE_TIMEOUT_SECONDS, settings.timeout_seconds)
+        key = settings.api_key.get_secret_value() if settings.api_key else None
+        limit = settings.concurrency_limit + 8  # room for counts and probes beside the answers
+        self._http = httpx.AsyncClient(
+            base_url=base_url,
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            verify=tls_context(settings) if base_url.startswith("https") else False,
+            limits=httpx.Limits(max_connections=limit, max_keepalive_connections=limit),
+            timeout=httpx.Timeout(settings.timeout_seconds, connect=CONNECT_TIMEOUT_SECONDS),
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        """Closes every socket; requests in flight end."""
+        await self._http.aclose()
+
+    async def discover(self) -> Served:
+        """Which model is served, with what context. Raises ServerProblem, AccessRefused when it is not there."""
+        async with self._translated(self._probe_timeout_seconds):
+            entries = _entries(read_json(await self._body("GET", "/v1/models")))
+        wanted = self._settings.model
+        entry = next((entry for entry in entries if wanted in (None, entry.get("id"))), None)
+        if entry is None:
+            known = ", ".join(str(entry.get("id")) for entry in entries) or "nothing"
+            raise AccessRefused(f"{self.base_url} serves {known}, not {wanted}: set KASCRIBE_VLLM_MODEL")
+        context = entry.get("max_model_len")
+        served = Served(str(entry["id"]), int(context) if context else self._settings.context_tokens)
+        return await self._with_abilities(served)
+
+    async def count(self, prompt: Prompt, served: Served) -> int:
+        """The tokens of a prompt, chat template included. Raises ServerProblem."""
+        body: dict[str, Any] = {"model": served.model}
+        body |= {"messages": messages(prompt)} if served.has_chat else {"prompt": plain_prompt(prompt)}
+        async with self._translated(self._settings.timeout_seconds):
+            payload = read_json(await self._body("POST", "/tokenize", body))
+        count = payload.get("count") if isinstance(payload, dict) else None
+        if not isinstance(count, int):
+            raise ServerFailed(f"{self.base_url}/tokenize answered without a count")
+        return count
+
+    async def answer(self, ask: Ask, served: Served, on_text: OnText | None = None) -> Answer:
+        """The answer to ``ask``, streamed when somebody listens. Cancelling it ends the request in the server.
+
+        Raises ServerProblem. What was streamed before a problem is void.
+        """
+        priority = _PRIORITIES[ask.lane] if self._settings.priority else None
+        body = request_body(ask, served, stream=on_text is not None, priority=priority)
+        path = CHAT_PATH if served.has_chat else COMPLETIONS_PATH
+        headers = {"X-Request-Id": ask.request_id}
+        async with self._translated(self._settings.timeout_seconds):
+            if on_text is None:
+                return read_answer(read_json(await self._body("POST", path, body, headers)))
+            return await self._streamed(path, body, headers, on_text)
+
+    async def probe(self, served: Served) -> None:
+        """Has one token made: a server can be healthy and hang. Raises ServerProblem."""
+        ask = Ask(Prompt("", "", "."), 1, 0.0, "probe", lane=Lane.INTERACTIVE)
+        path = CHAT_PATH if served.has_chat else COMPLETIONS_PATH
+        async with self._translated(self._probe_timeout_seconds):
+            await self._body("GET", "/v1/models")
+            body = request_body(ask, served, stream=False, priority=None)
+            read_answer(read_json(await self._body("POST", path, body, {"X-Request-Id": ask.request_id})))
+
+    async def _with_abilities(self, served: Served) -> Served:
+        """Whether the model has a chat template, and the server counts tokens: both told by /tokenize."""
+        chat = Served(served.model, served.context_tokens)
+        try:
+            await self.count(Prompt("", "", "."), chat)
+        except AccessRefused:  # a gateway that passes on /v1 alone
+            return Served(served.model, served.context_tokens, counts_tokens=False)
+        except Rejected:  # "chat template": the model has none
+            return Served(served.model, served.context_tokens, has_chat=False)
+        return chat
+
+    async def _body(
+        self, method: str, path: str, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None
+    ) -> bytes:
+        async with self._http.stream(method, path, json=body, headers=headers) as response:
+            raw = await _limited(response)
+            if response.status_code != 200:
+                raise problem_of(response.status_code, raw, retry_after=response.headers.get("retry-after"))
+            return raw
+
+    async def _streamed(self, path: str, body: dict[str, Any], headers: dict[str, str], on_text: OnText) -> Answer:
+        pieces: list[str] = []
+        usage, finish_reason = TokenUsage(requests=1), None
+        async with self._http.stream("POST", path, json=body, headers=headers) as response:
+            if response.status_code != 200:
+                raw = await _limited(response)
+                raise problem_of(response.status_code, raw, retry_after=response.headers.get("retry-after"))
+            async for chunk in _events(response):
+                usage = read_usage(chunk["usage"]) if chunk.get("usage") else usage
+                for choice in chunk.get("choices") or ():
+                    finish_reason = choice.get("finish_reason") or finish_reason
+                    piece = _piece(choice)
+                    if piece:
+                        pieces.append(piece)
+                        on_text(piece)
+        if finish_reason is None:
+            raise ServerFailed("the stream ended before the answer did")
+        return Answer("".join(pieces), finish_reason != "length", usage)
+
+    @asynccontextmanager
+    async def _translated(self, timeout_seconds: float) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                yield
+        except TimeoutError as late:
+            raise TooSlow(f"{self.base_url} did not answer within {timeout_seconds:g} s") from late
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            raise translate(error, self.base_url) from error
+
+
+def translate(error: Exception, base_url: str) -> ServerProblem:
+    """Which of our problems an exception of httpx is."""
+    text = f"{base_url}: {type(error).__name__}: {error}"
+    if isinstance(error, httpx.PoolTimeout):
+        return Overloaded(text)
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
+        return Unreachable(text)
+    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
+        return AccessRefused(f"{text}: set KASCRIBE_VLLM_BASE_URL to one such as http://host:8000")
+    if isinstance(error, httpx.TimeoutException):
+        return TooSlow(text)
+    return ServerFailed(text)
+
+
+def _entries(payload: object) -> list[dict[str, Any]]:
+    entries = payload.get("data") if isinstance(payload, dict) else None
+    if not isinstance(entries, list):
+        raise ServerFailed("/v1/models answered without a list of models")
+    return [entry for entry in entries if isinstance(entry, dict) and entry.get("id")]
+
+
+async def _limited(response: httpx.Response) -> bytes:
+    raw = bytearray()
+    async for piece in response.aiter_bytes():
+        raw += piece
+        if len(raw) > ANSWER_LIMIT_BYTES:
+            raise ServerFailed(f"an answer of more than {ANSWER_LIMIT_BYTES} bytes")
+    return bytes(raw)
+
+
+async def _events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
+    async for line in response.aiter_lines():
+        data = line.removeprefix("data:").strip()
+        if not line.startswith("data:") or data == _STREAM_END:
+            continue  # keep-alive comments and blank lines
+        try:
+            chunk = json.loads(data)
+        except ValueError as garbage:
+            raise ServerFailed(f"a stream with garbage: {data[:80]!r}") from garbage
+        if problem := problem_in_stream(chunk):
+            raise problem
+        if isinstance(chunk, dict):
+            yield chunk
+
+
+def _piece(choice: dict[str, Any]) -> str:
+    delta = choice.get("delta")
+    return str((delta.get("content") if isinstance(delta, dict) else choice.get("text")) or "")

@@ -1,0 +1,161 @@
+"""The enricher as everyone else sees it: blocking calls from any thread, all requests on one event loop."""
+
+import asyncio
+import concurrent.futures
+import random
+import secrets
+import threading
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, Self, TypeVar
+
+from models.vllm.asking import Asker, Tally
+from models.vllm.condensing import Condenser, MapCache, OnChunk
+from models.vllm.enriching import Enrichment, EnrichRequest, OnProfileText, Run, skipped
+from models.vllm.measure import Measure
+from models.vllm.pool import DEPENDENCY, Pool, Sleep
+from models.vllm.profiles import Profile, for_instruction, load_profiles
+from models.vllm.prompts import NONCE_BYTES, Nonce, wording
+from schemas.errors import InvalidOptions, JobCancelled
+from schemas.events import TokenUsage
+from schemas.options import EnrichOptions
+from schemas.settings import VllmSettings
+
+CANCEL_CHECK_SECONDS: Final = 0.1
+SHARE_OF_ONE_TRANSCRIPT: Final = 4
+"""One transcript may have a quarter of the requests in flight, so that a book does not hold up a memo."""
+UP_WAIT_SECONDS: Final = 1.0
+
+Result = TypeVar("Result")
+
+
+def _not_cancelled() -> bool:
+    return False
+
+
+class Enricher:
+    """Everything that is asked of the servers. Owns an event loop in a thread of its own until ``close``."""
+
+    def __init__(
+        self,
+        settings: VllmSettings,
+        *,
+        cache: MapCache | None = None,
+        nonce: Nonce = lambda: secrets.token_hex(NONCE_BYTES),
+        sleep: Sleep = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Raises ConfigurationError for a missing address and for profiles that cannot be read."""
+        self.profiles = load_profiles(settings.profiles_directory)
+        self._settings = settings
+        self._cache = cache
+        self._nonce = nonce
+        self._clock = clock
+        self._measures: dict[str | None, Measure] = {}
+        self._pool = Pool(settings, clock=clock, sleep=sleep, random=random.random)
+        self._loop = asyncio.new_event_loop()
+        self._looking: concurrent.futures.Future[bool] | None = None
+        self._thread = threading.Thread(target=self._loop.run_forever, name="vllm", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends every request and the thread. Blocks until they have ended. Safe to repeat."""
+        if self._loop.is_closed():
+            return
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def wanted(self, options: EnrichOptions) -> tuple[Profile, ...]:
+        """The profiles that the options name, and the free instruction. Raises InvalidOptions for unknown ones."""
+        unknown = [name for name in options.profiles if name not in self.profiles]
+        if unknown:
+            known = ", ".join(sorted(self.profiles))
+            raise InvalidOptions(f"no profile {', '.join(unknown)}: this enricher has {known}")
+        named = tuple(self.profiles[name] for name in dict.fromkeys(options.profiles))
+        return (*named, for_instruction(options.instruction)) if options.instruction else named
+
+    def enrich(
+        self,
+        request: EnrichRequest,
+        *,
+        cancelled: Callable[[], bool] = _not_cancelled,
+        on_text: OnProfileText | None = None,
+        on_chunk: OnChunk | None = None,
+    ) -> Enrichment:
+        """What the servers make of a transcript. Blocks; callable from many threads; safe to repeat.
+
+        ``on_text`` and ``on_chunk`` are called from the enricher's thread and must not block. Raises
+        EnrichmentInvalid, EnrichmentFailed, DependencyDown, and JobCancelled within a moment of ``cancelled``
+        turning true, when its requests have been ended.
+        """
+        if not request.has_text:
+            model = self._settings.model or "none"
+            return Enrichment(model, skipped(request.profiles), TokenUsage(), 0.0)
+        return self._waited(self._enrich(request, on_text, on_chunk), cancelled)
+
+    def is_up(self) -> bool:
+        """Whether any server makes tokens. Blocks for a second at most: a slower answer counts next time."""
+        looking = self._looking or asyncio.run_coroutine_threadsafe(self._pool.is_up(), self._loop)
+        self._looking = looking
+        try:
+            up = looking.result(UP_WAIT_SECONDS)
+        except TimeoutError:
+            return False
+        self._looking = None
+        return up
+
+    def dependency_is_up(self, dependency: str) -> bool:
+        """The stage's question; of other dependencies nothing is known here."""
+        return dependency != DEPENDENCY or self.is_up()
+
+    async def _enrich(
+        self, request: EnrichRequest, on_text: OnProfileText | None, on_chunk: OnChunk | None
+    ) -> Enrichment:
+        served = await self._pool.served(request.job_id)
+        asker = Asker(
+            pool=self._pool,
+            served=served,
+            words=wording(served.context_tokens),
+            nonce=self._nonce(),
+            job_id=request.job_id,
+            lane=request.lane,
+            salt=request.tenant,
+        )
+        concurrency = max(1, self._settings.concurrency_limit // SHARE_OF_ONE_TRANSCRIPT)
+        condenser = Condenser(asker, Tally(), concurrency, self._cache, on_chunk)
+        return await Run(request, asker, condenser, on_text, self._measures, self._clock).enrichment()
+
+    def _waited(self, work: Coroutine[Any, Any, Result], cancelled: Callable[[], bool]) -> Result:
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        while not future.done():
+            concurrent.futures.wait((future,), CANCEL_CHECK_SECONDS)
+            if not future.done() and cancelled():
+                self._cancel(future)
+                raise JobCancelled("the job was withdrawn while the language model worked on it")
+        try:
+            return future.result()
+        except concurrent.futures.CancelledError as closed:
+            raise JobCancelled("the enricher was closed while the language model worked on the job") from closed
+
+    def _cancel(self, future: concurrent.futures.Future[Any]) -> None:
+        future.cancel()
+        with_loop = asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop)
+        with_loop.result()
+
+    async def _end(self) -> None:
+        tasks: Sequence[asyncio.Task[Any]] = [
+            task for task in asyncio.all_tasks() if task is not asyncio.current_task()
+        ]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._pool.close()
+        await self._loop.shutdown_default_executor()
