@@ -1,0 +1,92 @@
+"""What subscribers are told while a job runs: best effort, and seldom enough to cost nothing."""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from consumers.runtime.stage import Job
+from consumers.seams import HeardSoFar
+from schemas import wire
+from schemas.events import AudioReference, Phase, ProgressEvent
+
+INTERVAL_SECONDS: Final = 0.5
+"""Shortest time between two reports of text: two a second is as fast as people read."""
+
+TEXT_LIMIT_CHARACTERS: Final = 4_000
+"""Of one report; what is heard faster than that is in the transcript."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Time and identity, injected. ``clock`` is monotonic seconds, ``now`` the time of day in UTC."""
+
+    clock: Callable[[], float]
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+
+
+def real_surroundings() -> Surroundings:
+    """The machine's clocks, and random identifiers."""
+    return Surroundings(clock=time.monotonic, now=lambda: datetime.now(UTC), new_id=lambda: uuid.uuid4().hex)
+
+
+class ProgressReporter:
+    """Reports one job's phases and text through ``job.report``. Safe to call from the engine's threads."""
+
+    def __init__(
+        self, job: Job, reference: AudioReference, job_id: str, *, topic: str, surroundings: Surroundings
+    ) -> None:
+        self._job = job
+        self._reference = reference
+        self._job_id = job_id
+        self._topic = topic
+        self._surroundings = surroundings
+        self._lock = threading.Lock()
+        self._unsaid = ""
+        self._fraction: float | None = None
+        self._next_report = surroundings.clock()
+
+    def enter(self, phase: Phase) -> None:
+        """Reports a phase at once."""
+        self._report(phase, fraction=None, text=None)
+
+    def heard(self, progress: HeardSoFar) -> None:
+        """Takes what was heard since the last call; reports it when the last report is old enough."""
+        with self._lock:
+            self._fraction = progress.fraction
+            self._unsaid = f"{self._unsaid} {progress.text}".strip()
+            if self._surroundings.clock() < self._next_report:
+                return
+            self._next_report = self._surroundings.clock() + INTERVAL_SECONDS
+            said = self._take()
+        self._report(Phase.TRANSCRIBING, fraction=self._fraction, text=said)
+
+    def flush(self) -> None:
+        """Reports the text that has not been reported yet, if there is any."""
+        with self._lock:
+            said = self._take()
+        if said:
+            self._report(Phase.TRANSCRIBING, fraction=self._fraction, text=said)
+
+    def _take(self) -> str | None:
+        said, self._unsaid = self._unsaid[:TEXT_LIMIT_CHARACTERS], ""
+        return said or None
+
+    def _report(self, phase: Phase, *, fraction: float | None, text: str | None) -> None:
+        event = ProgressEvent(
+            event_id=self._surroundings.new_id(),
+            occurred_at=self._surroundings.now(),
+            job_id=self._job_id,
+            tenant=self._reference.tenant,
+            lane=self._reference.lane,
+            metadata=self._reference.metadata,
+            phase=phase,
+            stage="transcriber",
+            fraction=fraction,
+            text=text,
+        )
+        self._job.report(wire.encode(event, topic=self._topic, key=self._job_id, trace=self._job.trace))

@@ -1,0 +1,1 @@
+"""The runtime: one thread owns the Kafka consumer; stages do the work; the outbox lets results out."""

@@ -1,0 +1,74 @@
+"""Back-pressure as a pure decision: whether more is taken in, and which partitions pause or resume.
+
+Pausing costs something: the client throws away what it has prefetched of a partition, and fetches it again. So
+intake that was shut for the number of records opens again only when a quarter of them is done. Bytes and seconds
+of audio get no such slack: one long file may hold most of either for hours, and must not keep the short ones out.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from schemas.delivery import Partition
+from schemas.settings import RuntimeSettings
+
+REOPEN_SHARE: Final = 0.75
+"""Of the records' limit; at or above it, intake that was shut stays shut."""
+
+
+class Held(Protocol):
+    """What is in flight in this process."""
+
+    @property
+    def records(self) -> int:
+        """Records taken in and not complete."""
+        ...
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the records and of the objects that they name."""
+        ...
+
+    @property
+    def audio_seconds(self) -> float:
+        """Seconds of audio that is known of."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionState:
+    """A partition as admission sees it. ``waiting_records`` were polled and found no room, or are not due."""
+
+    partition: Partition
+    paused: bool
+    waiting_records: int
+    can_receive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """What the consumer is to do; what is in neither stays as it is."""
+
+    pause: tuple[Partition, ...]
+    resume: tuple[Partition, ...]
+
+
+def is_shut(held: Held, limits: RuntimeSettings, *, was_shut: bool) -> bool:
+    """Whether nothing more may be taken in."""
+    reopen_records = REOPEN_SHARE * limits.in_flight_records if was_shut else limits.in_flight_records
+    return (
+        held.records >= reopen_records
+        or held.size_bytes >= limits.in_flight_bytes
+        or held.audio_seconds >= limits.in_flight_audio_seconds
+    )
+
+
+def steer(partitions: Iterable[PartitionState], *, shut: bool) -> Steering:
+    """Pauses what cannot be taken in now, and resumes what can. Empty when everything is as it should be."""
+    pause: list[Partition] = []
+    resume: list[Partition] = []
+    for state in partitions:
+        wanted = shut or state.waiting_records > 0 or not state.can_receive
+        if wanted != state.paused:
+            (pause if wanted else resume).append(state.partition)
+    return Steering(tuple(pause), tuple(resume))

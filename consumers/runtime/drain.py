@@ -1,0 +1,106 @@
+"""Letting go of partitions: finish what can be finished in time, commit it, and only then let go."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+
+from consumers.runtime.assignment import Assignment
+from consumers.runtime.clock import Clock
+from consumers.runtime.intake import Intake
+from consumers.runtime.outlet import Outlet
+from consumers.runtime.partition import AssignedPartition
+
+_log: Final = structlog.get_logger(__name__)
+
+COMMIT_RESERVE_SECONDS: Final = 5.0
+"""For delivery and commit after the drain, however much time the work took: finished work must not be redone."""
+
+HURRIED_RESERVE_SECONDS: Final = 1.0
+"""The same after a second signal."""
+
+
+class Drain:
+    """Drains partitions and lets go of them. The owner thread's alone; also inside the group's callbacks.
+
+    ``hurried`` says whether the process was told to stop at once.
+    """
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        intake: Intake,
+        outlet: Outlet,
+        *,
+        hurried: Callable[[], bool],
+        clock: Clock,
+    ) -> None:
+        self._assignment = assignment
+        self._intake = intake
+        self._outlet = outlet
+        self._hurried = hurried
+        self._clock = clock
+
+    def drain(
+        self,
+        partitions: Sequence[AssignedPartition],
+        *,
+        timeout_seconds: float,
+        step: Callable[[], None],
+        commit_tries: int,
+    ) -> None:
+        """Blocks for ``timeout_seconds`` and the reserve at most; ``step`` is one turn of the loop.
+
+        ``commit_tries`` is 1 where the group waits for us: what it refuses now it refuses until we are done.
+        What runs may finish, what has not begun is left to the next holder. After it nothing of these
+        partitions is recorded any more.
+        """
+        if not partitions:
+            return
+        deadline = self._clock.monotonic() + timeout_seconds
+        for partition in partitions:
+            self._close(partition)
+        self._wait(lambda: not any(p.flights for p in partitions), deadline, step, hurried=self._hurried)
+        left = sum(len(partition.flights) for partition in partitions)
+        if left:
+            _log.warning("the drain's time is up; the rest is left to the next holder", in_flight_records=left)
+        self._commit(partitions, deadline, step, tries=commit_tries)
+        self.drop(partitions)
+
+    def drop(self, partitions: Sequence[AssignedPartition]) -> None:
+        """Lets go without draining: the partitions belong to somebody else already. Never blocks."""
+        for partition in partitions:
+            self._intake.abandon(partition)
+        self._assignment.let_go([partition.key for partition in partitions])
+
+    def _close(self, partition: AssignedPartition) -> None:
+        partition.draining = True
+        partition.backlog.clear()
+        self._intake.abandon(partition)
+        for flight in partition.flights.values():
+            if not flight.started:
+                flight.cancelled = True
+
+    def _commit(
+        self, partitions: Sequence[AssignedPartition], deadline: float, step: Callable[[], None], *, tries: int
+    ) -> None:
+        reserve = HURRIED_RESERVE_SECONDS if self._hurried() else COMMIT_RESERVE_SECONDS
+        deadline = max(deadline, self._clock.monotonic() + reserve)
+        for partition in partitions:
+            partition.leaving = True
+        for _ in range(tries):
+            self._outlet.release(urgent=True)
+            self._wait(lambda: not any(p.commit_is_open for p in partitions), deadline, step, hurried=_never)
+            if self._clock.monotonic() >= deadline or all(p.is_committed for p in partitions):
+                return
+            step()
+
+    def _wait(
+        self, done: Callable[[], bool], deadline: float, step: Callable[[], None], *, hurried: Callable[[], bool]
+    ) -> None:
+        while not done() and not hurried() and self._clock.monotonic() < deadline:
+            step()
+
+
+def _never() -> bool:
+    return False

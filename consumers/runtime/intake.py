@@ -1,0 +1,258 @@
+"""What is taken in: how much, in which order, with which caution; and which partitions pause meanwhile."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Final
+
+from confluent_kafka import Consumer, TopicPartition
+
+from consumers.runtime import metrics as rows
+from consumers.runtime.admission import PartitionState, is_shut, steer
+from consumers.runtime.assignment import Assignment
+from consumers.runtime.clock import Clock
+from consumers.runtime.flight import Flight, JobSupport
+from consumers.runtime.kafka import positions
+from consumers.runtime.killers import Caution
+from consumers.runtime.load import Load
+from consumers.runtime.metrics import Metrics
+from consumers.runtime.partition import AssignedPartition
+from consumers.runtime.workers import Workers
+from schemas import history
+from schemas.records import Record
+from schemas.settings import RuntimeSettings
+
+POLL_RECORDS_LIMIT: Final = 500
+"""Records of one poll; what is polled and finds no room waits in memory, so this bounds that too."""
+
+STEER_SECONDS: Final = 0.1
+"""Between pausing a partition and resuming it. librdkafka ignores a pause that a resume overtakes, and rewinds."""
+
+PAUSE_AFTER_SECONDS: Final = 0.5
+"""Without room for so long, partitions pause; pausing throws away what the client has fetched."""
+
+UNDELIVERED_FACTOR: Final = 4
+"""Settled records whose outputs the broker has not confirmed: this many times ``in_flight_records`` at most."""
+
+
+class Intake:
+    """Takes records from polls to the workers. The owner thread's alone."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        assignment: Assignment,
+        workers: Workers,
+        load: Load,
+        support: JobSupport,
+        *,
+        settings: RuntimeSettings,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self.closed = False
+        self.down: dict[str, list[Flight]] = {}
+        self.set_aside: list[Flight] = []
+        self._consumer = consumer
+        self._assignment = assignment
+        self._workers = workers
+        self._load = load
+        self._support = support
+        self._settings = settings
+        self._clock = clock
+        self._shut = False
+        self._shut_since = clock.monotonic()
+        self._suspects: deque[Flight] = deque()
+        self._running = 0
+        self._turns = 0
+        self._received = metrics.counter(rows.RECORDS_RECEIVED)
+        self._skipped = metrics.counter(rows.RECORDS_SKIPPED)
+
+    @property
+    def room(self) -> int:
+        """How many records may be taken in now."""
+        limits, load = self._settings, self._load
+        self._shut = is_shut(load, limits, was_shut=self._shut)
+        full = load.undelivered_records >= UNDELIVERED_FACTOR * limits.in_flight_records
+        if self.closed or self.down or self._suspects or self._shut or full:
+            return 0
+        return min(POLL_RECORDS_LIMIT, limits.in_flight_records - load.records)
+
+    def receive(self, records: Sequence[Record]) -> None:
+        """Keeps what was polled until there is room. Records of partitions that are gone are dropped."""
+        partitions = self._assignment.partitions
+        counts: Counter[str] = Counter()
+        for record in records:
+            counts[record.topic] += 1
+            partition = partitions.get((record.topic, record.partition))
+            if partition is None or partition.draining:
+                continue
+            if record.offset < partition.polled and self._is_rewound(partition):
+                continue
+            partition.polled = record.offset + 1
+            partition.backlog.append(record)
+        for topic, count in counts.items():
+            self._received.labels(topic).inc(count)
+
+    def admit(self) -> None:
+        """Hands over as much as there is room for, from each partition in turn."""
+        if self._suspects and not self._running and not self.closed:
+            self._start(self._suspects.popleft())
+        waiting = [partition for partition in self._assignment.partitions.values() if partition.backlog]
+        # With room for fewer records than there are partitions, the first may not always be the same one.
+        self._turns += 1
+        first = self._turns % max(1, len(waiting))
+        waiting = waiting[first:] + waiting[:first]
+        while waiting and (room := self.room) > 0:
+            share = max(1, room // len(waiting))
+            waiting = [partition for partition in waiting[:room] if self._admit_some(partition, share)]
+
+    def start_durable(self, partition: AssignedPartition) -> None:
+        """Runs the flights that waited for their partition's journal, which is durable now."""
+        started, partition.unnamed = partition.unnamed, []
+        for flight in started:
+            self._workers.submit(flight)
+
+    def steer(self) -> None:
+        """Pauses what must not be polled and resumes the rest.
+
+        A short lack of room pauses nothing: what a poll brings meanwhile is a record or two, and they wait here.
+        """
+        now = self._clock.monotonic()
+        partitions = self._assignment.partitions
+        unknown = [partition for partition in partitions.values() if partition.paused is None]
+        self._set_paused(unknown, self._consumer.resume, paused=False)
+        open_now = self.room > 0
+        if open_now:
+            self._shut_since = now
+        states = (
+            PartitionState(
+                partition.key,
+                bool(partition.paused),
+                len(partition.backlog) if open_now or partition.paused else 0,
+                partition.ledger.can_receive(),
+            )
+            for partition in partitions.values()
+            if now - partition.steered_at >= STEER_SECONDS
+        )
+        steering = steer(states, shut=now - self._shut_since >= PAUSE_AFTER_SECONDS)
+        self._set_paused([partitions[key] for key in steering.pause], self._consumer.pause, paused=True)
+        self._set_paused([partitions[key] for key in steering.resume], self._consumer.resume, paused=False)
+
+    def _set_paused(
+        self,
+        partitions: Sequence[AssignedPartition],
+        call: Callable[[list[TopicPartition]], None],
+        *,
+        paused: bool,
+    ) -> None:
+        if not partitions:
+            return
+        call(positions([partition.key for partition in partitions]))
+        for partition in partitions:
+            partition.paused = paused
+            partition.steered_at = self._clock.monotonic()
+
+    def ended(self, flight: Flight) -> None:
+        """An attempt came back from the workers."""
+        self._running -= 1
+        if flight.partition.held:
+            flight.partition.journal.ended(flight.record.offset)
+
+    def settled(self, flight: Flight) -> None:
+        """The record is in flight no more; its room is free."""
+        flight.partition.flights.pop(flight.record.offset, None)
+        self._load.remove(flight)
+
+    def park(self, flight: Flight, dependency: str) -> None:
+        """The same attempt waits until the dependency is up; meanwhile nothing is taken in."""
+        self.down.setdefault(dependency, []).append(flight)
+
+    def unpark(self, dependency: str) -> None:
+        """The dependency is up: runs what waited for it. Safe to repeat."""
+        for flight in self.down.pop(dependency, ()):
+            self._start(flight)
+
+    def abandon(self, partition: AssignedPartition) -> None:
+        """Drops what a partition has here while it goes away; what is with the workers is dropped when it ends."""
+        self._running -= len(partition.unnamed)
+        idle = [*partition.unnamed, *self._suspects, *self.set_aside, *chain.from_iterable(self.down.values())]
+        for flight in idle:
+            if flight.partition is partition:
+                self.settled(flight)
+        partition.unnamed = []
+        self._suspects = deque(flight for flight in self._suspects if flight.partition is not partition)
+        self.set_aside = [flight for flight in self.set_aside if flight.partition is not partition]
+        for dependency, flights in self.down.items():
+            self.down[dependency] = [flight for flight in flights if flight.partition is not partition]
+
+    @property
+    def waiting_records(self) -> int:
+        """Records polled that wait for room or for their due time."""
+        return sum(len(partition.backlog) for partition in self._assignment.partitions.values())
+
+    def _admit_some(self, partition: AssignedPartition, limit: int) -> bool:
+        """Up to ``limit`` records of one partition. False when it has nothing more for now."""
+        backlog, ledger, journal = partition.backlog, partition.ledger, partition.journal
+        if partition.due_at_ms > self._clock.now_ms():
+            return False
+        for _ in range(limit):
+            if not backlog or self._suspects or not ledger.can_receive() or not journal.has_room():
+                return False
+            flight = self._flight(backlog[0], partition)
+            if flight is None:
+                return False
+            backlog.popleft()
+            if ledger.receive(flight.record.offset):
+                self._take(flight)
+            else:
+                self._skipped.labels(flight.record.topic).inc()
+        return True
+
+    def _is_rewound(self, partition: AssignedPartition) -> bool:
+        """Whether a record that was polled before came again, rather than a new one from a log that began anew.
+
+        librdkafka may rewind on resume (its issues 2593 and 4686). While the log reaches as far as before, it is
+        the same log.
+        """
+        _, end = self._consumer.get_watermark_offsets(TopicPartition(*partition.key), cached=True)
+        return end >= partition.polled
+
+    def _flight(self, record: Record, partition: AssignedPartition) -> Flight | None:
+        """The record's flight; None while it is not due."""
+        attempt, origin = 1, None
+        if record.headers and not history.NAMES.isdisjoint(dict(record.headers)):
+            past = history.read(record)
+            attempt, origin = past.attempt, past.origin
+            if past.due_ms is not None and past.due_ms > self._clock.now_ms():
+                partition.due_at_ms = past.due_ms
+                return None
+        return Flight(
+            record,
+            partition,
+            self._support,
+            origin=origin or record.coordinates,
+            attempt=attempt,
+            taken_at=self._clock.monotonic(),
+        )
+
+    def _take(self, flight: Flight) -> None:
+        self._load.add(flight)
+        offset = flight.record.offset
+        flight.partition.flights[offset] = flight
+        caution = flight.partition.journal.caution(offset)
+        if caution is Caution.SET_ASIDE:
+            self.set_aside.append(flight)
+        elif caution is Caution.ALONE:
+            self._suspects.append(flight)
+        else:
+            self._start(flight)
+
+    def _start(self, flight: Flight) -> None:
+        partition = flight.partition
+        self._running += 1
+        partition.journal.start(flight.record.offset)
+        if partition.journal.is_durable:
+            self._workers.submit(flight)
+        else:
+            partition.unnamed.append(flight)

@@ -1,0 +1,115 @@
+"""The Kafka client's configuration, and its messages as records."""
+
+import logging
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+from schemas.delivery import Partition
+from schemas.records import Record
+from schemas.settings import KafkaSettings
+from schemas.topics import retry_topic
+
+OFFSET_UNKNOWN: Final = -1001
+"""librdkafka's ``RD_KAFKA_OFFSET_INVALID``: nothing is committed."""
+
+PREFETCH_KILOBYTES: Final = 16 * 1024
+"""Records are small; what librdkafka holds beyond what is in flight is only there to keep polls cheap."""
+
+PREFETCH_RECORDS: Final = 5_000
+
+_NOT_ERRORS: Final = frozenset({KafkaError._PARTITION_EOF})  # noqa: SLF001 - the client's public name for it
+_DEFAULTS: Final[Mapping[str, Any]] = {
+    "queued.max.messages.kbytes": PREFETCH_KILOBYTES,
+    "queued.min.messages": PREFETCH_RECORDS,
+    # The default of a second stalls whoever empties the prefetch queue faster than that.
+    "fetch.queue.backoff.ms": 10,
+    # A new record waits for the partition's next fetch wherever it does not wake the one under way: half a second
+    # per hop by default, on librdkafka's own broker (measured). Ten empty fetches a second cost nothing.
+    "fetch.wait.max.ms": 100,
+    "socket.keepalive.enable": True,
+}
+
+
+def client_configuration(settings: KafkaSettings, *, client_id: str) -> dict[str, Any]:
+    """What every client of this process shares. The only place where secret properties are revealed."""
+    revealed = {name: value.get_secret_value() for name, value in settings.properties.items()}
+    return {"bootstrap.servers": settings.bootstrap_servers, **revealed, "client.id": client_id}
+
+
+def consumer_configuration(settings: KafkaSettings, *, role: str, client_id: str) -> dict[str, Any]:
+    """The group member's configuration. What the delivery guarantee rests on cannot be overridden."""
+    strategy = (
+        {"partition.assignment.strategy": "cooperative-sticky"} if settings.group_protocol == "classic" else {}
+    )
+    return {
+        **_DEFAULTS,
+        **strategy,
+        **client_configuration(settings, client_id=client_id),
+        "group.id": f"{settings.group_id_prefix}{role}",
+        "group.protocol": settings.group_protocol,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
+        "allow.auto.create.topics": False,
+    }
+
+
+def make_client_id(role: str) -> str:
+    """Names this process to the broker: ``kascribe-transcriber-host-pid``."""
+    return f"kascribe-{role}-{socket.gethostname()}-{os.getpid()}"
+
+
+def subscription(topics: Sequence[str], retry_delays_seconds: Sequence[int]) -> list[str]:
+    """The topics and their retry topics."""
+    retries = [retry_topic(topic, delay) for topic in topics for delay in retry_delays_seconds]
+    return [*topics, *dict.fromkeys(retries)]
+
+
+def to_record(message: Message) -> Record:
+    """The record in a message that has no error. Headers keep their order and their duplicates."""
+    headers = message.headers()
+    return Record(
+        message.topic(),  # type: ignore[arg-type]
+        message.partition(),  # type: ignore[arg-type]
+        message.offset(),  # type: ignore[arg-type]
+        message.key(),
+        message.value(),
+        tuple(headers) if headers else (),  # type: ignore[arg-type]
+        message.timestamp()[1],
+    )
+
+
+def records_of(messages: Sequence[Message], on_error: Callable[[KafkaError], None]) -> list[Record]:
+    """The records among messages; errors go to ``on_error``, which raises when one is fatal."""
+    records = []
+    for message in messages:
+        error = message.error()
+        if error is None:
+            records.append(to_record(message))
+        elif error.code() not in _NOT_ERRORS:
+            on_error(error)
+    return records
+
+
+def positions(partitions: Sequence[Partition]) -> list[TopicPartition]:
+    """The partitions as the client wants them."""
+    return [TopicPartition(topic, number) for topic, number in partitions]
+
+
+def keys(partitions: Sequence[TopicPartition]) -> list[Partition]:
+    """The inverse of ``positions``."""
+    return [(partition.topic, partition.partition) for partition in partitions]
+
+
+OnCommit = Callable[[KafkaError | None, list[TopicPartition]], None]
+
+
+def make_consumer(settings: KafkaSettings, *, role: str, on_commit: OnCommit) -> Consumer:
+    """A group member that has not subscribed yet. Raises KafkaException for properties that make no sense."""
+    configuration = consumer_configuration(settings, role=role, client_id=make_client_id(role))
+    return Consumer({**configuration, "on_commit": on_commit}, logger=logging.getLogger("kafka.consumer"))

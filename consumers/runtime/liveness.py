@@ -1,0 +1,50 @@
+"""What a snapshot means: is the process alive, can it do work. Pure."""
+
+import time
+from typing import Final
+
+from consumers.runtime.health import Verdict
+from consumers.runtime.observation import Snapshot
+
+TURN_SECONDS: Final = 60.0
+"""A loop that did not turn for this long hangs: its longest wait is for committed offsets, 30 s."""
+
+STALL_SECONDS: Final = 4 * 3600.0
+"""Work in flight and no attempt ended for this long: longer than any audio that is taken takes to transcribe."""
+
+
+def live(snapshot: Snapshot, *, now: float | None = None) -> Verdict:
+    """Whether the process should go on living. Brokers and services that are down do not count against it."""
+    now = time.monotonic() if now is None else now
+    turn_age = now - max(snapshot.at, snapshot.listened_at)
+    stalled = snapshot.in_flight_records > 0 and not snapshot.dependencies_down
+    reasons = []
+    if turn_age > TURN_SECONDS:
+        reasons.append(f"the loop has not turned for {turn_age:.0f} s")
+    if stalled and now - snapshot.heard_at > STALL_SECONDS:
+        reasons.append(f"{snapshot.in_flight_records} records are in flight and none ended for hours")
+    return Verdict(not reasons, tuple(reasons), _facts(snapshot, turn_age))
+
+
+def ready(snapshot: Snapshot, *, now: float | None = None) -> Verdict:
+    """Whether records can be worked on: the group has let the process in, and what it needs answers."""
+    now = time.monotonic() if now is None else now
+    reasons = []
+    if not snapshot.joined:
+        reasons.append("the consumer group has not assigned any partition yet")
+    if snapshot.draining:
+        reasons.append("draining before the end")
+    if snapshot.dependencies_down:
+        reasons.append(f"waiting for {', '.join(snapshot.dependencies_down)}")
+    return Verdict(not reasons, tuple(reasons), _facts(snapshot, now - snapshot.listened_at))
+
+
+def _facts(snapshot: Snapshot, turn_age: float) -> dict[str, object]:
+    return {
+        "last_turn_age_seconds": round(turn_age, 3),
+        "partitions": len(snapshot.partitions),
+        "in_flight_records": snapshot.in_flight_records,
+        "in_flight_audio_seconds": round(snapshot.in_flight_audio_seconds, 1),
+        "waiting_records": snapshot.waiting_records,
+        "undelivered_records": snapshot.undelivered_records,
+    }

@@ -1,0 +1,186 @@
+"""Every metric of the runtime, in one catalogue: what is exported, what is documented, what alerts may name.
+
+A stage declares rows of its own beside its code and hands them to ``Metrics`` together with these.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+Kind = Literal["counter", "gauge", "histogram"]
+Unit = Literal["records", "windows", "bytes", "seconds", "characters", "offsets", "events", "state"]
+
+STAGE_SECONDS_BUCKETS: Final = (0.001, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
+POLL_SECONDS_BUCKETS: Final = (0.001, 0.01, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0)
+COMMIT_SECONDS_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One row: ``name`` as Prometheus exposes it, the unit of its values, what each value means."""
+
+    name: str
+    kind: Kind
+    unit: Unit
+    labels: tuple[str, ...]
+    meaning: str
+    buckets: tuple[float, ...] = ()
+
+
+RECORDS_RECEIVED: Final = Metric(
+    "kascribe_records_received_total", "counter", "records", ("topic",), "Records polled, redeliveries included."
+)
+RECORDS_SETTLED: Final = Metric(
+    "kascribe_records_settled_total",
+    "counter",
+    "records",
+    ("topic", "outcome"),
+    "Attempts that ended: completed, retried, dead_lettered, parked (dependency down), dropped (partition gone).",
+)
+RECORDS_SKIPPED: Final = Metric(
+    "kascribe_records_skipped_total",
+    "counter",
+    "records",
+    ("topic",),
+    "Records that the gap map said were complete before this process took the partition.",
+)
+RECORDS_PUBLISHED: Final = Metric(
+    "kascribe_records_published_total", "counter", "records", ("topic",), "Outputs acknowledged by the broker."
+)
+RETRIES: Final = Metric(
+    "kascribe_retries_total", "counter", "records", ("reason",), "Records sent to a retry topic."
+)
+DEAD_LETTERS: Final = Metric(
+    "kascribe_dead_letters_total", "counter", "records", ("reason",), "Records sent to the dead-letter topic."
+)
+IN_FLIGHT_RECORDS: Final = Metric(
+    "kascribe_in_flight_records", "gauge", "records", (), "Records handed to the stage and not yet settled."
+)
+IN_FLIGHT_BYTES: Final = Metric(
+    "kascribe_in_flight_bytes", "gauge", "bytes", (), "Bytes of those records and of the objects they name."
+)
+IN_FLIGHT_AUDIO_SECONDS: Final = Metric(
+    "kascribe_in_flight_audio_seconds", "gauge", "seconds", (), "Seconds of audio that those records hold."
+)
+WAITING_RECORDS: Final = Metric(
+    "kascribe_waiting_records", "gauge", "records", (), "Records polled that wait for room or for their due time."
+)
+LAG: Final = Metric(
+    "kascribe_consumer_lag_offsets",
+    "gauge",
+    "offsets",
+    ("topic", "partition"),
+    "End of the partition minus the committed offset, asked from the broker also while paused.",
+)
+OLDEST_INCOMPLETE_AGE: Final = Metric(
+    "kascribe_oldest_incomplete_age_seconds",
+    "gauge",
+    "seconds",
+    ("topic", "partition"),
+    "How long the record that holds the committed offset back has been in flight.",
+)
+GAP_WIDTH: Final = Metric(
+    "kascribe_gap_width_offsets",
+    "gauge",
+    "offsets",
+    ("topic", "partition"),
+    "From the committed offset to the highest complete one: what the gap map has to describe.",
+)
+METADATA_CHARACTERS: Final = Metric(
+    "kascribe_commit_metadata_characters",
+    "gauge",
+    "characters",
+    ("topic", "partition"),
+    "Characters of commit metadata in use; 4,000 is the budget.",
+)
+PARTITIONS_ASSIGNED: Final = Metric(
+    "kascribe_partitions_assigned", "gauge", "state", (), "Partitions that this process holds."
+)
+PARTITIONS_PAUSED: Final = Metric(
+    "kascribe_partitions_paused", "gauge", "state", (), "Partitions whose intake is paused."
+)
+DEPENDENCY_DOWN: Final = Metric(
+    "kascribe_dependency_down", "gauge", "state", ("dependency",), "1 while intake waits for this service, else 0."
+)
+STAGE_SECONDS: Final = Metric(
+    "kascribe_stage_seconds",
+    "histogram",
+    "seconds",
+    ("stage", "outcome"),
+    "From the start of an attempt to its end, in the stage's thread.",
+    STAGE_SECONDS_BUCKETS,
+)
+COMMIT_SECONDS: Final = Metric(
+    "kascribe_commit_seconds",
+    "histogram",
+    "seconds",
+    (),
+    "From handing a batch to the outbox to its outputs and offsets being durable.",
+    COMMIT_SECONDS_BUCKETS,
+)
+COMMIT_FAILURES: Final = Metric(
+    "kascribe_commit_failures_total", "counter", "events", (), "Batches or commits that did not get through."
+)
+POLL_GAP_SECONDS: Final = Metric(
+    "kascribe_poll_gap_seconds",
+    "histogram",
+    "seconds",
+    (),
+    "Between two polls; the group evicts the process at max.poll.interval.ms.",
+    POLL_SECONDS_BUCKETS,
+)
+REBALANCES: Final = Metric(
+    "kascribe_rebalances_total", "counter", "events", ("kind",), "Callbacks of the group: assigned, revoked, lost."
+)
+UNCLEAN_TAKEOVERS: Final = Metric(
+    "kascribe_unclean_takeovers_total",
+    "counter",
+    "events",
+    ("topic",),
+    "Partitions taken over from a process that died without letting go of them.",
+)
+
+RUNTIME_METRICS: Final = tuple(row for row in list(globals().values()) if isinstance(row, Metric))
+
+
+class Metrics:
+    """The rows, registered once each. ``counter``, ``gauge`` and ``histogram`` return the row's instrument.
+
+    Raises KeyError for a row that was not declared: what is not in the catalogue is not measured.
+    """
+
+    def __init__(self, registry: CollectorRegistry, *declared: Iterable[Metric]) -> None:
+        self.registry = registry
+        rows = catalogue(*declared)
+        self._counters = {
+            row: Counter(*_arguments(row), registry=registry) for row in rows if row.kind == "counter"
+        }
+        self._gauges = {row: Gauge(*_arguments(row), registry=registry) for row in rows if row.kind == "gauge"}
+        self._histograms = {
+            row: Histogram(*_arguments(row), registry=registry, buckets=row.buckets)
+            for row in rows
+            if row.kind == "histogram"
+        }
+
+    def counter(self, row: Metric) -> Counter:
+        """The counter of ``row``."""
+        return self._counters[row]
+
+    def gauge(self, row: Metric) -> Gauge:
+        """The gauge of ``row``."""
+        return self._gauges[row]
+
+    def histogram(self, row: Metric) -> Histogram:
+        """The histogram of ``row``."""
+        return self._histograms[row]
+
+
+def catalogue(*declared: Iterable[Metric]) -> list[Metric]:
+    """Every row, the runtime's first, then those declared by others; documentation is made from it."""
+    return [*RUNTIME_METRICS, *(row for rows in declared for row in rows)]
+
+
+def _arguments(row: Metric) -> tuple[str, str, tuple[str, ...]]:
+    return (row.name, row.meaning, row.labels)

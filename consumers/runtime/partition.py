@@ -1,0 +1,124 @@
+"""A partition while it is assigned to this process."""
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from consumers.runtime.killers import SEPARATOR, Journal, without_journal
+from consumers.runtime.ledger import PartitionLedger
+from schemas.delivery import Commit, Partition
+from schemas.records import Record
+
+if TYPE_CHECKING:
+    from consumers.runtime.flight import Flight
+
+NOTHING_COMMITTED: Final = Commit(-1)
+
+
+class AssignedPartition:
+    """Everything that is known about a partition from its assignment until it is let go. The owner thread's alone.
+
+    ``epoch`` numbers the assignment. ``held`` turns false when the partition is gone: results that come later find
+    that out in the same step that would have recorded them. ``draining`` takes nothing in any more; ``leaving``
+    commits for the last time. ``backlog`` are records polled and not taken in; ``unnamed`` are flights that wait
+    for the journal to be durable. ``paused`` is None while it is not known what the client thinks. ``polled`` is
+    the offset after the highest that a poll brought.
+    """
+
+    __slots__ = (
+        "backlog",
+        "confirmed",
+        "draining",
+        "due_at_ms",
+        "epoch",
+        "flights",
+        "held",
+        "journal",
+        "key",
+        "leaving",
+        "ledger",
+        "paused",
+        "polled",
+        "steered_at",
+        "submitted",
+        "unnamed",
+    )
+
+    def __init__(
+        self,
+        key: Partition,
+        *,
+        holder: str,
+        epoch: int,
+        committed: Commit | None,
+        wary_records: int,
+        killer_attempts: int,
+    ) -> None:
+        gap_map = Commit(committed.offset, without_journal(committed.metadata)) if committed else None
+        self.key = key
+        self.epoch = epoch
+        self.ledger = PartitionLedger(committed=gap_map)
+        self.journal = Journal.of_metadata(
+            committed.metadata if committed else "",
+            holder=holder,
+            offset=committed.offset if committed else 0,
+            wary_records=wary_records,
+            limit=killer_attempts,
+        )
+        self.backlog: deque[Record] = deque()
+        self.due_at_ms = 0
+        self.unnamed: list[Flight] = []
+        self.flights: dict[int, Flight] = {}
+        self.held = True
+        self.draining = False
+        self.leaving = False
+        self.paused: bool | None = None
+        self.steered_at = 0.0
+        self.polled = 0
+        self.confirmed = committed or NOTHING_COMMITTED
+        self.submitted = self.confirmed
+
+    def commit(self) -> Commit | None:
+        """What the broker should be told and has not been: offset, gap map, journal. None when there is nothing.
+
+        The caller submits it, and answers with ``commit_confirmed`` or ``commit_failed``.
+        """
+        wanted = self._wanted()
+        if wanted == self.submitted:
+            return None
+        self.submitted = wanted
+        self.journal.submitted()
+        return wanted
+
+    def _wanted(self) -> Commit:
+        gap_map = self.ledger.commit()
+        if gap_map is None:
+            if self.confirmed is NOTHING_COMMITTED:
+                return NOTHING_COMMITTED
+            gap_map = Commit(self.confirmed.offset, without_journal(self.confirmed.metadata))
+        journal = "" if self.leaving else self.journal.text(gap_map.offset)
+        return Commit(gap_map.offset, f"{gap_map.metadata}{SEPARATOR}{journal}" if journal else gap_map.metadata)
+
+    def commit_confirmed(self, commit: Commit) -> None:
+        """Notes that the broker has ``commit``."""
+        self.confirmed = commit
+        self.ledger.committed(Commit(commit.offset, without_journal(commit.metadata)))
+        if commit == self.submitted:
+            self.journal.committed()
+
+    def commit_failed(self) -> None:
+        """Notes that the last commit did not get through: ``commit`` offers it again."""
+        self.submitted = self.confirmed
+        self.journal.failed()
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether the broker has all that there is to tell it."""
+        return self._wanted() == self.confirmed
+
+    @property
+    def commit_is_open(self) -> bool:
+        """Whether a commit was submitted that neither was confirmed nor failed."""
+        return self.submitted != self.confirmed
+
+    def __repr__(self) -> str:
+        return f"{self.key[0]}[{self.key[1]}]#{self.epoch}"

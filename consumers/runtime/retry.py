@@ -1,0 +1,71 @@
+"""What becomes of a record whose attempt failed: a pure decision, and the record that carries a retry.
+
+No thread sleeps for a retry: the record goes to the retry topic of its delay with the time when it is due, and
+whoever reads that topic leaves it until then.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from schemas import history
+from schemas.errors import DependencyDown, PermanentError, Reason, TransientError
+from schemas.history import History, due_at
+from schemas.records import OutgoingRecord, Record
+from schemas.topics import retry_topic
+
+__all__ = ["DeadLetter", "Decision", "Pause", "Retry", "decide", "due_at", "retried"]
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Again later. ``due_at_ms`` is in milliseconds since the epoch; ``attempt`` is the one to come."""
+
+    topic: str
+    due_at_ms: int
+    attempt: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Not again."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The same attempt again once ``dependency`` is up; until then nothing new is taken in."""
+
+    dependency: str
+
+
+Decision = Retry | DeadLetter | Pause
+
+
+def decide(
+    error: Exception, *, topic: str, attempt: int, retry_delays_seconds: Sequence[int], now_ms: int
+) -> Decision:
+    """What follows from ``error`` in the attempt numbered ``attempt`` (from 1) of a record on ``topic``.
+
+    What is not an error of ours counts as transient. JobCancelled is no failure and must not come here.
+    """
+    if isinstance(error, DependencyDown):
+        return Pause(error.dependency)
+    if isinstance(error, PermanentError):
+        return DeadLetter(error.reason)
+    reason = error.reason if isinstance(error, TransientError) else Reason.INTERNAL_ERROR
+    attempts_limit = len(retry_delays_seconds) + 1
+    if isinstance(error, TransientError) and error.attempts is not None:
+        attempts_limit = min(attempts_limit, error.attempts)
+    if attempt >= attempts_limit:
+        return DeadLetter(reason)
+    delay_seconds = retry_delays_seconds[attempt - 1]
+    return Retry(retry_topic(topic, delay_seconds), now_ms + delay_seconds * 1_000, attempt + 1, reason)
+
+
+def retried(record: Record, retry: Retry) -> OutgoingRecord:
+    """The record for the retry topic: the same key, value and headers, and the history up to now."""
+    before = history.read(record)
+    after = History(retry.attempt, before.origin, before.first_seen_ms, retry.due_at_ms)
+    return OutgoingRecord(retry.topic, record.key, record.value, history.write(after, record.headers))

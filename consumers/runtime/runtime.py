@@ -1,0 +1,146 @@
+"""The runtime of one stage, put together."""
+
+from functools import partial
+
+from confluent_kafka import KafkaError, TopicPartition
+
+from consumers.runtime import kafka
+from consumers.runtime.assignment import Assignment
+from consumers.runtime.clock import Clock, SystemClock
+from consumers.runtime.dependencies import DependencyWatch
+from consumers.runtime.flight import Flight
+from consumers.runtime.intake import Intake
+from consumers.runtime.lag import LagWatch
+from consumers.runtime.load import Load
+from consumers.runtime.loop import Loop
+from consumers.runtime.mailbox import Mailbox
+from consumers.runtime.metrics import Metrics
+from consumers.runtime.observation import Observation, Snapshot
+from consumers.runtime.outlet import Outlet
+from consumers.runtime.ports import Outbox
+from consumers.runtime.settlement import Settlement
+from consumers.runtime.stage import Stage, Weight
+from consumers.runtime.workers import Workers
+from schemas.records import OutgoingRecord
+from schemas.settings import Settings
+
+
+class Runtime:
+    """Runs one stage on what its topics bring, until it is stopped.
+
+    ``run`` blocks, in the thread that owns the consumer from then on. ``stop`` may be called from any thread and
+    from a signal handler. The outbox stays its maker's to close, after ``run`` has returned.
+    """
+
+    def __init__(
+        self, *, stage: Stage, outbox: Outbox, settings: Settings, metrics: Metrics, clock: Clock | None = None
+    ) -> None:
+        clock = clock or SystemClock()
+        runtime = settings.runtime
+        mailbox = Mailbox(clock)
+        self._mailbox = mailbox
+        self._topics = kafka.subscription(stage.topics, runtime.retry_delays_seconds)
+
+        # The consumer and what commits through it need each other; so do the watch and what it wakes.
+        def answered(error: KafkaError | None, positions: list[TopicPartition]) -> None:
+            outlet.answered(error, positions)
+
+        def recovered(dependency: str) -> None:
+            mailbox.put_command(partial(settlement.recovered, dependency))
+
+        self._consumer = kafka.make_consumer(settings.kafka, role=stage.name, on_commit=answered)
+        self._workers = Workers(stage, threads=runtime.worker_threads, done=mailbox.put_flight)
+        assignment = Assignment(runtime, metrics)
+        load = Load()
+        intake = Intake(
+            self._consumer,
+            assignment,
+            self._workers,
+            load,
+            _Support(outbox, mailbox, load),
+            settings=runtime,
+            metrics=metrics,
+            clock=clock,
+        )
+        outlet = Outlet(
+            outbox,
+            self._consumer,
+            assignment,
+            load,
+            post=mailbox.put_command,
+            durable=intake.start_durable,
+            commit_interval_seconds=runtime.commit_interval_seconds,
+            metrics=metrics,
+            clock=clock,
+        )
+        self._watch = DependencyWatch(
+            stage.dependency_is_up,
+            interval_seconds=runtime.dependency_check_seconds,
+            recovered=recovered,
+        )
+        settlement = Settlement(
+            stage, intake, outlet, self._watch, settings=settings, metrics=metrics, clock=clock
+        )
+        self._observation = Observation(assignment, intake, load, mailbox, metrics=metrics, clock=clock)
+        self._lag = LagWatch(settings.kafka, role=stage.name, latest=self.snapshot, metrics=metrics)
+        self._loop = Loop(
+            self._consumer,
+            mailbox,
+            assignment,
+            intake,
+            settlement,
+            outlet,
+            load,
+            observation=self._observation,
+            settings=runtime,
+            metrics=metrics,
+            clock=clock,
+        )
+
+    def run(self) -> None:
+        """Blocks until ``stop`` and the drain after it. To be called once.
+
+        Raises KafkaException when the client says that it cannot go on; nothing is lost then.
+        """
+        for thread in (self._workers, self._watch, self._lag):
+            thread.start()
+        try:
+            self._loop.run(self._topics)
+        except BaseException:
+            # No drain: what failed here may be what a drain needs.
+            self._loop.stops = 2
+            raise
+        finally:
+            self._consumer.close()
+            for thread in (self._watch, self._lag, self._workers):
+                thread.stop()
+
+    def stop(self) -> None:
+        """Asks ``run`` to drain and return; asked a second time, to return at once. Never blocks."""
+        self._loop.stops += 1
+        self._mailbox.put_command(_wake)
+
+    def snapshot(self) -> Snapshot:
+        """What the loop looked like a second ago at most, unless it hangs. From any thread."""
+        return self._observation.latest
+
+
+class _Support:
+    """What running jobs may ask for; see flight.JobSupport."""
+
+    def __init__(self, outbox: Outbox, mailbox: Mailbox, load: Load) -> None:
+        self._outbox = outbox
+        self._mailbox = mailbox
+        self._load = load
+
+    def report(self, record: OutgoingRecord) -> None:
+        """Straight to the outbox, which neither blocks nor raises."""
+        self._outbox.report(record)
+
+    def reweigh(self, flight: Flight, weight: Weight) -> None:
+        """Posted to the owner, who does the sums."""
+        self._mailbox.put_command(partial(self._load.reweigh, flight, weight))
+
+
+def _wake() -> None:
+    """Mail without content: whoever waits at the mailbox goes on."""

@@ -1,0 +1,195 @@
+"""What becomes of an attempt that ended: one decision per flight, made in one place."""
+
+import traceback
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+from prometheus_client import Counter
+
+from consumers.runtime import metrics as rows
+from consumers.runtime.clock import Clock
+from consumers.runtime.dependencies import DependencyWatch
+from consumers.runtime.flight import Flight
+from consumers.runtime.intake import Intake
+from consumers.runtime.metrics import Metrics
+from consumers.runtime.outlet import Outlet
+from consumers.runtime.retry import DeadLetter, Pause, Retry, decide, retried
+from consumers.runtime.stage import Stage
+from schemas import dead_letters
+from schemas.dead_letters import Cause, Site
+from schemas.errors import JobCancelled, KascribeError, PermanentError, Reason
+from schemas.events import Failure
+from schemas.records import OutgoingRecord
+from schemas.settings import Settings
+from schemas.topics import dead_letter_topic
+
+_log: Final = structlog.get_logger(__name__)
+
+
+class KillerRecord(PermanentError):
+    """Processes died while this record ran, the last one while nothing else did."""
+
+    reason = Reason.KILLER_RECORD
+
+
+class Settlement:
+    """Completes a record, sends it to a retry topic or the dead letters, or lets it wait. The owner thread's."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        intake: Intake,
+        outlet: Outlet,
+        watch: DependencyWatch,
+        *,
+        settings: Settings,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._stage = stage
+        self._intake = intake
+        self._outlet = outlet
+        self._watch = watch
+        self._delays = settings.runtime.retry_delays_seconds
+        self._killer_attempts = settings.runtime.killer_attempts
+        self._group = f"{settings.kafka.group_id_prefix}{stage.name}"
+        self._clock = clock
+        self._settled = metrics.counter(rows.RECORDS_SETTLED)
+        self._counters: dict[tuple[str, str], Counter] = {}
+        self._retries = metrics.counter(rows.RETRIES)
+        self._dead_letters = metrics.counter(rows.DEAD_LETTERS)
+        self._dependency_down = metrics.gauge(rows.DEPENDENCY_DOWN)
+        seconds = metrics.histogram(rows.STAGE_SECONDS)
+        self._seconds_done = seconds.labels(stage.name, "done")
+        self._seconds_failed = seconds.labels(stage.name, "failed")
+
+    def settle(self, flight: Flight) -> None:
+        """One attempt that came back from the workers."""
+        self._intake.ended(flight)
+        if not flight.partition.held or (flight.cancelled and not flight.started):
+            self._drop(flight)
+            return
+        error = flight.error
+        if error is None:
+            self._seconds_done.observe(flight.seconds)
+            self._finish(flight, "completed", flight.outputs)
+            return
+        self._seconds_failed.observe(flight.seconds)
+        if isinstance(error, JobCancelled):
+            self._cancelled(flight)
+        else:
+            self._failed(flight, error)
+
+    def set_aside(self) -> None:
+        """Dead letters for the records that have killed too many processes."""
+        flights, self._intake.set_aside = self._intake.set_aside, []
+        for flight in flights:
+            message = f"{self._killer_attempts} processes died while this record ran; it was not run again"
+            self._dead_letter(flight, KillerRecord(message), Reason.KILLER_RECORD)
+
+    def recovered(self, dependency: str) -> None:
+        """A dependency answers again: what waited for it runs, with the same attempt."""
+        _log.info("a dependency is up again; intake resumes", dependency=dependency)
+        self._dependency_down.labels(dependency).set(0)
+        self._intake.unpark(dependency)
+
+    def _failed(self, flight: Flight, error: Exception) -> None:
+        if not isinstance(error, KascribeError):
+            _log.error(
+                "the stage raised what it should have translated; the attempt counts as transient",
+                record=str(flight.record.coordinates),
+                attempt=flight.attempt,
+                exc_info=error,
+            )
+        decision = decide(
+            error,
+            topic=flight.record.topic,
+            attempt=flight.attempt,
+            retry_delays_seconds=self._delays,
+            now_ms=self._clock.now_ms(),
+        )
+        match decision:
+            case Pause(dependency):
+                self._pause(flight, dependency, error)
+            case Retry(reason=reason):
+                self._retries.labels(reason.value).inc()
+                self._finish(flight, "retried", (retried(flight.record, decision),))
+            case DeadLetter(reason):
+                self._dead_letter(flight, error, reason)
+
+    def _pause(self, flight: Flight, dependency: str, error: Exception) -> None:
+        if flight.cancelled or flight.partition.draining:
+            self._drop(flight)
+            return
+        if dependency not in self._intake.down:
+            _log.warning(
+                "a dependency is down; intake pauses until it answers", dependency=dependency, why=str(error)
+            )
+            self._dependency_down.labels(dependency).set(1)
+        self._count(flight, "parked")
+        self._intake.park(flight, dependency)
+        self._watch.watch(dependency)
+
+    def _dead_letter(self, flight: Flight, error: Exception, reason: Reason) -> None:
+        record = flight.record
+        trace = "".join(traceback.format_exception(error))
+        cause = Cause(
+            reason.value,
+            str(error) or type(error).__name__,
+            exception=_qualified(error),
+            exception_cause=_qualified(error.__cause__) if error.__cause__ else None,
+            stack_trace=trace,
+        )
+        site = Site(self._stage.name, self._group, self._clock.now_ms())
+        letter = dead_letters.write(record, cause, site, attempt=flight.attempt)
+        failure = Failure(
+            reason=reason,
+            message=cause.message,
+            attempt=flight.attempt,
+            dead_letter_topic=dead_letter_topic(record.topic),
+        )
+        _log.warning(
+            "dead letter",
+            record=str(record.coordinates),
+            attempt=flight.attempt,
+            reason=reason.value,
+            why=cause.message,
+        )
+        self._dead_letters.labels(reason.value).inc()
+        self._finish(flight, "dead_lettered", (letter, *self._told(flight, failure)))
+
+    def _told(self, flight: Flight, failure: Failure) -> Sequence[OutgoingRecord]:
+        try:
+            return self._stage.failed(flight.as_job(), failure)
+        except Exception:  # noqa: BLE001 - a dead letter is not lost because its announcement is
+            _log.exception("the stage failed to say that a record failed", record=str(flight.record.coordinates))
+            return ()
+
+    def _cancelled(self, flight: Flight) -> None:
+        """The runtime's doing: not complete. The caller's wish: complete, without output."""
+        if flight.cancelled:
+            self._drop(flight)
+        else:
+            self._finish(flight, "completed", ())
+
+    def _finish(self, flight: Flight, outcome: str, outputs: Sequence[OutgoingRecord]) -> None:
+        self._count(flight, outcome)
+        self._intake.settled(flight)
+        self._outlet.add(flight, outputs)
+
+    def _drop(self, flight: Flight) -> None:
+        self._count(flight, "dropped")
+        self._intake.settled(flight)
+
+    def _count(self, flight: Flight, outcome: str) -> None:
+        key = (flight.record.topic, outcome)
+        counter = self._counters.get(key)
+        if counter is None:
+            # Looking a child up costs four times as much as counting.
+            counter = self._counters[key] = self._settled.labels(*key)
+        counter.inc()
+
+
+def _qualified(error: BaseException) -> str:
+    return f"{type(error).__module__}.{type(error).__qualname__}"

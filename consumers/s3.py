@@ -1,0 +1,65 @@
+"""The reading side's S3 client: made from settings, its exceptions translated to ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from schemas.errors import DependencyDown, InvalidEvent
+from schemas.object_addresses import S3, refusal
+from schemas.settings import S3Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+ATTEMPTS: Final = 3
+"""Of one request, by botocore; a store that fails three times is down, and intake pauses."""
+
+
+def create_client(settings: S3Settings, *, connections: int = 32) -> "S3Client":
+    """A client for many threads. Makes no request; credentials come from the standard AWS_* places."""
+    return _client(settings, settings.timeout_seconds, ATTEMPTS, connections)
+
+
+def create_probe_client(settings: S3Settings) -> "S3Client":
+    """A client that gives up within about a second: for asking whether the store answers at all."""
+    return _client(settings, 0.5, 1, 2)
+
+
+@contextmanager
+def s3_errors(doing: str) -> Iterator[None]:
+    """Translates what botocore raises. ``doing`` begins the message: ``reading s3://audio/call.wav``."""
+    try:
+        yield
+    except ClientError as error:
+        answer = error.response
+        status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        code = str(answer.get("Error", {}).get("Code", ""))
+        raise refusal(status=status, code=code, message=f"{doing}: the store answered {status} {code}") from error
+    except ParamValidationError as error:
+        raise InvalidEvent(f"{doing}: no store has such a name: {error}") from error
+    except BotoCoreError as error:
+        raise DependencyDown(S3, f"{doing}: {error}") from error
+
+
+def _client(settings: S3Settings, timeout_seconds: float, attempts: int, connections: int) -> "S3Client":
+    own_endpoint = settings.endpoint_url is not None
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=settings.endpoint_url,
+        region_name=settings.region or ("us-east-1" if own_endpoint else None),
+        config=Config(
+            connect_timeout=timeout_seconds,
+            read_timeout=timeout_seconds,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            max_pool_connections=connections,
+            tcp_keepalive=True,
+            # Stores of one's own rarely have a DNS name per bucket, and not all know the newer checksums.
+            s3={"addressing_style": "path" if own_endpoint else "auto"},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )

@@ -1,0 +1,98 @@
+"""Local files for objects that are being worked on: bounded by the disk, and swept after a crash."""
+
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from schemas.errors import DependencyDown
+
+SCRATCH: Final = "scratch"
+"""The local disk's name as a dependency: a full one pauses intake."""
+
+_PREFIX: Final = "kascribe-"
+_LOCK: Final = "in-use"
+
+
+class Scratch:
+    """A directory of one process below ``parent``. Safe to share between threads.
+
+    A lock that ends with the process marks it as in use, so that what a killed process left behind is found and
+    removed by the next one on the same disk, whatever process ids mean there.
+    """
+
+    def __init__(self, parent: Path | None = None) -> None:
+        self._parent = parent or Path(tempfile.gettempdir())
+        self._sweep()
+        self._root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent))
+        # The name by which others look for the lock comes after the lock itself.
+        self._lock = os.open(self._root / "new", os.O_CREAT | os.O_RDWR)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        (self._root / "new").rename(self._root / _LOCK)
+        self._needed_bytes = 0
+
+    @contextmanager
+    def directory(self) -> Iterator[Path]:
+        """An empty directory that is gone, with all in it, when the context ends. Raises DependencyDown."""
+        with disk_errors(self._root):
+            made = Path(tempfile.mkdtemp(dir=self._root))
+        try:
+            yield made
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+
+    def reserve(self, size_bytes: int) -> None:
+        """Raises DependencyDown("scratch") when there is no room for a file of this size now."""
+        if self._free_bytes() < size_bytes:
+            self._needed_bytes = size_bytes
+            raise DependencyDown(SCRATCH, f"{self._parent} has no room for {size_bytes:,} bytes")
+
+    def has_room(self) -> bool:
+        """Whether what was refused last would fit now."""
+        return self._free_bytes() >= self._needed_bytes
+
+    def close(self) -> None:
+        """Removes the directory. Safe to repeat."""
+        shutil.rmtree(self._root, ignore_errors=True)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _free_bytes(self) -> int:
+        return shutil.disk_usage(self._parent).free
+
+    def _sweep(self) -> None:
+        for left in self._parent.glob(f"{_PREFIX}*/{_LOCK}"):
+            if _is_abandoned(left):
+                shutil.rmtree(left.parent, ignore_errors=True)
+
+
+def _is_abandoned(lock: Path) -> bool:
+    try:
+        opened = os.open(lock, os.O_RDWR)
+    except OSError:
+        return False  # another user's, or just removed
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(opened)
+
+
+@contextmanager
+def disk_errors(where: Path) -> Iterator[None]:
+    """Translates a full disk to DependencyDown("scratch"); anything else passes through."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DependencyDown(SCRATCH, f"{where} is full: {error}") from error

@@ -1,0 +1,192 @@
+"""The transcriber's stage: a record that names audio in, a transcript event out.
+
+::
+
+    read ─▶ claim ─▶ found? ─▶ fetch ─▶ same content? ─▶ transcribe ─▶ store body, exports ─▶ create job ─▶ events
+                        └───────────────────────────────────────────────────────────────────────▶ ours? ──┘
+"""
+
+from collections.abc import Callable, Sequence
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from consumers.cancellations import Withdrawn
+from consumers.fetch import FetchedAudio, ObjectFetcher, ObjectState
+from consumers.in_flight import InFlight
+from consumers.intake import Intake
+from consumers.outcome import STAGE_NAME, Attempt, Heard, ended_event, job_id_of, transcript_event
+from consumers.progress import ProgressReporter, Surroundings, real_surroundings
+from consumers.runtime.stage import Job, Weight
+from consumers.seams import Results, SpeechToText
+from schemas import identity, wire
+from schemas.errors import JobCancelled
+from schemas.events import AudioReference, Failure, Phase
+from schemas.exports import EXPORTERS
+from schemas.options import ExportFormat
+from schemas.records import OutgoingRecord
+from schemas.results import StoredJob
+from schemas.settings import S3Settings
+from schemas.topics import Topics
+from schemas.transcript import AudioFacts, Transcript
+
+_log = structlog.get_logger(__name__)
+
+
+class TranscribeStage:
+    """Implements ``consumers.runtime.stage.Stage``. Stateless but for the jobs in flight; safe to repeat."""
+
+    name = STAGE_NAME
+
+    def __init__(
+        self,
+        fetcher: ObjectFetcher,
+        results: Results,
+        engine: SpeechToText,
+        *,
+        topics: Topics,
+        settings: S3Settings,
+        withdrawn: Withdrawn | None = None,
+        surroundings: Surroundings | None = None,
+    ) -> None:
+        self._fetcher = fetcher
+        self._results = results
+        self._engine = engine
+        self._topics = topics
+        self._withdrawn = withdrawn or Withdrawn()
+        self._surroundings = surroundings or real_surroundings()
+        self._intake = Intake(fetcher, topics=topics, settings=settings)
+        self._in_flight = InFlight(clock=self._surroundings.clock)
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """References and bucket notifications."""
+        return (self._topics.references, self._topics.objects)
+
+    def process(self, job: Job) -> Sequence[OutgoingRecord]:
+        """The events of the job that a record names; none when another record owns it. See ``Stage.process``."""
+        with bound_contextvars(trace_id=job.trace.trace_id):
+            work = self._intake.read(job, now=self._surroundings.now())
+            if work.reference is None:
+                _log.debug("nothing_to_transcribe", origin=str(job.origin), forwarded=len(work.forwarded))
+                return work.forwarded
+            attempt = self._attempt(job, work.reference)
+            with bound_contextvars(job_id=attempt.job_id):
+                return self._unless_withdrawn(attempt, work.state)
+
+    def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
+        """The FAILED event beside a dead letter, with the job's identity as far as the record tells it."""
+        reference = self._intake.best_guess(job, now=self._surroundings.now())
+        return (self._ended(job, reference, Phase.FAILED, failure),)
+
+    def dependency_is_up(self, dependency: str) -> bool:
+        """Whether the bucket answers, or the scratch disk has room."""
+        return self._fetcher.is_up(dependency)
+
+    def _unless_withdrawn(self, attempt: Attempt, state: ObjectState | None) -> Sequence[OutgoingRecord]:
+        """What was withdrawn completes without output; what its partition lost stays cancelled."""
+        try:
+            return self._process(attempt, state)
+        except JobCancelled:
+            if attempt.job.cancelled():
+                raise
+            _log.info("job_withdrawn")
+            return ()
+
+    def _process(self, attempt: Attempt, state: ObjectState | None) -> Sequence[OutgoingRecord]:
+        job = attempt.job
+        if self._is_withdrawn(attempt):
+            raise JobCancelled("withdrawn before it began")
+        with self._in_flight.claim(attempt.job_id, job.origin, cancelled=job.cancelled) as claimed:
+            if not claimed:
+                _log.info("duplicate_in_flight", origin=str(job.origin))
+                return ()
+            stored = self._results.find_job(attempt.job_id) or self._do(attempt, state)
+        if stored.owner != job.origin:
+            _log.info("job_done_by_another_record", origin=str(job.origin), owner=str(stored.owner))
+            return ()
+        _log.info("job_completed", reused=stored.event.reused, transcript_uri=stored.event.transcript_uri)
+        return (
+            wire.encode(stored.event, topic=self._topics.transcripts, key=attempt.job_id, trace=job.trace),
+            self._ended(job, attempt.reference, Phase.COMPLETED, None),
+        )
+
+    def _do(self, attempt: Attempt, state: ObjectState | None) -> StoredJob:
+        reference, job = attempt.reference, attempt.job
+        self._engine.check(reference.options)
+        attempt.progress.enter(Phase.ACCEPTED)
+        state = state or self._fetcher.look_up(reference.uri, version_id=reference.version_id, etag=reference.etag)
+        job.weigh(Weight(object_size_bytes=state.object_size_bytes))
+        attempt.progress.enter(Phase.FETCHING)
+        with self._fetcher.fetched(state, cancelled=self._cancelled(attempt)) as audio:
+            fetch_seconds = self._surroundings.clock() - attempt.started
+            heard = self._hear(attempt, audio, fetch_seconds)
+        exports = self._export(attempt, heard.transcript)
+        event = transcript_event(attempt, audio, heard, exports, surroundings=self._surroundings)
+        return self._results.create_job(
+            StoredJob(job_id=attempt.job_id, owner=job.origin, content_key=heard.content_key, event=event)
+        )
+
+    def _hear(self, attempt: Attempt, audio: FetchedAudio, fetch_seconds: float) -> Heard:
+        options = attempt.reference.options
+        content_key = identity.content_key(
+            # The model is named by its digest, whether the caller named it or took the default.
+            options=options.model_copy(update={"model": None}),
+            audio_sha256=audio.source.sha256,
+            model_sha256=self._engine.provenance.model_sha256,
+        )
+        known = self._results.find_transcript(content_key)
+        if known is not None:
+            uri = self._results.transcript_uri(content_key)
+            return Heard(known, content_key, uri, reused=True, fetch_seconds=fetch_seconds)
+        transcript = self._transcribe(attempt, audio)
+        uri = self._results.put_transcript(content_key, transcript)
+        return Heard(transcript, content_key, uri, reused=False, fetch_seconds=fetch_seconds)
+
+    def _transcribe(self, attempt: Attempt, audio: FetchedAudio) -> Transcript:
+        job, progress = attempt.job, attempt.progress
+
+        def weigh(facts: AudioFacts) -> None:
+            job.weigh(Weight(audio.source.object_size_bytes, facts.audio_duration_seconds))
+
+        progress.enter(Phase.DECODING)
+        transcript = self._engine.transcribe(
+            audio.path,
+            attempt.reference.options,
+            on_progress=progress.heard,
+            cancelled=self._cancelled(attempt),
+            lane=attempt.reference.lane,
+            on_audio=weigh,
+        )
+        progress.flush()
+        return transcript
+
+    def _cancelled(self, attempt: Attempt) -> Callable[[], bool]:
+        return lambda: attempt.job.cancelled() or self._is_withdrawn(attempt)
+
+    def _is_withdrawn(self, attempt: Attempt) -> bool:
+        reference = attempt.reference
+        return self._withdrawn.includes(
+            attempt.job_id, asked_at=reference.occurred_at, event_id=reference.event_id
+        )
+
+    def _export(self, attempt: Attempt, transcript: Transcript) -> dict[ExportFormat, str]:
+        uris = {}
+        for export_format in attempt.reference.options.exports:
+            exporter = EXPORTERS[export_format]
+            body = exporter.render(transcript).encode()
+            uris[export_format] = self._results.put_export(
+                attempt.job_id, export_format, body, exporter.content_type
+            )
+        return uris
+
+    def _attempt(self, job: Job, reference: AudioReference) -> Attempt:
+        job_id = job_id_of(reference)
+        progress = ProgressReporter(
+            job, reference, job_id, topic=self._topics.progress, surroundings=self._surroundings
+        )
+        return Attempt(job, reference, job_id, progress, self._surroundings.clock())
+
+    def _ended(self, job: Job, reference: AudioReference, phase: Phase, failure: Failure | None) -> OutgoingRecord:
+        event = ended_event(reference, phase, failure, now=self._surroundings.now())
+        return wire.encode(event, topic=self._topics.progress, key=event.job_id, trace=job.trace)
