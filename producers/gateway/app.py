@@ -1,0 +1,115 @@
+"""The routes. Anything that fails answers ``{"success": false, "error": {reason, message}}``."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
+
+from producers.gateway.answers import JobFailed
+from producers.gateway.body import opened_form
+from producers.gateway.failures import add_failure_handlers
+from producers.gateway.health import Dependencies
+from producers.gateway.jobs import Answer, Jobs
+from producers.gateway.requests import asked_in, upload_in
+from producers.gateway.tracing import TraceMiddleware
+from schemas.events import EnrichmentEvent, EnrichmentStatus
+from schemas.settings import GatewaySettings
+
+INSTRUCTION = "instruction"
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What is behind the routes while the server runs."""
+
+    jobs: Jobs
+    dependencies: Dependencies
+
+
+def create_app(settings: GatewaySettings, *, start: Callable[[], AbstractAsyncContextManager[Behind]]) -> FastAPI:
+    """The ASGI application. ``start`` opens the clients when the server starts, inside its event loop."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with start() as behind:
+            app.state.behind = behind
+            yield
+
+    app = FastAPI(title="Kascribe", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.add_middleware(TraceMiddleware)
+    add_failure_handlers(app)
+    _add_routes(app, settings)
+    return app
+
+
+def _add_routes(app: FastAPI, settings: GatewaySettings) -> None:
+    @app.get("/health")
+    async def health(request: Request) -> JSONResponse:
+        # Always 200: a new process would not mend a service that is down.
+        up = await _behind(request).dependencies.up()
+        return JSONResponse({"status": "ok" if all(up.values()) else "degraded", "dependencies": up})
+
+    @app.post("/transcribe")
+    async def transcribe(request: Request) -> JSONResponse:
+        answer = await _answer(request, settings, enriching=False)
+        return JSONResponse({"success": True, **_transcribed(answer)})
+
+    @app.post("/transcribe-and-process")
+    async def transcribe_and_process(request: Request) -> JSONResponse:
+        answer = await _answer(request, settings, enriching=True)
+        return JSONResponse({"success": True, **_transcribed(answer), **_processed(answer.enrichment)})
+
+
+def _behind(request: Request) -> Behind:
+    behind: Behind = request.app.state.behind
+    return behind
+
+
+async def _answer(request: Request, settings: GatewaySettings, *, enriching: bool) -> Answer:
+    """One request from form to answer; the answer is waited for as long as the client is there."""
+    jobs = _behind(request).jobs
+    async with opened_form(request, limit_bytes=settings.upload_limit_bytes) as form:
+        file = upload_in(form, limit_bytes=settings.upload_limit_bytes)
+        asked = asked_in(request, form, file, new_id=jobs.new_id(), enriching=enriching)
+        return await _while_connected(request, jobs.answer(asked, file.file))
+
+
+async def _while_connected(request: Request, answer: Coroutine[None, None, Result]) -> Result:
+    """The answer, unless the client goes away first: then the job is cancelled, and ClientDisconnect raised."""
+    asking = asyncio.create_task(answer)
+    leaving = asyncio.create_task(_client_gone(request))
+    try:
+        await asyncio.wait({asking, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not asking.done():
+            raise ClientDisconnect
+        return asking.result()
+    finally:
+        leaving.cancel()
+        if asking.cancel():
+            await asyncio.wait({asking})
+
+
+async def _client_gone(request: Request) -> None:
+    # The body has been read: the only message that can still come is that the client is gone.
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _transcribed(answer: Answer) -> dict[str, object]:
+    event = answer.transcript
+    return {"text": answer.text, "language": event.language, "job_id": event.job_id}
+
+
+def _processed(enrichment: EnrichmentEvent | None) -> dict[str, object]:
+    results = enrichment.results if enrichment else ()
+    for result in results:
+        if result.profile == INSTRUCTION and result.status is EnrichmentStatus.INVALID and result.failure:
+            raise JobFailed(result.failure)
+    outputs = {result.profile: result.output for result in results}
+    return {"processed_text": outputs.pop(INSTRUCTION, None), "profiles": outputs}

@@ -1,0 +1,99 @@
+"""A request's body, with limits on its size, on its parts and on the client's silence."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import Message, Receive
+
+from producers.gateway.failures import RequestRefused
+from schemas.errors import Reason
+
+SILENCE_SECONDS: Final = 30.0
+"""Longest wait for the next bytes of a body; a slow client may take as long as it likes in all."""
+
+FORM_BYTES: Final = 1024**2
+"""Of a form beside its file: boundaries, headers, fields."""
+
+FIELD_BYTES: Final = 64 * 1024
+FIELDS: Final = 64
+FILES: Final = 4
+
+DISCARD_BYTES: Final = 64 * 1024**2
+DISCARD_SECONDS: Final = 5.0
+"""What is read of a body that was refused, so that clients which send first and read later see the answer."""
+
+
+@dataclass(slots=True)
+class BoundedBody:
+    """A ``receive`` that refuses what is too large or stalls."""
+
+    receive: Receive
+    limit_bytes: int
+    received_bytes: int = 0
+    complete: bool = False
+
+    async def __call__(self) -> Message:
+        """The next message of the body."""
+        try:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                message = await self.receive()
+        except TimeoutError:
+            raise RequestRefused(
+                HTTPStatus.REQUEST_TIMEOUT, "upload_stalled", f"nothing came for {SILENCE_SECONDS:.0f} s"
+            ) from None
+        self.received_bytes += len(message.get("body", b""))
+        self.complete = not message.get("more_body", False)
+        if self.received_bytes > self.limit_bytes + FORM_BYTES:
+            raise too_large(self.limit_bytes)
+        return message
+
+    async def discard(self) -> None:
+        """Reads what still comes, up to a limit, and forgets it."""
+        discarded_bytes = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DISCARD_SECONDS):
+                while not self.complete and discarded_bytes < DISCARD_BYTES:
+                    message = await self.receive()
+                    discarded_bytes += len(message.get("body", b""))
+                    self.complete = not message.get("more_body", False)
+
+
+@asynccontextmanager
+async def opened_form(request: Request, *, limit_bytes: int) -> AsyncIterator[FormData]:
+    """The form of a request; files wait on disk, beyond their first megabyte, until the context ends.
+
+    Raises RequestRefused above the limit and for a client that stalls, HTTPException for a broken form.
+    """
+    body = BoundedBody(request.receive, limit_bytes)
+    length = request.headers.get("content-length", "")
+    try:
+        if length.isdecimal() and int(length) > limit_bytes + FORM_BYTES:
+            # A client that asks first has not begun to send, and need not.
+            body.complete = "expect" in request.headers
+            raise too_large(limit_bytes)
+        form = await Request(request.scope, body).form(
+            max_files=FILES, max_fields=FIELDS, max_part_size=FIELD_BYTES
+        )
+    except (RequestRefused, HTTPException):
+        await body.discard()
+        raise
+    try:
+        yield form
+    finally:
+        await form.close()
+
+
+def too_large(limit_bytes: int) -> RequestRefused:
+    """The refusal of an upload above the limit."""
+    return RequestRefused.because(
+        Reason.AUDIO_TOO_LARGE,
+        f"uploads are limited to {limit_bytes:,} bytes (KASCRIBE_GATEWAY_UPLOAD_LIMIT_BYTES); "
+        "put larger files in the bucket and publish a reference",
+    )

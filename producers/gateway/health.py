@@ -1,0 +1,42 @@
+"""Whether what the gateway needs answers, said without waiting for it."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Final
+
+ANSWER_SECONDS: Final = 1.0
+"""A service that takes longer counts as down; the check goes on, and the next question sees its result."""
+
+FRESH_SECONDS: Final = 2.0
+"""Probes of an orchestrator and of a balancer share one check."""
+
+
+@dataclass(slots=True)
+class Dependencies:
+    """Asks services, one check of each at a time. ``checks`` block and may take as long as they like."""
+
+    checks: Mapping[str, Callable[[], bool]]
+    executor: Executor
+    clock: Callable[[], float]
+    _running: dict[str, asyncio.Future[bool]] = field(default_factory=dict)
+    _begun: dict[str, float] = field(default_factory=dict)
+
+    async def up(self) -> dict[str, bool]:
+        """Which services answer. Takes a second at most."""
+        asked = {name: self._asked(name) for name in self.checks}
+        await asyncio.wait(asked.values(), timeout=ANSWER_SECONDS)
+        return {name: future.done() and _succeeded(future) for name, future in asked.items()}
+
+    def _asked(self, name: str) -> asyncio.Future[bool]:
+        running = self._running.get(name)
+        now = self.clock()
+        if running is None or (running.done() and now - self._begun[name] > FRESH_SECONDS):
+            running = asyncio.get_running_loop().run_in_executor(self.executor, self.checks[name])
+            self._running[name], self._begun[name] = running, now
+        return running
+
+
+def _succeeded(future: asyncio.Future[bool]) -> bool:
+    return not future.cancelled() and future.exception() is None and future.result()

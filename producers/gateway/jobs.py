@@ -1,0 +1,212 @@
+"""One request's job: upload, publish, wait for the event. No HTTP here, so it reads as the protocol it is.
+
+::
+
+    finished before? ─▶ upload ─▶ publish reference ─▶ wait for events ─▶ answer
+            │                                               │  └─ now and then: finished meanwhile?
+            └──────────────────────────────────────────────▶┘
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import BinaryIO, Final, TypeVar
+
+import structlog
+
+from producers.gateway.answers import Answers, Stopping, Waiting
+from producers.gateway.ports import RecordPublisher, StoredUpload, UploadStore
+from producers.gateway.stored import StoredAnswers
+from schemas import identity
+from schemas.errors import DependencyDown, JobError
+from schemas.events import AudioReference, CancellationEvent, EnrichmentEvent, TranscriptEvent
+from schemas.options import EnrichOptions, Lane, TranscribeOptions
+from schemas.topics import Topics
+from schemas.trace import Trace
+from schemas.wire import encode
+
+FIRST_LOOK_SECONDS: Final = 1.0
+LONGEST_LOOK_SECONDS: Final = 15.0
+"""Between looks into the bucket, for answers whose event never comes: another record did the job, or the broker
+added partitions. Each look is one small read."""
+
+Result = TypeVar("Result")
+_log: Final = structlog.get_logger(__name__)
+
+
+class KeyReused(Exception):
+    """The idempotency key names a job of another tenant, or one that asked the enricher for something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one request asks for. ``repeatable``: the caller chose the key, and may ask with it again."""
+
+    file_name: str
+    content_type: str | None
+    idempotency_key: str
+    repeatable: bool
+    options: TranscribeOptions
+    enrich: EnrichOptions | None
+    tenant: str
+    trace: Trace
+
+    @property
+    def job_id(self) -> str:
+        """The job that the key names."""
+        return identity.job_id(self.idempotency_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request waited for; ``text`` is whole, whatever its length."""
+
+    transcript: TranscriptEvent
+    text: str
+    enrichment: EnrichmentEvent | None
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """Runs jobs on the interactive lane. ``uploading`` takes calls that last, ``calling`` those that do not."""
+
+    uploads: UploadStore
+    publisher: RecordPublisher
+    answers: Answers
+    stored: StoredAnswers
+    topics: Topics
+    uploading: Executor
+    calling: Executor
+    answer_timeout_seconds: float
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+
+    async def answer(self, asked: Asked, source: BinaryIO) -> Answer:
+        """The job's answer; ``source`` is closed once it is stored. Whoever cancels the call withdraws the job.
+
+        Raises JobFailed, KeyReused, Crowded, Stopping, TimeoutError, and DependencyDown when the object store or
+        the broker does not answer.
+        """
+        with self.answers.expected(asked.job_id) as waiting:
+            try:
+                async with asyncio.timeout(self.answer_timeout_seconds):
+                    return await self._answer(asked, source, waiting)
+            except (TimeoutError, Stopping):
+                # Who can name the job may ask for it again, so for them it goes on.
+                if not asked.repeatable:
+                    await self._withdraw(asked, waiting)
+                raise
+            except asyncio.CancelledError:
+                await self._withdraw(asked, waiting)
+                raise
+
+    async def _answer(self, asked: Asked, source: BinaryIO, waiting: Waiting) -> Answer:
+        if asked.repeatable:
+            await self._recall(asked, waiting)
+        upload = None
+        if not waiting.transcript.done():
+            upload = await self._uploaded(asked, source)
+            await self._publish(asked, upload, waiting)
+        elif asked.enrich and not waiting.enrichment.done():
+            await self._ask_enricher_again(asked, waiting.transcript.result())
+        looking = asyncio.create_task(self._look_again(asked, upload, waiting))
+        try:
+            return await self._awaited(asked, waiting)
+        finally:
+            looking.cancel()
+
+    async def _awaited(self, asked: Asked, waiting: Waiting) -> Answer:
+        transcript = await waiting.transcript
+        _refuse_another(asked, transcript)
+        enrichment = None
+        if asked.enrich:
+            enrichment = await self._call(self.stored.whole, await waiting.enrichment, asked.enrich)
+        text = transcript.text
+        if text is None:
+            text = await self._call(self.stored.text, transcript)
+        return Answer(transcript, text, enrichment)
+
+    async def _recall(self, asked: Asked, waiting: Waiting) -> None:
+        """Gives the request what is finished already."""
+        transcript = await self._call(self.stored.transcript, asked.job_id)
+        if transcript is None:
+            return
+        self.answers.give(waiting.transcript, transcript)
+        if asked.enrich:
+            enrichment = await self._call(self.stored.enrichment, asked.job_id, asked.enrich)
+            if enrichment is not None:
+                self.answers.give(waiting.enrichment, enrichment)
+
+    async def _look_again(self, asked: Asked, upload: StoredUpload | None, waiting: Waiting) -> None:
+        """For as long as the request waits: what is finished, and whether another's cancellation hit our job."""
+        pause_seconds = FIRST_LOOK_SECONDS
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(waiting.withdrawn.wait(), pause_seconds)
+            if waiting.withdrawn.is_set():
+                # A withdrawn attempt takes a moment to leave; until then ours would pass for its duplicate.
+                await asyncio.sleep(pause_seconds)
+            try:
+                await self._recall(asked, waiting)
+                if waiting.withdrawn.is_set() and upload and not waiting.transcript.done():
+                    await self._publish(asked, upload, waiting)
+            except JobError as error:
+                _log.warning("answer_not_looked_up", job_id=asked.job_id, why=error.message)
+            pause_seconds = min(2 * pause_seconds, LONGEST_LOOK_SECONDS)
+
+    async def _uploaded(self, asked: Asked, source: BinaryIO) -> StoredUpload:
+        upload = partial(self.uploads.upload, source, name=asked.file_name, content_type=asked.content_type)
+        stored = await asyncio.get_running_loop().run_in_executor(self.uploading, upload)
+        # The wait may be long: what was spooled is not held until its end.
+        source.close()
+        return stored
+
+    async def _publish(self, asked: Asked, upload: StoredUpload, waiting: Waiting) -> None:
+        reference = AudioReference(
+            event_id=self.new_id(),
+            occurred_at=self.now(),
+            uri=upload.uri,
+            etag=upload.etag,
+            version_id=upload.version_id,
+            idempotency_key=asked.idempotency_key,
+            options=asked.options,
+            enrich=asked.enrich,
+            lane=Lane.INTERACTIVE,
+            tenant=asked.tenant,
+            metadata={"name": asked.file_name},
+        )
+        self.answers.publishing(waiting, reference.event_id)
+        record = encode(reference, topic=self.topics.references, key=asked.job_id, trace=asked.trace)
+        await self._call(self.publisher.publish, [record])
+
+    async def _ask_enricher_again(self, asked: Asked, transcript: TranscriptEvent) -> None:
+        # The job is done and its enrichment is not: it failed before, or is under way. The same event again,
+        # with the same id, starts the one and changes nothing for the other.
+        _refuse_another(asked, transcript)
+        record = encode(transcript, topic=self.topics.transcripts, key=asked.job_id, trace=asked.trace)
+        await self._call(self.publisher.publish, [record])
+
+    async def _withdraw(self, asked: Asked, waiting: Waiting) -> None:
+        references = self.answers.to_withdraw(waiting)
+        if not references:
+            return
+        event = CancellationEvent(
+            event_id=self.new_id(), occurred_at=self.now(), job_id=asked.job_id, reference_event_ids=references
+        )
+        record = encode(event, topic=self.topics.cancellations, key=asked.job_id, trace=asked.trace)
+        try:
+            await asyncio.shield(self._call(self.publisher.publish, [record]))
+        except DependencyDown as error:
+            _log.warning("job_not_withdrawn", job_id=asked.job_id, why=error.message)
+
+    async def _call(self, function: Callable[..., Result], *arguments: object) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self.calling, function, *arguments)
+
+
+def _refuse_another(asked: Asked, transcript: TranscriptEvent) -> None:
+    if transcript.tenant != asked.tenant or (asked.enrich is not None and transcript.enrich != asked.enrich):
+        raise KeyReused

@@ -1,0 +1,123 @@
+"""From a multipart form to what is asked, checked before anything is stored."""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import PurePath
+from typing import Final, TypeVar
+
+from fastapi import Request
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
+
+from producers.gateway.body import too_large
+from producers.gateway.failures import RequestRefused
+from producers.gateway.jobs import Asked
+from producers.gateway.tracing import trace_of
+from schemas.errors import Reason
+from schemas.options import EnrichOptions, TranscribeOptions
+
+IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
+IDEMPOTENCY_KEY_CHARACTERS: Final = 512
+TENANT_CHARACTERS: Final = 128
+FILE_NAME_CHARACTERS: Final = 200
+
+LIST_FIELDS: Final = frozenset({"profiles", "exports"})
+_CONTENT_TYPE: Final = re.compile(r"[A-Za-z0-9.+-]{1,64}/[A-Za-z0-9.+-]{1,64}")
+
+Options = TypeVar("Options", TranscribeOptions, EnrichOptions)
+
+
+def upload_in(form: FormData, *, limit_bytes: int) -> UploadFile:
+    """The form's file. Refuses a form without one, an empty one and one above the limit."""
+    file = form.get("file")
+    if not isinstance(file, UploadFile):
+        raise RequestRefused(
+            HTTPStatus.BAD_REQUEST,
+            "file_missing",
+            'send the audio as the form field "file": curl -F "file=@audio.wav"',
+        )
+    if not file.size:
+        raise RequestRefused.because(Reason.AUDIO_EMPTY, "the file has no bytes")
+    if file.size > limit_bytes:
+        raise too_large(limit_bytes)
+    return file
+
+
+def asked_in(request: Request, form: FormData, file: UploadFile, *, new_id: str, enriching: bool) -> Asked:
+    """What a request asks for; ``new_id`` makes the key where the caller gave none. Raises RequestRefused."""
+    key = request.headers.get(IDEMPOTENCY_HEADER, "").strip()
+    tenant = _field(form, "tenant") or "default"
+    _refuse_longer(IDEMPOTENCY_HEADER, key, IDEMPOTENCY_KEY_CHARACTERS)
+    _refuse_longer("tenant", tenant, TENANT_CHARACTERS)
+    content_type = (file.content_type or "").partition(";")[0].strip()
+    return Asked(
+        # A name is for people and for the object's key: never a path.
+        file_name=PurePath(file.filename or "").name[-FILE_NAME_CHARACTERS:] or "upload",
+        # It becomes a header of a signed request to the store, which takes no other characters.
+        content_type=content_type if _CONTENT_TYPE.fullmatch(content_type) else None,
+        idempotency_key=key or f"gateway:{new_id}",
+        repeatable=bool(key),
+        options=transcribe_options(form),
+        enrich=enrich_options(form) if enriching else None,
+        tenant=tenant,
+        trace=trace_of(request.scope),
+    )
+
+
+def transcribe_options(form: FormData) -> TranscribeOptions:
+    """The options among the form's fields. Raises RequestRefused for a wrong value."""
+    return _validated(TranscribeOptions, {name: value for name, value in _texts(form).items() if value})
+
+
+def enrich_options(form: FormData) -> EnrichOptions:
+    """What is asked of the language model; an answer must be asked for."""
+    texts = _texts(form)
+    asked = _validated(
+        EnrichOptions,
+        {
+            "profiles": texts.get("profiles", ()),
+            "instruction": texts.get("instruction") or None,
+            "language": texts.get("answer_language") or None,
+        },
+    )
+    if not asked.asks_for_anything:
+        raise RequestRefused.because(
+            Reason.INVALID_OPTIONS,
+            'say what to do with the text: -F "instruction=..." or -F "profiles=summary,key_points"',
+        )
+    return asked
+
+
+def _field(form: FormData, name: str) -> str:
+    value = form.get(name)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _refuse_longer(name: str, value: str, limit_characters: int) -> None:
+    if len(value) > limit_characters:
+        raise RequestRefused.because(
+            Reason.INVALID_OPTIONS, f"{name} is limited to {limit_characters} characters; this has {len(value)}"
+        )
+
+
+def _texts(form: FormData) -> dict[str, object]:
+    """The text fields; a list may be one field with commas or several fields."""
+    texts: dict[str, object] = {}
+    lists: dict[str, list[str]] = {}
+    for name, value in form.multi_items():
+        if isinstance(value, str) and name in LIST_FIELDS:
+            lists.setdefault(name, []).extend(part.strip() for part in value.split(",") if part.strip())
+        elif isinstance(value, str):
+            texts[name] = value
+    return texts | lists
+
+
+def _validated(kind: type[Options], values: Mapping[str, object]) -> Options:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
+        )
+        raise RequestRefused.because(Reason.INVALID_OPTIONS, problems) from error

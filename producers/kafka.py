@@ -1,0 +1,65 @@
+"""The configuration of every producer, and records as the client takes them."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from schemas.records import OutgoingRecord
+from schemas.settings import KafkaSettings
+
+RECORD_LIMIT_BYTES: Final = 4 * 1024**2
+"""Of the client; the broker has a limit of its own. Dead letters are larger than what they were made of."""
+
+DELIVERY_TIMEOUT_MS: Final = 30_000
+"""A record that the broker has not confirmed by then is reported, so that somebody hears of it; see the outbox."""
+
+LINGER_MS: Final = 5
+
+REFUSALS: Final = frozenset(
+    {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE, KafkaError.INVALID_RECORD}
+)
+"""What the broker (or the client) says of a record that it will never take."""
+
+_DEFAULTS: Final[Mapping[str, Any]] = {
+    "linger.ms": LINGER_MS,
+    "message.max.bytes": RECORD_LIMIT_BYTES,
+    "message.timeout.ms": DELIVERY_TIMEOUT_MS,
+    "socket.keepalive.enable": True,
+    # The Java clients' choice: a key goes to the same partition whoever produces it.
+    "partitioner": "murmur2_random",
+}
+
+
+def producer_configuration(settings: KafkaSettings, *, client_id: str = "kascribe-producer") -> dict[str, Any]:
+    """Properties for a producer that neither loses nor doubles what the broker confirms.
+
+    The only place of the writing side that reveals secrets. Properties of the settings override the defaults,
+    but not what the delivery guarantee rests on.
+    """
+    revealed = {name: value.get_secret_value() for name, value in settings.properties.items()}
+    return {
+        "client.id": client_id,
+        **_DEFAULTS,
+        **revealed,
+        "bootstrap.servers": settings.bootstrap_servers,
+        "enable.idempotence": True,
+        "acks": "all",
+    }
+
+
+def produce(producer: Producer, record: OutgoingRecord, on_delivery: Any = None) -> None:
+    """Hands a record to the client's queue.
+
+    Raises BufferError when that is full, and KafkaException when the client refuses the record.
+    """
+    headers: list[tuple[str, str | bytes | None]] = list(record.headers)
+    producer.produce(record.topic, record.value, record.key, on_delivery=on_delivery, headers=headers)
+
+
+def discard(producer: Producer) -> None:
+    """Lets go of the broker at once; what was not delivered is dropped. Does not block. Safe to repeat."""
+    with suppress(KafkaException, RuntimeError):  # a broken client, a closed one
+        producer.purge()
+        producer.close()

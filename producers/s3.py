@@ -1,0 +1,112 @@
+"""The writing side's S3 client: made from settings, its exceptions translated to ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import boto3
+from boto3.exceptions import Boto3Error
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from schemas.errors import DependencyDown
+from schemas.object_addresses import S3, ObjectAddress
+from schemas.settings import S3Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+ATTEMPTS: Final = 3
+"""Of one request, by botocore; a store that fails three times is down."""
+
+PRECONDITION_FAILED: Final = 412
+CONFLICT: Final = 409
+
+JSON_TYPE: Final = "application/json"
+
+
+def create_client(settings: S3Settings, *, connections: int = 32) -> "S3Client":
+    """A client for many threads. Makes no request; credentials come from the standard AWS_* places."""
+    own_endpoint = settings.endpoint_url is not None
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=settings.endpoint_url,
+        region_name=settings.region or ("us-east-1" if own_endpoint else None),
+        config=Config(
+            connect_timeout=settings.timeout_seconds,
+            read_timeout=settings.timeout_seconds,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            max_pool_connections=connections,
+            tcp_keepalive=True,
+            # Stores of one's own rarely have a DNS name per bucket, and not all know the newer checksums.
+            s3={"addressing_style": "path" if own_endpoint else "auto"},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+
+
+@contextmanager
+def s3_errors(doing: str) -> Iterator[None]:
+    """Translates what boto3 and botocore raise, all of it to DependencyDown.
+
+    Our own keys in our own bucket can only fail for every record alike: the store is down, the credentials are
+    wrong or the bucket is missing. ``doing`` begins the message.
+    """
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        raise DependencyDown(S3, f"{doing}: the store answered {status_of(error)} {code}") from error
+    except (BotoCoreError, Boto3Error) as error:
+        raise DependencyDown(S3, f"{doing}: {error}") from error
+
+
+def status_of(error: ClientError) -> int:
+    """HTTP's status of a store's refusal; 0 when there is none."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+@dataclass(frozen=True, slots=True)
+class JsonObjects:
+    """JSON bodies under keys of one bucket. Safe to share between threads; every method blocks.
+
+    Raises DependencyDown("s3") when the store does not serve.
+    """
+
+    client: "S3Client"
+    bucket: str
+
+    def uri(self, key: str) -> str:
+        """``s3://bucket/key``."""
+        return ObjectAddress(self.bucket, key).uri
+
+    def create(self, key: str, body: bytes) -> bool:
+        """Stores a body unless there is one, in one step. False: there is, or somebody is creating it now."""
+        with s3_errors(f"creating {self.uri(key)}"):
+            try:
+                self.client.put_object(
+                    Bucket=self.bucket, Key=key, Body=body, ContentType=JSON_TYPE, IfNoneMatch="*"
+                )
+            except ClientError as error:
+                if status_of(error) in (PRECONDITION_FAILED, CONFLICT):
+                    return False
+                raise
+        return True
+
+    def put(self, key: str, body: bytes, *, content_type: str = JSON_TYPE) -> str:
+        """Stores a body, whatever was there; its URI."""
+        with s3_errors(f"writing {self.uri(key)}"):
+            self.client.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType=content_type)
+        return self.uri(key)
+
+    def read(self, key: str) -> bytes | None:
+        """The body; None when there is none."""
+        with s3_errors(f"reading {self.uri(key)}"):
+            try:
+                return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") == "NoSuchKey":
+                    return None
+                raise

@@ -1,0 +1,84 @@
+"""A publisher for many threads at once, where each waits for its own records only: what the gateway uses."""
+
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from producers.kafka import produce, producer_configuration
+from schemas.errors import DependencyDown
+from schemas.records import OutgoingRecord
+from schemas.settings import KafkaSettings
+
+KAFKA: Final = "kafka"
+DELIVERY_TIMEOUT_MS: Final = 10_000
+"""Somebody waits for the answer. What the broker has not confirmed by then is dropped by the client."""
+
+PUBLISH_TIMEOUT_SECONDS: Final = 12.0
+"""Longer than the client's own, so that what is reported as failed is not delivered later."""
+
+POLL_SECONDS: Final = 0.1
+IS_UP_TIMEOUT_SECONDS: Final = 0.8
+
+_INTERACTIVE: Final = {"linger.ms": 0, "message.timeout.ms": DELIVERY_TIMEOUT_MS}
+
+
+class _Delivery:
+    """Counts the answers to one call's records."""
+
+    def __init__(self, expected: int) -> None:
+        self._open = expected
+        self._lock = threading.Lock()
+        self.done = threading.Event()
+        self.problem: str | None = None
+
+    def answered(self, error: KafkaError | None, _message: Message) -> None:
+        with self._lock:
+            self.problem = error.str() if error is not None else self.problem
+            self._open -= 1
+            if self._open == 0:
+                self.done.set()
+
+
+class SharedPublisher:
+    """Publishes from any thread. One thread of its own takes the broker's answers, so nobody waits for a poll."""
+
+    def __init__(self, settings: KafkaSettings, *, client_id: str = "kascribe-gateway") -> None:
+        self._producer = Producer({**producer_configuration(settings, client_id=client_id), **_INTERACTIVE})
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._poll, name="publisher", daemon=True)
+        self._thread.start()
+
+    def publish(self, records: Sequence[OutgoingRecord]) -> None:
+        """Blocks until all replicas in sync have every record. Raises DependencyDown when the time is up."""
+        if not records:
+            return
+        delivery = _Delivery(len(records))
+        try:
+            for record in records:
+                produce(self._producer, record, on_delivery=delivery.answered)
+        except (BufferError, KafkaException) as error:
+            raise DependencyDown(KAFKA, f"the broker takes no records: {error}") from error
+        if not delivery.done.wait(PUBLISH_TIMEOUT_SECONDS):
+            raise DependencyDown(KAFKA, f"the broker did not answer within {PUBLISH_TIMEOUT_SECONDS:.0f} s")
+        if delivery.problem is not None:
+            raise DependencyDown(KAFKA, f"the broker refused a record: {delivery.problem}")
+
+    def is_up(self) -> bool:
+        """Whether a broker answers. Blocks for less than a second."""
+        try:
+            self._producer.list_topics(timeout=IS_UP_TIMEOUT_SECONDS)
+        except KafkaException:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Lets go of the broker. Safe to repeat."""
+        self._stop.set()
+        self._thread.join()
+        self._producer.flush(1.0)
+
+    def _poll(self) -> None:
+        while not self._stop.is_set():
+            self._producer.poll(POLL_SECONDS)

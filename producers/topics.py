@@ -1,0 +1,86 @@
+"""Topics: that those we need exist before anybody reads or writes them."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._metadata import ClusterMetadata
+from confluent_kafka.cimpl import NewTopic
+
+from producers.kafka import RECORD_LIMIT_BYTES, producer_configuration
+from schemas.errors import ConfigurationError
+from schemas.settings import KafkaSettings
+from schemas.topics import DEAD_LETTER_SUFFIX, RETRY_INFIX
+
+REQUEST_TIMEOUT_SECONDS: Final = 15.0
+
+DEAD_LETTER_RETENTION_MS: Final = 30 * 24 * 3600 * 1000
+"""Somebody has to look at dead letters first, which takes longer than a broker's default of seven days."""
+
+_PRODUCER_PROPERTIES: Final = frozenset(
+    {"linger.ms", "message.max.bytes", "message.timeout.ms", "partitioner", "enable.idempotence", "acks"}
+)
+
+
+def ensure_topics(
+    settings: KafkaSettings, partitions: Mapping[str, int], *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS
+) -> tuple[str, ...]:
+    """Creates the topics of ``partitions`` (name to number) that are missing; returns the names of those.
+
+    Blocks for two requests; safe to repeat and to race. Raises ConfigurationError when topics are missing and may
+    not be created, or when the broker does not answer or refuses.
+    """
+    configuration = producer_configuration(settings, client_id="kascribe-topics")
+    admin = AdminClient({name: value for name, value in configuration.items() if name not in _PRODUCER_PROPERTIES})
+    cluster = _metadata(admin, settings, timeout_seconds)
+    missing = tuple(name for name in partitions if name not in cluster.topics)
+    if not missing:
+        return ()
+    if not settings.create_topics:
+        raise ConfigurationError(
+            f"topics are missing: {', '.join(missing)}. Create them, or set KASCRIBE_KAFKA_CREATE_TOPICS=true"
+        )
+    if cluster.controller_id not in (cluster.brokers or {}):
+        # librdkafka's mock cluster: it knows no CreateTopics, and creates what it is asked about.
+        for name in missing:
+            admin.list_topics(name, timeout=timeout_seconds)
+        return missing
+    topics = [_new_topic(name, partitions[name], settings) for name in missing]
+    for name, future in admin.create_topics(topics, request_timeout=timeout_seconds).items():
+        try:
+            future.result()
+        except KafkaException as error:
+            reason: KafkaError = error.args[0]
+            if reason.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise ConfigurationError(
+                    f"topic {name} cannot be created: {reason.str()}. Create it yourself, or allow this user to"
+                ) from error
+    return missing
+
+
+def _metadata(admin: AdminClient, settings: KafkaSettings, timeout_seconds: float) -> ClusterMetadata:
+    try:
+        return admin.list_topics(timeout=timeout_seconds)
+    except KafkaException as error:
+        raise ConfigurationError(
+            f"no broker answers at KASCRIBE_KAFKA_BOOTSTRAP_SERVERS={settings.bootstrap_servers}: "
+            f"{error.args[0].str()}"
+        ) from error
+
+
+def _new_topic(name: str, partitions: int, settings: KafkaSettings) -> NewTopic:
+    replication = settings.topic_replication
+    return NewTopic(
+        name, num_partitions=partitions, replication_factor=replication, config=_topic_properties(name)
+    )
+
+
+def _topic_properties(name: str) -> dict[str, str]:
+    """Retries and dead letters carry more headers than what they were made of, so they may be larger."""
+    properties = {}
+    if name.endswith(DEAD_LETTER_SUFFIX) or RETRY_INFIX in name:
+        properties["max.message.bytes"] = str(RECORD_LIMIT_BYTES)
+    if name.endswith(DEAD_LETTER_SUFFIX):
+        properties["retention.ms"] = str(DEAD_LETTER_RETENTION_MS)
+    return properties

@@ -1,0 +1,171 @@
+"""Files and streams into the bucket, under keys of their own, with memory bounded whatever their length."""
+
+import re
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from producers.gateway.ports import StoredUpload
+from producers.s3 import create_client, s3_errors
+from schemas.errors import AudioTooLarge
+from schemas.object_addresses import ObjectAddress
+from schemas.settings import S3Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+PARTS_IN_FLIGHT: Final = 3
+"""Parts sent side by side; one more is being read, so an upload holds four parts in memory."""
+
+SMALLEST_PART_BYTES: Final = 5 * 1024**2
+"""S3's own limit for every part but the last."""
+
+NAME_LIMIT_BYTES: Final = 200
+"""Of the file's name in a key, which has 1,024 bytes in all."""
+
+_NOT_IN_NAMES: Final = re.compile(r"[\x00-\x1f\x7f]")
+OnBytes = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Multipart:
+    """One multipart upload that has begun."""
+
+    key: str
+    upload_id: str
+
+
+class Uploads:
+    """Takes files into the bucket. Implements ``producers.gateway.ports.UploadStore``; safe between threads."""
+
+    def __init__(
+        self,
+        settings: S3Settings,
+        *,
+        client: "S3Client | None" = None,
+        random_hex: Callable[[int], str] = secrets.token_hex,
+    ) -> None:
+        self._settings = settings
+        self._client = client or create_client(settings)
+        self._random_hex = random_hex
+        self._part_bytes = max(settings.part_size_bytes, SMALLEST_PART_BYTES)
+
+    def upload(
+        self,
+        source: BinaryIO,
+        *,
+        name: str,
+        content_type: str | None = None,
+        on_bytes: OnBytes | None = None,
+    ) -> StoredUpload:
+        """Stores all that ``source`` still holds, under a new key that ends in ``name``. Blocks.
+
+        ``on_bytes`` takes the number of bytes stored since its last call, in the caller's thread. ``source`` is
+        neither rewound nor closed. Not repeatable: every call makes an object. Raises DependencyDown, and
+        AudioTooLarge beyond the limit of objects; then nothing is left in the bucket.
+        """
+        key = f"{self._settings.uploads_prefix}{self._random_hex(16)}/{safe_name(name)}"
+        told = on_bytes or _nobody
+        kind = content_type or "application/octet-stream"
+        with s3_errors(f"uploading {name} to {self._address(key).uri}"):
+            first = _filled(source, self._part_bytes)
+            if len(first) < self._part_bytes:
+                return self._put(key, first, kind, told)
+            return self._put_parts(key, first, source, kind, told)
+
+    def _put(self, key: str, body: bytes, content_type: str, told: OnBytes) -> StoredUpload:
+        answer = self._client.put_object(
+            Bucket=self._settings.bucket, Key=key, Body=body, ContentType=content_type
+        )
+        told(len(body))
+        return self._stored(key, answer["ETag"], answer.get("VersionId"))
+
+    def _put_parts(
+        self, key: str, first: bytes, source: BinaryIO, content_type: str, told: OnBytes
+    ) -> StoredUpload:
+        bucket = self._settings.bucket
+        begun = self._client.create_multipart_upload(Bucket=bucket, Key=key, ContentType=content_type)
+        upload = _Multipart(key, begun["UploadId"])
+        try:
+            parts = self._send(upload, self._limited(first, source), told)
+            done = self._client.complete_multipart_upload(
+                Bucket=bucket, Key=key, UploadId=upload.upload_id, MultipartUpload={"Parts": parts}
+            )
+        except BaseException:
+            # Parts of an upload that never completes are kept, unseen, and billed. A store that cannot even
+            # forget them is the smaller trouble: what went wrong first is what is told.
+            with suppress(BotoCoreError, ClientError):
+                self._client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload.upload_id)
+            raise
+        return self._stored(key, done["ETag"], done.get("VersionId"))
+
+    def _send(self, upload: _Multipart, bodies: Iterator[bytes], told: OnBytes) -> "list[CompletedPartTypeDef]":
+        parts: list[CompletedPartTypeDef] = []
+        in_flight: deque[tuple[Future[str], int, int]] = deque()
+
+        def finish_first() -> None:
+            answer, number, size = in_flight.popleft()
+            parts.append({"ETag": answer.result(), "PartNumber": number})
+            told(size)
+
+        with ThreadPoolExecutor(PARTS_IN_FLIGHT, thread_name_prefix="upload") as threads:
+            for number, body in enumerate(bodies, 1):
+                in_flight.append((threads.submit(self._send_part, upload, number, body), number, len(body)))
+                if len(in_flight) >= PARTS_IN_FLIGHT:
+                    finish_first()
+            while in_flight:
+                finish_first()
+        return parts
+
+    def _send_part(self, upload: _Multipart, number: int, body: bytes) -> str:
+        return self._client.upload_part(
+            Bucket=self._settings.bucket,
+            Key=upload.key,
+            UploadId=upload.upload_id,
+            PartNumber=number,
+            Body=body,
+        )["ETag"]
+
+    def _limited(self, first: bytes, source: BinaryIO) -> Iterator[bytes]:
+        limit, total, body = self._settings.object_limit_bytes, 0, first
+        while body:
+            total += len(body)
+            if total > limit:
+                raise AudioTooLarge(f"more than {limit:,} bytes (KASCRIBE_S3_OBJECT_LIMIT_BYTES) were given")
+            yield body
+            body = _filled(source, self._part_bytes)
+
+    def _stored(self, key: str, etag: str, version_id: str | None) -> StoredUpload:
+        version = None if version_id == "null" else version_id
+        return StoredUpload(self._address(key).uri, etag.strip('"'), version)
+
+    def _address(self, key: str) -> ObjectAddress:
+        return ObjectAddress(self._settings.bucket, key)
+
+
+def safe_name(name: str) -> str:
+    """The last component of a file's name, short enough for a key; ``audio`` when nothing is left."""
+    last = _NOT_IN_NAMES.sub("", name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]).strip()
+    short = last.encode("utf-8", "replace")[-NAME_LIMIT_BYTES:].decode("utf-8", "ignore")
+    return short if short not in ("", ".", "..") else "audio"
+
+
+def _filled(source: BinaryIO, size_bytes: int) -> bytes:
+    # A socket or pipe gives less than asked long before its end.
+    chunks: list[bytes] = []
+    missing = size_bytes
+    while missing and (chunk := source.read(missing)):
+        chunks.append(chunk)
+        missing -= len(chunk)
+    return b"".join(chunks)
+
+
+def _nobody(_: int) -> None:
+    pass
