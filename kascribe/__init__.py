@@ -1,0 +1,1 @@
+"""The front door: the command line, the wiring and the embedded one-process-tree stack."""

@@ -1,0 +1,5 @@
+"""``python -m kascribe`` is ``kascribe``."""
+
+from kascribe.cli import main
+
+main()

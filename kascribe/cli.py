@@ -1,0 +1,82 @@
+"""The command line: one file per command, errors as one sentence. Exit codes: 1 failed, 2 asked wrongly."""
+
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kascribe.commands import config, dlq, models
+from kascribe.commands.enrich import enrich
+from kascribe.commands.run import run
+from kascribe.commands.selftest import selftest
+from kascribe.commands.show import show
+from kascribe.commands.submit import submit
+from kascribe.commands.transcribe import transcribe
+from kascribe.commands.up import up
+from kascribe.commands.watch import watch
+from kascribe.setting_sources import CONFIG_NAME
+from schemas.errors import ConfigurationError, KascribeError
+
+EXTRA_OF_MODULE = {
+    "ctranslate2": "transcriber",
+    "faster_whisper": "transcriber",
+    "av": "transcriber",
+    "huggingface_hub": "transcriber",
+    "numpy": "transcriber",
+    "httpx": "enricher",
+    "jsonschema": "enricher",
+    "fastapi": "gateway",
+    "uvicorn": "gateway",
+    "moto": "embedded",
+    "watchfiles": "embedded",
+}
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+for command in (up, submit, watch, show, transcribe, enrich, run, selftest):
+    app.command()(command)
+app.add_typer(models.app, name="models", help="Pull, list, verify and remove models.")
+app.add_typer(dlq.app, name="dlq", help="Look at dead letters and send them on their way again.")
+app.add_typer(config.app, name="config", help="Look at the settings.")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"kascribe {version('kascribe')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    config_file: Annotated[
+        Path | None, typer.Option("--config", help="A TOML file of settings.", envvar=CONFIG_NAME)
+    ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Event-driven speech-to-text over Kafka."""
+    if config_file is not None:
+        os.environ[CONFIG_NAME] = str(config_file)
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        app(prog_name="kascribe")
+    except ConfigurationError as error:
+        _fail(str(error), 2)
+    except KascribeError as error:
+        _fail(str(error), 1)
+    except ModuleNotFoundError as error:
+        extra = EXTRA_OF_MODULE.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        _fail(f"{error.name} is not installed: pip install 'kascribe[{extra}]'", 2)
+
+
+def _fail(sentence: str, exit_code: int) -> None:
+    print(f"kascribe: {sentence}", file=sys.stderr)
+    sys.exit(exit_code)

@@ -1,0 +1,41 @@
+"""The options by which a person says what is wanted, shared by ``submit`` and ``transcribe``."""
+
+from typing import Annotated, TypeVar
+
+import typer
+from pydantic import ValidationError
+
+from schemas.errors import ConfigurationError
+from schemas.options import Channels, EnrichOptions, ExportFormat, Task, TranscribeOptions
+
+Language = Annotated[str | None, typer.Option("--language", "-l", help="Such as ko or en; detected if not given.")]
+TaskOption = Annotated[Task, typer.Option(help="translate gives English, on models that can.")]
+Words = Annotated[bool, typer.Option("--words", help="Times and probabilities of words.")]
+ChannelsOption = Annotated[Channels, typer.Option(help="split transcribes each channel by itself.")]
+Prompt = Annotated[str | None, typer.Option("--prompt", help="Text that sets the style and the names.")]
+Hotwords = Annotated[str | None, typer.Option(help="Words that are likely to occur.")]
+BeamSize = Annotated[int, typer.Option(min=1, max=10, help="1 is fastest.")]
+Exports = Annotated[list[ExportFormat] | None, typer.Option("--export", help="Also keep this form; repeatable.")]
+Profiles = Annotated[list[str] | None, typer.Option("--profile", help="Enrich, such as summary; repeatable.")]
+Instruction = Annotated[str | None, typer.Option(help="Enrich by an instruction of your own.")]
+
+Parsed = TypeVar("Parsed", TranscribeOptions, EnrichOptions)
+
+
+def transcribe_options(**given: object) -> TranscribeOptions:
+    """The options; raises ConfigurationError with a sentence per problem."""
+    return _parsed(TranscribeOptions, given)
+
+
+def enrich_options(profiles: list[str] | None, instruction: str | None) -> EnrichOptions | None:
+    """What the enricher is asked for; None when nothing is."""
+    options = _parsed(EnrichOptions, {"profiles": profiles or (), "instruction": instruction})
+    return options if options.asks_for_anything else None
+
+
+def _parsed(kind: type[Parsed], values: dict[str, object]) -> Parsed:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        problems = (f"--{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors())
+        raise ConfigurationError("; ".join(problems)) from error

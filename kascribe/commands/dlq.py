@@ -1,0 +1,158 @@
+"""``kascribe dlq``: dead letters, listed, shown, and sent on their way again."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from schemas.dead_letters import DeadLetter, Selection
+from schemas.errors import Reason
+from schemas.records import Coordinates
+
+if TYPE_CHECKING:
+    from consumers.dead_letters import DeadLetterReader, FoundLetter
+    from schemas.settings import Settings
+
+app = typer.Typer(no_args_is_help=True)
+
+ReasonOption = Annotated[Reason | None, typer.Option("--reason", help="Only this reason.")]
+JobOption = Annotated[str | None, typer.Option("--job", help="Only this job.")]
+SinceOption = Annotated[str | None, typer.Option("--since", help="Only failures since then: 90m, 12h or 7d.")]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, help="At most so many.")]
+AgainOption = Annotated[bool, typer.Option("--again", help="Also what was redriven already.")]
+
+SECONDS_PER_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@app.command("list")
+def list_letters(
+    reason: ReasonOption = None,
+    job: JobOption = None,
+    since: SinceOption = None,
+    limit: LimitOption = 100,
+    again: AgainOption = False,
+) -> None:
+    """List dead letters, oldest first in each partition."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    selection = _selection(reason, job, since)
+    table = Table("letter", "failed", "reason", "message", box=None, pad_edge=False)
+    with _reader() as (_, reader):
+        for found in islice(_selected(reader, selection, again=again), limit):
+            letter = found.letter
+            when = datetime.fromtimestamp(letter.failed_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+            state = " (redriven)" if found.redriven else ""
+            table.add_row(
+                str(letter.record.coordinates), when, letter.reason + state, escape(letter.message[:200])
+            )
+    Console(soft_wrap=True).print(table if table.row_count else "no dead letters")
+
+
+@app.command()
+def show(letter: Annotated[str, typer.Argument(help="As `dlq list` names it: topic[partition]@offset.")]) -> None:
+    """Print one dead letter: where it came from, why it failed, and its original bytes."""
+    from schemas.errors import ConfigurationError
+
+    with _reader() as (_, reader):
+        found = reader.find(_coordinates(letter))
+    if found is None:
+        raise ConfigurationError(f"there is no dead letter {letter}: `kascribe dlq list` names them")
+    it = found.letter
+    facts = {
+        "origin": it.origin,
+        "stage": it.stage,
+        "attempt": it.attempt,
+        "redrives": it.redrives,
+        "reason": it.reason,
+        "message": it.message,
+        "key": (it.record.key or b"").decode(errors="replace"),
+    }
+    for name, value in facts.items():
+        print(f"{name:<10}{value}")
+    if it.stack_trace:
+        print(f"\n{it.stack_trace}")
+    print(f"\n{(it.record.value or b'').decode(errors='backslashreplace')}")
+
+
+@app.command()
+def redrive(
+    letter: Annotated[
+        str | None, typer.Argument(help="One letter; otherwise all that the options select.")
+    ] = None,
+    reason: ReasonOption = None,
+    job: JobOption = None,
+    since: SinceOption = None,
+    limit: LimitOption = 1_000_000,
+    again: AgainOption = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many.")] = False,
+) -> None:
+    """Send dead letters back to their topics as new records; each goes once unless --again."""
+    from producers.dead_letters import redrive as send
+    from producers.publisher import Publisher
+
+    selection = _selection(reason, job, since)
+    wanted = _coordinates(letter) if letter else None
+    with _reader() as (settings, reader), Publisher(settings.kafka) as publisher:
+
+        def sent(letters: list[DeadLetter]) -> None:
+            for each in letters:
+                reader.mark(each)
+            reader.commit()
+
+        chosen = (
+            found.letter
+            for found in _selected(reader, selection, again=again)
+            if wanted is None or found.letter.record.coordinates == wanted
+        )
+        letters = islice(chosen, limit)
+        if dry_run:
+            print(f"{sum(1 for _ in letters)} would be redriven")
+            return
+        print(f"{send(letters, publisher, now_ms=lambda: int(time.time() * 1000), sent=sent)} redriven")
+
+
+@contextmanager
+def _reader() -> "Iterator[tuple[Settings, DeadLetterReader]]":
+    from consumers.dead_letters import DeadLetterReader
+    from kascribe.commands.settings import client_settings
+    from schemas.topics import Topics, dead_letter_topic
+
+    settings = client_settings().settings
+    topics = [dead_letter_topic(topic) for topic in Topics(settings.kafka.topic_prefix).all]
+    with DeadLetterReader(settings.kafka, topics) as reader:
+        yield settings, reader
+
+
+def _selected(reader: "DeadLetterReader", selection: Selection, *, again: bool) -> "Iterator[FoundLetter]":
+    return (found for found in reader.read() if selection.includes(found.letter) and (again or not found.redriven))
+
+
+def _selection(reason: Reason | None, job: str | None, since: str | None) -> Selection:
+    from schemas.errors import ConfigurationError
+
+    since_ms = None
+    if since is not None:
+        match = re.fullmatch(r"(\d+)([smhd])", since)
+        if match is None:
+            raise ConfigurationError(f"--since {since} is not a duration: write 90m, 12h or 7d")
+        ago = timedelta(seconds=int(match[1]) * SECONDS_PER_UNIT[match[2]])
+        since_ms = int((datetime.now(UTC) - ago).timestamp() * 1000)
+    return Selection(reason=reason.value if reason else None, job_id=job, since_ms=since_ms)
+
+
+def _coordinates(text: str) -> Coordinates:
+    from schemas.errors import ConfigurationError
+
+    match = re.fullmatch(r"(.+)\[(\d+)\]@(\d+)", text)
+    if match is None:
+        raise ConfigurationError(
+            f"{text} names no letter: write topic[partition]@offset, as `kascribe dlq list` does"
+        )
+    return Coordinates(match[1], int(match[2]), int(match[3]))

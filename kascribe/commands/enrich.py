@@ -1,0 +1,112 @@
+"""``kascribe enrich``: try profiles and instructions on one transcript, and watch the answer arrive."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kascribe.commands import asking
+from schemas.options import EnrichOptions, Lane
+
+if TYPE_CHECKING:
+    from schemas.events import EnrichmentResult
+    from schemas.settings import Settings
+    from schemas.transcript import Segment
+
+
+def enrich(
+    source: Annotated[str, typer.Argument(metavar="FILE|JOB", help="A transcript (JSON or text), or a job's id.")],
+    profiles: asking.Profiles = None,
+    instruction: asking.Instruction = None,
+    language: Annotated[
+        str | None, typer.Option("--language", "-l", help="Of the answer, such as Korean.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the results as JSON, and nothing before.")
+    ] = False,
+) -> None:
+    """Ask the language model about one transcript, streaming its answer."""
+    from kascribe.commands.settings import client_settings
+    from models.vllm.enricher import Enricher
+    from models.vllm.enriching import EnrichRequest
+    from schemas.identity import job_id
+
+    options = asking.enrich_options(profiles, instruction) or EnrichOptions(profiles=("summary",))
+    settings = client_settings().settings
+    segments, spoken = _transcript(source, settings)
+    with Enricher(settings.vllm) as enricher:
+        request = EnrichRequest(
+            job_id=job_id(f"enrich:{source}"),
+            segments=segments,
+            transcript_language=spoken,
+            profiles=enricher.wanted(options),
+            answer_language=language,
+            lane=Lane.INTERACTIVE,
+        )
+        made = enricher.enrich(request, on_text=None if as_json else _Screen().write)
+    if as_json:
+        print(json.dumps([_shown(result) for result in made.results], ensure_ascii=False, indent=2))
+        return
+    for result in made.results:
+        print(f"\n{result.profile}: {result.status.value}, {result.coverage:.0%} of the segments seen")
+        print(result.output if isinstance(result.output, str) else json.dumps(result.output, ensure_ascii=False))
+        if result.failure:
+            print(result.failure.message, file=sys.stderr)
+    used = made.usage
+    print(
+        f"\n{made.model}: {used.prompt_tokens} prompt tokens ({used.cached_tokens} cached), "
+        f"{used.completion_tokens} completion tokens, {used.requests} requests, {made.total_seconds:.1f} s"
+    )
+
+
+class _Screen:
+    """Shows the first answer as it arrives: raw, before it was checked. Others arrive at the same time."""
+
+    def __init__(self) -> None:
+        self._profile: str | None = None
+
+    def write(self, profile: str, piece: str | None) -> None:
+        """Called from the enricher's thread. A new beginning starts a new line."""
+        if self._profile not in (None, profile):
+            return
+        if self._profile is None or piece is None:
+            again = " (again)" if piece is None else ""
+            print(f"\n[{profile}{again}] ", end="", file=sys.stderr)
+            self._profile = profile
+        print("".join(c for c in piece or "" if c.isprintable() or c == "\n"), end="", file=sys.stderr, flush=True)
+
+
+def _shown(result: "EnrichmentResult") -> dict[str, object]:
+    return dict(result.model_dump(mode="json", exclude_none=True))
+
+
+def _transcript(source: str, settings: "Settings") -> "tuple[tuple[Segment, ...], str | None]":
+    """The segments and the language of a file or of a finished job. Raises ConfigurationError."""
+    from consumers.enrich import segments_of
+    from kascribe.wiring.clients import stored_transcript
+    from producers.results import ResultStore
+
+    path = Path(source)
+    if not path.is_file():
+        transcript = stored_transcript(ResultStore(settings.s3), source)
+        return segments_of(transcript), transcript.language
+    return _from_file(path)
+
+
+def _from_file(path: Path) -> "tuple[tuple[Segment, ...], str | None]":
+    from consumers.enrich import segments_of
+    from schemas.errors import ConfigurationError
+    from schemas.transcript import Segment, Transcript
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is neither a transcript's JSON file nor UTF-8 text: {error}") from error
+    try:
+        transcript = Transcript.model_validate_json(text)
+    except ValueError:
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return tuple(Segment(id=n, start=0.0, end=0.0, text=line) for n, line in enumerate(lines)), None
+    return segments_of(transcript), transcript.language

@@ -1,0 +1,35 @@
+"""``kascribe run``: one role, until SIGTERM."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class Role(StrEnum):
+    """The roles of a deployment; any number of each."""
+
+    TRANSCRIBER = "transcriber"
+    ENRICHER = "enricher"
+    GATEWAY = "gateway"
+
+
+def run(role: Annotated[Role, typer.Argument(help="What this process does.")]) -> None:
+    """Run a production role: transcriber, enricher or gateway."""
+    from kascribe import logs
+    from kascribe.configuration import load
+
+    settings = load().settings
+    logs.configure_logs(settings.log)
+    if role is Role.TRANSCRIBER:
+        from kascribe.wiring.transcriber import run_transcriber
+
+        run_transcriber(settings)
+    elif role is Role.ENRICHER:
+        from kascribe.wiring.enricher import run_enricher
+
+        run_enricher(settings)
+    else:
+        from kascribe.wiring.gateway import run_gateway
+
+        run_gateway(settings)

@@ -1,0 +1,109 @@
+"""``kascribe selftest``: proves an installation, with the model that ships with it and no network."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from models.selftest import Clip
+    from schemas.events import TranscriptEvent
+
+PIPELINE_TIMEOUT_SECONDS = 60.0
+
+
+@dataclass
+class Report:
+    """Checks and how they went."""
+
+    console: Console
+    failed: list[str] = field(default_factory=list)
+
+    def check(self, name: str, *, expected: str, heard: str, seconds: float) -> None:
+        """Prints one check; texts are compared word by word, without punctuation."""
+        passed = words(expected) == words(heard)
+        if not passed:
+            self.failed.append(name)
+        verdict = "[green]ok[/]  " if passed else "[red]FAIL[/]"
+        said = repr(heard) if heard else "(no text)"
+        instead = "" if passed else f" instead of {expected!r}"
+        self.console.print(f"{verdict} {name:<28} {said}{instead}  [dim]{seconds:.1f} s[/]", highlight=False)
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, for comparison: lower case, no punctuation."""
+    return re.findall(r"\w+", text.lower())
+
+
+def selftest(
+    pipeline: Annotated[bool, typer.Option(help="Also go through a broker and an object store.")] = True,
+    device: Annotated[str | None, typer.Option(help="auto, cuda or cpu.")] = None,
+) -> None:
+    """Prove this installation: decoding, speech detection, the engine, and the whole pipeline."""
+    from models.selftest import clips
+
+    report = Report(Console())
+    _check_engine(report, clips(), device)
+    if pipeline:
+        with _pipeline() as transcribe:
+            for clip in clips():
+                started = time.monotonic()
+                event = transcribe(clip.path)
+                _record(report, f"pipeline: {clip.name}", clip, event.text or "", started)
+    if report.failed:
+        report.console.print(f"[red]{len(report.failed)} failed:[/] {', '.join(report.failed)}")
+        raise typer.Exit(1)
+    report.console.print("[green]This installation works.[/] The self-test model knows digits and commands only.")
+
+
+def _check_engine(report: Report, clips: "tuple[Clip, ...]", device: str | None) -> None:
+    from kascribe.configuration import load
+    from kascribe.wiring.engine import opened_transcriber
+    from models.selftest import SELFTEST_MODEL_NAME
+    from schemas.options import Lane, TranscribeOptions
+
+    settings = load(overrides={"whisper.model": SELFTEST_MODEL_NAME, "whisper.device": device}).settings
+    with opened_transcriber(settings.whisper) as transcriber:
+        for clip in clips:
+            started = time.monotonic()
+            transcript = transcriber.transcribe(
+                clip.path,
+                TranscribeOptions(),
+                on_progress=lambda _: None,
+                cancelled=lambda: False,
+                lane=Lane.INTERACTIVE,
+            )
+            _record(report, f"engine: {clip.name}", clip, transcript.text, started)
+
+
+def _record(report: Report, name: str, clip: "Clip", heard: str, started: float) -> None:
+    report.check(name, expected=clip.text, heard=heard, seconds=time.monotonic() - started)
+
+
+@contextmanager
+def _pipeline() -> "Iterator[Callable[[Path], TranscriptEvent]]":
+    """A small embedded stack of its own; the function that it gives takes a file through all of it."""
+    from kascribe.board import Board
+    from kascribe.configuration import load
+    from kascribe.embedded.stack import EmbeddedStack, Plan
+    from models.selftest import SELFTEST_MODEL_NAME
+
+    with TemporaryDirectory(prefix="kascribe-selftest-") as directory:
+        plan = Plan(
+            model=SELFTEST_MODEL_NAME,
+            model_name=SELFTEST_MODEL_NAME,
+            directory=Path(directory),
+            drop_directory=Path(directory) / "drop",
+            transcripts_directory=Path(directory) / "transcripts",
+            roles=("transcriber",),
+            is_announced=False,
+        )
+        with EmbeddedStack(plan, load().settings, Board(Console(quiet=True))) as stack:
+            yield lambda path: stack.transcribe(path, timeout_seconds=PIPELINE_TIMEOUT_SECONDS)

@@ -1,0 +1,39 @@
+"""``kascribe show``: one job's transcript in any form."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from schemas.options import ExportFormat
+
+if TYPE_CHECKING:
+    from schemas.transcript import Transcript
+
+
+def show(
+    job: Annotated[str, typer.Argument(help="A job id, or a transcript's JSON file.")],
+    form: Annotated[ExportFormat, typer.Option("--as", help="The form to print.")] = ExportFormat.TEXT,
+) -> None:
+    """Print a transcript as text, srt, vtt, tsv, json or verbose_json."""
+    from schemas.errors import ConfigurationError
+    from schemas.exports import EXPORTERS
+    from schemas.transcript import Transcript
+
+    path = Path(job)
+    if path.is_file():
+        try:
+            transcript = Transcript.model_validate_json(path.read_bytes())
+        except ValueError as error:
+            raise ConfigurationError(f"{job} is not a transcript's JSON file") from error
+    else:
+        transcript = _stored(job)
+    print(EXPORTERS[form].render(transcript))
+
+
+def _stored(job_id: str) -> "Transcript":
+    from kascribe.commands.settings import client_settings
+    from kascribe.wiring.clients import stored_transcript
+    from producers.results import ResultStore
+
+    return stored_transcript(ResultStore(client_settings().settings.s3), job_id)

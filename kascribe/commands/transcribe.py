@@ -1,0 +1,83 @@
+"""``kascribe transcribe``: files to text on this machine, with no broker and no bucket."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kascribe.commands import asking
+from schemas.options import Channels, ExportFormat, Lane, Task
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from models.whisper.progress import Progress as Heard
+
+
+def transcribe(
+    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Audio or video.")],
+    language: asking.Language = None,
+    task: asking.TaskOption = Task.TRANSCRIBE,
+    words: asking.Words = False,
+    channels: asking.ChannelsOption = Channels.MIX,
+    prompt: asking.Prompt = None,
+    hotwords: asking.Hotwords = None,
+    beam_size: asking.BeamSize = 5,
+    form: Annotated[ExportFormat, typer.Option("--as", help="The form to print or write.")] = ExportFormat.TEXT,
+    output: Annotated[Path | None, typer.Option(file_okay=False, help="Write files here, not the screen.")] = None,
+    model: Annotated[str | None, typer.Option(help="A model's name or directory.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cuda or cpu.")] = None,
+) -> None:
+    """Transcribe files without a broker."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from kascribe.configuration import load
+    from kascribe.wiring.engine import opened_transcriber
+    from schemas.errors import JobError
+    from schemas.exports import EXPORTERS
+
+    options = asking.transcribe_options(
+        language=language,
+        task=task,
+        word_timestamps=words,
+        channels=channels,
+        initial_prompt=prompt,
+        hotwords=hotwords,
+        beam_size=beam_size,
+    )
+    settings = load(overrides={"whisper.model": model, "whisper.device": device}).settings
+    console = Console(stderr=True)
+    failed = False
+    with opened_transcriber(settings.whisper) as transcriber, Progress(console=console, transient=True) as bars:
+        for file in files:
+            bar = bars.add_task(file.name, total=1.0)
+            try:
+                transcript = transcriber.transcribe(
+                    file,
+                    options,
+                    on_progress=partial(_draw, bars, bar),
+                    cancelled=lambda: False,
+                    lane=Lane.INTERACTIVE,
+                )
+            except JobError as error:
+                console.print(f"{file}: {error.reason.value}: {error}", style="red", markup=False)
+                failed = True
+                continue
+            finally:
+                bars.remove_task(bar)
+            exporter = EXPORTERS[form]
+            if output is None:
+                print(exporter.render(transcript))
+            else:
+                output.mkdir(parents=True, exist_ok=True)
+                (output / f"{file.name}.{exporter.extension}").write_text(
+                    exporter.render(transcript), encoding="utf-8"
+                )
+    if failed:
+        raise typer.Exit(1)
+
+
+def _draw(bars: "Progress", bar: "TaskID", heard: "Heard") -> None:
+    bars.update(bar, completed=heard.fraction)

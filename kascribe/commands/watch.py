@@ -1,0 +1,46 @@
+"""``kascribe watch``: transcripts as they arrive."""
+
+from typing import Annotated
+
+import typer
+
+
+def watch(
+    from_beginning: Annotated[bool, typer.Option(help="Also what is on the topic already.")] = False,
+    progress: Annotated[bool, typer.Option(help="Also progress, not only results.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One event per line, as it is on the topic.")] = False,
+    count: Annotated[int | None, typer.Option(min=1, help="End after so many results.")] = None,
+) -> None:
+    """Follow transcripts and enrichments."""
+    from rich.console import Console
+
+    from consumers.follower import Start
+    from kascribe.board import Board
+    from kascribe.commands.settings import client_settings
+    from kascribe.following import JobFeed
+    from schemas.events import Phase, ProgressEvent
+
+    settings = client_settings().settings
+    feed = JobFeed(settings.kafka, start=Start.BEGINNING if from_beginning else Start.NOW)
+    board = Board(Console())
+    results = 0
+    try:
+        if not as_json:
+            board.start()
+        for event in feed.events():
+            if event is None:
+                continue
+            if isinstance(event, ProgressEvent) and not progress and event.phase is not Phase.FAILED:
+                continue
+            if as_json:
+                print(event.model_dump_json(exclude_none=True), flush=True)
+            else:
+                board.show(event)
+            results += not isinstance(event, ProgressEvent)
+            if count and results >= count:
+                return
+    except KeyboardInterrupt:
+        return
+    finally:
+        board.stop()
+        feed.close()

@@ -1,0 +1,87 @@
+"""The drop folder: an audio file that lands here and stops growing is submitted once."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from watchfiles import watch
+
+SETTLE_SECONDS = 0.5
+"""A file whose size and time have not changed for this long is taken to be complete."""
+
+UNFINISHED_SUFFIXES = frozenset({".part", ".partial", ".crdownload", ".download", ".tmp", ".swp"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What tells one content of a path from another, as cheaply as the file system can."""
+
+    path: Path
+    object_size_bytes: int
+    modified_ns: int
+
+
+def is_candidate(path: Path) -> bool:
+    """Whether a path may be audio that someone dropped, going by its name alone."""
+    return not path.name.startswith((".", "~")) and path.suffix.lower() not in UNFINISHED_SUFFIXES
+
+
+def scan(directory: Path) -> Iterator[Fingerprint]:
+    """The files of a folder and its subfolders, as they are now; those that vanish meanwhile are left out."""
+    for path in sorted(directory.rglob("*")):
+        if not is_candidate(path):
+            continue
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        if path.is_file():
+            yield Fingerprint(path, status.st_size, status.st_mtime_ns)
+
+
+class Settling:
+    """Decides when a file is complete. Pure but for what it remembers: time and sightings are given."""
+
+    def __init__(self, done: Callable[[Fingerprint], bool]) -> None:
+        self._done = done
+        self._since: dict[Path, tuple[Fingerprint, float]] = {}
+        self._taken: set[Fingerprint] = set()
+
+    def settled(self, seen: Iterator[Fingerprint], now: float) -> list[Path]:
+        """The files that have stayed as they are for SETTLE_SECONDS, each content once."""
+        ready: list[Path] = []
+        for fingerprint in seen:
+            if fingerprint in self._taken:
+                continue
+            before, since = self._since.get(fingerprint.path, (None, now))
+            if before != fingerprint:
+                since = now
+            self._since[fingerprint.path] = (fingerprint, since)
+            if now - since >= SETTLE_SECONDS:
+                self._taken.add(fingerprint)
+                if not self._done(fingerprint):
+                    ready.append(fingerprint.path)
+        return ready
+
+
+def follow(
+    directory: Path,
+    *,
+    settling: Settling,
+    submit: Callable[[Path], None],
+    stop: threading.Event,
+    clock: Callable[[], float],
+) -> None:
+    """Submits what settles in ``directory`` until ``stop`` is set. Blocks; ``submit`` handles its own errors.
+
+    The operating system tells of changes; between them the folder is looked at again every half second, since
+    a file settles by nothing happening to it.
+    """
+    interval_ms = int(SETTLE_SECONDS * 1000)
+    changes = watch(
+        directory, stop_event=stop, rust_timeout=interval_ms, yield_on_timeout=True, raise_interrupt=False
+    )
+    for _ in changes:
+        for path in settling.settled(scan(directory), clock()):
+            submit(path)

@@ -1,0 +1,174 @@
+"""The embedded stack: what it consists of, in which order it starts, and what its one loop does."""
+
+import os
+import threading
+import time
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from consumers.follower import Start
+from kascribe.board import Board
+from kascribe.configuration import load
+from kascribe.embedded import drop_folder
+from kascribe.embedded.broker import EmbeddedBroker
+from kascribe.embedded.children import Children
+from kascribe.embedded.keeper import Keeper
+from kascribe.embedded.object_store import ACCESS_KEY, EmbeddedObjectStore
+from kascribe.embedded.session import Session
+from kascribe.following import JobFeed
+from kascribe.submission import Request
+from kascribe.wiring.clients import opened_submitter, stored_transcript
+from producers.results import ResultStore
+from schemas.errors import KascribeError
+from schemas.events import EnrichmentEvent, JobEvent, ProgressEvent, TranscriptEvent
+from schemas.settings import Settings
+from schemas.topics import Topics, topics_around
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run and where files are. One that is announced is found by the other commands of this user."""
+
+    model: str
+    model_name: str
+    directory: Path
+    drop_directory: Path
+    transcripts_directory: Path
+    roles: tuple[str, ...]
+    is_announced: bool = True
+
+
+class EmbeddedStack:
+    """Broker, object store, consumers and drop folder. Used as a context; ``run`` blocks until ``stop`` is set."""
+
+    def __init__(self, plan: Plan, settings: Settings, board: Board) -> None:
+        self._plan = plan
+        self._settings = settings
+        self._board = board
+        self._resources = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as resources:
+            self._start(resources)
+            self._resources = resources.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._resources.close()
+
+    def run(self, stop: threading.Event) -> None:
+        """Shows jobs, keeps transcripts and tends the consumers, until ``stop``."""
+        dropping = threading.Thread(target=self._watch_folder, args=(stop,), name="drop-folder", daemon=True)
+        dropping.start()
+        for event in self._feed.events():
+            if stop.is_set():
+                break
+            if event is None:
+                for sentence in self._children.tend():
+                    self._board.say(sentence)
+            else:
+                self._keep(event)
+                self._board.show(event)
+        dropping.join()
+
+    def transcribe(self, path: Path, *, timeout_seconds: float) -> TranscriptEvent:
+        """Takes one file through the whole stack. Blocks; not to be called while ``run`` runs.
+
+        Raises KascribeError when the job fails or the time is up.
+        """
+        job = self._submitter.submit(str(path), Request())
+        deadline = time.monotonic() + timeout_seconds
+        for event in self._feed.events():
+            if isinstance(event, TranscriptEvent) and event.job_id == job.job_id:
+                return event
+            failure = event.failure if isinstance(event, ProgressEvent) and event.job_id == job.job_id else None
+            if failure is not None:
+                raise KascribeError(f"{path.name}: {failure.reason.value}: {failure.message}")
+            if time.monotonic() > deadline:
+                raise KascribeError(f"{path.name}: no transcript after {timeout_seconds:.0f} s")
+        raise KascribeError("the feed of events ended")
+
+    def _start(self, resources: ExitStack) -> None:
+        broker = resources.enter_context(EmbeddedBroker())
+        store = resources.enter_context(EmbeddedObjectStore())
+        broker.create_topics(topic_names(self._settings))
+        self.session = self._session(broker, store)
+        # boto3 finds its credentials in the environment, here as in every process that we start.
+        os.environ.update(self.session.environment)
+        settings = load().settings
+        store.create_bucket(settings.s3.bucket)
+        results = ResultStore(settings.s3)
+        self._submitter = resources.enter_context(opened_submitter(settings))
+        self._keeper = Keeper(self._plan.transcripts_directory, partial(stored_transcript, results))
+        self._feed = JobFeed(settings.kafka, start=Start.NOW)
+        resources.callback(self._feed.close)
+        for directory in (self._plan.drop_directory, self._plan.transcripts_directory):
+            directory.mkdir(parents=True, exist_ok=True)
+        self._children = resources.enter_context(closing(Children()))
+        self._start_roles()
+        if self._plan.is_announced:
+            resources.callback(self.session.write(self._plan.directory).unlink, missing_ok=True)
+
+    def _session(self, broker: EmbeddedBroker, store: EmbeddedObjectStore) -> Session:
+        gateway = self._settings.gateway
+        return Session(
+            pid=os.getpid(),
+            bootstrap_servers=broker.bootstrap_servers,
+            s3_endpoint_url=store.endpoint_url,
+            bucket=self._settings.s3.bucket,
+            access_key=ACCESS_KEY,
+            gateway_url=f"http://{gateway.host}:{gateway.port}",
+            transcripts_directory=str(self._plan.transcripts_directory),
+            model=self._plan.model_name,
+        )
+
+    def _start_roles(self) -> None:
+        logs = self._plan.directory / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        for role in self._plan.roles:
+            # Each role has a health port of its own, so none of them may insist on the one in the settings.
+            environment = {"KASCRIBE_WHISPER_MODEL": self._plan.model, "KASCRIBE_SERVER_PORT": "0"}
+            self._children.start(role, environment, logs / f"{role}.log")
+
+    def _watch_folder(self, stop: threading.Event) -> None:
+        directory = self._plan.drop_directory
+        settling = drop_folder.Settling(
+            lambda file: self._keeper.is_kept(_name_in(directory, file.path), modified_ns=file.modified_ns)
+        )
+        drop_folder.follow(directory, settling=settling, submit=self._submit, stop=stop, clock=time.monotonic)
+
+    def _submit(self, path: Path) -> None:
+        name = _name_in(self._plan.drop_directory, path)
+        try:
+            job = self._submitter.submit(str(path), Request())
+        except (KascribeError, OSError) as error:
+            self._board.say(f"{name} was not submitted: {error}")
+            return
+        self._keeper.names[job.job_id] = name
+        self._board.submitted(job.job_id, name)
+
+    def _keep(self, event: JobEvent) -> None:
+        try:
+            if isinstance(event, TranscriptEvent):
+                self._keeper.keep_transcript(event)
+            elif isinstance(event, EnrichmentEvent):
+                self._keeper.keep_enrichment(event)
+        except (KascribeError, OSError) as error:
+            self._board.say(f"job {event.job_id} could not be kept on disk: {error}")
+
+
+def topic_names(settings: Settings) -> tuple[str, ...]:
+    """Every topic that the stack's consumers subscribe to or write to."""
+    topics = Topics(settings.kafka.topic_prefix)
+    inputs = (topics.references, topics.objects, topics.transcripts)
+    return topics_around(topics, inputs, settings.runtime.retry_delays_seconds)
+
+
+def _name_in(directory: Path, path: Path) -> str:
+    return path.relative_to(directory).as_posix()

@@ -1,0 +1,102 @@
+"""librdkafka's properties under our names: ``KASCRIBE_KAFKA_SASL_USERNAME`` is ``sasl.username``."""
+
+from enum import Enum
+from typing import Final
+
+from confluent_kafka import KafkaException, Producer
+
+PREFIX: Final = "KASCRIBE_KAFKA_"
+DECIDED_BY_THE_RUNTIME: Final = frozenset(
+    {
+        "bootstrap.servers",
+        "enable.auto.commit",
+        "enable.auto.offset.store",
+        "enable.partition.eof",
+        "group.id",
+        "group.protocol",
+        "transactional.id",
+    }
+)
+"""What the runtime's promises rest on; another value would break them without a word."""
+
+OFTEN_USED: Final = (
+    "client.id",
+    "client.rack",
+    "compression.type",
+    "debug",
+    "fetch.max.bytes",
+    "fetch.wait.max.ms",
+    "group.instance.id",
+    "linger.ms",
+    "max.poll.interval.ms",
+    "message.max.bytes",
+    "message.timeout.ms",
+    "sasl.kerberos.keytab",
+    "sasl.kerberos.principal",
+    "sasl.kerberos.service.name",
+    "sasl.mechanism",
+    "sasl.oauthbearer.client.id",
+    "sasl.oauthbearer.client.secret",
+    "sasl.oauthbearer.method",
+    "sasl.oauthbearer.scope",
+    "sasl.oauthbearer.token.endpoint.url",
+    "sasl.password",
+    "sasl.username",
+    "security.protocol",
+    "session.timeout.ms",
+    "socket.timeout.ms",
+    "ssl.ca.location",
+    "ssl.ca.pem",
+    "ssl.certificate.location",
+    "ssl.certificate.pem",
+    "ssl.endpoint.identification.algorithm",
+    "ssl.key.location",
+    "ssl.key.password",
+    "ssl.key.pem",
+    "statistics.interval.ms",
+)
+"""For suggestions only. Every other property passes as well."""
+
+_SECRET_WORDS: Final = ("password", "secret", "pem", "config", "assertion", "token")
+_SENTINEL: Final = "kascribe.sentinel"
+
+
+class Verdict(Enum):
+    """What librdkafka says of a property."""
+
+    ACCEPTED = "accepted"
+    UNKNOWN = "unknown"
+    BAD_VALUE = "bad value"
+
+
+def property_name(environment_name: str) -> str:
+    """``KASCRIBE_KAFKA_SASL_USERNAME`` to ``sasl.username``."""
+    return environment_name.removeprefix(PREFIX).lower().replace("_", ".")
+
+
+def environment_name(name: str) -> str:
+    """``sasl.username`` to ``KASCRIBE_KAFKA_SASL_USERNAME``."""
+    return PREFIX + name.upper().replace(".", "_")
+
+
+def is_secret(name: str) -> bool:
+    """Whether a property's value must not be shown. Addresses of token endpoints may be."""
+    return any(word in name for word in _SECRET_WORDS) and not name.endswith((".url", ".location"))
+
+
+def judge(name: str, value: str) -> tuple[Verdict, str]:
+    """What librdkafka says of one property, and its sentence. Opens nothing: no client comes into being."""
+    try:
+        # Properties are set in order and the first refusal ends it. The second name exists nowhere, so a
+        # complaint about it means that the first pair was accepted, and a client is never built.
+        Producer({name: value, _SENTINEL: ""})
+    except KafkaException as error:
+        sentence = str(error.args[0].str())
+    except TypeError:  # the client's own names, such as error_cb, take functions
+        return Verdict.UNKNOWN, f"{name} is not for settings"
+    else:
+        raise AssertionError(f"librdkafka took {_SENTINEL}")
+    if _SENTINEL in sentence:
+        return Verdict.ACCEPTED, ""
+    unknown = sentence.startswith(("No such configuration property", "Internal property"))
+    return (Verdict.UNKNOWN if unknown else Verdict.BAD_VALUE), sentence

@@ -1,0 +1,79 @@
+"""What log lines look like: JSON off a terminal, text on one, secrets in neither."""
+
+import logging
+import re
+import sys
+from typing import Any, Final, TextIO
+
+import structlog
+from pydantic import SecretStr
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from consumers.runtime.flight import job_context
+from schemas.settings import LogSettings
+
+REDACTED: Final = "[redacted]"
+_SECRET_NAME: Final = re.compile(r"(?i)(secret|password|passwd|token$|api_?key|authorization|credential)")
+_SECRET_IN_URL: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s:@]+:[^/\s@]+@", re.IGNORECASE)
+_LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def configure_logs(settings: LogSettings, *, stream: TextIO = sys.stderr) -> None:
+    """Sends every line, of ours and of libraries, to ``stream``. Safe to repeat.
+
+    Lines carry what is bound to the context (a job's record, attempt, trace_id and job_id), so a stage only has
+    to log what it does.
+    """
+    level = _LEVELS[settings.level]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        job_context,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        redact,
+    ]
+    renderers = _renderers(settings, stream)
+    structlog.configure(
+        processors=[*shared, *renderers],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    # Libraries speak from warning on: at info, httpx logs every request, with its URL and what that holds.
+    root.setLevel(max(level, logging.WARNING))
+
+
+def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A processor: what is named like a secret, typed as one, or written into a URL is not printed."""
+    for name, value in event.items():
+        event[name] = _redacted(name, value)
+    return event
+
+
+def _redacted(name: str, value: Any) -> Any:
+    if isinstance(value, SecretStr) or (_SECRET_NAME.search(name) and isinstance(value, str | bytes)):
+        return REDACTED
+    if isinstance(value, dict):
+        return {inner: _redacted(str(inner), content) for inner, content in value.items()}
+    if isinstance(value, str) and "@" in value:
+        return _SECRET_IN_URL.sub(rf"\g<scheme>{REDACTED}@", value)
+    return value
+
+
+def _renderers(settings: LogSettings, stream: TextIO) -> list[Processor]:
+    on_terminal = settings.format == "console" or (settings.format == "auto" and stream.isatty())
+    if on_terminal:
+        return [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+    return [
+        structlog.processors.format_exc_info,
+        structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+    ]

@@ -1,0 +1,105 @@
+"""From a file or an address to a reference on the topic: what ``submit`` and the drop folder share."""
+
+import mimetypes
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from producers.publisher import Publisher
+from producers.uploads import Uploads
+from schemas.errors import ConfigurationError
+from schemas.events import AudioReference
+from schemas.identity import job_id
+from schemas.options import EnrichOptions, Lane, TranscribeOptions
+from schemas.topics import Topics
+from schemas.trace import Trace
+from schemas.wire import encode
+
+S3_SCHEME: Final = "s3://"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for every source of one submission."""
+
+    options: TranscribeOptions = field(default_factory=TranscribeOptions)
+    enrich: EnrichOptions | None = None
+    lane: Lane = Lane.BULK
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A job that is on its way."""
+
+    job_id: str
+    name: str
+    uri: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submitter:
+    """Uploads and publishes. Blocks until the broker has stored the reference; safe to call from any thread."""
+
+    uploads: Uploads
+    publisher: Publisher
+    topics: Topics
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    new_id: Callable[[], str] = lambda: uuid.uuid4().hex
+
+    def submit(self, source: str, request: Request, *, on_bytes: Callable[[int], None] | None = None) -> Submitted:
+        """Submits one file or ``s3://`` address. ``on_bytes`` hears how many more bytes are uploaded.
+
+        Each submission is a job of its own unless the request has an idempotency key; the same audio is not
+        transcribed twice all the same, since results are reused by content.
+        """
+        key = request.idempotency_key or f"submit:{self.new_id()}"
+        name = source.rstrip("/").rsplit("/", 1)[-1]
+        uri, etag, version_id = self._located(source, on_bytes)
+        reference = AudioReference(
+            event_id=self.new_id(),
+            occurred_at=self.now(),
+            uri=uri,
+            etag=etag,
+            version_id=version_id,
+            idempotency_key=key,
+            options=request.options,
+            enrich=request.enrich,
+            lane=request.lane,
+            metadata={"name": name},
+        )
+        identity = job_id(key)
+        record = encode(reference, topic=self.topics.references, key=identity, trace=Trace.start())
+        self.publisher.publish([record])
+        return Submitted(identity, name, uri)
+
+    def _located(self, source: str, on_bytes: Callable[[int], None] | None) -> tuple[str, str | None, str | None]:
+        if source.startswith(S3_SCHEME):
+            return source, None, None
+        path = Path(source)
+        content_type, _ = mimetypes.guess_type(path.name)
+        with path.open("rb") as file:
+            stored = self.uploads.upload(file, name=path.name, content_type=content_type, on_bytes=on_bytes)
+        return stored.uri, stored.etag, stored.version_id
+
+
+def sources_of(arguments: list[str]) -> Iterator[str]:
+    """The files and addresses that arguments name; a directory names the files in it, at any depth.
+
+    Raises ConfigurationError for what is not there.
+    """
+    for argument in arguments:
+        path = Path(argument)
+        if argument.startswith(S3_SCHEME) or path.is_file():
+            yield argument
+        elif path.is_dir():
+            yield from (str(inner) for inner in sorted(path.rglob("*")) if _is_wanted(inner))
+        else:
+            raise ConfigurationError(f"{argument} is neither a file, a directory nor an s3:// address")
+
+
+def _is_wanted(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith(".")

@@ -1,0 +1,1 @@
+"""Where the parts meet: settings in, running roles and clients out. Nothing is decided here but who gets what."""

@@ -1,0 +1,18 @@
+"""The engine by itself: a model on a device, with no Kafka around it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from models.store import ModelStore
+from models.whisper.transcriber import Transcriber
+from schemas.settings import WhisperSettings
+
+
+@contextmanager
+def opened_transcriber(settings: WhisperSettings) -> Iterator[Transcriber]:
+    """The model of the settings, loaded. Raises StoreError when it is not there and cannot be fetched."""
+    directory = ModelStore.from_settings(settings, os.environ).resolve(settings.model)
+    with closing(Transcriber(settings, directory, settings.model)) as transcriber:
+        transcriber.load()
+        yield transcriber

@@ -1,0 +1,24 @@
+"""The enricher's role, wired."""
+
+from consumers.enrich import EnrichStage
+from consumers.transcript_source import StoredTranscripts
+from kascribe.wiring.consumer import Health, run_stage, served
+from models.vllm.enricher import Enricher
+from producers.map_results import EnrichmentResults
+from schemas.settings import Settings
+from schemas.topics import Topics
+
+
+def run_enricher(settings: Settings) -> None:
+    """The production role: blocks until SIGTERM. Raises ConfigurationError when no server is named."""
+    health = Health()
+    results = EnrichmentResults(settings.s3)
+    with served(health, settings), Enricher(settings.vllm, cache=results) as model:
+        stage = EnrichStage(
+            StoredTranscripts(settings.s3),
+            results,
+            model,
+            topics=Topics(settings.kafka.topic_prefix),
+            settings=settings.vllm,
+        )
+        run_stage(stage, settings, health)

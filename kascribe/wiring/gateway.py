@@ -1,0 +1,172 @@
+"""The gateway, wired: HTTP in front, the bucket and Kafka behind."""
+
+import asyncio
+import socket
+import threading
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, closing, contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+
+import structlog
+import uvicorn
+
+from consumers.follower import Follower, Start
+from consumers.s3 import create_probe_client
+from consumers.transcript_source import StoredTranscripts
+from kascribe.following import POLL_SECONDS, answer_topics
+from producers.gateway.answers import Answers
+from producers.gateway.app import Behind, create_app
+from producers.gateway.health import Dependencies
+from producers.gateway.jobs import Jobs
+from producers.gateway.stored import StoredAnswers
+from producers.map_results import EnrichmentResults
+from producers.results import ResultStore
+from producers.s3 import create_client
+from producers.shared_publisher import SharedPublisher
+from producers.topics import ensure_topics
+from producers.uploads import PARTS_IN_FLIGHT, Uploads
+from schemas.errors import DependencyDown
+from schemas.settings import S3Settings, Settings
+from schemas.topics import Topics
+
+FINISH_SECONDS: Final = 10.0
+"""After SIGTERM, for requests whose answer is near; those that still wait then are told to come again."""
+
+TELL_SECONDS: Final = 5
+"""After that, for telling them."""
+
+UPLOADING_THREADS: Final = 16
+UPLOAD_PART_BYTES: Final = 5 * 1024**2
+"""S3's smallest. An upload holds four parts, so all threads together hold 320 MiB at most."""
+
+CALLING_THREADS: Final = 16
+STORE_CONNECTIONS: Final = UPLOADING_THREADS * PARTS_IN_FLIGHT + CALLING_THREADS
+STORE_TIMEOUT_SECONDS: Final = 10.0
+"""Of one connect or read, of which there are three: somebody waits."""
+
+FOLLOW_AGAIN_SECONDS: Final = 2.0
+
+_log: Final = structlog.get_logger(__name__)
+
+
+def run_gateway(settings: Settings) -> None:
+    """Serves until SIGTERM, then lets those who wait have a few seconds more.
+
+    Raises ConfigurationError when no broker answers, or topics are missing and may not be created.
+    """
+    topics = Topics(settings.kafka.topic_prefix)
+    ensure_topics(settings.kafka, dict.fromkeys(topics.all, settings.kafka.topic_partitions))
+    GatewayServer(settings).run()
+
+
+class GatewayServer(uvicorn.Server):
+    """The HTTP server. Requests that wait when it stops are answered, not cut off."""
+
+    def __init__(self, settings: Settings) -> None:
+        app = create_app(settings.gateway, start=partial(opened, settings))
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=settings.gateway.host,
+                port=settings.gateway.port,
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=int(FINISH_SECONDS) + TELL_SECONDS,
+            )
+        )
+        self.finish_seconds = FINISH_SECONDS
+        self._app = app
+
+    @property
+    def port(self) -> int:
+        """Where it listens, once it has started."""
+        port: int = self.servers[0].sockets[0].getsockname()[1]
+        return port
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Waits for the requests that are being answered, for a while."""
+        answers = self._app.state.behind.jobs.answers
+        telling = asyncio.get_running_loop().call_later(self.finish_seconds, answers.stop)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            telling.cancel()
+            # Uvicorn would raise them again, and end with the signal's exit code what has ended well.
+            self._captured_signals.clear()
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Behind]:
+    """What the routes work with, for as long as the server runs. Raises DependencyDown without a broker."""
+    topics = Topics(settings.kafka.topic_prefix)
+    answers = Answers(topics, asyncio.get_running_loop())
+    s3 = _impatient(settings.s3)
+    store = create_client(s3, connections=STORE_CONNECTIONS)
+    with (
+        ThreadPoolExecutor(UPLOADING_THREADS, "uploading") as uploading,
+        ThreadPoolExecutor(CALLING_THREADS, "calling") as calling,
+        closing(SharedPublisher(settings.kafka)) as publisher,
+        _fed(answers, settings),
+    ):
+        jobs = Jobs(
+            uploads=Uploads(s3, client=store),
+            publisher=publisher,
+            answers=answers,
+            stored=StoredAnswers(ResultStore(s3, client=store), EnrichmentResults(s3, client=store)),
+            topics=topics,
+            uploading=uploading,
+            calling=calling,
+            answer_timeout_seconds=settings.gateway.answer_timeout_seconds,
+            now=lambda: datetime.now(UTC),
+            new_id=lambda: uuid.uuid4().hex,
+        )
+        bucket = StoredTranscripts(s3.model_copy(update={"results_bucket": None}), client=create_probe_client(s3))
+        checks = {"kafka": publisher.is_up, "bucket": bucket.is_up}
+        yield Behind(jobs, Dependencies(checks, calling, time.monotonic))
+
+
+def _impatient(settings: S3Settings) -> S3Settings:
+    return settings.model_copy(
+        update={
+            "timeout_seconds": min(settings.timeout_seconds, STORE_TIMEOUT_SECONDS),
+            "part_size_bytes": min(settings.part_size_bytes, UPLOAD_PART_BYTES),
+        }
+    )
+
+
+@contextmanager
+def _fed(answers: Answers, settings: Settings) -> Iterator[None]:
+    """Follows the answer topics from a thread of its own, from before the first request on."""
+    topics = (*answer_topics(answers.topics), answers.topics.cancellations)
+    follower = Follower(settings.kafka, topics, start=Start.NOW)
+    stop = threading.Event()
+
+    def feed(follower: Follower) -> None:
+        with follower:
+            while not stop.is_set():
+                for record in follower.records(POLL_SECONDS):
+                    answers.offer(record)
+
+    def keep_feeding(follower: Follower | None) -> None:
+        while not stop.is_set():
+            try:
+                feed(follower or Follower(settings.kafka, topics, start=Start.NOW))
+            except DependencyDown as error:
+                # What is missed meanwhile is found in the bucket by whoever waits for it.
+                _log.warning("answers_not_followed", why=error.message)
+                stop.wait(FOLLOW_AGAIN_SECONDS)
+            follower = None
+
+    thread = threading.Thread(target=keep_feeding, args=(follower,), name="answers", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+
+        thread.join()

@@ -1,0 +1,51 @@
+"""Which model ``kascribe up`` runs: a real one when it can be had, otherwise the self-test model, said loudly."""
+
+import os
+from dataclasses import dataclass
+from typing import Final
+
+from rich.console import Console
+from rich.markup import escape
+
+from models.store import SELFTEST, ModelStore
+from schemas.errors import KascribeError, ModelNotFound
+from schemas.settings import WhisperSettings
+
+SELFTEST_INSTEAD: Final = (
+    "[bold yellow]Running the self-test model:[/] it knows spoken digits and a few commands in English and "
+    "Korean, and nothing else. For real speech: kascribe models pull large-v3-turbo"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """``model`` is what KASCRIBE_WHISPER_MODEL is set to; ``why`` is for people."""
+
+    model: str
+    name: str
+    why: str
+
+    @property
+    def is_selftest(self) -> bool:
+        """Whether no real model could be had."""
+        return self.model == SELFTEST
+
+
+def choose_model(settings: WhisperSettings, console: Console) -> ModelChoice:
+    """The model of the settings, fetched if need be; the self-test model when there is no way to it."""
+    if settings.model == SELFTEST:
+        return ModelChoice(SELFTEST, SELFTEST, "as asked: it knows digits and a few commands, nothing else")
+    store = ModelStore.from_settings(settings, os.environ)
+    try:
+        return ModelChoice(settings.model, settings.model, str(store.path(settings.model)))
+    except ModelNotFound as error:
+        absent: KascribeError = error
+    if not settings.offline:
+        console.print(f"{settings.model} is not on disk; fetching it", highlight=False)
+        try:
+            return ModelChoice(settings.model, settings.model, str(store.resolve(settings.model)))
+        except KascribeError as error:
+            absent = error
+    console.print(f"[bold yellow]No real model:[/] {escape(str(absent))}", highlight=False)
+    console.print(SELFTEST_INSTEAD, highlight=False)
+    return ModelChoice(SELFTEST, SELFTEST, "digits and a few commands, nothing else")
