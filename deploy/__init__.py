@@ -1,0 +1,1 @@
+"""Running Kascribe: images, compose, dashboards, and the real servers on loopback without containers."""

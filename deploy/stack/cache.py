@@ -1,0 +1,233 @@
+"""Where the server programs come from: built once with Maven and Go, then kept in a cache directory.
+
+An entry appears by one rename when it is complete, so a build that was cut off leaves nothing that a later
+run could take for a server; a file lock makes concurrent builders wait for the first one.
+"""
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.stack.errors import StackError
+
+KAFKA_VERSION = "4.4.0"
+KAFKA_SCALA_VERSION = "2.13"
+LOG4J_VERSION = "2.25.5"  # the one Kafka 4.4.0 brings; without its slf4j binding the broker logs nothing
+COPY_JARS = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+MINIO_VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"  # the last upstream commit; later ones are not published
+JAVA_MINIMUM_VERSION = 17
+
+KAFKA_BUILD_TIMEOUT_SECONDS = 900  # 9 s measured; the rest is for a slow mirror
+MINIO_BUILD_TIMEOUT_SECONDS = 3600  # 3 min measured on two idle cores
+LOG_TAIL_LINES = 20
+
+_CONTENTS_FILE = "contents.json"
+
+_POM = f"""<?xml version="1.0" encoding="UTF-8"?>
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>kascribe.stack</groupId>
+  <artifactId>kafka-server</artifactId>
+  <version>1</version>
+  <packaging>pom</packaging>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId>
+      <artifactId>kafka_{KAFKA_SCALA_VERSION}</artifactId>
+      <version>{KAFKA_VERSION}</version>
+    </dependency>
+    <dependency>
+      <groupId>org.apache.logging.log4j</groupId>
+      <artifactId>log4j-slf4j-impl</artifactId>
+      <version>{LOG4J_VERSION}</version>
+    </dependency>
+  </dependencies>
+</project>
+"""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """The programs of a stack: a JVM, the Kafka jars (`kafka/*.jar`) and the MinIO binary."""
+
+    java: Path
+    kafka_jars: Path
+    minio: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One thing in the cache: its folder name, what builds it into an empty folder, and with which tool."""
+
+    name: str
+    build: Callable[[Path], None]
+    tool: str
+    advice: str
+    build_time: str
+
+
+def default_cache() -> Path:
+    """`KASCRIBE_CACHE`, or the user's cache directory."""
+    if chosen := os.environ.get("KASCRIBE_CACHE"):
+        return Path(chosen).expanduser().absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kascribe"
+
+
+def missing_tools(cache: Path) -> list[str]:
+    """What has to be installed before `prepare` can succeed, each with advice; empty when nothing."""
+    java = [] if _java() else [f"java: a JDK {JAVA_MINIMUM_VERSION} or newer (Debian: default-jdk-headless)"]
+    unbuilt = [entry for entry in _entries() if not _is_complete(cache / "servers" / entry.name)]
+    return java + [f"{entry.tool}: {entry.advice}" for entry in unbuilt if shutil.which(entry.tool) is None]
+
+
+def prepare(cache: Path, *, say: Say = print) -> Servers:
+    """The server programs, built first where the cache lacks them. Blocks for minutes the first time.
+
+    Safe to call from several processes at once. Raises StackError when a tool is missing or a build fails.
+    """
+    if missing := missing_tools(cache):
+        raise StackError("the local stack needs, on PATH: " + "; ".join(missing))
+    java = _checked_java()
+    kafka, minio = (_fetched(cache / "servers", entry, say) for entry in _entries())
+    return Servers(java=java, kafka_jars=kafka / "jars", minio=minio / "minio")
+
+
+def _entries() -> tuple[_Entry, _Entry]:
+    return (
+        _Entry(
+            f"kafka-{KAFKA_VERSION}",
+            _build_kafka,
+            "mvn",
+            "Maven 3.8 or newer, which fetches Kafka (Debian: maven)",
+            "about ten seconds",
+        ),
+        _Entry(
+            f"minio-{MINIO_VERSION}",
+            _build_minio,
+            "go",
+            "Go 1.24 or newer, which compiles MinIO (Debian: golang-go)",
+            "about three minutes on two idle cores",
+        ),
+    )
+
+
+def _java() -> Path | None:
+    home = os.environ.get("JAVA_HOME")
+    found = shutil.which("java", path=str(Path(home) / "bin")) if home else None
+    found = found or shutil.which("java")
+    return Path(found) if found else None
+
+
+def _checked_java() -> Path:
+    java = _java()
+    if java is None:
+        raise StackError(f"java is not on PATH: install a JDK {JAVA_MINIMUM_VERSION} or newer")
+    shown = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=False).stderr
+    version = re.search(r'version "(\d+)', shown)
+    if version is None or int(version[1]) < JAVA_MINIMUM_VERSION:
+        raise StackError(
+            f"{java} is too old for Kafka {KAFKA_VERSION}: it needs Java {JAVA_MINIMUM_VERSION} or newer"
+        )
+    return java
+
+
+def _fetched(servers: Path, entry: _Entry, say: Say) -> Path:
+    place = servers / entry.name
+    if _is_complete(place):
+        return place
+    servers.mkdir(parents=True, exist_ok=True)
+    lock = servers / f".{entry.name}.lock"
+    with locked(lock, waiting=lambda: say(f"waiting for another build of {entry.name}")):
+        if not _is_complete(place):
+            _build_into(place, entry, say)
+    return place
+
+
+def _build_into(place: Path, entry: _Entry, say: Say) -> None:
+    prefix = f".{entry.name}.building-"
+    for leftover in [*place.parent.glob(f"{prefix}*"), *place.parent.glob(entry.name)]:
+        shutil.rmtree(leftover)  # cut off or damaged; we hold the lock, so nobody is building it
+    say(f"building {entry.name} with {entry.tool} (only once: {entry.build_time})")
+    building = Path(tempfile.mkdtemp(prefix=prefix, dir=place.parent))
+    try:
+        entry.build(building)
+        (building / _CONTENTS_FILE).write_text(json.dumps(_sizes(building)), encoding="utf-8")
+        building.rename(place)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _is_complete(place: Path) -> bool:
+    try:
+        recorded = json.loads((place / _CONTENTS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(recorded) and recorded == _sizes(place)
+
+
+def _sizes(place: Path) -> dict[str, int]:
+    files = (path for path in place.rglob("*") if path.is_file() and path.name != _CONTENTS_FILE)
+    return {str(path.relative_to(place)): path.stat().st_size for path in files}
+
+
+def _build_kafka(building: Path) -> None:
+    pom = building / "pom.xml"
+    pom.write_text(_POM, encoding="utf-8")
+    command = ["mvn", "-q", "-B", "--strict-checksums", "-f", str(pom), COPY_JARS, "-DincludeScope=runtime"]
+    _run([*command, f"-DoutputDirectory={building / 'jars'}"], {}, KAFKA_BUILD_TIMEOUT_SECONDS)
+    jar = building / "jars" / f"kafka_{KAFKA_SCALA_VERSION}-{KAFKA_VERSION}.jar"
+    if not jar.is_file():
+        raise StackError(f"Maven reported success but did not deliver {jar.name}")
+
+
+def _build_minio(building: Path) -> None:
+    module = f"github.com/minio/minio@{MINIO_VERSION}"
+    settings = {"GOBIN": str(building), "CGO_ENABLED": "0"}
+    _run(["go", "install", "-trimpath", "-ldflags", "-s -w", module], settings, MINIO_BUILD_TIMEOUT_SECONDS)
+    if not os.access(building / "minio", os.X_OK):
+        raise StackError("go install reported success but did not deliver the minio program")
+
+
+def _run(command: list[str], settings: Mapping[str, str], timeout_seconds: float) -> None:
+    environment = {**os.environ, **settings}
+    try:
+        subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout_seconds,
+            check=True,
+        )
+    except subprocess.CalledProcessError as failed:
+        tail = "\n".join(str(failed.output).splitlines()[-LOG_TAIL_LINES:])
+        raise StackError(f"{command[0]} failed, exit status {failed.returncode}:\n{tail}") from failed
+    except subprocess.TimeoutExpired as late:
+        raise StackError(f"{command[0]} did not finish within {timeout_seconds:.0f} s; run it again") from late
+
+
+@contextmanager
+def locked(path: Path, *, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Holds a lock between processes; calls `waiting` once when another one has it. Not reentrant."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

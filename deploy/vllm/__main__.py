@@ -1,0 +1,64 @@
+"""The command line of the local vLLM server: ``python -m deploy.vllm up``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from deploy.stack.cache import default_cache
+from deploy.vllm.errors import VllmUnavailable
+from deploy.vllm.server import VllmServer, down, healthy, running, up
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command. 0 when done, 1 when not, 3 for ``status`` when the server does not answer."""
+    chosen = _parser().parse_args(arguments)
+    state = chosen.state or chosen.cache / "vllm" / "server"
+    try:
+        return _run(chosen, state)
+    except VllmUnavailable as failed:
+        print(f"error: {failed}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m deploy.vllm", description=__doc__)
+    parser.add_argument(
+        "--cache", type=Path, default=default_cache(), help="where vLLM is installed (default: %(default)s)"
+    )
+    parser.add_argument("--state", type=Path, help="this server's directory (default: CACHE/vllm/server)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    starts = commands.add_parser("up", help="install vLLM if need be, start it, and wait until it answers")
+    starts.add_argument(
+        "--max-model-len", type=int, default=4096, help="context in tokens, one byte each (default: 4096)"
+    )
+    starts.add_argument("--port", type=int, help="(default: a free one)")
+    commands.add_parser("down", help="end what was started")
+    commands.add_parser("status", help="say whether it answers, and where")
+    return parser
+
+
+def _run(chosen: argparse.Namespace, state: Path) -> int:
+    if chosen.command == "up":
+        server = up(cache=chosen.cache, state=state, context_tokens=chosen.max_model_len, port=chosen.port)
+        _show(server)
+        print(f"use it:  export KASCRIBE_VLLM_BASE_URL={server.base_url}")
+        return 0
+    if chosen.command == "down":
+        print("ended" if down(state) else "nothing was running")
+        return 0
+    known = running(state)
+    if known is None or not known.alive:
+        print("not running")
+        return 3
+    _show(known)
+    return 0 if healthy(known) else 3
+
+
+def _show(server: VllmServer) -> None:
+    print(f"vllm {server.base_url}  {server.model}, {server.context_tokens} tokens, pid {server.process.pid}")
+    print(f"log  {server.log}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""Installs vLLM for CPU into an environment of its own, in the cache: 5 GB, most of it torch, once.
+
+The environment's name carries the digest of the lock, so another lock is another environment. It is complete
+when its marker is there; one that was cut off is built again.
+"""
+
+import ctypes.util
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from deploy.stack.cache import default_cache, locked
+from deploy.vllm.errors import VllmUnavailable
+
+LOCK = Path(__file__).with_name("requirements.lock")
+INSTALL_TIMEOUT_SECONDS = 1800.0  # 25 s measured from a warm cache, two minutes from the registry
+_MARKER = "complete"
+
+Say = Callable[[str], None]
+
+__all__ = ["default_cache", "prepare"]
+
+
+def prepare(cache: Path, *, say: Say = print) -> Path:
+    """The Python program of the environment that has vLLM, installed first where the cache lacks it.
+
+    Blocks for minutes the first time. Safe to call from several processes at once. Raises VllmUnavailable.
+    """
+    _check_machine()
+    digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
+    home = cache / "vllm"
+    place = home / f"venv-{digest}"
+    if not (place / _MARKER).is_file():
+        home.mkdir(parents=True, exist_ok=True)
+        with locked(home / ".install.lock", waiting=lambda: say("waiting for another installation of vLLM")):
+            if not (place / _MARKER).is_file():
+                _install(place, say)
+    return place / "bin" / "python"
+
+
+def _check_machine() -> None:
+    if sys.platform != "linux":
+        raise VllmUnavailable(
+            "vLLM for CPU is built for Linux on x86-64; set KASCRIBE_VLLM_BASE_URL to another server"
+        )
+    if ctypes.util.find_library("numa") is None:
+        raise VllmUnavailable(
+            "libnuma.so.1 is missing, which vLLM's CPU kernels load (Debian: apt install libnuma1)"
+        )
+
+
+def _install(place: Path, say: Say) -> None:
+    say("installing vLLM for CPU (only once: about two minutes, 5 GB on disk)")
+    shutil.rmtree(place, ignore_errors=True)
+    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if uv:
+        _run([uv, "venv", "-q", "--python", sys.executable, str(place)])
+        pip = [uv, "pip", "install", "-q", "--python", str(place / "bin" / "python")]
+    else:
+        _run([sys.executable, "-m", "venv", str(place)])
+        pip = [str(place / "bin" / "python"), "-m", "pip", "install", "-q"]
+    try:
+        _run([*pip, "--no-deps", "--require-hashes", "-r", str(LOCK)])
+    except VllmUnavailable:
+        shutil.rmtree(place, ignore_errors=True)
+        raise
+    (place / _MARKER).write_text("installed from requirements.lock\n", encoding="utf-8")
+
+
+def _run(command: list[str]) -> None:
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_TIMEOUT_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired as late:
+        raise VllmUnavailable(
+            f"{command[0]} did not finish within {INSTALL_TIMEOUT_SECONDS:.0f} s; run it again"
+        ) from late
+    if done.returncode:
+        tail = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
+        raise VllmUnavailable(
+            f"installing vLLM failed ({' '.join(command[:3])}, status {done.returncode}):\n{tail}"
+        )

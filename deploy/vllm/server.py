@@ -1,0 +1,182 @@
+"""Starts and ends the local server. What was started is kept in ``server.json`` beside its log."""
+
+import json
+import os
+import random
+import secrets
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from deploy.stack.cache import locked
+from deploy.stack.errors import StackError
+from deploy.stack.processes import Process, end, is_alive, start
+from deploy.vllm.errors import VllmUnavailable
+from deploy.vllm.installation import Say, prepare
+from deploy.vllm.model import MODEL_NAME, write_model
+from deploy.vllm.session import MARK, members
+
+LOOPBACK = "127.0.0.1"
+READY_TIMEOUT_SECONDS = 600.0  # 20 to 40 s on two idle cores, 140 s measured on two busy ones
+GRACE_SECONDS = 15.0
+SEQUENCES = 16
+KV_BLOCK_TOKENS = 128
+PORT_MINIMUM, PORT_LIMIT, PORT_ATTEMPTS = 20_000, 32_000, 200
+_POLL_SECONDS = 0.25
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "OMP_NUM_THREADS")
+
+
+@dataclass(frozen=True, slots=True)
+class VllmServer:
+    """A server that answers at ``base_url``. ``context_tokens`` is its --max-model-len."""
+
+    base_url: str
+    model: str
+    context_tokens: int
+    log: str
+    process: Process
+    mark: str
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process that was started still runs."""
+        return is_alive(self.process)
+
+    @property
+    def processes(self) -> list[Process]:
+        """Every process of it that runs, workers included."""
+        return members(self.process, self.mark)
+
+
+def up(
+    *,
+    cache: Path,
+    state: Path,
+    context_tokens: int = 512,
+    port: int | None = None,
+    options: Sequence[str] = (),
+    say: Say = print,
+) -> VllmServer:
+    """A server that is ready: the one of ``state`` if it lives, else a new one, installed first if need be.
+
+    Blocks until it answers. ``options`` go to vLLM's command line as they are. Raises VllmUnavailable.
+    """
+    python = prepare(cache, say=say)
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with locked(state / "lock"):
+        known = running(state)
+        if known and known.alive and known.context_tokens == context_tokens:
+            return known
+        if known:
+            _end(known, state)
+        model = write_model(cache / "vllm" / "model")
+        server = _start(python, model, state, context_tokens=context_tokens, port=port, options=options)
+        _wait_until_ready(server, state)
+        return server
+
+
+def running(state: Path) -> VllmServer | None:
+    """What was started in ``state`` and not ended through us; it may have died since."""
+    try:
+        stored = json.loads((state / "server.json").read_text(encoding="utf-8"))
+        return VllmServer(process=Process(**stored.pop("process")), **stored)
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as damaged:
+        raise VllmUnavailable(f"{state}/server.json is damaged: end its process and remove it") from damaged
+
+
+def down(state: Path) -> bool:
+    """Ends what ``up`` started, and only that. False when there was nothing. Safe to repeat."""
+    known = running(state)
+    if known is None:
+        return False
+    with locked(state / "lock"):
+        _end(known, state)
+    return True
+
+
+def healthy(server: VllmServer) -> bool:
+    """Whether it answers ``/health``. Blocks for two seconds at most."""
+    try:
+        with urllib.request.urlopen(f"{server.base_url}/health", timeout=2) as answer:  # noqa: S310 (loopback http)
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def _start(
+    python: Path, model: Path, state: Path, *, context_tokens: int, port: int | None, options: Sequence[str]
+) -> VllmServer:
+    port = port or _free_port()
+    mark = secrets.token_hex(16)
+    log = state / "server.log"
+    log.write_bytes(b"")
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {
+        MARK: mark,
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_CACHE_ROOT": str(state / "cache"),
+        "VLLM_HOST_IP": LOOPBACK,
+        "VLLM_LOOPBACK_IP": LOOPBACK,
+        "GLOO_SOCKET_IFNAME": "lo",
+        "HF_HUB_OFFLINE": "1",
+        "HF_HOME": str(state / "cache" / "huggingface"),
+    }
+    command = [
+        str(python),
+        "-m",
+        "vllm.entrypoints.openai.api_server",
+        *_arguments(model, port, context_tokens),
+        *options,
+    ]
+    try:
+        process = start(command, log=log, environment=environment)
+    except StackError as failed:
+        raise VllmUnavailable(str(failed)) from failed
+    server = VllmServer(f"http://{LOOPBACK}:{port}", MODEL_NAME, context_tokens, str(log), process, mark)
+    (state / "server.json").write_text(json.dumps(asdict(server), indent=2), encoding="utf-8")
+    return server
+
+
+def _arguments(model: Path, port: int, context_tokens: int) -> list[str]:
+    blocks = max(128, SEQUENCES * -(-context_tokens // KV_BLOCK_TOKENS))
+    return [
+        *("--model", str(model), "--served-model-name", MODEL_NAME),
+        *("--host", LOOPBACK, "--port", str(port)),
+        *("--max-model-len", str(context_tokens), "--dtype", "float32", "--enforce-eager"),
+        *("--max-num-seqs", str(SEQUENCES), "--max-num-batched-tokens", str(SEQUENCES * context_tokens)),
+        *("--num-gpu-blocks-override", str(blocks), "--enable-prompt-tokens-details"),
+        *("--structured-outputs-config", '{"backend":"xgrammar","disable_any_whitespace":true}'),
+    ]
+
+
+def _wait_until_ready(server: VllmServer, state: Path) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_SECONDS
+    while not healthy(server):
+        if not server.alive or time.monotonic() > deadline:
+            what = "ended" if not server.alive else f"was not ready after {READY_TIMEOUT_SECONDS:.0f} s"
+            tail = "\n".join(Path(server.log).read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
+            _end(server, state)
+            raise VllmUnavailable(f"the vLLM server {what}; the end of {server.log}:\n{tail}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _end(server: VllmServer, state: Path) -> None:
+    end([server.process], grace_seconds=GRACE_SECONDS)
+    end(server.processes, grace_seconds=0)  # workers that a killed or hung parent left behind
+    (state / "server.json").unlink(missing_ok=True)
+
+
+def _free_port() -> int:
+    """A port below the kernel's ephemeral range: a client that retries there can be given the port itself."""
+    for port in random.sample(range(PORT_MINIMUM, PORT_LIMIT), PORT_ATTEMPTS):
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind((LOOPBACK, port))
+            return port
+    raise VllmUnavailable(f"no free port between {PORT_MINIMUM} and {PORT_LIMIT} after {PORT_ATTEMPTS} attempts")
