@@ -1,0 +1,249 @@
+"""What the gateway adds to a short clip's latency, and what 200 uploads at once cost it: ``make bench-gateway``.
+
+Latency is paired: each round sends the same clip once through POST /transcribe and once by hand (put the object,
+publish a reference, follow the topic until the transcript event is there), in alternating order, before the same
+transcriber. The engine only measures how long the clip is, so what is left is the way there and back. The gateway
+is a process of its own. Broker and bucket are embedded; ``--stack`` takes a real Kafka and a real MinIO.
+"""
+
+import argparse
+import io
+import logging
+import math
+import os
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from confluent_kafka import Producer
+
+from consumers.follower import Follower, Start
+from deploy.stack import Stack, default_cache
+from kascribe.logs import configure_logs
+from producers.kafka import produce, producer_configuration
+from producers.s3 import create_client
+from producers.uploads import Uploads
+from schemas.events import AudioReference
+from schemas.identity import job_id
+from schemas.options import Lane
+from schemas.settings import KafkaSettings, LogSettings, S3Settings
+from schemas.trace import Trace
+from schemas.wire import encode
+from tests.flow.gateway import TOPICS, Client, House, opened_house
+from tests.flow.mock_cluster import MockCluster
+from tests.object_store import credentials, running_object_store
+from tests.waiting import eventually
+from tests.wav_listener import wav_bytes
+
+CLIP_SECONDS = 3
+WARM_UP_ROUNDS = 5
+GOAL_SECONDS = 0.050
+ANSWER_LIMIT_SECONDS = 60.0
+START_SECONDS = 120.0
+CLIENT_TIMEOUT_SECONDS = 300.0
+
+
+class ByHand:
+    """The same request without a gateway: one client each for the bucket, producing and following."""
+
+    def __init__(self, kafka: KafkaSettings, s3: S3Settings) -> None:
+        self._uploads = Uploads(s3)
+        self._producer = Producer({**producer_configuration(kafka), "linger.ms": 0})
+        self._follower = Follower(kafka, (TOPICS.transcripts,), start=Start.NOW)
+
+    def transcribe(self, clip: bytes) -> None:
+        """Blocks until the transcript's event is there."""
+        key = uuid.uuid4().hex
+        stored = self._uploads.upload(io.BytesIO(clip), name="audio.wav", content_type="audio/wav")
+        reference = AudioReference(
+            event_id=key,
+            occurred_at=datetime.now(UTC),
+            uri=stored.uri,
+            etag=stored.etag,
+            idempotency_key=key,
+            lane=Lane.INTERACTIVE,
+        )
+        wanted = job_id(key)
+        produce(self._producer, encode(reference, topic=TOPICS.references, key=wanted, trace=Trace.start()))
+        self._producer.flush(10)
+        deadline = time.monotonic() + ANSWER_LIMIT_SECONDS
+        while time.monotonic() < deadline:
+            if any(record.key == wanted.encode() for record in self._follower.records(0.2)):
+                return
+        raise AssertionError("no transcript came")
+
+    def close(self) -> None:
+        """Stops following."""
+        self._follower.close()
+
+
+@contextmanager
+def served(house: House) -> Iterator[tuple[Client, int]]:
+    """``kascribe run gateway`` as anybody runs it: its client, and its process id."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    s3 = house.settings.s3
+    environment = {
+        "KASCRIBE_KAFKA_BOOTSTRAP_SERVERS": house.settings.kafka.bootstrap_servers,
+        "KASCRIBE_S3_ENDPOINT_URL": s3.endpoint_url or "",
+        "KASCRIBE_S3_BUCKET": s3.bucket,
+        "KASCRIBE_GATEWAY_PORT": str(port),
+        "KASCRIBE_LOG_LEVEL": "warning",
+    }
+    command = [sys.executable, "-m", "kascribe", "run", "gateway"]
+    with subprocess.Popen(command, env={**os.environ, **environment}) as process:
+        client = Client(port, timeout_seconds=CLIENT_TIMEOUT_SECONDS)
+        try:
+            eventually(lambda: _healthy(client), timeout_seconds=START_SECONDS, what="the gateway's start")
+            yield client, process.pid
+        finally:
+            process.terminate()
+
+
+def _healthy(client: Client) -> bool:
+    try:
+        return bool(client.request("GET", "/health").body["status"] == "ok")
+    except OSError:
+        return False
+
+
+def ask(gateway: Client, clip: bytes) -> None:
+    """One request through the gateway."""
+    answer = gateway.post("/transcribe", clip)
+    if answer.status != 200:
+        raise AssertionError(answer.body)
+
+
+def timed(act: Callable[..., None], *arguments: object) -> float:
+    """Seconds that it took."""
+    began = time.perf_counter()
+    act(*arguments)
+    return time.perf_counter() - began
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that is not below this share of them."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
+def measure_latency(gateway: Client, process_id: int, by_hand: ByHand, rounds: int) -> bool:
+    """Prints what the gateway adds; whether that is within the goal."""
+    pairs: list[tuple[float, float]] = []
+    worked_seconds = 0.0
+    for number in range(WARM_UP_ROUNDS + rounds):
+        # Bytes of their own: the same audio again would be answered from the first result.
+        clips = [wav_bytes(CLIP_SECONDS)[:-16] + uuid.uuid4().bytes for _ in range(2)]
+        direct = timed(by_hand.transcribe, clips[1]) if number % 2 else 0.0
+        before_seconds = processor_seconds(process_id)
+        through = timed(ask, gateway, clips[0])
+        after_seconds = processor_seconds(process_id)
+        direct = direct or timed(by_hand.transcribe, clips[1])
+        if number >= WARM_UP_ROUNDS:
+            pairs.append((through, direct))
+            worked_seconds += after_seconds - before_seconds
+    added = [through - direct for through, direct in pairs]
+    print(f"{len(pairs)} pairs of a clip of {CLIP_SECONDS} s (milliseconds)      p50      p95")
+    rows = {"POST /transcribe": [p[0] for p in pairs], "by hand": [p[1] for p in pairs], "added, paired": added}
+    for name, values in rows.items():
+        print(f"  {name:45} {1000 * percentile(values, 0.5):8.1f} {1000 * percentile(values, 0.95):8.1f}")
+    quantile = percentile(rows["POST /transcribe"], 0.95) - percentile(rows["by hand"], 0.95)
+    print(f"  {'p95 of one less p95 of the other':45} {'':8} {1000 * quantile:8.1f}")
+    print(f"  {'processor time of the gateway per request':45} {1000 * worked_seconds / rounds:8.1f}")
+    return percentile(added, 0.95) <= GOAL_SECONDS
+
+
+def measure_uploads(gateway: Client, process_id: int, uploads: int, upload_bytes: int) -> bool:
+    """Many clients at once; whether all were answered."""
+    clips = [wav_bytes(upload_bytes / 16_000)[:-16] + uuid.uuid4().bytes for _ in range(uploads)]
+    ask(gateway, clips[0])
+    before = memory_bytes(process_id, "VmRSS")
+    began = time.perf_counter()
+    with ThreadPoolExecutor(uploads) as clients:
+        asked = [clients.submit(gateway.post, "/transcribe", clip) for clip in clips]
+        wait(asked)
+        seconds = time.perf_counter() - began
+    statuses = [each.result().status for each in asked if each.exception() is None]
+    good = statuses.count(200)
+    print(f"{uploads} uploads of {upload_bytes / 1e6:.1f} MB at once: {good} answered, {uploads - good} failed")
+    print(f"  {seconds:.1f} s, {uploads / seconds:.1f} requests/s on {os.cpu_count()} cores")
+    peak = memory_bytes(process_id, "VmHWM")
+    print(
+        f"  the gateway's resident memory: {before / 1e6:.0f} MB before, {peak / 1e6:.0f} MB at most, "
+        f"{(peak - before) / 1e6:+.0f} MB"
+    )
+    return good == uploads
+
+
+def processor_seconds(process_id: int) -> float:
+    """Of all threads of a process, user and system (Linux): what a busy machine cannot blur."""
+    after_name = Path(f"/proc/{process_id}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_bytes(process_id: int, name: str) -> int:
+    """VmRSS is what a process has in memory now, VmHWM the most it had (Linux)."""
+    status = Path(f"/proc/{process_id}/status").read_text(encoding="ascii")
+    (line,) = (line for line in status.splitlines() if line.startswith(f"{name}:"))
+    return int(line.split()[1]) * 1024
+
+
+@contextmanager
+def embedded() -> Iterator[House]:
+    """Broker and bucket inside this process."""
+    with (
+        MockCluster() as broker,
+        running_object_store() as store,
+        opened_house(broker.bootstrap_servers, store.settings(), store.client) as house,
+    ):
+        yield house
+
+
+@contextmanager
+def on_stack() -> Iterator[House]:
+    """A real Kafka and a real MinIO."""
+    # Topics of the stack's own would have another number of partitions than the house waits for.
+    stack = Stack.up(default_cache() / "bench-gateway", topics=(), notify_topic="bench.objects")
+    environment = stack.environment
+    try:
+        with credentials(environment):
+            s3 = S3Settings(
+                endpoint_url=environment["KASCRIBE_S3_ENDPOINT_URL"], bucket=environment["KASCRIBE_S3_BUCKET"]
+            )
+            servers = environment["KASCRIBE_KAFKA_BOOTSTRAP_SERVERS"]
+            with opened_house(servers, s3, create_client(s3), protocol="consumer") as house:
+                yield house
+    finally:
+        stack.down(purge=True)
+
+
+def main() -> int:
+    """Exit code 1 when a goal was missed."""
+    configure_logs(LogSettings(level="warning"))
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stack", action="store_true", help="a real Kafka and a real MinIO")
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--uploads", type=int, default=200)
+    parser.add_argument("--upload-bytes", type=int, default=480_000)
+    arguments = parser.parse_args()
+    with (on_stack if arguments.stack else embedded)() as house:
+        house.transcribe()
+        with served(house) as (gateway, process_id):
+            by_hand = ByHand(house.settings.kafka, house.settings.s3)
+            quick = measure_latency(gateway, process_id, by_hand, arguments.rounds)
+            by_hand.close()
+            good = measure_uploads(gateway, process_id, arguments.uploads, arguments.upload_bytes)
+    print(f"latency goal ({1000 * GOAL_SECONDS:.0f} ms at p95): {'met' if quick else 'missed'}")
+    return 0 if quick and good else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

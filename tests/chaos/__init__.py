@@ -1,0 +1,1 @@
+"""Outages on purpose: scripts that print a table of what happened."""

@@ -1,0 +1,24 @@
+"""The object store that contract tests share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from schemas.settings import S3Settings
+from tests.object_store import ObjectStore, running_object_store
+from tests.wav_listener import wav_bytes
+
+
+@pytest.fixture(scope="session")
+def moto_store() -> Iterator[ObjectStore]:
+    """One S3 server in this process for the session; every test takes buckets of its own."""
+    with running_object_store() as store:
+        yield store
+
+
+@pytest.fixture
+def settings(moto_store: ObjectStore) -> S3Settings:
+    """A bucket with one recording of three seconds at ``call.wav``."""
+    made = moto_store.settings()
+    moto_store.put(made, "call.wav", wav_bytes(3), content_type="audio/wav")
+    return made

@@ -1,0 +1,28 @@
+"""Values that a JSON schema admits, at random: what a constrained model that knows nothing would answer."""
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+WORDS = ["spring", "river", "letter", "number", "window", "garden", "answer", "market"]
+
+
+def value_of(schema: Mapping[str, Any], source: random.Random) -> Any:
+    """One value. Knows the keywords that profiles use."""
+    if "enum" in schema:
+        return source.choice(schema["enum"])
+    kinds = schema.get("type")
+    kind = source.choice(kinds) if isinstance(kinds, list) else kinds
+    if kind == "object":
+        return {name: value_of(inner, source) for name, inner in schema.get("properties", {}).items()}
+    if kind == "array":
+        most = min(int(schema.get("maxItems", 3)), 3)
+        return [value_of(schema["items"], source) for _ in range(source.randint(min(1, most), most))]
+    if kind == "string":
+        words = " ".join(source.choices(WORDS, k=source.randint(1, 6)))
+        return words[: int(schema.get("maxLength", 100))]
+    if kind == "integer":
+        return source.randint(0, 20)
+    if kind == "number":
+        return source.random()
+    return source.random() < 0.5 if kind == "boolean" else None

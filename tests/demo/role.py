@@ -1,0 +1,106 @@
+"""A production role as a child process, as an operator starts it: for demos, and for tests that kill it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.waiting import eventually
+
+READY_TIMEOUT_SECONDS = 90.0
+STOP_TIMEOUT_SECONDS = 45.0
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class RoleProcess:
+    """``kascribe run ROLE``. Used as a context: ends with SIGTERM, or SIGKILL after a deadline."""
+
+    def __init__(
+        self, role: str, environment: Mapping[str, str], *, log: Path, arguments: tuple[str, ...] = ()
+    ) -> None:
+        self.role = role
+        self.log = log
+        self.health_port = free_port()
+        self._environment = {**os.environ, **environment, "KASCRIBE_SERVER_PORT": str(self.health_port)}
+        self._command = [sys.executable, "-m", "kascribe", "run", role, *arguments]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        """Starts the process and returns at once."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        return self
+
+    def wait_until_ready(self, path: str = "/health/ready", *, port: int | None = None) -> None:
+        """Blocks until the role's health endpoint answers 200."""
+        url = f"http://127.0.0.1:{port or self.health_port}{path}"
+        eventually(
+            lambda: self._is_ready(url),
+            timeout_seconds=READY_TIMEOUT_SECONDS,
+            what=f"{self.role} ready ({self.log})",
+        )
+
+    @property
+    def pid(self) -> int:
+        """Of the process that runs now."""
+        if self._process is None:
+            raise AssertionError(f"{self.role} was not started")
+        return self._process.pid
+
+    def kill(self) -> None:
+        """``kill -9``: no chance to tidy up."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """SIGTERM, so that it drains; returns its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _is_ready(self, url: str) -> bool:
+        if self._process is not None and self._process.poll() is not None:
+            raise AssertionError(
+                f"{self.role} ended with {self._process.returncode}:\n{self.log.read_text()[-4000:]}"
+            )
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - loopback
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def _end(self, number: signal.Signals) -> int:
+        if self._process is None:
+            return 0
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+            try:
+                self._process.wait(STOP_TIMEOUT_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        return self._process.returncode

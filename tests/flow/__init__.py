@@ -1,0 +1,1 @@
+"""Tests on an embedded broker: whole flows, real clients, one process."""

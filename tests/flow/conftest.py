@@ -1,0 +1,17 @@
+"""The embedded broker, for every flow test."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.flow.mock_cluster import MockCluster
+
+
+@pytest.fixture
+def broker() -> Iterator[MockCluster]:
+    """A Kafka broker in this process: ``broker.bootstrap_servers``, ``broker.create_topic(name, partitions=n)``.
+
+    Missing topics are created with four partitions by whoever produces to them; consumers do not create them.
+    """
+    with MockCluster() as cluster:
+        yield cluster

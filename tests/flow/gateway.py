@@ -1,0 +1,214 @@
+"""Gateways on real sockets, and what answers them: real stages in real runtimes on an embedded broker."""
+
+import http.client
+import json
+import socket
+import threading
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from consumers.cancellations import CancellationListener, Withdrawn
+from consumers.enrich import EnrichStage
+from consumers.fetch import ObjectFetcher
+from consumers.transcribe import TranscribeStage
+from consumers.transcript_source import StoredTranscripts
+from kascribe.wiring.gateway import GatewayServer
+from models.vllm.enricher import Enricher
+from producers.map_results import EnrichmentResults
+from producers.results import ResultStore
+from producers.topics import ensure_topics
+from schemas.settings import GatewaySettings, S3Settings, Settings, VllmSettings
+from schemas.topics import Topics, dead_letter_topic, retry_topic
+from tests.flow.running import running, settings_for
+from tests.waiting import eventually
+from tests.wav_listener import WavListener
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+TOPICS = Topics()
+RETRY_DELAY_SECONDS = 1
+PARTITIONS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back; the headers' names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: dict[str, Any]
+
+    @property
+    def reason(self) -> str:
+        """Of a failure."""
+        assert self.body["success"] is False, self.body
+        assert isinstance(self.body["error"]["message"], str)
+        return str(self.body["error"]["reason"])
+
+
+def multipart(file: bytes | None, *, name: str = "audio.wav", **fields: str | Sequence[str]) -> tuple[bytes, str]:
+    """A form's body and its content type."""
+    boundary = uuid.uuid4().hex
+    parts = []
+    if file is not None:
+        head = f'Content-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: audio/wav'
+        parts.append(f"--{boundary}\r\n{head}\r\n\r\n".encode() + file + b"\r\n")
+    for field_name, values in fields.items():
+        for value in [values] if isinstance(values, str) else values:
+            head = f'Content-Disposition: form-data; name="{field_name}"'
+            parts.append(f"--{boundary}\r\n{head}\r\n\r\n{value}\r\n".encode())
+    return b"".join(parts) + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
+
+
+class Client:
+    """Speaks to a gateway on loopback; each request on a connection of its own. Safe between threads."""
+
+    def __init__(self, port: int, *, timeout_seconds: float = 60.0) -> None:
+        self.port = port
+        self._timeout_seconds = timeout_seconds
+
+    def request(
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """One request."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self._timeout_seconds)
+        try:
+            connection.request(method, path, body, dict(headers or {}))  # type: ignore[arg-type]
+            answer = connection.getresponse()
+            return Response(
+                answer.status,
+                {name.lower(): value for name, value in answer.getheaders()},
+                json.loads(answer.read()),
+            )
+        finally:
+            connection.close()
+
+    def post(
+        self,
+        path: str,
+        file: bytes | None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        name: str = "audio.wav",
+        **fields: str | Sequence[str],
+    ) -> Response:
+        """A form with a file, as ``curl -F`` sends it."""
+        body, content_type = multipart(file, name=name, **fields)
+        return self.request("POST", path, body, {"Content-Type": content_type, **(headers or {})})
+
+    def begin(
+        self, path: str, file: bytes, *, headers: Mapping[str, str] | None = None, **fields: str
+    ) -> socket.socket:
+        """Sends a whole request and leaves its answer unread."""
+        body, content_type = multipart(file, **fields)
+        lines = [f"{name}: {value}" for name, value in (headers or {}).items()]
+        head = [f"POST {path} HTTP/1.1", "Host: gateway", f"Content-Type: {content_type}"]
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=60)
+        connection.sendall("\r\n".join([*head, f"Content-Length: {len(body)}", *lines, "", ""]).encode() + body)
+        return connection
+
+
+class Gateway(Client):
+    """One replica, in a thread of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(port=0)
+        self.server = GatewayServer(settings)
+        self.thread = threading.Thread(target=self.server.run, name="gateway", daemon=True)
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        eventually(lambda: self.server.started, timeout_seconds=20, what="the gateway's start")
+        self.port = self.server.port
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.finish_seconds = min(self.server.finish_seconds, 0.2)
+        self.stop()
+        self.thread.join(20)
+        assert not self.thread.is_alive(), "the gateway did not stop"
+
+    def stop(self) -> None:
+        """SIGTERM's way."""
+        self.server.should_exit = True
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for an answer."""
+        return len(self.server.config.app.state.behind.jobs.answers)  # type: ignore[union-attr]
+
+
+@dataclass
+class House:
+    """A broker, a bucket and consumers; ``gateway`` adds a replica."""
+
+    settings: Settings
+    client: "S3Client"
+    engine: WavListener = field(default_factory=WavListener)
+    _opened: ExitStack = field(default_factory=ExitStack)
+
+    def gateway(self, *, settings: Settings | None = None, **changed: object) -> Gateway:
+        """A replica that serves until the house is torn down; ``changed`` are fields of GatewaySettings."""
+        given = settings or self.settings
+        front = given.gateway.model_copy(update={"port": 0, **changed})
+        return self._opened.enter_context(Gateway(given.model_copy(update={"gateway": front})))
+
+    def transcribe(self) -> Withdrawn:
+        """Starts the transcriber."""
+        s3 = self.settings.s3
+        fetcher = ObjectFetcher(s3, client=self.client)
+        self._opened.callback(fetcher.close)
+        withdrawn = Withdrawn()
+        listener = CancellationListener(self.settings.kafka, withdrawn)
+        listener.start()
+        self._opened.callback(listener.stop)
+        stage = TranscribeStage(
+            fetcher,
+            ResultStore(s3, client=self.client),
+            self.engine,
+            topics=TOPICS,
+            settings=s3,
+            withdrawn=withdrawn,
+        )
+        started = self._opened.enter_context(running(stage, self.settings))
+        started.wait_until_joined(partitions=2 * 2 * PARTITIONS)
+        return withdrawn
+
+    def enrich(self, base_url: str) -> None:
+        """Starts the enricher before a language model server."""
+        s3 = self.settings.s3
+        vllm = VllmSettings(base_url=base_url, timeout_seconds=5.0, attempts=1)
+        results = EnrichmentResults(s3, client=self.client)
+        model = self._opened.enter_context(Enricher(vllm, cache=results))
+        stage = EnrichStage(
+            StoredTranscripts(s3, client=self.client), results, model, topics=TOPICS, settings=vllm
+        )
+        started = self._opened.enter_context(running(stage, self.settings))
+        started.wait_until_joined(partitions=2 * PARTITIONS)
+
+    def close(self) -> None:
+        """Ends what was started, the last first."""
+        self.engine.gate.set()
+        self._opened.close()
+
+
+@contextmanager
+def opened_house(
+    bootstrap_servers: str, s3: S3Settings, client: "S3Client", *, protocol: str = "classic"
+) -> Iterator[House]:
+    """A house without consumers yet, on a broker that has its topics."""
+    settings = settings_for(bootstrap_servers, protocol=protocol, retry_delays_seconds=(RETRY_DELAY_SECONDS,))
+    settings = settings.model_copy(update={"s3": s3, "gateway": GatewaySettings(port=0)})
+    read = (TOPICS.references, TOPICS.objects, TOPICS.transcripts)
+    retries = [retry_topic(topic, RETRY_DELAY_SECONDS) for topic in read]
+    letters = [dead_letter_topic(topic) for topic in read]
+    ensure_topics(settings.kafka, dict.fromkeys([*TOPICS.all, *retries, *letters], PARTITIONS))
+    house = House(settings, client)
+    try:
+        yield house
+    finally:
+        house.close()

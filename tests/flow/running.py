@@ -1,0 +1,160 @@
+"""A runtime in a thread of the test, with everything real around it."""
+
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+
+from consumers.runtime.metrics import Metrics
+from consumers.runtime.runtime import Runtime
+from consumers.runtime.stage import Stage
+from producers.outbox import AtLeastOnceOutbox
+from schemas.settings import KafkaSettings, RuntimeSettings, Settings
+from schemas.topics import dead_letter_topic, retry_topic
+from tests.flow.mock_cluster import MockCluster
+from tests.flow.stages import OUTPUT, TOPIC, CommandStage
+from tests.waiting import eventually
+
+GROUP_PREFIX = "test."
+START_SECONDS = 20.0
+
+
+def settings_for(
+    bootstrap_servers: str,
+    *,
+    protocol: str = "consumer",
+    group_prefix: str = "",
+    properties: Any = None,
+    **limits: Any,
+) -> Settings:
+    """Settings for a broker on loopback; ``limits`` are fields of RuntimeSettings."""
+    # The mock lets a second classic member in after the session timeout less a second.
+    session = {"session.timeout.ms": 2_000, "heartbeat.interval.ms": 300} if protocol == "classic" else {}
+    merged = {"log_level": 0, **session, **(properties or {})}
+    secret = {name: SecretStr(str(value)) for name, value in merged.items()}
+    kafka = KafkaSettings.model_validate(
+        {
+            "bootstrap_servers": bootstrap_servers,
+            "group_id_prefix": group_prefix or GROUP_PREFIX,
+            "group_protocol": protocol,
+            "properties": secret,
+        }
+    )
+    patient = {"commit_interval_seconds": 0.05, "dependency_check_seconds": 0.05, "retry_delays_seconds": (1,)}
+    return Settings(kafka=kafka, runtime=RuntimeSettings.model_validate({**patient, **limits}))
+
+
+def create_topics(broker: MockCluster, *, partitions: int = 1, delays: tuple[int, ...] = (1,)) -> None:
+    """The stage's topics, its retry topics and where results go."""
+    for topic in (TOPIC, *(retry_topic(TOPIC, delay) for delay in delays)):
+        broker.create_topic(topic, partitions=partitions)
+    for topic in (OUTPUT, dead_letter_topic(TOPIC)):
+        broker.create_topic(topic)
+
+
+def send(bootstrap_servers: str, values: list[str], *, topic: str = TOPIC, partitions: int = 1) -> None:
+    """One record per value, dealt out over the partitions in turn."""
+    producer = Producer({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    for number, value in enumerate(values):
+        producer.produce(
+            topic, value, f"key-{value}", partition=number % partitions, headers=[("mark", b"\x00\xff")]
+        )
+    assert producer.flush(10) == 0
+
+
+def committed(
+    bootstrap_servers: str, *, topic: str = TOPIC, partitions: int = 1, group: str = f"{GROUP_PREFIX}commands"
+) -> list[tuple[int, str]]:
+    """What the group has committed: offset and metadata of each partition."""
+    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": group, "log_level": 0})
+    positions = consumer.committed([TopicPartition(topic, number) for number in range(partitions)], timeout=10)
+    consumer.close()
+    return [(position.offset, position.metadata or "") for position in positions]
+
+
+def outputs_until(bootstrap_servers: str, *, distinct: int, timeout_seconds: float = 30.0) -> Counter[str]:
+    """What is on the output topic, by value, once so many different values are there."""
+    consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "outputs", "log_level": 0})
+    consumer.assign([TopicPartition(OUTPUT, 0, 0)])
+    seen: Counter[str] = Counter()
+
+    def enough() -> bool:
+        seen.update((message.value() or b"").decode() for message in consumer.consume(500, 0.1))
+        return len(seen) >= distinct
+
+    eventually(enough, timeout_seconds=timeout_seconds, interval_seconds=0, what=f"{distinct} different outputs")
+    consumer.close()
+    return seen
+
+
+class Running:
+    """A runtime at work."""
+
+    def __init__(self, runtime: Runtime, registry: CollectorRegistry) -> None:
+        self.runtime = runtime
+        self.registry = registry
+        self.error: BaseException | None = None
+        self.thread = threading.Thread(target=self._run, name="owner", daemon=True)
+        self.thread.start()
+
+    def wait_until_joined(self, *, partitions: int) -> None:
+        """Until the group has assigned that many partitions, retry topics included."""
+        eventually(
+            lambda: len(self.runtime.snapshot().partitions) == partitions or self.error,
+            timeout_seconds=START_SECONDS,
+            what="the assignment",
+        )
+
+    def stop(self, *, timeout_seconds: float = 60.0) -> None:
+        """SIGTERM's way. Raises what ``run`` raised. An assignment may wait 30 s for what is committed."""
+        self.runtime.stop()
+        self.thread.join(timeout_seconds)
+        assert not self.thread.is_alive(), "the runtime did not stop"
+        if self.error is not None:
+            raise self.error
+
+    def sample(self, name: str, **labels: str) -> float:
+        """A metric's value; 0 when it was never set."""
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+    def _run(self) -> None:
+        try:
+            self.runtime.run()
+        except BaseException as error:  # noqa: BLE001 - raised again where the test waits
+            self.error = error
+
+
+@contextmanager
+def running(stage: Stage, settings: Settings) -> Iterator[Running]:
+    """Runs the stage until the block ends, then stops at once if the test has not stopped it."""
+    registry = CollectorRegistry()
+    outbox = AtLeastOnceOutbox(settings.kafka)
+    started = Running(Runtime(stage=stage, outbox=outbox, settings=settings, metrics=Metrics(registry)), registry)
+    try:
+        yield started
+    finally:
+        if isinstance(stage, CommandStage):
+            stage.release.set()
+        if started.thread.is_alive():
+            started.runtime.stop()
+            started.runtime.stop()
+            started.thread.join(10)
+        outbox.close(timeout_seconds=1)
+
+
+@contextmanager
+def victim(bootstrap_servers: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of its own that runs a CommandStage; killed at the end of the block at the latest."""
+    process = subprocess.Popen([sys.executable, "-m", "tests.flow.victim", bootstrap_servers, *arguments])
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(10)

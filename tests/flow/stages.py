@@ -1,0 +1,86 @@
+"""Small true stages for tests of the runtime."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+
+from consumers.runtime.stage import Job, Weight
+from schemas.errors import AudioUndecodable, DependencyDown, JobCancelled, TransientError
+from schemas.events import Failure
+from schemas.records import OutgoingRecord
+
+TOPIC = "in"
+OUTPUT = "out"
+HOLD_CHECK_SECONDS = 0.02
+
+Behaviour = Callable[[Job], Sequence[OutgoingRecord]]
+
+
+class CommandStage:
+    """Does what a record's value says; what it does not understand it echoes to the output topic.
+
+    ``hold…`` waits for ``release``; ``bad…`` is permanent; ``flaky…`` fails in its first attempt; ``bug…`` raises
+    what no stage should; ``down…`` needs a dependency; ``heavy…`` weighs a hundred seconds and holds;
+    ``kill…`` kills the process.
+    """
+
+    name = "commands"
+
+    def __init__(self, *, topics: tuple[str, ...] = (TOPIC,), output: str = OUTPUT) -> None:
+        self.topics = topics
+        self._output = output
+        self.dependency_up = threading.Event()
+        self.release = threading.Event()
+        self.began: list[tuple[str, int]] = []
+        self.running = 0
+        self.most_running = 0
+        self._lock = threading.Lock()
+
+    def process(self, job: Job) -> Sequence[OutgoingRecord]:
+        """Obeys."""
+        value = (job.record.value or b"").decode()
+        with self._lock:
+            self.began.append((value, job.attempt))
+            self.running += 1
+            self.most_running = max(self.most_running, self.running)
+        try:
+            self._obey(value, job)
+        finally:
+            with self._lock:
+                self.running -= 1
+        headers = (("attempt", str(job.attempt).encode()), ("origin", str(job.origin).encode()))
+        return (OutgoingRecord(self._output, job.record.key, job.record.value, headers),)
+
+    def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
+        """Tells the output topic."""
+        return (OutgoingRecord(self._output, job.record.key, f"failed: {failure.reason}".encode()),)
+
+    def dependency_is_up(self, dependency: str) -> bool:
+        """Whether the test says so."""
+        return dependency == "s3" and self.dependency_up.is_set()
+
+    def values(self) -> list[str]:
+        """What was begun, in order."""
+        return [value for value, _ in self.began]
+
+    def _obey(self, value: str, job: Job) -> None:
+        if value.startswith("heavy"):
+            job.weigh(Weight(audio_seconds=100.0))
+        if value.startswith(("hold", "heavy")):
+            self._hold(job)
+        elif value.startswith("bad"):
+            raise AudioUndecodable("not audio")
+        elif value.startswith("flaky") and job.attempt == 1:
+            raise TransientError("the first attempt fails")
+        elif value.startswith("bug"):
+            raise ZeroDivisionError("a mistake of the stage")
+        elif value.startswith("down") and not self.dependency_up.is_set():
+            raise DependencyDown("s3", "the bucket does not answer")
+        elif value.startswith("kill"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _hold(self, job: Job) -> None:
+        while not self.release.wait(HOLD_CHECK_SECONDS):
+            if job.cancelled():
+                raise JobCancelled("the partition is gone")

@@ -1,0 +1,231 @@
+"""The gateway on real sockets, an embedded broker and a bucket, with the real transcriber behind it."""
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from producers.results import ResultStore
+from schemas.identity import job_id
+from tests.flow.gateway import TOPICS, House, multipart, opened_house
+from tests.flow.mock_cluster import MockCluster
+from tests.flow.reading import records_on
+from tests.object_store import ObjectStore, running_object_store
+from tests.waiting import eventually
+from tests.wav_listener import wav_bytes
+
+KEY = {"Idempotency-Key": "call-7"}
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[ObjectStore]:
+    """One S3 server for the module; every test has a bucket of its own."""
+    with running_object_store() as running:
+        yield running
+
+
+@pytest.fixture
+def house(broker: MockCluster, store: ObjectStore) -> Iterator[House]:
+    """A broker with topics and a bucket; consumers and gateways are started by the test."""
+    with opened_house(broker.bootstrap_servers, store.settings(), store.client) as opened:
+        yield opened
+
+
+def test_a_posted_file_comes_back_as_text(house: House) -> None:
+    """The promised line: success, text and language; the trace that came in is named in the answer."""
+    house.transcribe()
+    gateway = house.gateway()
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"traceparent": f"00-{trace_id}-b7ad6b7169203331-01"}
+    answer = gateway.post("/transcribe", wav_bytes(2), headers=headers, language="ko")
+    assert answer.status == 200
+    assert answer.body["success"] is True
+    assert answer.body["text"] == "second 1. second 2."
+    assert answer.body["language"] == "ko"
+    assert answer.headers["x-trace-id"] == trace_id
+    (reference,) = records_on(house.settings.kafka.bootstrap_servers, TOPICS.references, count=1, partitions=4)
+    assert trace_id.encode() in (reference.header("traceparent") or b"")
+    assert json.loads(reference.value or b"{}")["lane"] == "interactive"
+
+
+def test_each_of_two_replicas_finds_its_own_answers(house: House) -> None:
+    """Twelve requests at once over two gateways: each is answered with what it sent."""
+    house.transcribe()
+    gateways = (house.gateway(), house.gateway())
+    with ThreadPoolExecutor(12) as clients:
+        answers = list(clients.map(lambda n: gateways[n % 2].post("/transcribe", wav_bytes(n + 1)), range(12)))
+    assert [len(answer.body["text"].split(". ")) for answer in answers] == list(range(1, 13))
+
+
+def test_two_requests_with_one_key_on_one_replica_are_one_job(house: House) -> None:
+    """Both are answered although one record alone is worked on."""
+    house.transcribe()
+    gateway = house.gateway()
+    house.engine.gate.clear()
+    with ThreadPoolExecutor(2) as clients:
+        asked = [clients.submit(gateway.post, "/transcribe", wav_bytes(1), headers=KEY) for _ in range(2)]
+        eventually(lambda: gateway.waiting == 2 and house.engine.running, timeout_seconds=20)
+        house.engine.gate.set()
+        answers = [each.result() for each in asked]
+    assert [answer.body["text"] for answer in answers] == ["second 1."] * 2
+    assert house.engine.heard == 1
+
+
+def test_a_finished_job_is_answered_without_another_upload(house: House, store: ObjectStore) -> None:
+    """The same key again, at another replica, gives the stored answer; the bucket gets nothing new."""
+    house.transcribe()
+    first = house.gateway().post("/transcribe", wav_bytes(1), headers=KEY)
+    keys = store.keys(house.settings.s3.bucket)
+    again = house.gateway().post("/transcribe", wav_bytes(3), headers=KEY)
+    assert again.body == first.body
+    assert store.keys(house.settings.s3.bucket) == keys
+    assert house.engine.heard == 1
+
+
+def test_an_answer_whose_event_never_comes_is_found_in_the_bucket(house: House) -> None:
+    """While a request waits, the gateway looks: a job that another record owns is answered all the same."""
+    house.transcribe()
+    finished = house.gateway().post("/transcribe", wav_bytes(1))
+    results = ResultStore(house.settings.s3, client=house.client)
+    stored = results.find_job(finished.body["job_id"])
+    assert stored is not None
+    house.engine.gate.clear()
+    gateway = house.gateway()
+    with ThreadPoolExecutor(1) as client:
+        asked = client.submit(gateway.post, "/transcribe", wav_bytes(2), headers=KEY)
+        eventually(lambda: house.engine.running, timeout_seconds=20)
+        event = stored.event.model_copy(update={"job_id": job_id("call-7"), "text": "by another"})
+        results.create_job(stored.model_copy(update={"job_id": job_id("call-7"), "event": event}))
+        assert asked.result().body["text"] == "by another"
+
+
+def test_a_client_that_leaves_cancels_its_job_and_may_ask_again(house: House) -> None:
+    """The engine stops, no transcript is made; the same key works afterwards."""
+    house.transcribe()
+    gateway = house.gateway()
+    house.engine.gate.clear()
+    connection = gateway.begin("/transcribe", wav_bytes(1), headers=KEY)
+    eventually(lambda: house.engine.running == 1, timeout_seconds=20, what="the job's start")
+    connection.close()
+    eventually(lambda: house.engine.running == 0, timeout_seconds=10, what="the job's end")
+    assert gateway.waiting == 0
+    assert ResultStore(house.settings.s3, client=house.client).find_job(job_id("call-7")) is None
+    house.engine.gate.set()
+    assert gateway.post("/transcribe", wav_bytes(1), headers=KEY).body["text"] == "second 1."
+
+
+def test_who_asks_for_the_same_job_elsewhere_survives_the_others_cancellation(house: House) -> None:
+    """A client that reconnects to another replica before its old connection is missed gets its answer."""
+    house.transcribe()
+    first, second = house.gateway(), house.gateway()
+    house.engine.gate.clear()
+    connection = first.begin("/transcribe", wav_bytes(1), headers=KEY)
+    eventually(lambda: house.engine.running == 1, timeout_seconds=20)
+    with ThreadPoolExecutor(1) as client:
+        asked = client.submit(second.post, "/transcribe", wav_bytes(1), headers=KEY)
+        eventually(lambda: second.waiting == 1, timeout_seconds=10)
+        records_on(house.settings.kafka.bootstrap_servers, TOPICS.references, count=2, partitions=4)
+        connection.close()
+        eventually(lambda: house.engine.heard == 2, timeout_seconds=20, what="the job's second start")
+        house.engine.gate.set()
+        assert asked.result().body["text"] == "second 1."
+
+
+def test_one_of_two_that_wait_for_a_job_may_leave(house: House) -> None:
+    """A job is withdrawn by the last who waits for it, not by the first who leaves."""
+    house.transcribe()
+    gateway = house.gateway()
+    house.engine.gate.clear()
+    leaving = gateway.begin("/transcribe", wav_bytes(1), headers=KEY)
+    eventually(lambda: house.engine.running == 1, timeout_seconds=20)
+    with ThreadPoolExecutor(1) as client:
+        staying = client.submit(gateway.post, "/transcribe", wav_bytes(1), headers=KEY)
+        eventually(lambda: gateway.waiting == 2, timeout_seconds=10)
+        leaving.close()
+        eventually(lambda: gateway.waiting == 1, timeout_seconds=10)
+        house.engine.gate.set()
+        assert staying.result().body["text"] == "second 1."
+    assert house.engine.heard == 1
+
+
+def test_a_failed_job_says_why_and_fails_again_when_asked_again(house: House) -> None:
+    """The dead letter's reason with its status, each time: a failure is not an answer that is kept."""
+    house.transcribe()
+    gateway = house.gateway()
+    for _ in range(2):
+        answer = gateway.post("/transcribe", b"no audio at all", headers=KEY)
+        assert (answer.status, answer.reason) == (422, "audio_undecodable")
+    refused = gateway.post("/transcribe", wav_bytes(1), task="translate")
+    assert (refused.status, refused.reason) == (400, "invalid_options")
+
+
+def test_a_text_too_long_for_its_event_comes_from_the_bucket(house: House) -> None:
+    """What the event leaves out is read where it was stored."""
+    house.transcribe()
+    answer = house.gateway().post("/transcribe", wav_bytes(6_000, sample_rate_hertz=20))
+    assert len(answer.body["text"].encode()) > 65_536
+    assert answer.body["text"].endswith("second 6000.")
+
+
+def test_requests_that_wait_when_the_gateway_stops_are_told_to_come_again(house: House) -> None:
+    """503 with the reason, not a connection that breaks; a job with a key of the caller's goes on."""
+    house.transcribe()
+    gateway = house.gateway()
+    house.engine.gate.clear()
+    with ThreadPoolExecutor(1) as client:
+        asked = client.submit(gateway.post, "/transcribe", wav_bytes(1), headers=KEY)
+        eventually(lambda: house.engine.running == 1, timeout_seconds=20)
+        gateway.server.finish_seconds = 0.1
+        gateway.stop()
+        answer = asked.result()
+    assert (answer.status, answer.reason) == (503, "stopping")
+    assert answer.headers["retry-after"]
+    gateway.thread.join(10)
+    assert not gateway.thread.is_alive()
+    house.engine.gate.set()
+    assert house.gateway().post("/transcribe", wav_bytes(1), headers=KEY).body["text"] == "second 1."
+    assert house.engine.heard == 1
+
+
+def test_a_job_that_takes_too_long_is_answered_with_504(house: House) -> None:
+    """And withdrawn, since nobody can ask for it again."""
+    house.transcribe()
+    gateway = house.gateway(answer_timeout_seconds=1.0)
+    house.engine.gate.clear()
+    answer = gateway.post("/transcribe", wav_bytes(1))
+    assert (answer.status, answer.reason) == (504, "answer_timeout")
+    eventually(lambda: house.engine.running == 0, timeout_seconds=10)
+
+
+def test_many_threads_may_ask_at_once(house: House) -> None:
+    """Forty requests over one replica, some of them bad: each gets what it deserves."""
+    house.transcribe()
+    gateway = house.gateway()
+    statuses: list[int] = []
+    lock = threading.Lock()
+
+    def ask(number: int) -> None:
+        good = number % 4 != 0
+        answer = gateway.post("/transcribe", wav_bytes(1) if good else b"bad")
+        with lock:
+            statuses.append(answer.status if good else -answer.status)
+
+    with ThreadPoolExecutor(40) as clients:
+        list(clients.map(ask, range(40)))
+    assert sorted(set(statuses)) == [-422, 200]
+    assert gateway.waiting == 0
+
+
+def test_a_body_of_unknown_length_above_the_limit_is_refused(house: House) -> None:
+    """413 while it comes, whether its length was announced or not, and the client can read that."""
+    gateway = house.gateway(upload_limit_bytes=100_000)
+    body, content_type = multipart(bytes(3_000_000))
+    announced = gateway.request("POST", "/transcribe", body, {"Content-Type": content_type})
+    # http.client sends an iterator in chunks.
+    chunks = (body[start : start + 65_536] for start in range(0, len(body), 65_536))
+    chunked = gateway.request("POST", "/transcribe", chunks, {"Content-Type": content_type})
+    little_more = gateway.post("/transcribe", bytes(100_001))
+    for answer in (announced, chunked, little_more):
+        assert (answer.status, answer.reason) == (413, "audio_too_large")

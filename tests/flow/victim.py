@@ -1,0 +1,35 @@
+"""A consumer process that tests may kill: ``python -m tests.flow.victim SERVERS [FIELD=VALUE ...]``.
+
+The fields are those of RuntimeSettings, ``protocol``, the topics' ``prefix``, and with a dot in their names
+properties of the client. SIGTERM drains.
+"""
+
+import signal
+import sys
+
+from prometheus_client import CollectorRegistry
+
+from consumers.runtime.metrics import Metrics
+from consumers.runtime.runtime import Runtime
+from producers.outbox import AtLeastOnceOutbox
+from tests.flow.running import settings_for
+from tests.flow.stages import OUTPUT, TOPIC, CommandStage
+
+
+def main() -> None:
+    """Runs until it is told to stop or killed."""
+    servers, *pairs = sys.argv[1:]
+    fields = dict(pair.split("=", 1) for pair in pairs)
+    properties = {name: fields.pop(name) for name in list(fields) if "." in name}
+    prefix, protocol = fields.pop("prefix", ""), fields.pop("protocol", "consumer")
+    settings = settings_for(servers, protocol=protocol, group_prefix=prefix, properties=properties, **fields)
+    outbox = AtLeastOnceOutbox(settings.kafka)
+    stage = CommandStage(topics=(f"{prefix}{TOPIC}",), output=f"{prefix}{OUTPUT}")
+    runtime = Runtime(stage=stage, outbox=outbox, settings=settings, metrics=Metrics(CollectorRegistry()))
+    signal.signal(signal.SIGTERM, lambda *_: runtime.stop())
+    runtime.run()
+    outbox.close(timeout_seconds=5)
+
+
+if __name__ == "__main__":
+    main()

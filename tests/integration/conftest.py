@@ -1,0 +1,43 @@
+"""The real stack for integration tests: skipped where its tools are missing, except in CI, where that fails."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from deploy.stack import Stack, StackError, default_cache, missing_tools, prepare
+from tests.integration.stack import PrivateStack
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Builds the servers, where that is still to do, before the clock of any test runs."""
+    wanted = any({"stack", "stack_tools"} & set(getattr(item, "fixturenames", ())) for item in session.items)
+    if wanted and not session.config.option.collectonly and not missing_tools(default_cache()):
+        with suppress(StackError):  # the fixture says it again, to the tests that need it
+            prepare(default_cache())
+
+
+@pytest.fixture(scope="session")
+def stack_tools() -> None:
+    """Skips what needs the real servers where they cannot be built, and fails it in CI."""
+    missing = missing_tools(default_cache())
+    if not missing:
+        return
+    message = "the local stack needs, on PATH: " + "; ".join(missing)
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateStack]:
+    """One private broker and object store for the whole session; the built programs are shared and kept."""
+    request.getfixturevalue("stack_tools")
+    servers = Stack.up(tmp_path_factory.mktemp("stack"), topics=())
+    s3 = servers.s3()
+    try:
+        yield PrivateStack(servers, s3)
+    finally:
+        s3.close()
+        servers.down(purge=True)

@@ -1,0 +1,122 @@
+"""A whole transcriber on the real servers, with topics and a bucket of its own, as tests use it."""
+
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from consumers.follower import Follower, Start
+from kascribe.following import event_in
+from models.selftest import SELFTEST_MODEL_NAME
+from producers.publisher import Publisher
+from schemas.dead_letters import DeadLetter
+from schemas.dead_letters import read as read_dead_letter
+from schemas.events import JobEvent, Phase, ProgressEvent, TranscriptEvent
+from schemas.records import OutgoingRecord, Record
+from schemas.settings import KafkaSettings
+from schemas.topics import Topics, dead_letter_topic
+from tests.demo.role import RoleProcess
+from tests.integration.stack import PrivateStack
+from tests.waiting import eventually
+
+ANSWER_TIMEOUT_SECONDS = 60.0
+
+
+class Pipeline:
+    """Used as a context. ``settings`` are KASCRIBE_* names beyond those that reach the servers."""
+
+    def __init__(
+        self, stack: PrivateStack, directory: Path, settings: Mapping[str, str], *, partitions: int = 1
+    ) -> None:
+        self.stack = stack
+        self.prefix = stack.new_prefix()
+        self.topics = Topics(self.prefix)
+        self.bucket = stack.new_bucket()
+        self.records: list[Record] = []
+        self.kafka = KafkaSettings(bootstrap_servers=stack.bootstrap_servers, topic_prefix=self.prefix)
+        self.environment = {
+            **stack.environment,
+            "KASCRIBE_KAFKA_TOPIC_PREFIX": self.prefix,
+            "KASCRIBE_KAFKA_GROUP_ID_PREFIX": self.prefix,
+            "KASCRIBE_KAFKA_TOPIC_PARTITIONS": str(partitions),
+            "KASCRIBE_S3_BUCKET": self.bucket,
+            "KASCRIBE_WHISPER_MODEL": os.environ.get("KASCRIBE_TEST_MODEL", SELFTEST_MODEL_NAME),
+            "KASCRIBE_LOG_FORMAT": "json",
+            **settings,
+        }
+        self.role = RoleProcess("transcriber", self.environment, log=directory / "transcriber.log")
+        self._resources = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as resources:
+            resources.enter_context(self.role)
+            self.role.wait_until_ready()
+            self._publisher = resources.enter_context(Publisher(self.kafka))
+            dead = (dead_letter_topic(self.topics.references), dead_letter_topic(self.topics.objects))
+            followed = (self.topics.transcripts, self.topics.progress, *dead)
+            self._follower = resources.enter_context(Follower(self.kafka, followed, start=Start.BEGINNING))
+            self._resources = resources.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._resources.close()
+
+    def put(self, body: bytes, *, name: str = "audio") -> str:
+        """Stores an object under a new key; its URI."""
+        key = f"{uuid.uuid4().hex[:8]}/{name}"
+        self.stack.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+        return f"s3://{self.bucket}/{key}"
+
+    def publish(self, value: bytes, *, topic: str | None = None, key: bytes = b"k") -> bytes:
+        """Puts a record on a topic (references unless said otherwise) and gives its value back."""
+        headers = (("team", b"billing"),)
+        self._publisher.publish([OutgoingRecord(topic or self.topics.references, key, value, headers)])
+        return value
+
+    def refer(self, uri: str, **fields: Any) -> bytes:
+        """Publishes a reference with an identity of its own; its value."""
+        body = {"event_id": uuid.uuid4().hex, "occurred_at": "2026-11-22T00:00:00Z", "uri": uri, **fields}
+        return self.publish(json.dumps({"idempotency_key": uuid.uuid4().hex, **body}).encode())
+
+    def dead_letter_of(self, value: bytes) -> DeadLetter:
+        """The dead letter with these bytes, once it is there."""
+        return eventually(
+            lambda: next((read_dead_letter(r) for r in self.dead() if r.value == value), None),
+            timeout_seconds=ANSWER_TIMEOUT_SECONDS,
+            what=f"a dead letter of {value[:200]!r} ({self.role.log})",
+        )
+
+    def transcript_of(self, uri: str) -> TranscriptEvent:
+        """The transcript event of an object, once it is there."""
+        return eventually(
+            lambda: next((event for event in self.transcripts() if event.source.uri == uri), None),
+            timeout_seconds=ANSWER_TIMEOUT_SECONDS,
+            what=f"a transcript of {uri} ({self.role.log})",
+        )
+
+    def transcripts(self) -> list[TranscriptEvent]:
+        """Every transcript event so far."""
+        return [event for event in self._events() if isinstance(event, TranscriptEvent)]
+
+    def failures(self) -> list[ProgressEvent]:
+        """Every FAILED event so far."""
+        events = (event for event in self._events() if isinstance(event, ProgressEvent))
+        return [event for event in events if event.phase is Phase.FAILED]
+
+    def dead(self) -> list[Record]:
+        """Every dead letter so far, as a record."""
+        return [record for record in self._read() if record.topic.endswith(".dlq")]
+
+    def _events(self) -> list[JobEvent]:
+        found = (event_in(record, self.topics) for record in self._read())
+        return [event for event in found if event is not None]
+
+    def _read(self) -> list[Record]:
+        self.records += self._follower.records(0.05)
+        return self.records

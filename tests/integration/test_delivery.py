@@ -1,0 +1,114 @@
+"""What only a real broker can say: topics, limits of records and of commit metadata, dead letters sent back."""
+
+import random
+
+import pytest
+from confluent_kafka import TopicPartition
+
+from consumers.dead_letters import DeadLetterReader
+from consumers.runtime.gap_map import METADATA_CHARACTERS_LIMIT
+from consumers.runtime.ledger import PartitionLedger
+from producers.dead_letters import redrive
+from producers.outbox import AtLeastOnceOutbox
+from producers.publisher import Publisher
+from producers.topics import ensure_topics
+from schemas import dead_letters
+from schemas.dead_letters import Cause, Site
+from schemas.delivery import Batch, Commit, Delivery
+from schemas.errors import ConfigurationError
+from schemas.records import OutgoingRecord, Record
+from schemas.settings import KafkaSettings
+from tests.flow.reading import records_on
+from tests.integration.stack import PrivateStack
+from tests.waiting import eventually
+
+
+@pytest.fixture
+def settings(stack: PrivateStack) -> KafkaSettings:
+    """The real broker, topics under a prefix of the test's own."""
+    return KafkaSettings(bootstrap_servers=stack.bootstrap_servers, topic_prefix=stack.new_prefix())
+
+
+def test_topics_are_created_once_and_dead_letters_may_be_larger(settings: KafkaSettings) -> None:
+    """A record of a megabyte that fails still fits into the dead-letter topic, with all the headers it gains."""
+    topic = f"{settings.topic_prefix}audio.references"
+    assert ensure_topics(settings, {topic: 3, f"{topic}.dlq": 1}) == (topic, f"{topic}.dlq")
+    assert ensure_topics(settings, {topic: 3, f"{topic}.dlq": 1}) == ()
+    failed = Record(topic, 0, 1, b"k", b"v" * 1_048_000)
+    letter = dead_letters.write(failed, Cause("internal_error", "m" * 5_000), Site("s", "g", 1), attempt=1)
+    with Publisher(settings) as publisher:
+        publisher.publish([letter])
+    (read,) = records_on(settings.bootstrap_servers, f"{topic}.dlq", count=1)
+    assert read.value == failed.value
+
+
+def test_missing_topics_that_may_not_be_created_are_an_error(settings: KafkaSettings) -> None:
+    """The message names them."""
+    topic = f"{settings.topic_prefix}audio.references"
+    with pytest.raises(ConfigurationError, match=r"audio\.references"):
+        ensure_topics(settings.model_copy(update={"create_topics": False}), {topic: 1})
+
+
+def test_the_widest_gap_map_is_taken_and_given_back(settings: KafkaSettings, stack: PrivateStack) -> None:
+    """A full window at worst-case entropy goes through a commit, character by character."""
+    topic = f"{settings.topic_prefix}audio.references"
+    ensure_topics(settings, {topic: 1})
+    chance = random.Random(1)
+    ledger = PartitionLedger(committed=Commit(0))
+    offset = 0
+    while ledger.can_receive():
+        ledger.receive(offset)
+        offset += 1
+    for complete in range(1, offset):
+        if chance.random() < 0.5:
+            ledger.complete(complete)
+    commit = ledger.commit()
+    assert commit is not None
+    assert METADATA_CHARACTERS_LIMIT - 100 < len(commit.metadata) <= METADATA_CHARACTERS_LIMIT
+    consumer = stack.consumer()
+    consumer.commit(offsets=[TopicPartition(topic, 0, commit.offset, commit.metadata)], asynchronous=False)
+    (stored,) = consumer.committed([TopicPartition(topic, 0)], timeout=10)
+    consumer.close()
+    assert (stored.offset, stored.metadata) == (commit.offset, commit.metadata)
+
+
+def test_an_output_that_the_broker_refuses_is_replaced(settings: KafkaSettings) -> None:
+    """The broker's own limit, a megabyte, is below the client's: the batch settles, a dead letter tells."""
+    topic = f"{settings.topic_prefix}audio.transcripts"
+    ensure_topics(settings, {topic: 1, f"{topic}.dlq": 1})
+    outbox = AtLeastOnceOutbox(settings)
+    settled: list[Delivery] = []
+    incompressible = random.Random(1).randbytes(2_000_000)
+    outbox.submit(Batch((OutgoingRecord(topic, b"k", incompressible),)), settled.append)
+    outbox.submit(Batch((OutgoingRecord(topic, b"k", b"small"),)), settled.append)
+    eventually(lambda: len(settled) == 2, timeout_seconds=20.0)
+    assert outbox.close(timeout_seconds=5.0)
+    (letter,) = records_on(settings.bootstrap_servers, f"{topic}.dlq", count=1)
+    assert letter.header(dead_letters.VALUE_SIZE_BYTES) == b"2000000"
+    (small,) = records_on(settings.bootstrap_servers, topic, count=1)
+    assert small.value == b"small"
+
+
+def test_dead_letters_go_back_once(settings: KafkaSettings) -> None:
+    """The marks live in the broker's offsets, also those of a group without members."""
+    topic = f"{settings.topic_prefix}audio.references"
+    ensure_topics(settings, {topic: 1, f"{topic}.dlq": 2})
+    site = Site("transcriber", "group", failed_ms=1)
+    with Publisher(settings) as publisher:
+        publisher.publish(
+            dead_letters.write(Record(topic, 0, n, str(n).encode(), b"v"), Cause("r", "m"), site, attempt=1)
+            for n in range(20)
+        )
+        counts = []
+        for _ in range(2):
+            with DeadLetterReader(settings, [f"{topic}.dlq"]) as reader:
+
+                def sent(letters: list[dead_letters.DeadLetter], reader: DeadLetterReader = reader) -> None:
+                    for letter in letters:
+                        reader.mark(letter)
+                    reader.commit()
+
+                todo = [found.letter for found in reader.read() if not found.redriven]
+                counts.append(redrive(todo, publisher, now_ms=lambda: 2, sent=sent))
+    assert counts == [20, 0]
+    assert len(records_on(settings.bootstrap_servers, topic, count=20)) == 20

@@ -1,0 +1,111 @@
+"""Who is served next, and with whom: pure rules."""
+
+import numpy as np
+
+from models.whisper.rows import Decode, Detect, Row, Sound
+from models.whisper.scheduler import BULK_TURN, Scheduler
+from schemas.options import Lane
+
+
+def row(name: float, job: object, *, lane: Lane = Lane.BULK, work: Decode | Detect | None = None) -> Row[object]:
+    """A row whose duration is its name."""
+    sound = Sound(lambda: np.zeros((80, 1), np.float32), name)
+    return Row(job=job, lane=lane, sound=sound, work=work or Decode((1, 2, 3), 5))
+
+
+def order(scheduler: Scheduler, limit: int = 1) -> list[list[float]]:
+    """Batch after batch until nothing waits."""
+    batches: list[list[float]] = []
+    while batch := scheduler.take(limit):
+        batches.append([row.sound.duration_seconds for row in batch])
+    return batches
+
+
+def test_jobs_take_turns() -> None:
+    """A recording of a hundred windows does not stand before one of a single window."""
+    scheduler = Scheduler()
+    for number in range(100):
+        scheduler.add(row(number, "long"))
+    scheduler.add(row(1_000, "short"))
+    assert order(scheduler)[:3] == [[0], [1_000], [1]]
+
+
+def test_interactive_rows_go_before_bulk() -> None:
+    """Somebody waits for them."""
+    scheduler = Scheduler()
+    scheduler.add(row(1, "bulk"))
+    scheduler.add(row(2, "person", lane=Lane.INTERACTIVE))
+    assert order(scheduler) == [[2], [1]]
+
+
+def test_bulk_gets_its_turn_under_interactive_load() -> None:
+    """Interactive work without end does not starve the rest."""
+    scheduler = Scheduler()
+    scheduler.add(row(-1, "bulk"))
+    for number in range(3 * BULK_TURN):
+        scheduler.add(row(number, "person", lane=Lane.INTERACTIVE))
+    served = [name for batch in order(scheduler) for name in batch]
+    assert served.index(-1) == BULK_TURN - 1
+
+
+def test_a_batch_fills_up_across_lanes_and_jobs() -> None:
+    """Bulk rows ride along in a batch that an interactive row began."""
+    scheduler = Scheduler()
+    scheduler.add(row(1, "person", lane=Lane.INTERACTIVE))
+    scheduler.add(row(2, "bulk"))
+    scheduler.add(row(3, "other"))
+    assert [sorted(batch) for batch in order(scheduler, 4)] == [[1, 2, 3]]
+
+
+def test_kinds_of_work_do_not_mix() -> None:
+    """Detection, decoding and alignment are different calls."""
+    scheduler = Scheduler()
+    scheduler.add(row(1, "a", work=Detect()))
+    scheduler.add(row(2, "b"))
+    scheduler.add(row(3, "c", work=Detect()))
+    assert order(scheduler, 4) == [[1, 3], [2]]
+
+
+def test_prompts_of_different_length_do_not_mix() -> None:
+    """Start-of-transcript must stand at one index in all rows."""
+    scheduler = Scheduler()
+    scheduler.add(row(1, "a", work=Decode((1, 2, 3), 5)))
+    scheduler.add(row(2, "b", work=Decode((1, 2, 3, 4), 5)))
+    scheduler.add(row(3, "c", work=Decode((4, 5, 6), 5)))
+    assert order(scheduler, 4) == [[1, 3], [2]]
+
+
+def test_rows_of_like_length_go_together() -> None:
+    """A batch ends when its longest row ends, so short rows wait for short ones."""
+    scheduler = Scheduler()
+    for job, name in enumerate((30, 1, 29, 2, 28, 3)):
+        scheduler.add(row(name, job))
+    assert [sorted(batch) for batch in order(scheduler, 3)] == [[28, 29, 30], [1, 2, 3]]
+
+
+def test_the_head_of_the_line_is_always_served() -> None:
+    """However well the others would fit each other, whoever waited longest goes."""
+    scheduler = Scheduler()
+    scheduler.add(row(1, "odd"))
+    for number in range(10):
+        scheduler.add(row(30 + number, number))
+    assert 1 in order(scheduler, 4)[0]
+
+
+def test_a_row_that_comes_back_goes_first() -> None:
+    """A retried window does not queue behind the rest of its recording."""
+    scheduler = Scheduler()
+    scheduler.add(row(1, "job"))
+    scheduler.add(row(2, "job"))
+    scheduler.add(row(9, "job"), first=True)
+    assert order(scheduler) == [[9], [1], [2]]
+
+
+def test_withdrawing_takes_out_one_job_only() -> None:
+    """And gives back its rows."""
+    scheduler = Scheduler()
+    scheduler.add(row(1, "a"))
+    scheduler.add(row(2, "b"))
+    assert len(scheduler.withdraw("a")) == 1
+    assert len(scheduler) == 1
+    assert order(scheduler) == [[2]]

@@ -1,0 +1,104 @@
+"""Health: what a snapshot means, and how it is asked for."""
+
+import json
+from collections.abc import Iterator
+from http.client import HTTPConnection
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from consumers.runtime.health import HealthServer, Verdict
+from consumers.runtime.liveness import STALL_SECONDS, TURN_SECONDS, live, ready
+from consumers.runtime.metrics import IN_FLIGHT_RECORDS, RUNTIME_METRICS, Metric, Metrics, catalogue
+from consumers.runtime.observation import Snapshot
+from schemas.errors import ConfigurationError
+from schemas.settings import ServerSettings
+
+WELL = Snapshot(at=100.0, listened_at=100.0, heard_at=100.0, joined=True)
+
+
+def test_a_loop_that_turns_is_alive_whatever_else_is_down() -> None:
+    """Restarting the process would not bring a bucket back."""
+    waiting = Snapshot(at=100.0, listened_at=100.0, joined=True, in_flight_records=1, dependencies_down=("s3",))
+    assert live(waiting, now=100.0 + TURN_SECONDS / 2).ok
+    assert ready(waiting, now=100.0).reasons == ("waiting for s3",)
+
+
+def test_a_loop_that_stands_still_is_dead_and_says_since_when() -> None:
+    """Nobody polls any more, so the group is about to evict the process anyway."""
+    verdict = live(WELL, now=100.0 + TURN_SECONDS + 1)
+    assert not verdict.ok
+    assert verdict.reasons == ("the loop has not turned for 61 s",)
+
+
+def test_work_that_never_ends_is_found_although_the_loop_turns() -> None:
+    """Hours without one attempt ending, with work in flight, are no long file."""
+    now = 100.0 + STALL_SECONDS + 1
+    stuck = Snapshot(at=now, listened_at=now, heard_at=100.0, joined=True, in_flight_records=3)
+    assert not live(stuck, now=now).ok
+    assert live(Snapshot(at=now, listened_at=now, heard_at=100.0, joined=True), now=now).ok
+
+
+def test_a_process_is_ready_once_the_group_let_it_in_and_until_it_drains() -> None:
+    """Readiness follows the assignment, not a ping."""
+    assert not ready(Snapshot(at=100.0, listened_at=100.0), now=100.0).ok
+    assert ready(WELL, now=100.0).ok
+    assert not ready(Snapshot(at=100.0, listened_at=100.0, joined=True, draining=True), now=100.0).ok
+
+
+@pytest.fixture
+def server() -> Iterator[HealthServer]:
+    """A server whose process is alive and not ready, with one metric set."""
+    registry = CollectorRegistry()
+    Metrics(registry).gauge(IN_FLIGHT_RECORDS).set(7)
+    server = HealthServer(
+        ServerSettings(port=0),
+        live=lambda: Verdict(True),
+        ready=lambda: Verdict(False, ("no model yet",)),
+        registry=registry,
+    )
+    server.start()
+    yield server
+    server.stop()
+
+
+def _get(server: HealthServer, path: str) -> tuple[int, str]:
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=5)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    body = answer.read().decode()
+    connection.close()
+    return answer.status, body
+
+
+def test_endpoints_answer_with_a_status_and_the_reasons(server: HealthServer) -> None:
+    """Probes read the status, people the body."""
+    assert _get(server, "/health/live")[0] == 200
+    status, body = _get(server, "/health/ready")
+    assert (status, json.loads(body)["reasons"]) == (503, ["no model yet"])
+    assert _get(server, "/nothing")[0] == 404
+    assert "kascribe_in_flight_records 7.0" in _get(server, "/metrics")[1]
+
+
+def test_a_port_that_is_taken_is_a_configuration_error_that_names_the_variable(server: HealthServer) -> None:
+    """The message says what to set."""
+    with pytest.raises(ConfigurationError, match="KASCRIBE_SERVER_PORT"):
+        HealthServer(
+            ServerSettings(port=server.port),
+            live=lambda: Verdict(True),
+            ready=lambda: Verdict(True),
+            registry=CollectorRegistry(),
+        )
+
+
+def test_the_catalogue_names_every_metric_once_and_says_what_it_means() -> None:
+    """Counters end in _total; a histogram has buckets; the rows of others come after the runtime's."""
+    other = Metric("kascribe_windows_total", "counter", "records", ("lane",), "Windows.")
+    rows = catalogue([other])
+    assert rows[-1] is other
+    assert len({row.name for row in rows}) == len(rows) == len(RUNTIME_METRICS) + 1
+    for row in rows:
+        assert row.meaning.endswith(".")
+        assert row.name.endswith("_total") == (row.kind == "counter")
+        assert bool(row.buckets) == (row.kind == "histogram")
+    Metrics(CollectorRegistry(), [other]).counter(other).labels("bulk").inc()

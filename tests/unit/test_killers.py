@@ -1,0 +1,131 @@
+"""The journal of running records: who is suspected, who is cleared, who is set aside."""
+
+import itertools
+
+import pytest
+
+from consumers.runtime.killers import JOURNAL_CHARACTERS_LIMIT, SEPARATOR, Caution, Journal, without_journal
+
+_processes = itertools.count()
+
+
+def _journal(
+    predecessor: str, *, holder: str | None = None, offset: int = 100, limit: int = 3, wary_records: int = 4
+) -> Journal:
+    """A journal of a new process, unless it is named."""
+    name = holder or f"p{next(_processes):03}"
+    return Journal(predecessor, holder=name, offset=offset, wary_records=wary_records, limit=limit)
+
+
+def _died(journal: Journal, *, offset: int = 100, limit: int = 3) -> Journal:
+    """The journal of the successor of a process that died now."""
+    return _journal(journal.text(offset), offset=offset, limit=limit)
+
+
+def test_a_first_holder_suspects_nobody_and_names_nobody() -> None:
+    """After one commit that says "held", records run without any more durable notes."""
+    journal = _journal("", holder="abcd")
+    journal.start(100)
+    assert not journal.found_open
+    assert journal.wants_commit
+    journal.submitted()
+    journal.committed()
+    journal.start(101)
+    assert journal.is_durable
+    assert journal.text(100) == "oabcd"
+
+
+def test_a_record_runs_only_after_its_name_is_durable_while_the_journal_is_wary() -> None:
+    """Taking over from a dead process, each start waits for a commit that holds it."""
+    journal = _died(_journal(""))
+    assert journal.found_open
+    journal.start(100)
+    journal.submitted()
+    journal.start(101)
+    journal.committed()
+    assert not journal.is_durable
+    journal.submitted()
+    journal.committed()
+    assert journal.is_durable
+
+
+def test_a_killer_is_set_aside_at_the_limit_and_an_innocent_neighbour_never() -> None:
+    """Both run together once, then alone: only the one that dies alone reaches the limit."""
+    first = _died(_journal(""))
+    assert first.caution(100) is Caution.TOGETHER
+    first.start(100)
+    first.start(101)
+    second = _died(first)
+    assert (second.caution(100), second.caution(101)) == (Caution.ALONE, Caution.ALONE)
+    second.start(100)
+    second.settle(100)
+    second.start(101)
+    third = _died(second)
+    assert third.caution(101) is Caution.SET_ASIDE
+    assert third.deaths(100) == 1
+
+
+def test_a_record_that_was_not_running_at_the_death_is_not_blamed() -> None:
+    """An attempt that ended, or waits, is named without counting."""
+    wary = _died(_journal(""))
+    wary.start(100)
+    wary.start(101)
+    wary.ended(100)
+    successor = _died(wary)
+    assert (successor.deaths(100), successor.deaths(101)) == (1, 2)
+
+
+def test_wariness_ends_after_as_many_records_as_can_have_been_in_flight() -> None:
+    """One death long ago must not slow the partition down for ever."""
+    journal = _died(_journal(""))
+    for offset in range(100, 104):
+        journal.start(offset)
+        journal.settle(offset)
+    assert journal.deaths(104) == 0
+    assert journal.text(104).startswith("o")
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_the_smallest_limit_still_wants_a_death_alone(limit: int) -> None:
+    """The first death names nobody, so nobody is set aside for it."""
+    journal = _journal("odead", limit=limit)
+    assert journal.caution(100) is Caution.ALONE
+    journal.start(100)
+    assert _died(journal, limit=limit).caution(100) is Caution.SET_ASIDE
+
+
+def test_who_gets_a_lost_partition_back_blames_nobody() -> None:
+    """A group that misses heartbeats takes a partition from a living process: its own name tells it so."""
+    journal = _journal("odead", holder="self")
+    journal.start(100)
+    again = _journal(journal.text(100), holder="self")
+    assert not again.found_open
+    assert (again.deaths(100), again.deaths(101)) == (1, 0)
+
+
+def test_names_fit_beside_a_full_gap_map() -> None:
+    """However far apart the records are, the journal stays within what the broker has left."""
+    journal = _journal("odead", wary_records=64)
+    started = 0
+    while journal.has_room() and started < 64:
+        journal.start(100 + started * 10**9)
+        started += 1
+    assert started == 8
+    assert len(journal.text(100)) <= JOURNAL_CHARACTERS_LIMIT
+
+
+@pytest.mark.parametrize(
+    "text", ["w", "wdead,,", "wdead1", "wdead1+", "wdead+1", "wdeadé+1", "wdead1+x,2-1", "zzz", "wdead-"]
+)
+def test_a_damaged_journal_raises_nothing(text: str) -> None:
+    """What cannot be read counts as unnamed."""
+    assert _journal(text).deaths(102) in (0, 1)
+
+
+def test_the_journal_stands_behind_the_gap_map() -> None:
+    """Both are read back from one string, either of them may be missing."""
+    for gap_map, journal in (("", "odead"), ("kascribe1bXYZ", "wdead1+1"), ("kascribe1bXYZ", ""), ("", "")):
+        metadata = f"{gap_map}{SEPARATOR}{journal}" if journal else gap_map
+        assert without_journal(metadata) == gap_map
+        read = Journal.of_metadata(metadata, holder="self", offset=100, wary_records=4, limit=3)
+        assert read.found_open == bool(journal)

@@ -1,0 +1,86 @@
+"""What becomes of a failed attempt."""
+
+import pytest
+
+from consumers.runtime.retry import DeadLetter, Decision, Pause, Retry, decide, due_at, retried
+from schemas import history
+from schemas.errors import (
+    AudioNotFound,
+    AudioTooLarge,
+    DependencyDown,
+    EnrichmentFailed,
+    InvalidEvent,
+    Reason,
+)
+from schemas.records import Coordinates, Record
+
+NOW_MS = 1_000_000
+DELAYS = (10, 60, 600)
+
+
+def decided(error: Exception, attempt: int, topic: str = "audio.references") -> Decision:
+    """The decision with the usual delays."""
+    return decide(error, topic=topic, attempt=attempt, retry_delays_seconds=DELAYS, now_ms=NOW_MS)
+
+
+@pytest.mark.parametrize("attempt", [1, 2, 9])
+def test_what_can_never_succeed_is_dead_lettered_at_once(attempt: int) -> None:
+    """With the reason that the error carries."""
+    assert decided(InvalidEvent("not JSON"), attempt) == DeadLetter(Reason.INVALID_EVENT)
+    assert decided(AudioTooLarge("9 GiB"), attempt) == DeadLetter(Reason.AUDIO_TOO_LARGE)
+
+
+def test_each_attempt_waits_longer_in_a_topic_of_its_own() -> None:
+    """Three delays are three retries; the fourth failure is the last."""
+    error = EnrichmentFailed("503")
+    retries = [decided(error, attempt) for attempt in (1, 2, 3)]
+    reason = Reason.ENRICHMENT_FAILED
+    assert retries == [
+        Retry("audio.references.retry.10s", NOW_MS + 10_000, 2, reason),
+        Retry("audio.references.retry.1m", NOW_MS + 60_000, 3, reason),
+        Retry("audio.references.retry.10m", NOW_MS + 600_000, 4, reason),
+    ]
+    assert decided(error, 4) == DeadLetter(reason)
+
+
+def test_a_retry_of_a_retry_goes_to_the_origins_next_topic() -> None:
+    """Names do not pile up."""
+    decision = decided(EnrichmentFailed("503"), 2, topic="audio.references.retry.10s")
+    assert isinstance(decision, Retry)
+    assert decision.topic == "audio.references.retry.1m"
+
+
+def test_an_error_may_allow_fewer_attempts_than_there_are_delays() -> None:
+    """An object that is not there after three looks is not there."""
+    assert isinstance(decided(AudioNotFound("gone"), 2), Retry)
+    assert decided(AudioNotFound("gone"), 3) == DeadLetter(Reason.AUDIO_NOT_FOUND)
+
+
+def test_a_dependency_that_is_down_costs_no_attempt() -> None:
+    """However often: intake pauses instead."""
+    assert decided(DependencyDown("s3", "refused"), 99) == Pause("s3")
+
+
+def test_an_error_that_nobody_foresaw_counts_as_transient() -> None:
+    """It is tried again like others, and ends as an internal error."""
+    assert isinstance(decided(ZeroDivisionError(), 1), Retry)
+    assert decided(ZeroDivisionError(), 4) == DeadLetter(Reason.INTERNAL_ERROR)
+
+
+def test_without_retry_topics_the_first_failure_is_the_last() -> None:
+    """An empty setting turns retries off."""
+    decision = decide(EnrichmentFailed("503"), topic="t", attempt=1, retry_delays_seconds=(), now_ms=NOW_MS)
+    assert decision == DeadLetter(Reason.ENRICHMENT_FAILED)
+
+
+def test_a_retried_record_keeps_everything_and_knows_where_it_came_from() -> None:
+    """Through two retry topics: key, value, headers and origin stay; attempt and due time move on."""
+    first = Record("audio.references", 3, 41, b"k", b"v", (("traceparent", b"00-1"),), timestamp_ms=77)
+    sent = retried(first, Retry("audio.references.retry.10s", 5_000, 2, Reason.ENGINE_FAILED))
+    second = Record(sent.topic, 0, 900, sent.key, sent.value, sent.headers, timestamp_ms=99)
+    assert due_at(second) == 5_000
+    sent = retried(second, Retry("audio.references.retry.1m", 6_000, 3, Reason.ENGINE_FAILED))
+    third = Record(sent.topic, 1, 2, sent.key, sent.value, sent.headers)
+    assert (third.key, third.value, third.header("traceparent")) == (b"k", b"v", b"00-1")
+    assert history.read(third) == history.History(3, Coordinates("audio.references", 3, 41), 77, 6_000)
+    assert len(third.headers) == len(second.headers)

@@ -1,0 +1,54 @@
+"""The scratch directory: gone when done with, and swept after a process that was killed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from consumers.scratch import Scratch
+from schemas.errors import DependencyDown
+
+
+def test_a_directory_is_empty_and_gone_afterwards(tmp_path: Path) -> None:
+    """Nothing outlives its context; nothing outlives the scratch directory."""
+    scratch = Scratch(tmp_path)
+    with scratch.directory() as one, scratch.directory() as other:
+        assert one != other
+        (one / "audio").write_bytes(b"x")
+    assert not one.exists()
+    scratch.close()
+    scratch.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_swept_by_the_next(tmp_path: Path) -> None:
+    """Files of a dead process are removed at start; those of a living one, and other people's, are kept."""
+    program = (
+        "import os, pathlib, sys; from consumers.scratch import Scratch\n"
+        "context = Scratch(pathlib.Path(sys.argv[1])).directory()\n"
+        "(context.__enter__() / 'audio').write_bytes(b'x'); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False, cwd=Path(__file__).parents[2])
+    (abandoned,) = tmp_path.glob("kascribe-*")
+    assert list(abandoned.glob("*/audio"))
+    (tmp_path / "kascribe-notes").mkdir()
+    living = Scratch(tmp_path)
+    with living.directory() as kept:
+        Scratch(tmp_path).close()
+        assert kept.exists()
+    assert not abandoned.exists()
+    assert (tmp_path / "kascribe-notes").exists()
+
+
+def test_room_is_asked_for_before_it_is_used(tmp_path: Path) -> None:
+    """A file that does not fit is the disk's trouble, until there is room for it."""
+    scratch = Scratch(tmp_path)
+    assert scratch.has_room()
+    everything = os.statvfs(tmp_path).f_blocks * os.statvfs(tmp_path).f_frsize
+    with pytest.raises(DependencyDown) as raised:
+        scratch.reserve(2 * everything)
+    assert raised.value.dependency == "scratch"
+    assert not scratch.has_room()
+    scratch.reserve(1)

@@ -1,0 +1,136 @@
+"""Segments are what a reader of subtitles expects: sentences, ended by pauses, never too long."""
+
+from models.media.windows import SAMPLE_RATE_HERTZ, Span, TimeMap, Window
+from models.whisper.gate import Decoded
+from models.whisper.rows import Alignment
+from models.whisper.segments import LONGEST_SECONDS, HeardWindow, needs_alignment, segments_of
+from models.whisper.words import HeardWord, heard_words
+from schemas.transcript import Segment
+
+SECOND = SAMPLE_RATE_HERTZ
+
+
+def window(*spans: tuple[float, float], channel: int | None = None) -> Window:
+    """A window of spans given in seconds."""
+    held = tuple(Span(int(start * SECOND), int(end * SECOND)) for start, end in spans)
+    return Window(channel=channel, spans=held, frames=100, offset_bytes=0)
+
+
+def decoded(text: str) -> Decoded:
+    """A good answer."""
+    return Decoded((1,), text, avg_logprob=-0.25, no_speech_prob=0.01, penalty=1.0, truncated=False)
+
+
+def words(*timed: tuple[str, float, float]) -> tuple[HeardWord, ...]:
+    """Words from text, start and end."""
+    return tuple(HeardWord(text, start, end, 0.9) for text, start, end in timed)
+
+
+def segments(heard: tuple[HeardWord, ...], *, with_words: bool = False) -> tuple[Segment, ...]:
+    """The segments of one window of these words."""
+    text = "".join(word.text for word in heard)
+    one = HeardWindow(window((0, 30)), decoded(text), (), heard)
+    return segments_of([one], language="en", with_words=with_words)
+
+
+def test_a_sentence_is_a_segment() -> None:
+    """With the times of its first and last word."""
+    found = segments(
+        words(
+            (" Good", 0.0, 0.5),
+            (" morning.", 0.5, 1.2),
+            (" How", 1.3, 1.5),
+            (" are", 1.5, 1.7),
+            (" you?", 1.7, 2.5),
+        )
+    )
+    assert [(segment.text, segment.start, segment.end) for segment in found] == [
+        ("Good morning.", 0.0, 1.2),
+        ("How are you?", 1.3, 2.5),
+    ]
+
+
+def test_a_pause_ends_a_segment() -> None:
+    """With or without punctuation, which many models leave out."""
+    found = segments(words((" one", 0.0, 0.5), (" two", 0.6, 1.0), (" three", 3.0, 3.5)))
+    assert [segment.text for segment in found] == ["one two", "three"]
+
+
+def test_no_segment_is_longer_than_a_reader_likes() -> None:
+    """Speech without pause or punctuation is cut between words."""
+    found = segments(words(*[(f" word{number}", number * 0.5, number * 0.5 + 0.5) for number in range(60)]))
+    assert len(found) > 2
+    assert all(segment.end - segment.start <= LONGEST_SECONDS for segment in found)
+    assert " ".join(segment.text for segment in found) == " ".join(f"word{number}" for number in range(60))
+
+
+def test_a_very_short_sentence_takes_the_next_one_along() -> None:
+    """Yes. is no subtitle of its own."""
+    found = segments(words((" Yes.", 0.0, 0.4), (" I", 0.4, 0.6), (" see.", 0.6, 1.5)))
+    assert [segment.text for segment in found] == ["Yes. I see."]
+
+
+def test_chinese_sentences_end_too() -> None:
+    """Where no spaces are written, a word is a character."""
+    characters = [*"今天天气很好。", *"我们出去。"]
+    found = segments(words(*[(text, place * 0.3, place * 0.3 + 0.3) for place, text in enumerate(characters)]))
+    assert [segment.text for segment in found] == ["今天天气很好。", "我们出去。"]
+
+
+def test_words_are_given_only_when_asked_for() -> None:
+    """Alignment may have run for the times alone."""
+    heard = words((" Hello.", 0.0, 1.1))
+    assert segments(heard)[0].words is None
+    given = segments(heard, with_words=True)[0].words
+    assert given is not None
+    assert [(word.word, word.start, word.end) for word in given] == [(" Hello.", 0.0, 1.1)]
+
+
+def test_an_unaligned_window_is_one_segment_of_its_spans() -> None:
+    """The voice detector's times stand."""
+    one = HeardWindow(window((3, 7)), decoded(" hello"))
+    (segment,) = segments_of([one], language="ko", with_words=False)
+    assert (segment.text, segment.start, segment.end, segment.language) == ("hello", 3.0, 7.0, "ko")
+    assert segment.avg_logprob == -0.25
+
+
+def test_segments_of_all_channels_are_in_the_order_of_time() -> None:
+    """With ids that count from zero."""
+    heard = [
+        HeardWindow(window((0, 2), channel=0), decoded(" first")),
+        HeardWindow(window((5, 7), channel=0), decoded(" third")),
+        HeardWindow(window((2, 4), channel=1), decoded(" second")),
+        HeardWindow(window((8, 9), channel=1), None),
+    ]
+    found = segments_of(heard, language="en", with_words=False)
+    assert [(segment.id, segment.text, segment.channel) for segment in found] == [
+        (0, "first", 0),
+        (1, "second", 1),
+        (2, "third", 0),
+    ]
+
+
+def test_only_what_the_detector_times_too_coarsely_is_aligned() -> None:
+    """A short utterance by itself costs no alignment."""
+    assert not needs_alignment(window((0, 4)))
+    assert needs_alignment(window((0, 2), (5, 6)))
+    assert needs_alignment(window((0, 20)))
+
+
+def test_words_get_the_times_of_their_tokens() -> None:
+    """A word begins with its first token and ends where the next word begins; probability is the mean."""
+    alignment = Alignment(starts_seconds=(0.0, 0.4, 0.6, 1.0), probabilities=(0.9, 0.5, 0.7))
+    found = heard_words([(" hello", 1), (" there", 2)], alignment, TimeMap((Span(0, SECOND * 2),)))
+    assert [(word.text, word.start_seconds, word.end_seconds) for word in found] == [
+        (" hello", 0.0, 0.4),
+        (" there", 0.4, 1.0),
+    ]
+    assert [round(word.probability, 3) for word in found] == [0.9, 0.6]
+
+
+def test_punctuation_stays_with_its_word() -> None:
+    """Quotes open before, commas and full stops close after."""
+    counted = [(" She", 1), (" said", 1), (",", 1), (' "', 1), ("no", 1), (".", 1), ('"', 1)]
+    alignment = Alignment(tuple(number * 0.3 for number in range(8)), (0.9,) * 7)
+    found = heard_words(counted, alignment, TimeMap((Span(0, SECOND * 3),)))
+    assert [word.text for word in found] == [" She", " said,", ' "no."']

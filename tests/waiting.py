@@ -1,0 +1,30 @@
+"""Waiting for a condition instead of for a time, so that tests are as fast as what they wait for."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Seen = TypeVar("Seen")
+
+
+def eventually(
+    condition: Callable[[], Seen | None],
+    *,
+    timeout_seconds: float,
+    interval_seconds: float = 0.05,
+    what: str = "the condition",
+) -> Seen:
+    """The first truthy value of `condition`, asked at least once and a last time after the deadline.
+
+    Blocks up to `timeout_seconds`, then raises AssertionError with the last value seen. What `condition`
+    raises passes through at once: one that may fail on the way answers with a falsy value instead.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        late = time.monotonic() >= deadline
+        seen = condition()
+        if seen:
+            return seen
+        if late:
+            raise AssertionError(f"{what} did not hold within {timeout_seconds} s; last seen: {seen!r}")
+        time.sleep(interval_seconds)
