@@ -30,13 +30,14 @@ class Decoders:
         vad: bool = True,
         lane: Lane = Lane.BULK,
         cancelled: Callable[[], bool] = lambda: False,
+        spool: FeatureSpool | None = None,
     ) -> queue.SimpleQueue[Delivery]:
         """Where the deliveries for a file arrive."""
         inbox: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
         self.pool.submit(
             MediaJob(
                 path=path,
-                spool=FeatureSpool(mel_bands=80),
+                spool=spool or FeatureSpool(mel_bands=80),
                 split=False,
                 vad=vad,
                 mel_bands=80,
@@ -50,6 +51,13 @@ class Decoders:
     def outcome(self, path: Path, *, vad: bool = True) -> Finished | KascribeError:
         """How decoding ends."""
         return ending(self.start(path, vad=vad))
+
+
+def closed_spool() -> FeatureSpool:
+    """What a record leaves behind whose caller went away."""
+    spool = FeatureSpool(mel_bands=80)
+    spool.close()
+    return spool
 
 
 def ending(inbox: queue.SimpleQueue[Delivery]) -> Finished | KascribeError:

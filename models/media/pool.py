@@ -164,6 +164,9 @@ class DecoderPool:
             return self._waiting.closed or job.cancelled()
 
         try:
+            if cancelled():  # while it stood in line: no reason to kill the child, as ask() would
+                job.deliver(Failed(JobCancelled("cancelled before it was decoded")))
+                return
             for reply in child.ask(self._request(job), cancelled=cancelled):
                 if isinstance(reply, Opened):
                     job.spool.unlink()
@@ -171,6 +174,9 @@ class DecoderPool:
                     job.deliver(_delivery(reply))
         except (JobError, JobCancelled) as failed:
             job.deliver(Failed(failed))
+        except Exception as failed:  # noqa: BLE001 - a keeper that dies would leave its child and all later files alone
+            child.kill()
+            job.deliver(Failed(DecoderCrashed(f"the decoder's keeper failed: {failed!r}")))
 
     def _request(self, job: MediaJob) -> Request:
         limit_seconds = self._settings.audio_limit_seconds

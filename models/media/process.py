@@ -136,7 +136,10 @@ class DecoderProcess:
                     return
 
     def _epitaph(self) -> str:
-        status = self._process.wait(_END_SECONDS)
+        try:
+            status = self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            return "its output ended, it did not"
         return f"signal {-status}" if status < 0 else f"exit status {status}"
 
 

@@ -17,20 +17,16 @@ class FeatureSpool:
     def __init__(self, *, mel_bands: int) -> None:
         self._mel_bands = mel_bands
         self._descriptor, path = tempfile.mkstemp(prefix="kascribe-features-")
-        self._path: Path | None = Path(path)
+        self._path = Path(path)
 
     @property
     def path(self) -> Path:
-        """Where the child opens it, before unlink()."""
-        if self._path is None:
-            raise ValueError("the spool has no name any more")
+        """Where the child opens it; nothing is there after unlink()."""
         return self._path
 
     def unlink(self) -> None:
-        """Takes its name away once the child has it open: it vanishes whoever dies. Safe to repeat."""
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
-            self._path = None
+        """Takes its name away once the child has it open: it vanishes whoever dies. Safe from any thread."""
+        self._path.unlink(missing_ok=True)
 
     def read(self, window: Window) -> NDArray[np.float32]:
         """Features of shape (mel bands, frames). Blocks for the disk at most."""

@@ -13,7 +13,7 @@ from models.media.messages import Advanced, Finished, Opened
 from schemas.errors import AudioTooLarge, DecoderCrashed, JobCancelled
 from schemas.options import Lane
 from schemas.settings import WhisperSettings
-from tests.decoding import Decoders, ending, long_recording
+from tests.decoding import Decoders, closed_spool, ending, long_recording
 from tests.listening import speech
 from tests.waiting import eventually
 
@@ -85,6 +85,36 @@ def test_a_cancelled_record_stops_being_decoded(decoders: Decoders, tmp_path: Pa
     assert isinstance(decoders.outcome(clip), Finished)
 
 
+def test_a_record_that_is_cancelled_in_line_costs_no_child(tmp_path: Path, clip: Path) -> None:
+    """Its spool may be gone by the time it would be decoded; the child that it waited for serves the next."""
+    decoders = Decoders(WhisperSettings(decoder_processes=1))
+    bulk = decoders.start(long_recording(tmp_path))
+    assert isinstance(bulk.get(timeout=60), Opened)
+    (pid,) = decoders.pool.pids()
+    waiting = decoders.start(clip, cancelled=lambda: True)
+    gone = decoders.start(clip, spool=closed_spool())
+    assert isinstance(ending(bulk), Finished)
+    assert isinstance(ending(waiting), JobCancelled)
+    assert isinstance(ending(gone), DecoderCrashed)
+    assert isinstance(decoders.outcome(clip), Finished)
+    assert decoders.pool.pids() == {pid}
+    decoders.pool.close()
+
+
+def test_a_caller_that_fails_takes_no_decoder_with_it(clip: Path) -> None:
+    """Whatever a record's own callbacks raise, its record fails and the next one is decoded."""
+
+    def broken() -> bool:
+        raise RuntimeError("the caller is gone")
+
+    decoders = Decoders(WhisperSettings(decoder_processes=1))
+    failed = ending(decoders.start(clip, cancelled=broken))
+    assert isinstance(failed, DecoderCrashed)
+    assert "the caller is gone" in str(failed)
+    assert isinstance(decoders.outcome(clip), Finished)
+    decoders.pool.close()
+
+
 def test_a_child_that_needs_too_much_memory_takes_nobody_with_it(tmp_path: Path) -> None:
     """The limit on a child's address space turns into a failed record, not into a machine out of memory."""
     decoders = Decoders(WhisperSettings(decoder_processes=1, decoder_memory_bytes=200 * 1024**2))
@@ -118,7 +148,6 @@ import sys, time
 from pathlib import Path
 from models.media.pool import DecoderPool, MediaJob
 from models.media.spool import FeatureSpool
-from schemas.options import Lane
 from schemas.options import Lane
 from schemas.settings import WhisperSettings
 
