@@ -12,7 +12,6 @@ from schemas.settings import S3Settings
 from schemas.topics import Topics
 from schemas.transcript import (
     AudioFacts,
-    Provenance,
     Segment,
     StageTiming,
     Transcript,
@@ -20,22 +19,13 @@ from schemas.transcript import (
     Usage,
 )
 from schemas.wire import decode
+from tests.provenance import PROVENANCE
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 TOPICS = Topics()
 WHEN = datetime(2026, 11, 22, tzinfo=UTC)
-PROVENANCE = Provenance(
-    engine="test",
-    engine_version="1",
-    model="m",
-    model_sha256="0",
-    compute_type="int8",
-    device="cpu",
-    options_digest="0",
-    kascribe_version="0",
-)
 USAGE = Usage(audio_seconds=1.0, inference_seconds=0.1, windows=1, decoded_tokens=1)
 
 

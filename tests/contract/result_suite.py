@@ -17,8 +17,9 @@ from schemas.options import ExportFormat, TranscribeOptions
 from schemas.records import Coordinates
 from schemas.results import StoredJob
 from schemas.settings import S3Settings
-from schemas.transcript import AudioFacts, Provenance, StageTiming, Transcript, TranscriptStatus, Usage
+from schemas.transcript import AudioFacts, StageTiming, Transcript, TranscriptStatus, Usage
 from tests.object_store import ObjectStore
+from tests.provenance import PROVENANCE
 
 
 class ResultSuite:
@@ -103,16 +104,6 @@ class ResultSuite:
             ResultStore(nowhere).create_job(stored_job("j1", offset=1))
 
 
-PROVENANCE = Provenance(
-    engine="e",
-    engine_version="1",
-    model="m",
-    model_sha256="0",
-    compute_type="int8",
-    device="cpu",
-    options_digest="0",
-    kascribe_version="0",
-)
 USAGE = Usage(audio_seconds=1.0, inference_seconds=0.1, windows=1, decoded_tokens=3)
 TRANSCRIPT = Transcript(
     status=TranscriptStatus.COMPLETED,

@@ -19,8 +19,9 @@ from schemas.events import AudioReference, Event, SourceObject, TranscriptEvent
 from schemas.records import Record
 from schemas.topics import Topics
 from schemas.trace import Trace
-from schemas.transcript import Provenance, StageTiming, TranscriptStatus, Usage
+from schemas.transcript import StageTiming, TranscriptStatus, Usage
 from schemas.wire import decode, encode
+from tests.provenance import PROVENANCE
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 SILENT = TranscriptEvent(
@@ -34,16 +35,7 @@ SILENT = TranscriptEvent(
     speech_duration_seconds=0.0,
     segment_count=0,
     transcript_uri="s3://audio/t.json",
-    provenance=Provenance(
-        engine="e",
-        engine_version="1",
-        model="m",
-        model_sha256="0",
-        compute_type="int8",
-        device="cpu",
-        options_digest="0",
-        kascribe_version="0",
-    ),
+    provenance=PROVENANCE,
     timing=StageTiming(),
     usage=Usage(audio_seconds=1.0, inference_seconds=0.0, windows=0, decoded_tokens=0),
 )

@@ -16,7 +16,6 @@ from schemas.options import ExportFormat, TranscribeOptions
 from schemas.results import EXPORT_EXTENSIONS
 from schemas.transcript import (
     AudioFacts,
-    Provenance,
     Segment,
     StageTiming,
     Transcript,
@@ -24,6 +23,7 @@ from schemas.transcript import (
     Usage,
     Word,
 )
+from tests.provenance import PROVENANCE
 
 ENGLISH = (
     " Kascribe reads audio from a bucket, transcribes it on a graphics card, and publishes what it heard, so that "
@@ -58,16 +58,7 @@ def transcript(*segments: Segment, options: TranscribeOptions | None = None, sec
             channel_count=1,
             sample_rate_hertz=16_000,
         ),
-        provenance=Provenance(
-            engine="e",
-            engine_version="1",
-            model="m",
-            model_sha256="0",
-            compute_type="int8",
-            device="cpu",
-            options_digest="0",
-            kascribe_version="0",
-        ),
+        provenance=PROVENANCE,
         timing=StageTiming(),
         usage=Usage(audio_seconds=seconds, inference_seconds=0, windows=1, decoded_tokens=1),
     )
