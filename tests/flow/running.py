@@ -35,8 +35,11 @@ def settings_for(
     **limits: Any,
 ) -> Settings:
     """Settings for a broker on loopback; ``limits`` are fields of RuntimeSettings."""
-    # The mock lets a second classic member in after the session timeout less a second.
-    session = {"session.timeout.ms": 2_000, "heartbeat.interval.ms": 300} if protocol == "classic" else {}
+    # The mock lets a second classic member in after the session timeout less a second, and has evicted by then who
+    # is still revoking: that must take less, or the members evict each other in turn.
+    classic = protocol == "classic"
+    session = {"session.timeout.ms": 3_000, "heartbeat.interval.ms": 300} if classic else {}
+    revocation = {"revoke_timeout_seconds": 0.5} if classic else {}
     merged = {"log_level": 0, **session, **(properties or {})}
     secret = {name: SecretStr(str(value)) for name, value in merged.items()}
     kafka = KafkaSettings.model_validate(
@@ -48,7 +51,7 @@ def settings_for(
         }
     )
     patient = {"commit_interval_seconds": 0.05, "dependency_check_seconds": 0.05, "retry_delays_seconds": (1,)}
-    return Settings(kafka=kafka, runtime=RuntimeSettings.model_validate({**patient, **limits}))
+    return Settings(kafka=kafka, runtime=RuntimeSettings.model_validate({**patient, **revocation, **limits}))
 
 
 def create_topics(broker: MockCluster, *, partitions: int = 1, delays: tuple[int, ...] = (1,)) -> None:
