@@ -1,18 +1,20 @@
 """Transcripts from 10 to 200,000 words on a server with a small context: valid, complete, cited, and how fast.
 
 Lengths are spread evenly over their logarithm, in an order of which every beginning is spread too, so that a run
-that is cut short says something about all of them. Run: ``python -m tests.benchmarks.enrich_lengths --count 40``.
+that is cut short says something about all of them. A run with ``--checkpoint`` goes on where it was cut.
+Run: ``python -m tests.benchmarks.enrich_lengths --count 40``.
 """
 
 import argparse
 import json
 import math
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import jsonschema
@@ -86,24 +88,50 @@ def _problem(enricher: Enricher, result: EnrichmentResult, segment_count: int) -
     return f"cited segments that do not exist: {missing}" if missing else None
 
 
-def measure(url: str, wanted: Iterable[int], *, side_by_side: int, limit_seconds: float) -> dict[str, object]:
-    """Runs the transcripts until all are done or the time is up; those begun are finished."""
-    deadline = time.monotonic() + limit_seconds
-    started = time.perf_counter()
+class Checkpoint:
+    """Outcomes by number, each a line of a file as soon as it is known; without a file, in memory only."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        lines = path.read_text(encoding="utf-8").splitlines() if path and path.exists() else ()
+        self.done: dict[int, Outcome] = {}
+        for line in lines:
+            kept = json.loads(line)
+            number = kept.pop("number")
+            self.done[number] = Outcome(**kept)
+
+    def add(self, number: int, outcome: Outcome) -> None:
+        """Safe between threads."""
+        with self._lock:
+            self.done[number] = outcome
+            if self._path:
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"number": number, **asdict(outcome)}) + "\n")
+
+
+def measure(
+    url: str, wanted: Iterable[int], *, checkpoint: Checkpoint, side_by_side: int, limit_seconds: float
+) -> dict[str, object]:
+    """Runs the transcripts that are not done yet until all are or the time is up; those begun are finished."""
+    started = time.monotonic()
     with (
         Enricher(VllmSettings(base_url=url, timeout_seconds=300.0)) as enricher,
         ThreadPoolExecutor(side_by_side) as threads,
     ):
 
-        def one(numbered: tuple[int, int]) -> Outcome | None:
-            return outcome_of(enricher, *numbered) if time.monotonic() < deadline else None
+        def one(number: int, words: int) -> None:
+            if time.monotonic() - started < limit_seconds:
+                checkpoint.add(number, outcome_of(enricher, number, words))
 
-        done = [outcome for outcome in threads.map(one, enumerate(wanted)) if outcome]
-    return summary(done, time.perf_counter() - started)
+        left = [(number, words) for number, words in enumerate(wanted) if number not in checkpoint.done]
+        for begun in [threads.submit(one, *each) for each in left]:
+            begun.result()
+    return summary(list(checkpoint.done.values()), time.monotonic() - started, here=len(left))
 
 
-def summary(done: list[Outcome], seconds: float) -> dict[str, object]:
-    """The figures of a run."""
+def summary(done: list[Outcome], seconds: float, *, here: int) -> dict[str, object]:
+    """The figures of all that is done; ``seconds`` is what the last run took for ``here`` of them at most."""
     problems = Counter(outcome.problem for outcome in done if outcome.problem)
     words = sum(outcome.words for outcome in done)
     return {
@@ -115,8 +143,7 @@ def summary(done: list[Outcome], seconds: float) -> dict[str, object]:
         "coverage_least": min(outcome.coverage for outcome in done),
         "citations": sum(outcome.citations for outcome in done),
         "requests": sum(outcome.requests for outcome in done),
-        "seconds": round(seconds, 1),
-        "words_per_second": round(words / seconds),
+        "last_run": {"transcripts_at_most": here, "seconds": round(seconds, 1)},
         "problems": dict(problems.most_common(10)),
     }
 
@@ -144,6 +171,7 @@ def main() -> None:
     parser.add_argument("--context-tokens", type=int, default=2_048, help="bytes, in this model (default: 2048)")
     parser.add_argument("--side-by-side", type=int, default=8, help="transcripts at once (default: 8)")
     parser.add_argument("--limit-seconds", type=float, default=math.inf, help="begin none after this time")
+    parser.add_argument("--checkpoint", type=Path, help="a file to keep outcomes in, and to go on from")
     parser.add_argument("--double", action="store_true", help="on the double instead of a real server")
     parser.add_argument("--state", type=Path, default=default_cache() / "vllm" / "bench", help="of the server")
     parser.add_argument("--keep", action="store_true", help="leave the server running")
@@ -152,6 +180,7 @@ def main() -> None:
         found = measure(
             url,
             lengths(chosen.count, chosen.most_words),
+            checkpoint=Checkpoint(chosen.checkpoint),
             side_by_side=chosen.side_by_side,
             limit_seconds=chosen.limit_seconds,
         )
