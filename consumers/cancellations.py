@@ -32,8 +32,11 @@ class Withdrawn:
         self._jobs: OrderedDict[str, datetime] = OrderedDict()
         self._lock = threading.Lock()
 
-    def includes(self, job_id: str, *, asked_at: datetime, event_id: str) -> bool:
-        """Whether this reference was withdrawn. Who asks for the same job with another one still wants it."""
+    def includes(self, job_id: str, *, asked_at: datetime, event_id: str | None) -> bool:
+        """Whether this reference was withdrawn. Who asks for the same job with another one still wants it.
+
+        Without an ``event_id`` only a cancellation of all references of the job counts.
+        """
         if event_id in self._references:
             return True
         withdrawn_at = self._jobs.get(job_id)

@@ -2,16 +2,19 @@
 
 ::
 
-    read ─▶ anything asked? ─▶ claim ─▶ found? ─▶ load transcript ─▶ ask the model ─▶ create result ─▶ events
-                  └─ no ─▶ nothing                └──────────────────────────────────────▶ ours? ──┘
+    read ─▶ anything asked? ─▶ claim ─▶ found? ─▶ wanted? ─▶ load transcript ─▶ ask the model ─▶ create ─▶ events
+                  └─ no ─▶ nothing        │          └─ no ─▶ nothing                               │
+                                          └─────────────────────────────────────────────────▶ ours? ┘
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, Protocol
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from consumers.cancellations import Withdrawn
 from consumers.in_flight import InFlight
 from consumers.progress import Surroundings, real_surroundings
 from consumers.runtime.stage import Job
@@ -86,6 +89,7 @@ class EnrichStage:
         *,
         topics: Topics,
         settings: VllmSettings,
+        withdrawn: Withdrawn | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
         """Raises ConfigurationError when the settings name a profile that there is not."""
@@ -93,6 +97,7 @@ class EnrichStage:
         self._results = results
         self._model = model
         self._topics = topics
+        self._withdrawn = withdrawn or Withdrawn()
         self._surroundings = surroundings or real_surroundings()
         self._in_flight = InFlight(clock=self._surroundings.clock)
         self._unasked = EnrichOptions(profiles=settings.profiles)
@@ -107,7 +112,8 @@ class EnrichStage:
         return (self._topics.transcripts,)
 
     def process(self, job: Job) -> Sequence[OutgoingRecord]:
-        """The enrichment of a transcript; nothing when none is asked for, or another record owns it."""
+        """The enrichment of a transcript; nothing when none is asked for, or another record owns it, or all who
+        asked have withdrawn."""
         with bound_contextvars(trace_id=job.trace.trace_id):
             event = wire.decode(job.record, TranscriptEvent)
             options = event.enrich if event.enrich is not None else self._unasked
@@ -131,12 +137,19 @@ class EnrichStage:
 
     def _process(self, job: Job, event: TranscriptEvent, options: EnrichOptions) -> Sequence[OutgoingRecord]:
         digest = identity.enrich_digest(options)
-        claim = self._in_flight.claim(f"{event.job_id}.{digest}", job.origin, cancelled=job.cancelled)
-        with claim as claimed:
-            if not claimed:
+        claim = self._in_flight.claim(
+            f"{event.job_id}.{digest}", job.origin, cancelled=job.cancelled, withdrawn=self._withdrawal_of(event)
+        )
+        with claim as holding:
+            if holding is None:
                 _log.info("duplicate_in_flight", origin=str(job.origin))
                 return ()
-            stored = self._results.find_enrichment(event.job_id, digest) or self._do(job, event, options, digest)
+            # What is finished is published whoever withdrew it: the owner alone can, and others may wait for it.
+            stored = self._results.find_enrichment(event.job_id, digest)
+            stored = stored or holding.unless_withdrawn(partial(self._do, job, event, options, holding.cancelled))
+        if stored is None:
+            _log.info("job_withdrawn", origin=str(job.origin))
+            return ()
         if stored.owner != job.origin:
             _log.info("enriched_by_another_record", origin=str(job.origin), owner=str(stored.owner))
             return ()
@@ -146,7 +159,16 @@ class EnrichStage:
             self._progress(job, event, Phase.COMPLETED, fraction=1.0),
         )
 
-    def _do(self, job: Job, event: TranscriptEvent, options: EnrichOptions, digest: str) -> StoredEnrichment:
+    def _withdrawal_of(self, event: TranscriptEvent) -> Callable[[], bool]:
+        # A transcript is younger than every reference that asked for it, should the event name none.
+        asked_at = event.reference_occurred_at or event.occurred_at
+        return partial(
+            self._withdrawn.includes, event.job_id, asked_at=asked_at, event_id=event.reference_event_id
+        )
+
+    def _do(
+        self, job: Job, event: TranscriptEvent, options: EnrichOptions, cancelled: Callable[[], bool]
+    ) -> StoredEnrichment:
         profiles = self._model.wanted(options)
         job.report(self._progress(job, event, Phase.ENRICHING))
         transcript = self._transcripts.load(event.transcript_uri)
@@ -160,7 +182,8 @@ class EnrichStage:
             tenant=event.tenant,
             attempt=job.attempt,
         )
-        made = self._model.enrich(request, cancelled=job.cancelled, on_chunk=self._reporter(job, event))
+        made = self._model.enrich(request, cancelled=cancelled, on_chunk=self._reporter(job, event))
+        digest = identity.enrich_digest(options)
         enriched = EnrichmentEvent(
             event_id=f"{event.job_id}.{digest[:16]}.enrichment",
             occurred_at=self._surroundings.now(),

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from consumers.fetch import FetchedAudio
+from consumers.in_flight import Holding
 from consumers.progress import ProgressReporter, Surroundings
 from consumers.runtime.stage import Job
 from schemas import identity
@@ -24,6 +25,7 @@ class Attempt:
     reference: AudioReference
     job_id: str
     progress: ProgressReporter
+    holding: Holding
     started: float
 
 
@@ -53,6 +55,8 @@ def transcript_event(
 ) -> TranscriptEvent:
     """The event of a finished job. A reused result cost this job nothing but the fetch."""
     reference, transcript = attempt.reference, heard.transcript
+    # Whoever else asked for the job may want its enrichment still, when this reference is withdrawn.
+    asked_alone = not attempt.holding.is_shared
     return TranscriptEvent(
         event_id=f"{attempt.job_id}.transcript",
         occurred_at=surroundings.now(),
@@ -61,6 +65,8 @@ def transcript_event(
         lane=reference.lane,
         metadata=reference.metadata,
         idempotency_key=reference.idempotency_key or "",
+        reference_event_id=reference.event_id if asked_alone else None,
+        reference_occurred_at=reference.occurred_at if asked_alone else None,
         status=transcript.status,
         source=audio.source,
         source_changed=audio.source_changed,

@@ -2,25 +2,26 @@
 
 ::
 
-    read ─▶ claim ─▶ found? ─▶ fetch ─▶ same content? ─▶ transcribe ─▶ store body, exports ─▶ create job ─▶ events
-                        └───────────────────────────────────────────────────────────────────────▶ ours? ──┘
+    read ─▶ claim ─▶ found? ─▶ wanted? ─▶ fetch ─▶ same content? ─▶ transcribe ─▶ store body ─▶ create ─▶ events
+                        │         └─ no ─▶ nothing                                                 │
+                        └────────────────────────────────────────────────────────────────▶ ours? ──┘
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
 from consumers.cancellations import Withdrawn
 from consumers.fetch import FetchedAudio, ObjectFetcher, ObjectState
-from consumers.in_flight import InFlight
+from consumers.in_flight import Holding, InFlight
 from consumers.intake import Intake
 from consumers.outcome import STAGE_NAME, Attempt, Heard, ended_event, job_id_of, transcript_event
 from consumers.progress import ProgressReporter, Surroundings, real_surroundings
 from consumers.runtime.stage import Job, Weight
 from consumers.seams import Results, SpeechToText
 from schemas import identity, wire
-from schemas.errors import JobCancelled
 from schemas.events import AudioReference, Failure, Phase
 from schemas.exports import EXPORTERS
 from schemas.options import ExportFormat
@@ -70,9 +71,8 @@ class TranscribeStage:
             if work.reference is None:
                 _log.debug("nothing_to_transcribe", origin=str(job.origin), forwarded=len(work.forwarded))
                 return work.forwarded
-            attempt = self._attempt(job, work.reference)
-            with bound_contextvars(job_id=attempt.job_id):
-                return self._unless_withdrawn(attempt, work.state)
+            with bound_contextvars(job_id=job_id_of(work.reference)):
+                return self._process(job, work.reference, work.state)
 
     def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
         """The FAILED event beside a dead letter, with the job's identity as far as the record tells it."""
@@ -83,32 +83,28 @@ class TranscribeStage:
         """Whether the bucket answers, or the scratch disk has room."""
         return self._fetcher.is_up(dependency)
 
-    def _unless_withdrawn(self, attempt: Attempt, state: ObjectState | None) -> Sequence[OutgoingRecord]:
-        """What was withdrawn completes without output; what its partition lost stays cancelled."""
-        try:
-            return self._process(attempt, state)
-        except JobCancelled:
-            if attempt.job.cancelled():
-                raise
-            _log.info("job_withdrawn")
-            return ()
-
-    def _process(self, attempt: Attempt, state: ObjectState | None) -> Sequence[OutgoingRecord]:
-        job = attempt.job
-        if self._is_withdrawn(attempt):
-            raise JobCancelled("withdrawn before it began")
-        with self._in_flight.claim(attempt.job_id, job.origin, cancelled=job.cancelled) as claimed:
-            if not claimed:
+    def _process(self, job: Job, reference: AudioReference, state: ObjectState | None) -> Sequence[OutgoingRecord]:
+        job_id = job_id_of(reference)
+        withdrawn = partial(
+            self._withdrawn.includes, job_id, asked_at=reference.occurred_at, event_id=reference.event_id
+        )
+        with self._in_flight.claim(job_id, job.origin, cancelled=job.cancelled, withdrawn=withdrawn) as holding:
+            if holding is None:
                 _log.info("duplicate_in_flight", origin=str(job.origin))
                 return ()
-            stored = self._results.find_job(attempt.job_id) or self._do(attempt, state)
+            attempt = self._attempt(job, reference, holding)
+            # What is finished is published whoever withdrew it: the owner alone can, and others may wait for it.
+            stored = self._results.find_job(job_id) or holding.unless_withdrawn(partial(self._do, attempt, state))
+        if stored is None:
+            _log.info("job_withdrawn", origin=str(job.origin))
+            return ()
         if stored.owner != job.origin:
             _log.info("job_done_by_another_record", origin=str(job.origin), owner=str(stored.owner))
             return ()
         _log.info("job_completed", reused=stored.event.reused, transcript_uri=stored.event.transcript_uri)
         return (
-            wire.encode(stored.event, topic=self._topics.transcripts, key=attempt.job_id, trace=job.trace),
-            self._ended(job, attempt.reference, Phase.COMPLETED, None),
+            wire.encode(stored.event, topic=self._topics.transcripts, key=job_id, trace=job.trace),
+            self._ended(job, reference, Phase.COMPLETED, None),
         )
 
     def _do(self, attempt: Attempt, state: ObjectState | None) -> StoredJob:
@@ -118,7 +114,7 @@ class TranscribeStage:
         state = state or self._fetcher.look_up(reference.uri, version_id=reference.version_id, etag=reference.etag)
         job.weigh(Weight(object_size_bytes=state.object_size_bytes))
         attempt.progress.enter(Phase.FETCHING)
-        with self._fetcher.fetched(state, cancelled=self._cancelled(attempt)) as audio:
+        with self._fetcher.fetched(state, cancelled=attempt.holding.cancelled) as audio:
             fetch_seconds = self._surroundings.clock() - attempt.started
             heard = self._hear(attempt, audio, fetch_seconds)
         exports = self._export(attempt, heard.transcript)
@@ -154,21 +150,12 @@ class TranscribeStage:
             audio.path,
             attempt.reference.options,
             on_progress=progress.heard,
-            cancelled=self._cancelled(attempt),
+            cancelled=attempt.holding.cancelled,
             lane=attempt.reference.lane,
             on_audio=weigh,
         )
         progress.flush()
         return transcript
-
-    def _cancelled(self, attempt: Attempt) -> Callable[[], bool]:
-        return lambda: attempt.job.cancelled() or self._is_withdrawn(attempt)
-
-    def _is_withdrawn(self, attempt: Attempt) -> bool:
-        reference = attempt.reference
-        return self._withdrawn.includes(
-            attempt.job_id, asked_at=reference.occurred_at, event_id=reference.event_id
-        )
 
     def _export(self, attempt: Attempt, transcript: Transcript) -> dict[ExportFormat, str]:
         uris = {}
@@ -180,12 +167,12 @@ class TranscribeStage:
             )
         return uris
 
-    def _attempt(self, job: Job, reference: AudioReference) -> Attempt:
+    def _attempt(self, job: Job, reference: AudioReference, holding: Holding) -> Attempt:
         job_id = job_id_of(reference)
         progress = ProgressReporter(
             job, reference, job_id, topic=self._topics.progress, surroundings=self._surroundings
         )
-        return Attempt(job, reference, job_id, progress, self._surroundings.clock())
+        return Attempt(job, reference, job_id, progress, holding, self._surroundings.clock())
 
     def _ended(self, job: Job, reference: AudioReference, phase: Phase, failure: Failure | None) -> OutgoingRecord:
         event = ended_event(reference, phase, failure, now=self._surroundings.now())

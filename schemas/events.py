@@ -89,6 +89,11 @@ class TranscriptEvent(JobEvent):
     ce_type = "kascribe.audio.transcript.v1"
 
     idempotency_key: str
+    reference_event_id: str | None = Field(
+        default=None,
+        description="The reference whose withdrawal ends the enrichment; None when several asked for the job.",
+    )
+    reference_occurred_at: datetime | None = Field(default=None, description="When that reference was made.")
     status: TranscriptStatus
     source: SourceObject
     source_changed: bool = Field(

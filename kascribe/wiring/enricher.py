@@ -2,7 +2,7 @@
 
 from consumers.enrich import EnrichStage
 from consumers.transcript_source import StoredTranscripts
-from kascribe.wiring.consumer import Health, run_stage, served
+from kascribe.wiring.consumer import Health, listening_for_cancellations, run_stage, served
 from models.vllm.enricher import Enricher
 from producers.map_results import EnrichmentResults
 from schemas.settings import Settings
@@ -13,12 +13,17 @@ def run_enricher(settings: Settings) -> None:
     """The production role: blocks until SIGTERM. Raises ConfigurationError when no server is named."""
     health = Health()
     results = EnrichmentResults(settings.s3)
-    with served(health, settings), Enricher(settings.vllm, cache=results) as model:
+    with (
+        served(health, settings),
+        Enricher(settings.vllm, cache=results) as model,
+        listening_for_cancellations(settings) as withdrawn,
+    ):
         stage = EnrichStage(
             StoredTranscripts(settings.s3),
             results,
             model,
             topics=Topics(settings.kafka.topic_prefix),
             settings=settings.vllm,
+            withdrawn=withdrawn,
         )
         run_stage(stage, settings, health)

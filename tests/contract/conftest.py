@@ -1,10 +1,11 @@
-"""The object store that contract tests share."""
+"""What contract tests share: the object store, and the enricher on its bench."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from schemas.settings import S3Settings
+from tests.contract.enrich_bench import Bench, BenchMaker, bench_maker
 from tests.object_store import ObjectStore, running_object_store
 from tests.wav_listener import wav_bytes
 
@@ -22,3 +23,16 @@ def settings(moto_store: ObjectStore) -> S3Settings:
     made = moto_store.settings()
     moto_store.put(made, "call.wav", wav_bytes(3), content_type="audio/wav")
     return made
+
+
+@pytest.fixture
+def benches(moto_store: ObjectStore) -> Iterator[BenchMaker]:
+    """Makes benches; what they open is closed at the end."""
+    with bench_maker(moto_store) as make:
+        yield make
+
+
+@pytest.fixture
+def bench(benches: BenchMaker) -> Bench:
+    """A bench with no profiles by default."""
+    return benches()

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote_plus
 
+from consumers.cancellations import Withdrawn
 from consumers.fetch import ObjectFetcher
 from consumers.runtime.stage import Job, Weight
 from consumers.transcribe import TranscribeStage
@@ -55,11 +56,12 @@ class Runtime:
         return [decoded(record, ProgressEvent) for record in self.reported]
 
 
-def stage_on(settings: S3Settings, engine: WavListener) -> TranscribeStage:
+def stage_on(settings: S3Settings, engine: WavListener, *, withdrawn: Withdrawn | None = None) -> TranscribeStage:
     """The stage with real fetch and real results; one endpoint's stages share a client, which is slow to make."""
     client = _client(settings.model_copy(update={"bucket": "any", "object_limit_bytes": 1}))
     fetcher = ObjectFetcher(settings, client=client)
-    return TranscribeStage(fetcher, ResultStore(settings, client=client), engine, topics=TOPICS, settings=settings)
+    results = ResultStore(settings, client=client)
+    return TranscribeStage(fetcher, results, engine, topics=TOPICS, settings=settings, withdrawn=withdrawn)
 
 
 @cache

@@ -2,19 +2,10 @@
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 
 import pytest
 
-from consumers.enrich import EnrichStage
-from consumers.progress import Surroundings
-from consumers.transcript_source import StoredTranscripts
-from models.vllm.enricher import Enricher
-from producers.map_results import EnrichmentResults
 from schemas.errors import (
     ConfigurationError,
     DependencyDown,
@@ -27,80 +18,14 @@ from schemas.errors import (
 )
 from schemas.events import EnrichmentStatus, Failure, Phase, ProgressEvent
 from schemas.options import EnrichOptions
-from schemas.records import OutgoingRecord, Record
-from schemas.settings import S3Settings, VllmSettings
-from schemas.transcript import Segment
-from tests.contract.enrich_jobs import TOPICS, enrichment_in, put_transcript, transcript_of, transcript_record
-from tests.contract.stage_jobs import TRACE, Runtime, decoded
+from schemas.records import Record
+from tests.contract.enrich_bench import Bench, BenchMaker
+from tests.contract.enrich_jobs import TOPICS, enrichment_in, transcript_record
+from tests.contract.stage_jobs import TRACE, decoded
 from tests.contract.transcripts import spoken
-from tests.contract.vllm_double import Fault, VllmDouble, running
-from tests.object_store import ObjectStore
+from tests.contract.vllm_double import Fault
 
 SUMMARY = EnrichOptions(profiles=("summary",))
-
-
-async def no_pause(_: float) -> None:
-    """Retries do not wait here."""
-
-
-@dataclass
-class Bench:
-    """One stage, what is around it, and what it was told."""
-
-    store: ObjectStore
-    settings: S3Settings
-    double: VllmDouble
-    stage: EnrichStage
-    runtime: Runtime = field(default_factory=Runtime)
-
-    def transcript(self, segments: Sequence[Segment], name: str = "t") -> str:
-        """Stores a transcript; its URI."""
-        return put_transcript(self.store.client, self.settings, transcript_of(segments), name=name)
-
-    def process(self, record: Record) -> Sequence[OutgoingRecord]:
-        """One attempt."""
-        return self.stage.process(self.runtime.job(record))
-
-
-BenchMaker = Callable[..., Bench]
-
-
-@pytest.fixture
-def benches(moto_store: ObjectStore) -> Iterator[BenchMaker]:
-    """Makes benches; what they open is closed at the end."""
-    opened: list[Enricher] = []
-    with running(VllmDouble(context_tokens=4_096)) as double:
-
-        def make(settings: S3Settings | None = None, **vllm: object) -> Bench:
-            s3 = settings or moto_store.settings()
-            results = EnrichmentResults(s3, client=moto_store.client)
-            configured = VllmSettings.model_validate({"base_url": double.base_url, "timeout_seconds": 5.0, **vllm})
-            enricher = Enricher(configured, cache=results, sleep=no_pause)
-            opened.append(enricher)
-            numbers = count()
-            stage = EnrichStage(
-                StoredTranscripts(s3, client=moto_store.client),
-                results,
-                enricher,
-                topics=TOPICS,
-                settings=configured,
-                surroundings=Surroundings(
-                    clock=lambda: float(next(numbers)),
-                    now=lambda: datetime(2026, 11, 22, tzinfo=UTC),
-                    new_id=lambda: str(next(numbers)),
-                ),
-            )
-            return Bench(moto_store, s3, double, stage)
-
-        yield make
-        for enricher in opened:
-            enricher.close()
-
-
-@pytest.fixture
-def bench(benches: BenchMaker) -> Bench:
-    """A bench with no profiles by default."""
-    return benches()
 
 
 def test_a_transcript_becomes_an_enrichment_event(bench: Bench) -> None:

@@ -1,0 +1,159 @@
+"""Jobs that nobody wants any more: what both stages leave undone, and what they do all the same."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from consumers.cancellations import Withdrawn
+from schemas.errors import JobCancelled
+from schemas.events import CancellationEvent
+from schemas.identity import job_id
+from schemas.options import EnrichOptions
+from schemas.records import OutgoingRecord, Record
+from schemas.settings import S3Settings
+from tests.contract.enrich_bench import Bench, BenchMaker
+from tests.contract.enrich_jobs import TOPICS, WHEN, enrichment_in, transcript_record
+from tests.contract.stage_jobs import Runtime, reference_record, stage_on, transcripts, uri
+from tests.contract.transcripts import spoken
+from tests.contract.vllm_double import Fault
+from tests.waiting import eventually
+from tests.wav_listener import WavListener
+
+SUMMARY = EnrichOptions(profiles=("summary",))
+JOB = job_id("call")
+
+
+def withdraw(withdrawn: Withdrawn, *references: str, at: datetime = WHEN) -> None:
+    """What the gateway says when its clients have gone."""
+    event = CancellationEvent(event_id="c", occurred_at=at, job_id=JOB, reference_event_ids=references)
+    withdrawn.take(Record(TOPICS.cancellations, 0, 0, JOB.encode(), event.model_dump_json().encode()))
+
+
+@pytest.fixture
+def patient(benches: BenchMaker) -> Bench:
+    """An enricher that would wait for the language model longer than any test does."""
+    return benches(timeout_seconds=300.0)
+
+
+def asked(bench: Bench, reference: str | None, *, offset: int = 0) -> Record:
+    """A transcript that a reference asked for."""
+    when = WHEN if reference else None
+    return transcript_record(
+        bench.transcript(spoken(40)),
+        offset=offset,
+        enrich=SUMMARY,
+        reference_event_id=reference,
+        reference_occurred_at=when,
+    )
+
+
+def begin(threads: ThreadPoolExecutor, bench: Bench, record: Record) -> Future[Sequence[OutgoingRecord]]:
+    """An attempt in a thread, once its question is with the language model."""
+    running = threads.submit(bench.process, record)
+    eventually(lambda: bench.double.in_flight == 1, timeout_seconds=10, what="the question")
+    return running
+
+
+def test_an_enrichment_withdrawn_before_it_begins_costs_nothing(bench: Bench) -> None:
+    """No request, no progress, no object: it completes without output."""
+    record = asked(bench, "a")
+    before = bench.store.keys(bench.settings.bucket)
+    withdraw(bench.withdrawn, "a")
+    assert bench.process(record) == ()
+    assert bench.double.requests == []
+    assert bench.runtime.reported == []
+    assert bench.store.keys(bench.settings.bucket) == before
+
+
+def test_an_enrichment_withdrawn_while_it_runs_closes_its_request(patient: Bench) -> None:
+    """The server sees the connection close; nothing is stored, and who asks later begins anew."""
+    patient.double.always = Fault.HANG
+    with ThreadPoolExecutor(1) as threads:
+        running = begin(threads, patient, asked(patient, "a"))
+        withdraw(patient.withdrawn, "a")
+        assert running.result(timeout=10) == ()
+    eventually(lambda: patient.double.hung_up == 1, timeout_seconds=10, what="the closed connection")
+    patient.double.always = Fault.NONE
+    assert enrichment_in(patient.process(asked(patient, "b", offset=1))).results
+
+
+def test_what_another_reference_still_wants_goes_on(patient: Bench) -> None:
+    """A second wish for the same enrichment joins the first, and survives its withdrawal."""
+    patient.double.gate = threading.Event()
+    with ThreadPoolExecutor(1) as threads:
+        running = begin(threads, patient, asked(patient, "a"))
+        assert patient.process(asked(patient, "b", offset=1)) == ()
+        withdraw(patient.withdrawn, "a")
+        patient.double.gate.set()
+        assert enrichment_in(running.result(timeout=10)).results
+    assert len(patient.double.asked) == 1
+
+
+def test_what_all_have_withdrawn_ends(patient: Bench) -> None:
+    """When the last of those who asked has gone as well."""
+    patient.double.always = Fault.HANG
+    with ThreadPoolExecutor(1) as threads:
+        running = begin(threads, patient, asked(patient, "a"))
+        assert patient.process(asked(patient, "b", offset=1)) == ()
+        withdraw(patient.withdrawn, "a")
+        assert not running.done()
+        withdraw(patient.withdrawn, "b")
+        assert running.result(timeout=10) == ()
+
+
+def test_an_enrichment_that_is_finished_is_published_although_it_was_withdrawn(bench: Bench) -> None:
+    """Its record alone may publish it, and others may have asked for it."""
+    record = asked(bench, "a")
+    first = enrichment_in(bench.process(record))
+    withdraw(bench.withdrawn, "a")
+    assert enrichment_in(bench.process(record)) == first
+
+
+def test_a_transcript_that_names_no_reference_ends_with_all_of_its_job(bench: Bench) -> None:
+    """Of an older release, or asked for by several: one reference's withdrawal is not its own."""
+    withdraw(bench.withdrawn, "a")
+    assert bench.process(asked(bench, None))
+    withdraw(bench.withdrawn, at=WHEN + timedelta(seconds=1))
+    assert bench.process(transcript_record(bench.transcript(spoken(9)), enrich=SUMMARY, offset=1)) == ()
+
+
+def test_a_withdrawn_enrichment_whose_partition_is_gone_stays_with_the_next_holder(patient: Bench) -> None:
+    """Cancelled, not complete: the record is somebody else's now."""
+    patient.double.always = Fault.HANG
+    with ThreadPoolExecutor(1) as threads:
+        running = begin(threads, patient, asked(patient, "a"))
+        patient.runtime.cancelled = True
+        withdraw(patient.withdrawn, "a")
+        with pytest.raises(JobCancelled):
+            running.result(timeout=10)
+
+
+def test_a_transcript_names_the_one_reference_that_asked_for_it(settings: S3Settings) -> None:
+    """So that the enricher knows whose withdrawal ends it."""
+    when = datetime(2026, 11, 22, tzinfo=UTC)
+    record = reference_record(uri(settings), idempotency_key="call", event_id="a", occurred_at=when)
+    (event,) = transcripts(stage_on(settings, WavListener()).process(Runtime().job(record)))
+    assert (event.reference_event_id, event.reference_occurred_at) == ("a", when)
+
+
+def test_a_job_that_two_references_asked_for_survives_one_of_them(settings: S3Settings) -> None:
+    """Its transcript names neither of them: the other wants its enrichment as well."""
+    engine, withdrawn = WavListener(), Withdrawn()
+    stage = stage_on(settings, engine, withdrawn=withdrawn)
+    first, second = (
+        reference_record(uri(settings), idempotency_key="call", event_id=name, offset=offset)
+        for offset, name in enumerate("ab")
+    )
+    engine.gate.clear()
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(stage.process, Runtime().job(first))
+        eventually(lambda: engine.running == 1, timeout_seconds=10)
+        assert stage.process(Runtime().job(second)) == ()
+        withdraw(withdrawn, "a")
+        engine.gate.set()
+        (event,) = transcripts(running.result(timeout=10))
+    assert (event.reference_event_id, event.reference_occurred_at) == (None, None)
+    assert engine.heard == 1
