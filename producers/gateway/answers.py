@@ -50,12 +50,17 @@ class Stopping(Exception):
 
 @dataclass(eq=False, slots=True)
 class Waiting:
-    """What one request waits for. ``withdrawn`` is set while another's cancellation may have stopped the job."""
+    """What one request waits for. ``withdrawn`` is set when another's cancellation may have stopped the job."""
 
     job_id: str
     transcript: asyncio.Future[TranscriptEvent]
     enrichment: asyncio.Future[EnrichmentEvent]
     withdrawn: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_transcribed(self) -> bool:
+        """Whether the transcript has come. A wait that was given up has none."""
+        return self.transcript.done() and not self.transcript.cancelled() and self.transcript.exception() is None
 
 
 @dataclass(slots=True)
@@ -93,6 +98,10 @@ class Answers:
             yield waiting
         finally:
             self._leave(waiting)
+
+    def is_ours(self, waiting: Waiting, reference_event_id: str | None) -> bool:
+        """Whether this replica published a reference, for those who wait for the job now."""
+        return reference_event_id in self._rooms[waiting.job_id].references
 
     def publishing(self, waiting: Waiting, reference_event_id: str) -> None:
         """Takes note of a reference that is about to be published for a job that is waited for."""
@@ -165,8 +174,6 @@ def _tell(waiting: Waiting, event: JobEvent | CancellationEvent) -> None:
             _give(waiting.enrichment, event)
         case CancellationEvent():
             waiting.withdrawn.set()
-        case ProgressEvent(phase=Phase.ACCEPTED):
-            waiting.withdrawn.clear()
         case ProgressEvent(phase=Phase.FAILED, failure=Failure() as failure):
             # A transcript that is there stays there: the enricher's failure is the enrichment's alone.
             of_enricher = event.stage == ENRICHER

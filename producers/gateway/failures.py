@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from producers.gateway.answers import Crowded, JobFailed, Stopping
-from producers.gateway.jobs import KeyReused
+from producers.gateway.jobs import KeyReused, TooLate
 from schemas.errors import JobError, Reason
 
 STATUS_BY_REASON: Final[Mapping[Reason, HTTPStatus]] = {
@@ -49,11 +49,6 @@ _SENTENCES: Final[Mapping[type[Exception], tuple[HTTPStatus, str, str]]] = {
         "idempotency_key_reused",
         "the Idempotency-Key names a job that asked for something else; use another key",
     ),
-    TimeoutError: (
-        HTTPStatus.GATEWAY_TIMEOUT,
-        "answer_timeout",
-        "no answer within KASCRIBE_GATEWAY_ANSWER_TIMEOUT_SECONDS; with an Idempotency-Key you can ask again",
-    ),
 }
 
 
@@ -76,6 +71,7 @@ def add_failure_handlers(app: FastAPI) -> None:
     """Every way in which a request can fail gets the one body."""
     for kind in (
         *_SENTENCES,
+        TooLate,
         RequestRefused,
         JobFailed,
         JobError,
@@ -87,12 +83,16 @@ def add_failure_handlers(app: FastAPI) -> None:
 
 
 async def refusal(_request: Request, error: Exception) -> JSONResponse:
-    """The exception handler: ``{"success": false, "error": {"reason": …, "message": …}}``."""
+    """The exception handler: ``{"success": false, "error": {"reason": …, "message": …}}``.
+
+    An answer that is late has the job's ``job_id`` and ``idempotency_key`` beside it.
+    """
     refused = _as_refused(error)
     headers = dict(getattr(error, "headers", None) or {})
     if refused.status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    body = {"success": False, "error": {"reason": refused.reason, "message": refused.message}}
+    late = {"job_id": error.job_id, "idempotency_key": error.idempotency_key} if isinstance(error, TooLate) else {}
+    body = {"success": False, **late, "error": {"reason": refused.reason, "message": refused.message}}
     return JSONResponse(body, status_code=refused.status, headers=headers)
 
 
@@ -104,6 +104,8 @@ def _as_refused(error: Exception) -> RequestRefused:
             return RequestRefused.because(error.failure.reason, error.failure.message)
         case JobError():
             return RequestRefused.because(error.reason, error.message)
+        case TooLate():
+            return RequestRefused(HTTPStatus.GATEWAY_TIMEOUT, error.reason, error.message)
         case HTTPException():
             return _of_http(error)
         case RequestValidationError():

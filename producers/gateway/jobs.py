@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import BinaryIO, Final, TypeVar
+from typing import BinaryIO, ClassVar, Final, TypeVar
 
 import structlog
 
@@ -40,6 +40,30 @@ _log: Final = structlog.get_logger(__name__)
 
 class KeyReused(Exception):
     """The idempotency key names a job of another tenant, or one that asked the enricher for something else."""
+
+
+class TooLate(Exception):
+    """The answer did not come in time."""
+
+    reason: ClassVar[str]
+
+    def __init__(self, asked: "Asked", message: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.job_id = asked.job_id
+        self.idempotency_key = asked.idempotency_key
+
+
+class TranscriptLate(TooLate):
+    """There is no transcript yet."""
+
+    reason = "answer_timeout"
+
+
+class EnrichmentLate(TooLate):
+    """The transcript is there; its enrichment goes on."""
+
+    reason = "enrichment_timeout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +112,16 @@ class Jobs:
     async def answer(self, asked: Asked, source: BinaryIO) -> Answer:
         """The job's answer; ``source`` is closed once it is stored. Whoever cancels the call withdraws the job.
 
-        Raises JobFailed, KeyReused, Crowded, Stopping, TimeoutError, and DependencyDown when the object store or
-        the broker does not answer.
+        Raises JobFailed, KeyReused, Crowded, Stopping, TranscriptLate, EnrichmentLate, and DependencyDown when the
+        object store or the broker does not answer.
         """
         with self.answers.expected(asked.job_id) as waiting:
             try:
                 async with asyncio.timeout(self.answer_timeout_seconds):
                     return await self._answer(asked, source, waiting)
-            except (TimeoutError, Stopping):
+            except TimeoutError as late:
+                raise await self._late(asked, waiting) from late
+            except Stopping:
                 # Who can name the job may ask for it again, so for them it goes on.
                 if not asked.repeatable:
                     await self._withdraw(asked, waiting)
@@ -111,8 +137,6 @@ class Jobs:
         if not waiting.transcript.done():
             upload = await self._uploaded(asked, source)
             await self._publish(asked, upload, waiting)
-        elif asked.enrich and not waiting.enrichment.done():
-            await self._ask_enricher_again(asked, waiting.transcript.result())
         looking = asyncio.create_task(self._look_again(asked, upload, waiting))
         try:
             return await self._awaited(asked, waiting)
@@ -124,6 +148,8 @@ class Jobs:
         _refuse_another(asked, transcript)
         enrichment = None
         if asked.enrich:
+            if not waiting.enrichment.done() and not self.answers.is_ours(waiting, transcript.reference_event_id):
+                await self._ask_enricher(asked, transcript, waiting)
             enrichment = await self._call(self.stored.whole, await waiting.enrichment, asked.enrich)
         text = transcript.text
         if text is None:
@@ -148,12 +174,13 @@ class Jobs:
             with suppress(TimeoutError):
                 await asyncio.wait_for(waiting.withdrawn.wait(), pause_seconds)
             if waiting.withdrawn.is_set():
-                # A withdrawn attempt takes a moment to leave; until then ours would pass for its duplicate.
+                # Several may leave at once; and a broker that does not answer is not asked without a pause.
                 await asyncio.sleep(pause_seconds)
             try:
                 await self._recall(asked, waiting)
                 if waiting.withdrawn.is_set() and upload and not waiting.transcript.done():
                     await self._publish(asked, upload, waiting)
+                    waiting.withdrawn.clear()
             except JobError as error:
                 _log.warning("answer_not_looked_up", job_id=asked.job_id, why=error.message)
             pause_seconds = min(2 * pause_seconds, LONGEST_LOOK_SECONDS)
@@ -183,12 +210,34 @@ class Jobs:
         record = encode(reference, topic=self.topics.references, key=asked.job_id, trace=asked.trace)
         await self._call(self.publisher.publish, [record])
 
-    async def _ask_enricher_again(self, asked: Asked, transcript: TranscriptEvent) -> None:
-        # The job is done and its enrichment is not: it failed before, or is under way. The same event again,
-        # with the same id, starts the one and changes nothing for the other.
-        _refuse_another(asked, transcript)
-        record = encode(transcript, topic=self.topics.transcripts, key=asked.job_id, trace=asked.trace)
+    async def _ask_enricher(self, asked: Asked, transcript: TranscriptEvent, waiting: Waiting) -> None:
+        # The enrichment failed before, or rests on the reference of somebody who may withdraw it. The same event
+        # again with a reference of ours starts it, or joins what is under way; it changes nothing else.
+        reference_event_id = self.new_id()
+        ours = {"reference_event_id": reference_event_id, "reference_occurred_at": self.now()}
+        self.answers.publishing(waiting, reference_event_id)
+        again = transcript.model_copy(update=ours)
+        record = encode(again, topic=self.topics.transcripts, key=asked.job_id, trace=asked.trace)
         await self._call(self.publisher.publish, [record])
+
+    async def _late(self, asked: Asked, waiting: Waiting) -> TooLate:
+        """What to say when the time is up. A job without transcript is withdrawn unless its caller has its key."""
+        seconds = f"{self.answer_timeout_seconds:g} s (KASCRIBE_GATEWAY_ANSWER_TIMEOUT_SECONDS)"
+        again = f"the same request with Idempotency-Key {asked.idempotency_key} gets the answer once it is there"
+        if asked.enrich and waiting.is_transcribed:
+            return EnrichmentLate(
+                asked,
+                f"the transcript is ready and the language model has not answered within {seconds}; "
+                f"job {asked.job_id} goes on: {again}, and POST /transcribe with that key gets the text now",
+            )
+        if asked.repeatable:
+            return TranscriptLate(asked, f"no transcript within {seconds}; job {asked.job_id} goes on: {again}")
+        await self._withdraw(asked, waiting)
+        return TranscriptLate(
+            asked,
+            f"no transcript within {seconds}; job {asked.job_id} was withdrawn. With an Idempotency-Key of yours "
+            "it would go on, and the same request could fetch its answer",
+        )
 
     async def _withdraw(self, asked: Asked, waiting: Waiting) -> None:
         references = self.answers.to_withdraw(waiting)

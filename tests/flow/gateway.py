@@ -10,11 +10,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from consumers.cancellations import CancellationListener, Withdrawn
+from consumers.cancellations import Withdrawn
 from consumers.enrich import EnrichStage
 from consumers.fetch import ObjectFetcher
 from consumers.transcribe import TranscribeStage
 from consumers.transcript_source import StoredTranscripts
+from kascribe.wiring.consumer import listening_for_cancellations
 from kascribe.wiring.gateway import GatewayServer
 from models.vllm.enricher import Enricher
 from producers.map_results import EnrichmentResults
@@ -22,7 +23,7 @@ from producers.results import ResultStore
 from producers.topics import ensure_topics
 from schemas.settings import GatewaySettings, S3Settings, Settings, VllmSettings
 from schemas.topics import Topics, dead_letter_topic, retry_topic
-from tests.flow.running import running, settings_for
+from tests.flow.running import Running, running, settings_for
 from tests.waiting import eventually
 from tests.wav_listener import WavListener
 
@@ -149,6 +150,7 @@ class House:
     settings: Settings
     client: "S3Client"
     engine: WavListener = field(default_factory=WavListener)
+    _enricher: Running | None = None
     _opened: ExitStack = field(default_factory=ExitStack)
 
     def gateway(self, *, settings: Settings | None = None, **changed: object) -> Gateway:
@@ -157,43 +159,53 @@ class House:
         front = given.gateway.model_copy(update={"port": 0, **changed})
         return self._opened.enter_context(Gateway(given.model_copy(update={"gateway": front})))
 
-    def transcribe(self) -> Withdrawn:
+    def transcribe(self) -> None:
         """Starts the transcriber."""
         s3 = self.settings.s3
         fetcher = ObjectFetcher(s3, client=self.client)
         self._opened.callback(fetcher.close)
-        withdrawn = Withdrawn()
-        listener = CancellationListener(self.settings.kafka, withdrawn)
-        listener.start()
-        self._opened.callback(listener.stop)
         stage = TranscribeStage(
             fetcher,
             ResultStore(s3, client=self.client),
             self.engine,
             topics=TOPICS,
             settings=s3,
-            withdrawn=withdrawn,
+            withdrawn=self._listening(),
         )
         started = self._opened.enter_context(running(stage, self.settings))
         started.wait_until_joined(partitions=2 * 2 * PARTITIONS)
-        return withdrawn
 
     def enrich(self, base_url: str) -> None:
-        """Starts the enricher before a language model server."""
+        """Starts the enricher before a language model server, for whose answers it waits longer than any test."""
         s3 = self.settings.s3
-        vllm = VllmSettings(base_url=base_url, timeout_seconds=5.0, attempts=1)
+        vllm = VllmSettings(base_url=base_url, timeout_seconds=300.0, attempts=1)
         results = EnrichmentResults(s3, client=self.client)
         model = self._opened.enter_context(Enricher(vllm, cache=results))
         stage = EnrichStage(
-            StoredTranscripts(s3, client=self.client), results, model, topics=TOPICS, settings=vllm
+            StoredTranscripts(s3, client=self.client),
+            results,
+            model,
+            topics=TOPICS,
+            settings=vllm,
+            withdrawn=self._listening(),
         )
-        started = self._opened.enter_context(running(stage, self.settings))
-        started.wait_until_joined(partitions=2 * PARTITIONS)
+        self._enricher = self._opened.enter_context(running(stage, self.settings))
+        self._enricher.wait_until_joined(partitions=2 * PARTITIONS)
+
+    @property
+    def transcripts_settled(self) -> float:
+        """Records of transcripts that the enricher has completed."""
+        assert self._enricher is not None
+        name = "kascribe_records_settled_total"
+        return self._enricher.sample(name, topic=TOPICS.transcripts, outcome="completed")
 
     def close(self) -> None:
         """Ends what was started, the last first."""
         self.engine.gate.set()
         self._opened.close()
+
+    def _listening(self) -> Withdrawn:
+        return self._opened.enter_context(listening_for_cancellations(self.settings))
 
 
 @contextmanager

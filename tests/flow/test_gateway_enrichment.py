@@ -1,17 +1,22 @@
 """POST /transcribe-and-process with both real stages behind it, before a double of the language model server."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from producers.gateway.stored import StoredAnswers
 from producers.map_results import EnrichmentResults
 from producers.results import ResultStore
+from schemas.identity import job_id
 from schemas.options import EnrichOptions
 from tests.contract.vllm_double import Fault, VllmDouble, running
-from tests.flow.gateway import House, opened_house
+from tests.flow.gateway import TOPICS, House, opened_house
 from tests.flow.mock_cluster import MockCluster
+from tests.flow.reading import records_on
 from tests.object_store import ObjectStore, running_object_store
+from tests.waiting import eventually
 from tests.wav_listener import wav_bytes
 
 PATH = "/transcribe-and-process"
@@ -42,6 +47,14 @@ def house(broker: MockCluster, store: ObjectStore, double: VllmDouble) -> Iterat
         yield opened
 
 
+def stored_in(house: House) -> StoredAnswers:
+    """What is finished."""
+    return StoredAnswers(
+        ResultStore(house.settings.s3, client=house.client),
+        EnrichmentResults(house.settings.s3, client=house.client),
+    )
+
+
 def test_a_file_and_an_instruction_give_processed_text(house: House) -> None:
     """The promised line, and profiles beside the instruction when they are asked for."""
     answer = house.gateway().post(PATH, wav_bytes(2), instruction=INSTRUCTION, profiles="title", language="ko")
@@ -51,10 +64,7 @@ def test_a_file_and_an_instruction_give_processed_text(house: House) -> None:
     assert answer.body["processed_text"] == "plain words about what was said"
     assert answer.body["profiles"].keys() == {"title"}
     assert answer.body["job_id"]
-    stored = StoredAnswers(
-        ResultStore(house.settings.s3, client=house.client),
-        EnrichmentResults(house.settings.s3, client=house.client),
-    )
+    stored = stored_in(house)
     asked = EnrichOptions(profiles=("title",), instruction=INSTRUCTION)
     whole = stored.enrichment(answer.body["job_id"], asked)
     assert whole is not None
@@ -86,3 +96,57 @@ def test_a_key_whose_job_asked_for_something_else_is_refused(house: House) -> No
     other_tenant = gateway.post("/transcribe", wav_bytes(1), headers=KEY, tenant="other")
     for answer in (other_wish, other_tenant):
         assert (answer.status, answer.reason) == (422, "idempotency_key_reused")
+
+
+def test_a_client_that_leaves_ends_its_request_to_the_language_model(house: House, double: VllmDouble) -> None:
+    """The server sees the connection close and is not asked again; the same key works afterwards."""
+    gateway = house.gateway()
+    double.always = Fault.HANG
+    connection = gateway.begin(PATH, wav_bytes(1), headers=KEY, profiles="title")
+    eventually(lambda: double.in_flight == 1, timeout_seconds=20, what="the question")
+    connection.close()
+    eventually(lambda: double.hung_up == 1, timeout_seconds=20, what="the end of the question")
+    assert gateway.waiting == 0
+    assert stored_in(house).enrichment(job_id("call-7"), EnrichOptions(profiles=("title",))) is None
+    double.always = Fault.NONE
+    answer = gateway.post(PATH, wav_bytes(1), headers=KEY, profiles="title")
+    assert answer.body["profiles"]["title"]
+    assert house.engine.heard == 1
+    assert len(double.asked) == 2
+
+
+def test_who_waits_for_the_same_enrichment_elsewhere_survives_the_others_leaving(
+    house: House, double: VllmDouble
+) -> None:
+    """The one question to the language model is kept for the client of the other replica."""
+    first, second = house.gateway(), house.gateway()
+    double.gate = threading.Event()
+    connection = first.begin(PATH, wav_bytes(1), headers=KEY, profiles="title")
+    eventually(lambda: double.in_flight == 1, timeout_seconds=20, what="the question")
+    with ThreadPoolExecutor(1) as client:
+        asked = client.submit(second.post, PATH, wav_bytes(1), headers=KEY, profiles="title")
+        eventually(
+            lambda: house.transcripts_settled == 1, timeout_seconds=20, what="the second's wish beside the first's"
+        )
+        connection.close()
+        records_on(house.settings.kafka.bootstrap_servers, TOPICS.cancellations, count=1, partitions=4)
+        double.gate.set()
+        assert asked.result().body["profiles"]["title"]
+    assert len(double.asked) == 1
+
+
+def test_an_enrichment_that_comes_late_is_said_and_fetched_with_the_key_that_is_named(
+    house: House, double: VllmDouble
+) -> None:
+    """504 with the job and a key when the server is down: text at once, the rest when it is up, nothing twice."""
+    double.healthy = False
+    late = house.gateway(answer_timeout_seconds=5.0).post(PATH, wav_bytes(1), profiles="title")
+    assert (late.status, late.reason) == (504, "enrichment_timeout")
+    assert late.body["job_id"] in late.body["error"]["message"]
+    key = {"Idempotency-Key": late.body["idempotency_key"]}
+    text = house.gateway().post("/transcribe", wav_bytes(1), headers=key)
+    assert (text.body["text"], text.body["job_id"]) == ("second 1.", late.body["job_id"])
+    double.healthy = True
+    answer = house.gateway().post(PATH, wav_bytes(1), headers=key, profiles="title")
+    assert answer.body["profiles"]["title"]
+    assert house.engine.heard == 1
