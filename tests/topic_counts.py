@@ -23,9 +23,14 @@ class KeysOn:
         """All keys so far; one that was written twice is there twice."""
         return [key for key, _ in self._records]
 
-    def distinct(self, since: int) -> int:
-        """How many different records there are among those after the first ``since``."""
-        return len(set(self._records[since:]))
+    def extra(self) -> tuple[int, int]:
+        """Records beyond one for each key so far: doubled, with another value, and repeated, byte for byte.
+
+        Counted from the beginning, so that one which comes late is not missed.
+        """
+        records = tuple(self._records)
+        different = set(records)
+        return len(different) - len({key for key, _ in different}), len(records) - len(different)
 
     def close(self) -> None:
         """Stops following."""

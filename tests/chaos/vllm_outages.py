@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -125,14 +125,11 @@ class System:
         """Whether intake waits for the language model."""
         return "vllm" in self._runtime.snapshot().dependencies_down
 
-    def enriched(self) -> int:
-        """Events so far."""
-        return len(self._events.seen())
-
     def run(self, what: str, outage: Callable[[], None], undo: Callable[[], None], *, lasts: bool) -> Row:
         """Publishes, breaks something, mends it once intake has paused, and counts when all is quiet."""
         started = time.monotonic()
         before, dead_before = len(self._events.seen()), len(self._dead.seen())
+        doubled, repeated = self._events.extra()
         outage()
         wanted = self._publish()
         paused_at = 0.0
@@ -146,19 +143,25 @@ class System:
             what=f"every record's outcome after {what}",
         )
         resumed_at = time.monotonic()
-        times = Counter(self._events.seen()[before:])
-        different = self._events.distinct(before)
+        eventually(self._is_quiet, timeout_seconds=DEADLINE_SECONDS, what=f"quiet after {what}")
+        enriched = set(self._events.seen()[before:])
         dead = len(set(self._dead.seen()[dead_before:]) & wanted)
+        doubled_since, repeated_since = self._events.extra()
         return Row(
             what=what,
-            events=len(set(times) & wanted),
-            doubled=different - len(times),
-            repeated=sum(times.values()) - different,
-            lost=len(wanted - set(times)) - dead,
+            events=len(enriched & wanted),
+            doubled=doubled_since - doubled,
+            repeated=repeated_since - repeated,
+            lost=len(wanted - enriched) - dead,
             dead_letters=dead,
             paused_seconds=resumed_at - paused_at if paused_at else 0.0,
             seconds=resumed_at - started,
         )
+
+    def _is_quiet(self) -> bool:
+        """Whether nothing is in work, waits for room or for its time, or is on its way out."""
+        now = self._runtime.snapshot()
+        return not (now.in_flight_records or now.waiting_records or now.undelivered_records)
 
     def _publish(self) -> set[str]:
         wanted: set[str] = set()
