@@ -12,6 +12,7 @@ from typing import Any, Final
 from consumers.runtime.metrics import Metric, catalogue
 from kascribe.command_page import commands_page
 from kascribe.wiring.metering import ENGINE_METRICS
+from kascribe.wiring.request_metering import REQUEST_METRICS
 from schemas.asyncapi import asyncapi, topic_rows
 from schemas.documents import json_schemas, page, reasons_page, settings_page, table
 from schemas.settings import RuntimeSettings
@@ -44,7 +45,7 @@ def documents() -> dict[Path, str]:
         Path("settings.md"): settings_page(),
         Path("reasons.md"): reasons_page(),
         Path("topics.md"): _topics_page(),
-        Path("metrics.md"): _metrics_page(catalogue(ENGINE_METRICS)),
+        Path("metrics.md"): _metrics_page(catalogue(ENGINE_METRICS, REQUEST_METRICS)),
     }
 
 

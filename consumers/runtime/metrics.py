@@ -10,7 +10,9 @@ from typing import Final, Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 Kind = Literal["counter", "gauge", "histogram"]
-Unit = Literal["records", "windows", "bytes", "seconds", "characters", "offsets", "events", "state"]
+Unit = Literal[
+    "records", "windows", "requests", "tokens", "bytes", "seconds", "characters", "offsets", "events", "state"
+]
 
 STAGE_SECONDS_BUCKETS: Final = (0.001, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
 POLL_SECONDS_BUCKETS: Final = (0.001, 0.01, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0)

@@ -3,6 +3,7 @@
 from consumers.enrich import EnrichStage
 from consumers.transcript_source import StoredTranscripts
 from kascribe.wiring.consumer import Health, listening_for_cancellations, run_stage, served
+from kascribe.wiring.request_metering import REQUEST_METRICS, RequestMeter, meter_load
 from models.vllm.enricher import Enricher
 from producers.map_results import EnrichmentResults
 from schemas.settings import Settings
@@ -11,13 +12,14 @@ from schemas.topics import Topics
 
 def run_enricher(settings: Settings) -> None:
     """The production role: blocks until SIGTERM. Raises ConfigurationError when no server is named."""
-    health = Health()
+    health = Health(declared=REQUEST_METRICS)
     results = EnrichmentResults(settings.s3)
     with (
         served(health, settings),
-        Enricher(settings.vllm, cache=results) as model,
+        Enricher(settings.vllm, cache=results, observer=RequestMeter(health.metrics)) as model,
         listening_for_cancellations(settings) as withdrawn,
     ):
+        meter_load(model.load, health.metrics)
         stage = EnrichStage(
             StoredTranscripts(settings.s3),
             results,

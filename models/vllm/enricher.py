@@ -13,6 +13,7 @@ from models.vllm.asking import Asker, Tally
 from models.vllm.condensing import Condenser, MapCache, OnChunk
 from models.vllm.enriching import Enrichment, EnrichRequest, OnProfileText, Run, skipped
 from models.vllm.measure import Measure
+from models.vllm.observing import Load, Observer
 from models.vllm.pool import DEPENDENCY, Pool, Sleep
 from models.vllm.profiles import Profile, for_instruction, load_profiles
 from models.vllm.prompts import NONCE_BYTES, Nonce, wording
@@ -44,6 +45,7 @@ class Enricher:
         nonce: Nonce = lambda: secrets.token_hex(NONCE_BYTES),
         sleep: Sleep = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
+        observer: Observer | None = None,
     ) -> None:
         """Raises ConfigurationError for a missing address and for profiles that cannot be read."""
         self.profiles = load_profiles(settings.profiles_directory)
@@ -52,7 +54,7 @@ class Enricher:
         self._nonce = nonce
         self._clock = clock
         self._measures: dict[str | None, Measure] = {}
-        self._pool = Pool(settings, clock=clock, sleep=sleep, random=random.random)
+        self._pool = Pool(settings, clock=clock, sleep=sleep, random=random.random, observer=observer)
         self._loop = asyncio.new_event_loop()
         self._looking: concurrent.futures.Future[bool] | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name="vllm", daemon=True)
@@ -100,6 +102,10 @@ class Enricher:
             model = self._settings.model or "none"
             return Enrichment(model, skipped(request.profiles), TokenUsage(), 0.0)
         return self._waited(self._enrich(request, on_text, on_chunk), cancelled)
+
+    def load(self) -> Load:
+        """Requests in flight, waiting, and how many may be in flight. From any thread; does not block."""
+        return self._pool.load()
 
     def is_up(self) -> bool:
         """Whether any server makes tokens. Blocks for a second at most: a slower answer counts next time."""

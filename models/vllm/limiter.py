@@ -40,8 +40,8 @@ class Limiter:
 
     @property
     def waiting(self) -> int:
-        """Requests that wait for a place."""
-        return sum(not turn.done() for lane in self._waiting.values() for turn in lane)
+        """Requests that wait for a place. Another thread may ask: a line is copied in one step."""
+        return sum(not turn.done() for lane in self._waiting.values() for turn in tuple(lane))
 
     @asynccontextmanager
     async def slot(self, lane: Lane) -> AsyncIterator[None]:

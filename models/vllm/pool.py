@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from models.vllm.client import Connection, OnText
 from models.vllm.limiter import Limiter
+from models.vllm.observing import Load, Nobody, Observer, observed
 from models.vllm.problems import (
     AccessRefused,
     ContextExceeded,
@@ -80,8 +81,10 @@ class Pool:
         clock: Callable[[], float] = time.monotonic,
         sleep: Sleep = asyncio.sleep,
         random: Callable[[], float] = lambda: 0.5,
+        observer: Observer | None = None,
     ) -> None:
         self._settings = settings
+        self._observer = observer or Nobody()
         self._clock, self._sleep, self._random = clock, sleep, random
         self._urls = addresses(settings)
         self._servers = [
@@ -93,6 +96,15 @@ class Pool:
         """Closes every connection."""
         for server in self._servers:
             await server.connection.close()
+
+    def load(self) -> Load:
+        """Requests at this moment. Reads counters alone, so any thread may ask."""
+        limiters = [server.limiter for server in self._servers]
+        return Load(
+            in_flight=sum(limiter.in_flight for limiter in limiters),
+            waiting=sum(limiter.waiting for limiter in limiters),
+            limit=sum(limiter.limit for limiter in limiters),
+        )
 
     async def served(self, affinity: str) -> Served:
         """What the transcript's server serves. Raises DependencyDown or EnrichmentFailed."""
@@ -120,7 +132,8 @@ class Pool:
                 spoken.begin()
             async with server.limiter.slot(ask.lane):
                 again = ask if attempt == 1 else _renamed(ask, attempt)
-                return await server.connection.answer(again, served, spoken)
+                answering = server.connection.answer(again, served, spoken)
+                return await observed(answering, self._observer, self._clock)
 
         return await self._tried(affinity, answered)
 
