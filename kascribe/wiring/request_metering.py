@@ -28,7 +28,7 @@ TOKENS: Final = Metric(
     "counter",
     "tokens",
     ("kind",),
-    "Tokens that the servers report: prompt, cached (of the prompt, with --enable-prompt-tokens-details), completion.",
+    "Tokens by the servers: prompt, cached (of the prompt, with --enable-prompt-tokens-details), completion.",
 )
 REQUESTS_IN_FLIGHT: Final = Metric(
     "kascribe_vllm_requests_in_flight", "gauge", "requests", (), "Requests that the servers work on."
