@@ -67,7 +67,10 @@ def served(health: Health, settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def listening_for_cancellations(settings: Settings) -> Iterator[Withdrawn]:
-    """The jobs that are withdrawn while this lasts."""
+    """The jobs that are withdrawn while this lasts. Raises ConfigurationError as ``run_stage`` does."""
+    # A listener that finds no topic looks again seconds later, and misses what is withdrawn until then.
+    topic = Topics(settings.kafka.topic_prefix).cancellations
+    ensure_topics(settings.kafka, {topic: settings.kafka.topic_partitions})
     withdrawn = Withdrawn()
     listener = CancellationListener(settings.kafka, withdrawn)
     listener.start()

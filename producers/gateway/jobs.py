@@ -178,12 +178,20 @@ class Jobs:
                 await asyncio.sleep(pause_seconds)
             try:
                 await self._recall(asked, waiting)
-                if waiting.withdrawn.is_set() and upload and not waiting.transcript.done():
-                    await self._publish(asked, upload, waiting)
+                if waiting.withdrawn.is_set():
+                    await self._ask_again(asked, upload, waiting)
                     waiting.withdrawn.clear()
             except JobError as error:
                 _log.warning("answer_not_looked_up", job_id=asked.job_id, why=error.message)
             pause_seconds = min(2 * pause_seconds, LONGEST_LOOK_SECONDS)
+
+    async def _ask_again(self, asked: Asked, upload: StoredUpload | None, waiting: Waiting) -> None:
+        """Asks for what is not there yet."""
+        if waiting.is_transcribed:
+            if asked.enrich and not waiting.enrichment.done():
+                await self._ask_enricher(asked, waiting.transcript.result(), waiting)
+        elif upload and not waiting.transcript.done():
+            await self._publish(asked, upload, waiting)
 
     async def _uploaded(self, asked: Asked, source: BinaryIO) -> StoredUpload:
         upload = partial(self.uploads.upload, source, name=asked.file_name, content_type=asked.content_type)

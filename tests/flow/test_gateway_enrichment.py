@@ -1,16 +1,22 @@
 """POST /transcribe-and-process with both real stages behind it, before a double of the language model server."""
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 
 from producers.gateway.stored import StoredAnswers
 from producers.map_results import EnrichmentResults
+from producers.publisher import Publisher
 from producers.results import ResultStore
+from schemas.events import CancellationEvent
 from schemas.identity import job_id
 from schemas.options import EnrichOptions
+from schemas.wire import encode
+from tests.contract.stage_jobs import TRACE
 from tests.contract.vllm_double import Fault, VllmDouble, running
 from tests.flow.gateway import TOPICS, House, opened_house
 from tests.flow.mock_cluster import MockCluster
@@ -133,6 +139,22 @@ def test_who_waits_for_the_same_enrichment_elsewhere_survives_the_others_leaving
         double.gate.set()
         assert asked.result().body["profiles"]["title"]
     assert len(double.asked) == 1
+
+
+def test_who_waits_for_an_enrichment_that_others_withdrew_asks_for_it_again(
+    house: House, double: VllmDouble
+) -> None:
+    """A cancellation of all that was asked before ends the question; whoever still waits asks anew."""
+    gateway = house.gateway()
+    double.faults = deque([Fault.HANG])
+    with ThreadPoolExecutor(1) as client, Publisher(house.settings.kafka) as publisher:
+        asked = client.submit(gateway.post, PATH, wav_bytes(1), headers=KEY, profiles="title")
+        eventually(lambda: double.in_flight == 1, timeout_seconds=20, what="the question")
+        event = CancellationEvent(event_id="c", occurred_at=datetime.now(UTC), job_id=job_id("call-7"))
+        publisher.publish([encode(event, topic=TOPICS.cancellations, key=event.job_id, trace=TRACE)])
+        assert asked.result().body["profiles"]["title"]
+    assert double.hung_up == 1
+    assert house.engine.heard == 1
 
 
 def test_an_enrichment_that_comes_late_is_said_and_fetched_with_the_key_that_is_named(
