@@ -1,48 +1,80 @@
 """Enriching against a raw load generator, on the same vLLM server in the same run: ``make bench-enrich``.
 
-Both send the same prompts with the same schema and limits, with the same number of requests in flight. The raw
-side writes prepared bytes to sockets and reads the answers; ours plans, asks, parses, validates and cleans.
-Rounds alternate, and so does who begins, so that what else the machine does hits both.
+Both send the same bodies, as many at once; only the cache salt differs, so that neither finds the prefixes of the
+other in the server. Temperature 0 and a schema of one length make all answers equally long. The raw side writes
+prepared bytes to sockets and reads the answers; ours plans, asks, parses, validates and cleans. Rounds are pairs,
+whose sides take turns in beginning, so that what else the machine does hits both.
 """
 
 import argparse
 import asyncio
 import json
+import statistics
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from deploy.stack.cache import default_cache
 from deploy.vllm.server import down, up
 from models.vllm.enricher import Enricher
 from models.vllm.enriching import EnrichRequest
+from models.vllm.profiles import Profile
 from schemas.events import EnrichmentStatus
 from schemas.settings import VllmSettings
-from schemas.transcript import Segment
 from tests.contract.transcripts import request_for, spoken
 from tests.contract.vllm_double import VllmDouble, running
 
 CONTEXT_TOKENS = 2_048
 TRANSCRIPT_WORDS = 60
+TEXT_CHARACTERS = 20
 PROFILE = "key_points"
+NONCE: Final = "6e6f6e636500"
+"""The same for all, so that what is recorded is what is sent."""
+ONE_LENGTH: Final[dict[str, Any]] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["key_points"],
+    "properties": {
+        "key_points": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 1,
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["text", "segment_ids"],
+                "properties": {
+                    "text": {"type": "string", "minLength": TEXT_CHARACTERS, "maxLength": TEXT_CHARACTERS},
+                    "segment_ids": {"type": "array", "minItems": 1, "maxItems": 1, "items": {"enum": [0, 1, 2]}},
+                },
+            },
+        }
+    },
+}
+"""The schema of ``key_points`` for one point of 20 characters: what the tiny model made of it on average."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One round of one side."""
+    """One round of one side. ``cpu_seconds`` are those of this process."""
 
     requests: int
+    prompt_tokens: int
     completion_tokens: int
     seconds: float
+    cpu_seconds: float
 
     def __add__(self, other: "Measured") -> "Measured":
         return Measured(
             self.requests + other.requests,
+            self.prompt_tokens + other.prompt_tokens,
             self.completion_tokens + other.completion_tokens,
             self.seconds + other.seconds,
+            self.cpu_seconds + other.cpu_seconds,
         )
 
     @property
@@ -55,24 +87,39 @@ class Measured:
         """Tokens that the model made, by the clock."""
         return self.completion_tokens / self.seconds
 
+    def figures(self) -> dict[str, float]:
+        """For people."""
+        return {
+            "requests_per_second": round(self.requests_per_second, 3),
+            "tokens_per_second": round(self.tokens_per_second, 1),
+            "prompt_tokens_per_request": self.prompt_tokens / self.requests,
+            "completion_tokens_per_request": self.completion_tokens / self.requests,
+            "client_cpu_milliseconds_per_request": round(self.cpu_seconds / self.requests * 1_000, 2),
+        }
+
 
 def ours(enricher: Enricher, requests: Sequence[EnrichRequest], in_flight: int) -> Measured:
     """The requests through the enricher, from as many threads as may be in flight."""
-    started = time.perf_counter()
+    started, cpu_started = time.perf_counter(), time.process_time()
     with ThreadPoolExecutor(in_flight) as threads:
         made = list(threads.map(enricher.enrich, requests))
-    seconds = time.perf_counter() - started
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
     if any(one.results[0].status is not EnrichmentStatus.COMPLETED for one in made):
         raise SystemExit("an answer was not valid: this would not be a fair comparison")
     return Measured(
-        sum(one.usage.requests for one in made), sum(one.usage.completion_tokens for one in made), seconds
+        sum(one.usage.requests for one in made),
+        sum(one.usage.prompt_tokens for one in made),
+        sum(one.usage.completion_tokens for one in made),
+        seconds,
+        cpu_seconds,
     )
 
 
 def bodies_of(requests: Sequence[EnrichRequest], model: str) -> list[bytes]:
     """What the enricher sends for these requests, recorded by a double with the same context."""
-    with running(VllmDouble(context_tokens=CONTEXT_TOKENS)) as double:
-        with Enricher(VllmSettings(base_url=double.base_url)) as enricher:
+    answer = json.dumps({"key_points": [{"text": "x" * TEXT_CHARACTERS, "segment_ids": [0]}]})
+    with running(VllmDouble(context_tokens=CONTEXT_TOKENS, text=answer)) as double:
+        with Enricher(VllmSettings(base_url=double.base_url), nonce=lambda: NONCE) as enricher:
             for request in requests:
                 enricher.enrich(request)
         return [json.dumps({**asked.body, "model": model}).encode() for asked in double.asked]
@@ -81,12 +128,11 @@ def bodies_of(requests: Sequence[EnrichRequest], model: str) -> list[bytes]:
 async def raw(url: str, bodies: Sequence[bytes], in_flight: int) -> Measured:
     """The bodies over bare sockets, kept alive, one answer after another on each."""
     address = urlsplit(url)
-    left = list(bodies)
-    tokens = 0
-    started = time.perf_counter()
+    left = list(reversed(bodies))
+    usages: list[dict[str, int]] = []
+    started, cpu_started = time.perf_counter(), time.process_time()
 
     async def worker() -> None:
-        nonlocal tokens
         reader, writer = await asyncio.open_connection(address.hostname, address.port)
         while left:
             body = left.pop()
@@ -96,47 +142,72 @@ async def raw(url: str, bodies: Sequence[bytes], in_flight: int) -> Measured:
             writer.write(f"{head}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
             answer = await reader.readuntil(b"\r\n\r\n")
             length = next(line for line in answer.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-            payload = json.loads(await reader.readexactly(int(length.split(b":")[1])))
-            tokens += payload["usage"]["completion_tokens"]
+            usages.append(json.loads(await reader.readexactly(int(length.split(b":")[1])))["usage"])
         writer.close()
         await writer.wait_closed()
 
     await asyncio.gather(*(worker() for _ in range(in_flight)))
-    return Measured(len(bodies), tokens, time.perf_counter() - started)
+    return Measured(
+        len(usages),
+        sum(usage["prompt_tokens"] for usage in usages),
+        sum(usage["completion_tokens"] for usage in usages),
+        time.perf_counter() - started,
+        time.process_time() - cpu_started,
+    )
 
 
-def transcripts(enricher: Enricher, count: int, *, seed: int) -> list[EnrichRequest]:
+def profile_of_one_length(enricher: Enricher) -> Profile:
+    """The profile that is asked for, with answers that are equally long and the same every time."""
+    return replace(enricher.profiles[PROFILE], schema=ONE_LENGTH, temperature=0.0)
+
+
+def transcripts(enricher: Enricher, count: int, *, seed: int, salt: str) -> list[EnrichRequest]:
     """Different transcripts of one length, each one request."""
-    texts: list[tuple[Segment, ...]] = [spoken(TRANSCRIPT_WORDS, seed=seed * 100_000 + n) for n in range(count)]
-    return [request_for(enricher, text, PROFILE, job_id=f"{seed}-{n}") for n, text in enumerate(texts)]
+    profiles = (profile_of_one_length(enricher),)
+    return [
+        replace(
+            request_for(
+                enricher, spoken(TRANSCRIPT_WORDS, seed=seed * 100_000 + number), job_id=f"{seed}-{number}"
+            ),
+            profiles=profiles,
+            tenant=salt,
+        )
+        for number in range(count)
+    ]
 
 
 def compare(url: str, model: str, *, count: int, rounds: int, in_flight: int) -> dict[str, object]:
-    """Both sides, alternating; sums over the rounds."""
-    nothing = Measured(0, 0, 0.0)
-    mine, bare = nothing, nothing
-    with Enricher(VllmSettings(base_url=url, concurrency_limit=in_flight)) as enricher:
-        ours(enricher, transcripts(enricher, in_flight, seed=99), in_flight)  # warms both up
+    """Both sides, alternating; medians of the pairs' ratios."""
+    pairs: list[tuple[Measured, Measured]] = []
+    settings = VllmSettings(base_url=url, concurrency_limit=in_flight)
+    with Enricher(settings, nonce=lambda: NONCE) as enricher:
+        ours(enricher, transcripts(enricher, in_flight, seed=99, salt="warm"), in_flight)  # warms both up
         for number in range(rounds):
-            bodies = bodies_of(transcripts(enricher, count, seed=2 * number), model)
-            requests = transcripts(enricher, count, seed=2 * number + 1)
+            bodies = bodies_of(transcripts(enricher, count, seed=number, salt=f"bare-{number}"), model)
+            requests = transcripts(enricher, count, seed=number, salt=f"ours-{number}")
             if number % 2:
-                mine += ours(enricher, requests, in_flight)
-                bare += asyncio.run(raw(url, bodies, in_flight))
+                mine = ours(enricher, requests, in_flight)
+                bare = asyncio.run(raw(url, bodies, in_flight))
             else:
-                bare += asyncio.run(raw(url, bodies, in_flight))
-                mine += ours(enricher, requests, in_flight)
+                bare = asyncio.run(raw(url, bodies, in_flight))
+                mine = ours(enricher, requests, in_flight)
+            if (mine.requests, mine.prompt_tokens) != (bare.requests, bare.prompt_tokens):
+                raise SystemExit(f"the sides did not ask the same: {mine} and {bare}")
+            pairs.append((mine, bare))
+    return {"in_flight": in_flight, "rounds": rounds, **report(pairs)}
+
+
+def report(pairs: Sequence[tuple[Measured, Measured]]) -> dict[str, object]:
+    """Ours by raw: the median pair, and each of them; the figures of both sides over all rounds."""
+    requests = [mine.requests_per_second / bare.requests_per_second for mine, bare in pairs]
+    tokens = [mine.tokens_per_second / bare.tokens_per_second for mine, bare in pairs]
+    nothing = Measured(0, 0, 0, 0.0, 0.0)
     return {
-        "in_flight": in_flight,
-        "rounds": rounds,
-        "ours": {"requests_per_second": mine.requests_per_second, "tokens_per_second": mine.tokens_per_second},
-        "raw": {"requests_per_second": bare.requests_per_second, "tokens_per_second": bare.tokens_per_second},
-        "requests_ratio": mine.requests_per_second / bare.requests_per_second,
-        "tokens_ratio": mine.tokens_per_second / bare.tokens_per_second,
-        "tokens_per_answer": {
-            "ours": mine.completion_tokens / mine.requests,
-            "raw": bare.completion_tokens / bare.requests,
-        },
+        "requests_ratio": round(statistics.median(requests), 3),
+        "tokens_ratio": round(statistics.median(tokens), 3),
+        "requests_ratios": [round(ratio, 3) for ratio in requests],
+        "ours": sum((mine for mine, _ in pairs), nothing).figures(),
+        "raw": sum((bare for _, bare in pairs), nothing).figures(),
     }
 
 
