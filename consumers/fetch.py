@@ -6,7 +6,6 @@
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -16,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from consumers.s3 import create_client, create_probe_client, s3_errors
-from consumers.scratch import SCRATCH, Scratch, disk_errors
+from consumers.scratch import Scratch, disk_errors, write_at
 from schemas.errors import (
+    SCRATCH,
     AudioEmpty,
     AudioForbidden,
     AudioNotFound,
@@ -223,7 +223,7 @@ class ObjectFetcher:
             for chunk in answer["Body"].iter_chunks(READ_BYTES):
                 if cancelled():
                     raise JobCancelled(f"{state.address.uri} was not read to its end")
-                os.pwrite(file, chunk, start)
+                write_at(file, chunk, start)
                 start += len(chunk)
         if start != end:
             raise DependencyDown(S3, f"{state.address.uri}: an answer ended {end - start:,} bytes early")

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from schemas.errors import DependencyDown
+from schemas.errors import SCRATCH, AudioTooLarge, DependencyDown
 
-SCRATCH: Final = "scratch"
-"""The local disk's name as a dependency: a full one pauses intake."""
+ROOM_BYTES: Final = 64 * 1024**2
+"""Free again after a disk was full while it was written to: with less, the next record would fill it at once."""
 
 _PREFIX: Final = "kascribe-"
 _LOCK: Final = "in-use"
@@ -47,14 +47,20 @@ class Scratch:
             shutil.rmtree(made, ignore_errors=True)
 
     def reserve(self, size_bytes: int) -> None:
-        """Raises DependencyDown("scratch") when there is no room for a file of this size now."""
-        if self._free_bytes() < size_bytes:
+        """Raises DependencyDown("scratch") when there is no room for a file of this size now.
+
+        What the whole disk could not hold is AudioTooLarge: no waiting helps, and intake would pause for ever.
+        """
+        disk = shutil.disk_usage(self._parent)
+        if disk.total < size_bytes:
+            raise AudioTooLarge(f"{size_bytes:,} bytes are more than the disk of {self._parent} holds at all")
+        if disk.free < size_bytes:
             self._needed_bytes = size_bytes
             raise DependencyDown(SCRATCH, f"{self._parent} has no room for {size_bytes:,} bytes")
 
     def has_room(self) -> bool:
-        """Whether what was refused last would fit now."""
-        return self._free_bytes() >= self._needed_bytes
+        """Whether what was refused last would fit now, and a little in any case."""
+        return shutil.disk_usage(self._parent).free >= max(self._needed_bytes, ROOM_BYTES)
 
     def close(self) -> None:
         """Removes the directory. Safe to repeat."""
@@ -62,9 +68,6 @@ class Scratch:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
-
-    def _free_bytes(self) -> int:
-        return shutil.disk_usage(self._parent).free
 
     def _sweep(self) -> None:
         for left in self._parent.glob(f"{_PREFIX}*/{_LOCK}"):
@@ -85,6 +88,14 @@ def _is_abandoned(lock: Path) -> bool:
         return True
     finally:
         os.close(opened)
+
+
+def write_at(descriptor: int, body: bytes, offset: int) -> None:
+    """All of it: a disk that is nearly full takes a part without an error, and says so at the next write."""
+    left = memoryview(body)
+    while left:
+        written = os.pwrite(descriptor, left, offset)
+        left, offset = left[written:], offset + written
 
 
 @contextmanager

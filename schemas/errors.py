@@ -30,7 +30,7 @@ Foreign exceptions are translated where the foreign library is called, and nowhe
 """
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class Reason(StrEnum):
@@ -184,6 +184,10 @@ class EnrichmentFailed(TransientError):
     """The language model server failed this request."""
 
     reason = Reason.ENRICHMENT_FAILED
+
+
+SCRATCH: Final = "scratch"
+"""The local disk's name as a dependency: a full one pauses intake."""
 
 
 class DependencyDown(JobError):

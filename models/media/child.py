@@ -3,6 +3,7 @@
 It holds no credentials, limits its own memory and processor time, and may be killed at any moment.
 """
 
+import errno
 import os
 import resource
 import signal
@@ -66,7 +67,7 @@ class Decoding:
         """Does all of it. Raises a PermanentError where the media is at fault."""
         with (
             SoundReader(Path(self._request.path), split=self._request.split) as sound,
-            Path(self._request.spool_path).open("r+b", buffering=0) as spool,
+            Path(self._request.spool_path).open("r+b") as spool,
         ):
             self._say(Opened(**asdict(sound.facts)))
             packers: list[WindowPacker] = []
@@ -109,6 +110,7 @@ class Decoding:
                 limit = self._request.spool_limit_bytes
                 raise AudioTooLarge(f"decodes to more than {limit:,} bytes of features")
             spool.write(features.tobytes())
+            spool.flush()  # all of it, or an error: a disk that is nearly full takes a part without one
             self._say(
                 WindowReady(
                     channel=channel if self._request.split else None,
@@ -154,7 +156,9 @@ def _answer(request: Request, wire: BinaryIO, session: onnxruntime.InferenceSess
         message = "decoding needs more memory than a child may have (KASCRIBE_WHISPER_DECODER_MEMORY_BYTES)"
         wire.write(encode(Refused(reason=Reason.AUDIO_TOO_LARGE, message=message)))
     except Exception as failed:  # noqa: BLE001 - the parent must learn why; it does not blame the media
-        wire.write(encode(Refused(reason=Reason.INTERNAL_ERROR, message=f"the decoder failed: {failed!r}")))
+        full = isinstance(failed, OSError) and failed.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = Reason.DEPENDENCY_DOWN if full else Reason.INTERNAL_ERROR
+        wire.write(encode(Refused(reason=reason, message=f"the decoder failed: {failed!r}")))
     wire.flush()
 
 

@@ -86,7 +86,7 @@ class Finished(Message):
 
 
 class Refused(Message):
-    """The media is at fault."""
+    """The media is at fault; or, with a reason that says so, the local disk or the decoder itself."""
 
     kind: Literal["refused"] = "refused"
     reason: Reason

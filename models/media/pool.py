@@ -12,11 +12,13 @@ from models.media.process import DecoderProcess
 from models.media.spool import FeatureSpool
 from models.media.windows import FRAME_SAMPLES, SAMPLE_RATE_HERTZ
 from schemas.errors import (
+    SCRATCH,
     AudioEmpty,
     AudioTooLarge,
     AudioTooLong,
     AudioUndecodable,
     DecoderCrashed,
+    DependencyDown,
     JobCancelled,
     JobError,
     PermanentError,
@@ -194,5 +196,7 @@ class DecoderPool:
 
 def _delivery(reply: Opened | WindowReady | Advanced | Finished | Refused) -> Delivery:
     if isinstance(reply, Refused):
+        if reply.reason is Reason.DEPENDENCY_DOWN:
+            return Failed(DependencyDown(SCRATCH, f"the features find no room: {reply.message}"))
         return Failed(_REFUSALS.get(reply.reason, DecoderCrashed)(reply.message))
     return reply

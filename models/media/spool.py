@@ -1,5 +1,6 @@
 """Features wait in an unlinked file, so a long recording costs disk for a while and no memory."""
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -8,15 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.media.windows import Window
-from schemas.errors import DecoderCrashed
+from schemas.errors import SCRATCH, DecoderCrashed, DependencyDown
 
 
 class FeatureSpool:
     """The features of one record. A child writes it; any thread may read it until it is closed."""
 
     def __init__(self, *, mel_bands: int) -> None:
+        """Raises DependencyDown("scratch") when the disk is full."""
         self._mel_bands = mel_bands
-        self._descriptor, path = tempfile.mkstemp(prefix="kascribe-features-")
+        try:
+            self._descriptor, path = tempfile.mkstemp(prefix="kascribe-features-")
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise DependencyDown(SCRATCH, f"there is no room for features: {error}") from error
         self._path = Path(path)
 
     @property

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from models.media.messages import Advanced, Finished, Opened
-from schemas.errors import AudioTooLarge, DecoderCrashed, JobCancelled
+from models.media.spool import FeatureSpool
+from schemas.errors import AudioTooLarge, DecoderCrashed, DependencyDown, JobCancelled
 from schemas.options import Lane
 from schemas.settings import WhisperSettings
 from tests.decoding import Decoders, closed_spool, ending, long_recording
@@ -113,6 +114,18 @@ def test_a_caller_that_fails_takes_no_decoder_with_it(clip: Path) -> None:
     assert "the caller is gone" in str(failed)
     assert isinstance(decoders.outcome(clip), Finished)
     decoders.pool.close()
+
+
+def test_a_full_disk_is_not_the_recordings_fault(decoders: Decoders, clip: Path) -> None:
+    """Intake pauses until there is room; sound audio is not dead-lettered as undecodable."""
+    spool = FeatureSpool(mel_bands=80)
+    spool.unlink()
+    spool.path.symlink_to("/dev/full")
+    failed = ending(decoders.start(clip, spool=spool))
+    spool.close()
+    assert isinstance(failed, DependencyDown)
+    assert failed.dependency == "scratch"
+    assert isinstance(decoders.outcome(clip), Finished)
 
 
 def test_a_child_that_needs_too_much_memory_takes_nobody_with_it(tmp_path: Path) -> None:

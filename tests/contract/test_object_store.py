@@ -15,8 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 import consumers.s3
 import producers.s3
 from consumers.fetch import ObjectFetcher
-from consumers.scratch import SCRATCH
 from schemas.errors import (
+    SCRATCH,
     AudioForbidden,
     AudioNotFound,
     DependencyDown,

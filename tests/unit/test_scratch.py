@@ -1,14 +1,15 @@
 """The scratch directory: gone when done with, and swept after a process that was killed."""
 
-import os
+import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from consumers.scratch import Scratch
-from schemas.errors import DependencyDown
+from consumers.scratch import Scratch, write_at
+from schemas.errors import AudioTooLarge, DependencyDown
 
 
 def test_a_directory_is_empty_and_gone_afterwards(tmp_path: Path) -> None:
@@ -46,9 +47,32 @@ def test_room_is_asked_for_before_it_is_used(tmp_path: Path) -> None:
     """A file that does not fit is the disk's trouble, until there is room for it."""
     scratch = Scratch(tmp_path)
     assert scratch.has_room()
-    everything = os.statvfs(tmp_path).f_blocks * os.statvfs(tmp_path).f_frsize
     with pytest.raises(DependencyDown) as raised:
-        scratch.reserve(2 * everything)
+        scratch.reserve(shutil.disk_usage(tmp_path).total)
     assert raised.value.dependency == "scratch"
     assert not scratch.has_room()
     scratch.reserve(1)
+    scratch.close()
+
+
+def test_what_the_whole_disk_could_not_hold_pauses_nobody(tmp_path: Path) -> None:
+    """No waiting makes room for it, so it fails alone: else one record would stop all others for ever."""
+    scratch = Scratch(tmp_path)
+    with pytest.raises(AudioTooLarge, match="holds at all"):
+        scratch.reserve(2 * shutil.disk_usage(tmp_path).total)
+    assert scratch.has_room()
+    scratch.close()
+
+
+def test_a_write_that_the_disk_takes_only_in_part_is_an_error(tmp_path: Path) -> None:
+    """The system answers with a short count and no error; what is missing must not become silence."""
+    limit_bytes = 1024**2
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with (tmp_path / "audio").open("wb") as file:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, hard))
+        try:
+            write_at(file.fileno(), b"whole", limit_bytes - 5)
+            with pytest.raises(OSError, match="too large"):
+                write_at(file.fileno(), b"in part", limit_bytes - 5)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
