@@ -4,9 +4,10 @@ import threading
 from collections.abc import Sequence
 from typing import Final
 
+import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from producers.kafka import produce, producer_configuration
+from producers.kafka import discard, produce, producer_configuration
 from schemas.errors import DependencyDown
 from schemas.records import OutgoingRecord
 from schemas.settings import KafkaSettings
@@ -22,6 +23,8 @@ POLL_SECONDS: Final = 0.1
 IS_UP_TIMEOUT_SECONDS: Final = 0.8
 
 _INTERACTIVE: Final = {"linger.ms": 0, "message.timeout.ms": DELIVERY_TIMEOUT_MS}
+
+_log: Final = structlog.get_logger(__name__)
 
 
 class _Delivery:
@@ -45,7 +48,8 @@ class SharedPublisher:
     """Publishes from any thread. One thread of its own takes the broker's answers, so nobody waits for a poll."""
 
     def __init__(self, settings: KafkaSettings, *, client_id: str = "kascribe-gateway") -> None:
-        self._producer = Producer({**producer_configuration(settings, client_id=client_id), **_INTERACTIVE})
+        self._configuration = {**producer_configuration(settings, client_id=client_id), **_INTERACTIVE}
+        self._producer = Producer(self._configuration)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="publisher", daemon=True)
         self._thread.start()
@@ -58,7 +62,7 @@ class SharedPublisher:
         try:
             for record in records:
                 produce(self._producer, record, on_delivery=delivery.answered)
-        except (BufferError, KafkaException) as error:
+        except (BufferError, KafkaException, RuntimeError) as error:  # RuntimeError: it is just being replaced
             raise DependencyDown(KAFKA, f"the broker takes no records: {error}") from error
         if not delivery.done.wait(PUBLISH_TIMEOUT_SECONDS):
             raise DependencyDown(KAFKA, f"the broker did not answer within {PUBLISH_TIMEOUT_SECONDS:.0f} s")
@@ -81,4 +85,13 @@ class SharedPublisher:
 
     def _poll(self) -> None:
         while not self._stop.is_set():
-            self._producer.poll(POLL_SECONDS)
+            try:
+                self._producer.poll(POLL_SECONDS)
+            except KafkaException as error:
+                # A fatal error of an idempotent producer, such as a lost sequence: it never sends again.
+                self._replace_producer(error.args[0])
+
+    def _replace_producer(self, error: KafkaError) -> None:
+        _log.error("the producer broke and is replaced", error=error.str())
+        broken, self._producer = self._producer, Producer(self._configuration)
+        discard(broken)

@@ -1,0 +1,58 @@
+"""The gateway's publisher on a broker: many threads, one client, which may break."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from producers.shared_publisher import SharedPublisher
+from schemas.errors import DependencyDown
+from schemas.records import OutgoingRecord
+from schemas.settings import KafkaSettings
+from tests.flow.mock_cluster import MockCluster
+from tests.flow.reading import records_on
+from tests.waiting import eventually
+
+PRODUCE = 0
+OUT_OF_ORDER_SEQUENCE_NUMBER = 45
+TOPIC = "audio.references"
+
+
+@pytest.fixture
+def publisher(broker: MockCluster) -> Iterator[SharedPublisher]:
+    """A publisher to a broker with one topic."""
+    broker.create_topic(TOPIC)
+    opened = SharedPublisher(KafkaSettings(bootstrap_servers=broker.bootstrap_servers))
+    yield opened
+    opened.close()
+
+
+def test_each_caller_waits_for_its_own_records(publisher: SharedPublisher, broker: MockCluster) -> None:
+    """Who returns may rely on the broker having the records; others have theirs."""
+    with ThreadPoolExecutor(8) as callers:
+        list(callers.map(publisher.publish, [[record(b"%d" % n)] for n in range(40)]))
+    assert {each.value for each in records_on(broker.bootstrap_servers, TOPIC, count=40)} == {
+        b"%d" % n for n in range(40)
+    }
+
+
+def test_a_producer_that_breaks_for_good_is_replaced(publisher: SharedPublisher, broker: MockCluster) -> None:
+    """A fatal error of the client (a lost sequence) costs one request at most, not every one from then on."""
+    broker.fail_next(PRODUCE, OUT_OF_ORDER_SEQUENCE_NUMBER)
+    with pytest.raises(DependencyDown):
+        publisher.publish([record(b"unlucky")])
+    eventually(lambda: _is_published(publisher, b"next"), timeout_seconds=30, what="a publisher that works again")
+    assert b"next" in {each.value for each in records_on(broker.bootstrap_servers, TOPIC, count=1)}
+
+
+def record(value: bytes) -> OutgoingRecord:
+    """A record of the one topic."""
+    return OutgoingRecord(TOPIC, b"key", value)
+
+
+def _is_published(publisher: SharedPublisher, value: bytes) -> bool:
+    try:
+        publisher.publish([record(value)])
+    except DependencyDown:
+        return False
+    return True
