@@ -7,6 +7,7 @@ ever joins, so it survives this process and nothing has to be stored anywhere el
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
@@ -39,7 +40,9 @@ class FoundLetter:
 
 
 class DeadLetterReader:
-    """The dead letters of some topics. One thread's; every method may block, and raises DependencyDown after 15 s.
+    """The dead letters of some topics. One thread's; every method may block, and raises DependencyDown.
+
+    Reading gives up after 15 s, ``commit`` after librdkafka's minute.
 
     Two readers that mark at the same time forget some of each other's marks: redrive from one place.
     """
@@ -64,8 +67,9 @@ class DeadLetterReader:
         """Every letter that is there now, partition by partition, oldest first. A missing topic has none."""
         for key in self._partitions():
             position = TopicPartition(*key)
-            (committed,) = self._consumer.committed([position], timeout=REQUEST_TIMEOUT_SECONDS)
-            low, high = self._consumer.get_watermark_offsets(position, timeout=REQUEST_TIMEOUT_SECONDS)
+            with _kafka_errors(f"{key[0]}[{key[1]}] cannot be read"):
+                (committed,) = self._consumer.committed([position], timeout=REQUEST_TIMEOUT_SECONDS)
+                low, high = self._consumer.get_watermark_offsets(position, timeout=REQUEST_TIMEOUT_SECONDS)
             known = Commit(committed.offset, committed.metadata or "") if committed.offset >= 0 else Commit(low)
             ledger = self._ledgers[key] = PartitionLedger(committed=known)
             for letter in self._letters(key, low, high):
@@ -91,7 +95,8 @@ class DeadLetterReader:
         if not commits:
             return
         offsets = [TopicPartition(*key, commit.offset, commit.metadata) for key, commit in commits.items()]
-        self._consumer.commit(offsets=offsets, asynchronous=False)
+        with _kafka_errors("what went back cannot be noted"):
+            self._consumer.commit(offsets=offsets, asynchronous=False)
         for key, commit in commits.items():
             self._ledgers[key].committed(commit)
 
@@ -108,10 +113,8 @@ class DeadLetterReader:
         self.close()
 
     def _partitions(self) -> list[Partition]:
-        try:
+        with _kafka_errors("no broker answers"):
             topics = self._consumer.list_topics(timeout=REQUEST_TIMEOUT_SECONDS).topics
-        except KafkaException as error:
-            raise DependencyDown("kafka", f"no broker answers: {error.args[0].str()}") from error
         return [
             (name, number) for name in self._topics if name in topics for number in sorted(topics[name].partitions)
         ]
@@ -139,3 +142,11 @@ class DeadLetterReader:
                 return
             elif not error.retriable():
                 raise DependencyDown("kafka", f"{key[0]}[{key[1]}] cannot be read: {error.str()}")
+
+
+@contextmanager
+def _kafka_errors(trouble: str) -> Iterator[None]:
+    try:
+        yield
+    except KafkaException as error:
+        raise DependencyDown("kafka", f"{trouble}: {error.args[0].str()}") from error

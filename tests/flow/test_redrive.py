@@ -18,6 +18,8 @@ from tests.flow.reading import records_on
 ORIGIN = "audio.references"
 LETTERS = "audio.references.dlq"
 REASONS = ("audio_not_found", "audio_undecodable")
+OFFSET_COMMIT, OFFSET_FETCH = 8, 9
+GROUP_AUTHORIZATION_FAILED = 30
 
 
 @pytest.fixture
@@ -127,3 +129,15 @@ def test_a_broker_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) 
         pytest.raises(DependencyDown, match="no broker answers"),
     ):
         list(reader.read())
+
+
+def test_a_broker_that_refuses_is_told_in_our_words(settings: KafkaSettings, broker: MockCluster) -> None:
+    """Whether it refuses to say what went back already or to note it: the command ends with a sentence."""
+    with DeadLetterReader(settings, [LETTERS]) as reader:
+        reader.mark(next(reader.read()).letter)
+        broker.fail_next(OFFSET_COMMIT, GROUP_AUTHORIZATION_FAILED)
+        with pytest.raises(DependencyDown, match="cannot be noted"):
+            reader.commit()
+        broker.fail_next(OFFSET_FETCH, GROUP_AUTHORIZATION_FAILED)
+        with pytest.raises(DependencyDown, match="cannot be read"):
+            list(reader.read())
