@@ -97,7 +97,7 @@ class Board:
 
     def say(self, sentence: str) -> None:
         """A sentence for the user, above the table."""
-        self._console.print(sentence, highlight=False)
+        self._console.print(sentence, markup=False, highlight=False)
 
     def submitted(self, job_id: str, name: str) -> None:
         """Names a job before its first event."""

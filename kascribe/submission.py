@@ -1,6 +1,7 @@
 """From a file or an address to a reference on the topic: what ``submit`` and the drop folder share."""
 
 import mimetypes
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -57,7 +58,7 @@ class Submitter:
         transcribed twice all the same, since results are reused by content.
         """
         key = request.idempotency_key or f"submit:{self.new_id()}"
-        name = source.rstrip("/").rsplit("/", 1)[-1]
+        name = readable(source.rstrip("/").rsplit("/", 1)[-1])
         uri, etag, version_id = self._located(source, on_bytes)
         reference = AudioReference(
             event_id=self.new_id(),
@@ -84,6 +85,11 @@ class Submitter:
         with path.open("rb") as file:
             stored = self.uploads.upload(file, name=path.name, content_type=content_type, on_bytes=on_bytes)
         return stored.uri, stored.etag, stored.version_id
+
+
+def readable(name: str) -> str:
+    """A file's name as text that can be sent: bytes that are no UTF-8, which old archives hold, are replaced."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def sources_of(arguments: list[str]) -> Iterator[str]:

@@ -19,7 +19,8 @@ class Fingerprint:
 
     path: Path
     object_size_bytes: int
-    modified_ns: int
+    changed_ns: int
+    """When it came to be here as it is: a copy may keep an older time of modification, this one no copy sets."""
 
 
 def is_candidate(path: Path) -> bool:
@@ -37,7 +38,7 @@ def scan(directory: Path) -> Iterator[Fingerprint]:
         except OSError:
             continue
         if path.is_file():
-            yield Fingerprint(path, status.st_size, status.st_mtime_ns)
+            yield Fingerprint(path, status.st_size, status.st_ctime_ns)
 
 
 class Settling:

@@ -16,7 +16,8 @@ READABLE_FORMATS: Final = (ExportFormat.TEXT, ExportFormat.SRT)
 
 def relative_name(name: str) -> Path:
     """A job's name as a path below the folder of transcripts, whatever the name tries."""
-    parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("/", "..", ".")]
+    plain = name.replace("\\", "/").replace("\0", "")
+    parts = [part for part in PurePosixPath(plain).parts if part not in ("/", "..", ".")]
     return Path(*parts) if parts else Path("unnamed")
 
 
@@ -29,11 +30,11 @@ class Keeper:
     names: dict[str, str] = field(default_factory=dict)
     """Job id to the name under which the job was submitted here; other jobs go by their own name."""
 
-    def is_kept(self, name: str, *, modified_ns: int) -> bool:
+    def is_kept(self, name: str, *, changed_ns: int) -> bool:
         """Whether a file of this name was transcribed after it was last changed."""
         path = self._path(name, ".json")
         try:
-            return path.stat().st_mtime_ns >= modified_ns
+            return path.stat().st_mtime_ns >= changed_ns
         except OSError:
             return False
 

@@ -20,7 +20,7 @@ from kascribe.embedded.keeper import Keeper
 from kascribe.embedded.object_store import ACCESS_KEY, EmbeddedObjectStore
 from kascribe.embedded.session import Session
 from kascribe.following import JobFeed
-from kascribe.submission import Request
+from kascribe.submission import Request, readable
 from kascribe.wiring.clients import opened_submitter, stored_transcript
 from producers.results import ResultStore
 from schemas.errors import KascribeError
@@ -139,9 +139,12 @@ class EmbeddedStack:
     def _watch_folder(self, stop: threading.Event) -> None:
         directory = self._plan.drop_directory
         settling = drop_folder.Settling(
-            lambda file: self._keeper.is_kept(_name_in(directory, file.path), modified_ns=file.modified_ns)
+            lambda file: self._keeper.is_kept(_name_in(directory, file.path), changed_ns=file.changed_ns)
         )
-        drop_folder.follow(directory, settling=settling, submit=self._submit, stop=stop, clock=time.monotonic)
+        try:
+            drop_folder.follow(directory, settling=settling, submit=self._submit, stop=stop, clock=time.monotonic)
+        except Exception as error:  # noqa: BLE001 - it ends a thread that nobody else looks at
+            self._board.say(f"{directory} is not watched any more, the rest goes on: {error!r}")
 
     def _submit(self, path: Path) -> None:
         name = _name_in(self._plan.drop_directory, path)
@@ -171,4 +174,4 @@ def topic_names(settings: Settings) -> tuple[str, ...]:
 
 
 def _name_in(directory: Path, path: Path) -> str:
-    return path.relative_to(directory).as_posix()
+    return readable(path.relative_to(directory).as_posix())
