@@ -102,7 +102,7 @@ class Engine:
     def _own(self, number: int) -> None:
         while batch := self._next(number):
             try:
-                self._answer(batch)
+                self._answer(batch, number)
             finally:
                 self._called(number)
 
@@ -117,7 +117,7 @@ class Engine:
                     self._changed.wait()
         return []
 
-    def _answer(self, batch: Sequence[AnyRow]) -> None:
+    def _answer(self, batch: Sequence[AnyRow], number: int) -> None:
         start = self._clock()
         try:
             results = self._model.answer([row.sound for row in batch], [row.work for row in batch])
@@ -125,7 +125,7 @@ class Engine:
             self._shrink(batch, failed)
             return
         except Exception as failed:  # noqa: BLE001 - one row's failure must not end the owner, nor its neighbours
-            self._isolate(batch, failed)
+            self._isolate(batch, failed, number)
             return
         seconds = (self._clock() - start) / len(batch)
         for row, result in zip(batch, results, strict=True):
@@ -144,12 +144,14 @@ class Engine:
                 self._scheduler.add(row, first=True)
             self._changed.notify_all()
 
-    def _isolate(self, batch: Sequence[AnyRow], failed: Exception) -> None:
+    def _isolate(self, batch: Sequence[AnyRow], failed: Exception, number: int) -> None:
         if len(batch) == 1:
             _fail(batch[0], failed)
             return
         for row in batch:  # one of them is to blame: alone, the others go through
-            self._answer([row])
+            with self._changed:
+                self._called_at[number] = self._clock()  # a call of its own: many short ones are no hang
+            self._answer([row], number)
 
     def _called(self, number: int) -> None:
         with self._changed:

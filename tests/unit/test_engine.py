@@ -1,7 +1,8 @@
 """The engine's promises about batches, failures and fairness, on a model that answers from a table."""
 
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -55,9 +56,18 @@ def row(name: float, *, job: object = "job", lane: Lane = Lane.BULK, beam_size: 
 class Bench:
     """An engine whose model waits until all rows are in line, so that batches are what the rules make them."""
 
-    def __init__(self, model: Echo, *, batch_rows: int = 4, hang_timeout_seconds: float = 60.0) -> None:
+    def __init__(
+        self,
+        model: Echo,
+        *,
+        batch_rows: int = 4,
+        hang_timeout_seconds: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.model = model
-        self.engine = Engine(model, replicas=1, batch_rows=batch_rows, hang_timeout_seconds=hang_timeout_seconds)
+        self.engine = Engine(
+            model, replicas=1, batch_rows=batch_rows, hang_timeout_seconds=hang_timeout_seconds, clock=clock
+        )
 
     def run(self, rows: Sequence[Row[Decoded]]) -> list[str]:
         """The answers, in the order of the rows."""
@@ -141,6 +151,39 @@ def test_a_call_that_hangs_makes_the_engine_unhealthy(benches: list[Bench]) -> N
     eventually(lambda: not bench.engine.healthy(), timeout_seconds=10)
     bench.model.gate.set()
     eventually(bench.engine.healthy, timeout_seconds=10)
+
+
+class Slow(Echo):
+    """A model on a clock of its own, whose every call takes forty seconds. It looks whether the engine is well."""
+
+    def __init__(self) -> None:
+        super().__init__(poison=2)
+        self.now = 0.0
+        self.well: list[bool] = []
+        self.is_well: Callable[[], bool] = lambda: True
+
+    def answer(self, sounds: Sequence[Sound], works: Sequence[Work]) -> Sequence[Result]:
+        """As Echo does, later."""
+        try:
+            return super().answer(sounds, works)
+        finally:
+            self.now += 40
+            self.well.append(self.is_well())
+
+
+def test_many_short_calls_are_no_hang(benches: list[Bench]) -> None:
+    """A batch that is taken apart to find its poisonous row takes long; each call of it does not."""
+    model = Slow()
+    bench = Bench(model, clock=lambda: model.now)
+    model.is_well = bench.engine.healthy
+    benches.append(bench)
+    bench.hold()
+    rows = [row(number, job=number) for number in range(1, 5)]
+    for each in rows:
+        bench.engine.submit(each)
+    bench.model.gate.set()
+    assert [each.answer.exception(30) is None for each in rows] == [True, False, True, True]
+    assert model.well == [True] * 6
 
 
 def test_withdrawn_rows_never_reach_the_model(benches: list[Bench]) -> None:
