@@ -108,9 +108,10 @@ async def opened(settings: Settings) -> AsyncIterator[Behind]:
     s3 = _impatient(settings.s3)
     store = create_client(s3, connections=STORE_CONNECTIONS)
     with (
+        # Closed last: what the threads are publishing then, such as a withdrawal, still hears the broker's answer.
+        closing(SharedPublisher(settings.kafka)) as publisher,
         ThreadPoolExecutor(UPLOADING_THREADS, "uploading") as uploading,
         ThreadPoolExecutor(CALLING_THREADS, "calling") as calling,
-        closing(SharedPublisher(settings.kafka)) as publisher,
         _fed(answers, settings),
     ):
         jobs = Jobs(

@@ -1,14 +1,18 @@
 """The gateway's publisher on a broker: many threads, one client, which may break."""
 
+import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from kascribe.wiring.gateway import opened
 from producers.shared_publisher import SharedPublisher
+from producers.topics import ensure_topics
 from schemas.errors import DependencyDown
 from schemas.records import OutgoingRecord
-from schemas.settings import KafkaSettings
+from schemas.settings import KafkaSettings, S3Settings, Settings
+from schemas.topics import Topics
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.reading import records_on
 from tests.waiting import eventually
@@ -43,6 +47,22 @@ def test_a_producer_that_breaks_for_good_is_replaced(publisher: SharedPublisher,
         publisher.publish([record(b"unlucky")])
     eventually(lambda: _is_published(publisher, b"next"), timeout_seconds=30, what="a publisher that works again")
     assert b"next" in {each.value for each in records_on(broker.bootstrap_servers, TOPIC, count=1)}
+
+
+def test_what_is_being_published_when_the_gateway_ends_is_published(broker: MockCluster) -> None:
+    """A withdrawal that its client's leaving caused is not given up because the gateway leaves as well."""
+    kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+    ensure_topics(kafka, dict.fromkeys(Topics().all, 1))
+    settings = Settings(kafka=kafka, s3=S3Settings(bucket="audio", endpoint_url="http://127.0.0.1:9"))
+
+    async def end_while_publishing() -> None:
+        async with opened(settings) as behind:
+            broker.delay_answers(1_000)
+            publish = behind.jobs.publisher.publish
+            publishing = asyncio.get_running_loop().run_in_executor(behind.jobs.calling, publish, [record(b"v")])
+        await publishing
+
+    asyncio.run(end_while_publishing())
 
 
 def record(value: bytes) -> OutgoingRecord:
