@@ -3,11 +3,11 @@
 ``schema_version`` is ``major.minor``: unknown fields are ignored, an unknown major version is refused.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from schemas.errors import Reason
 from schemas.options import EnrichOptions, ExportFormat, Lane, TranscribeOptions
@@ -26,6 +26,15 @@ INLINE_TEXT_BYTES = 65_536
 """Longer texts travel in the bucket alone, so no event nears the broker's limit of a megabyte."""
 
 
+def _with_zone(moment: datetime) -> datetime:
+    # Moments are compared with each other, which one without a zone cannot be.
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+Moment = Annotated[datetime, AfterValidator(_with_zone)]
+"""What names no zone is taken for UTC."""
+
+
 class Event(Contract):
     """Parent of the events."""
 
@@ -33,7 +42,7 @@ class Event(Contract):
 
     schema_version: str = EVENT_SCHEMA_VERSION
     event_id: str = Field(description="Unique per event; a redelivered job repeats its event's id.")
-    occurred_at: datetime
+    occurred_at: Moment
 
     @field_validator("schema_version")
     @classmethod
@@ -93,7 +102,7 @@ class TranscriptEvent(JobEvent):
         default=None,
         description="The reference whose withdrawal ends the enrichment; None when several asked for the job.",
     )
-    reference_occurred_at: datetime | None = Field(default=None, description="When that reference was made.")
+    reference_occurred_at: Moment | None = Field(default=None, description="When that reference was made.")
     status: TranscriptStatus
     source: SourceObject
     source_changed: bool = Field(

@@ -9,7 +9,7 @@ import pytest
 
 from consumers.cancellations import Withdrawn
 from schemas.errors import JobCancelled
-from schemas.events import CancellationEvent
+from schemas.events import AudioReference, CancellationEvent
 from schemas.identity import job_id
 from schemas.options import EnrichOptions
 from schemas.records import OutgoingRecord, Record
@@ -53,7 +53,7 @@ def asked(bench: Bench, reference: str | None, *, offset: int = 0) -> Record:
 def begin(threads: ThreadPoolExecutor, bench: Bench, record: Record) -> Future[Sequence[OutgoingRecord]]:
     """An attempt in a thread, once its question is with the language model."""
     running = threads.submit(bench.process, record)
-    eventually(lambda: bench.double.in_flight == 1, timeout_seconds=10, what="the question")
+    eventually(lambda: bench.double.in_flight == 1, timeout_seconds=30, what="the question")
     return running
 
 
@@ -74,8 +74,8 @@ def test_an_enrichment_withdrawn_while_it_runs_closes_its_request(patient: Bench
     with ThreadPoolExecutor(1) as threads:
         running = begin(threads, patient, asked(patient, "a"))
         withdraw(patient.withdrawn, "a")
-        assert running.result(timeout=10) == ()
-    eventually(lambda: patient.double.hung_up == 1, timeout_seconds=10, what="the closed connection")
+        assert running.result(timeout=30) == ()
+    eventually(lambda: patient.double.hung_up == 1, timeout_seconds=30, what="the closed connection")
     patient.double.always = Fault.NONE
     assert enrichment_in(patient.process(asked(patient, "b", offset=1))).results
 
@@ -88,7 +88,7 @@ def test_what_another_reference_still_wants_goes_on(patient: Bench) -> None:
         assert patient.process(asked(patient, "b", offset=1)) == ()
         withdraw(patient.withdrawn, "a")
         patient.double.gate.set()
-        assert enrichment_in(running.result(timeout=10)).results
+        assert enrichment_in(running.result(timeout=30)).results
     assert len(patient.double.asked) == 1
 
 
@@ -101,7 +101,7 @@ def test_what_all_have_withdrawn_ends(patient: Bench) -> None:
         withdraw(patient.withdrawn, "a")
         assert not running.done()
         withdraw(patient.withdrawn, "b")
-        assert running.result(timeout=10) == ()
+        assert running.result(timeout=30) == ()
 
 
 def test_an_enrichment_that_is_finished_is_published_although_it_was_withdrawn(bench: Bench) -> None:
@@ -128,7 +128,7 @@ def test_a_withdrawn_enrichment_whose_partition_is_gone_stays_with_the_next_hold
         patient.runtime.cancelled = True
         withdraw(patient.withdrawn, "a")
         with pytest.raises(JobCancelled):
-            running.result(timeout=10)
+            running.result(timeout=30)
 
 
 def test_a_transcript_names_the_one_reference_that_asked_for_it(settings: S3Settings) -> None:
@@ -150,10 +150,21 @@ def test_a_job_that_two_references_asked_for_survives_one_of_them(settings: S3Se
     engine.gate.clear()
     with ThreadPoolExecutor(1) as threads:
         running = threads.submit(stage.process, Runtime().job(first))
-        eventually(lambda: engine.running == 1, timeout_seconds=10)
+        eventually(lambda: engine.running == 1, timeout_seconds=30)
         assert stage.process(Runtime().job(second)) == ()
         withdraw(withdrawn, "a")
         engine.gate.set()
-        (event,) = transcripts(running.result(timeout=10))
+        (event,) = transcripts(running.result(timeout=30))
     assert (event.reference_event_id, event.reference_occurred_at) == (None, None)
     assert engine.heard == 1
+
+
+def test_times_without_a_zone_are_utc() -> None:
+    """References and cancellations are written by many hands; the two can be compared whoever wrote them."""
+    withdrawn = Withdrawn()
+    value = f'{{"event_id": "c", "job_id": "{JOB}", "occurred_at": "2026-01-02T12:00:00"}}'
+    withdrawn.take(Record(TOPICS.cancellations, 0, 0, JOB.encode(), value.encode()))
+    before = AudioReference(event_id="r", occurred_at=datetime(2026, 1, 2, 11, tzinfo=UTC), uri="s3://audio/a.wav")
+    after = AudioReference.model_validate({**before.model_dump(), "occurred_at": "2026-01-02T13:00:00"})
+    wanted = [withdrawn.includes(JOB, asked_at=each.occurred_at, event_id=None) for each in (before, after)]
+    assert wanted == [True, False]
