@@ -38,9 +38,14 @@ class Pull:
         """The manifest of the complete model, written beside it. Blocks. Raises StoreError."""
         self._check_repository()
         try:
-            self._partial.mkdir(parents=True, exist_ok=True)
+            return self._brought(now)
         except OSError as error:
-            raise StoreError(f"{self._partial} cannot be made: {error.strerror}") from error
+            raise StoreError(
+                f"{self._partial} cannot be written ({error.strerror}): pull again, which goes on where it stopped"
+            ) from error
+
+    def _brought(self, now: datetime) -> Manifest:
+        self._partial.mkdir(parents=True, exist_ok=True)
         self._check_space()
         done_bytes = 0
         for file in self._files:

@@ -16,7 +16,6 @@ from huggingface_hub import hf_hub_download
 
 from models.store import ModelStore, Transfer
 from models.store.hub import ATTEMPTS_WITHOUT_PROGRESS, HuggingFaceHub
-from models.store.names import REPOSITORIES
 from schemas.errors import ModelNotFound, StoreError
 from schemas.settings import WhisperSettings
 from tests.contract.hub import CONTENT_PATH, LoopbackHub, commit_of
@@ -31,6 +30,7 @@ MODEL = {
     "README.md": b"not ours to keep",
 }
 TINY = "Systran/faster-whisper-tiny"
+PARTIAL = Path(".partial") / f"Systran--faster-whisper-tiny@{commit_of(MODEL)}"
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 PULL_PROGRAM = """
 import os, pathlib, sys
@@ -231,6 +231,12 @@ def test_a_full_disk_is_told_before_it_is_full(
     assert "KASCRIBE_WHISPER_MODELS_DIRECTORY" in message
 
 
+def test_a_disk_that_refuses_is_told(hub: LoopbackHub, tmp_path: Path) -> None:
+    """Whatever the pull was writing, it ends with a sentence."""
+    (tmp_path / PARTIAL / "kascribe-manifest.json").mkdir(parents=True)
+    assert "cannot be written (Is a directory)" in refusal(store_of(tmp_path, hub))
+
+
 class _Usage:
     free = 1_000
 
@@ -264,7 +270,7 @@ def test_a_killed_pull_leaves_nothing_to_be_found_and_is_continued(hub: Loopback
     environment = {**os.environ, "HF_ENDPOINT": hub.endpoint, "HF_TOKEN": "any"}
     puller = subprocess.Popen([sys.executable, "-c", PULL_PROGRAM, str(tmp_path)], env=environment)
     half = len(WEIGHTS) // 2
-    part = tmp_path / ".partial" / f"Systran--faster-whisper-tiny@{commit_of(MODEL)}" / "model.bin.part"
+    part = tmp_path / PARTIAL / "model.bin.part"
     eventually(lambda: part.exists() and part.stat().st_size >= half - 65_536, timeout_seconds=60)
     puller.send_signal(signal.SIGKILL)
     puller.wait(timeout=30)
@@ -291,9 +297,3 @@ def test_two_pulls_of_one_model_fetch_it_once(hub: LoopbackHub, tmp_path: Path) 
         pull.join(timeout=60)
     assert hub.requests[content] == 1
     assert (store_of(tmp_path, hub).path("tiny") / "model.bin").read_bytes() == WEIGHTS
-
-
-def test_our_names_mean_what_they_mean_to_faster_whisper() -> None:
-    """Every short name that faster-whisper knows leads to the same repository here."""
-    utils = pytest.importorskip("faster_whisper.utils")
-    assert utils._MODELS == REPOSITORIES

@@ -7,6 +7,7 @@ import pytest
 
 from models.store import SELFTEST, ModelStore
 from models.store.directory import check
+from models.store.names import REPOSITORIES
 from models.store.store import default_directory
 from schemas.errors import ModelNotFound, StoreError
 
@@ -111,3 +112,9 @@ def test_the_default_directory_is_in_the_users_cache() -> None:
     """XDG_CACHE_HOME is honoured."""
     assert default_directory({"XDG_CACHE_HOME": "/cache"}) == Path("/cache/kascribe/models")
     assert default_directory({}).parts[-3:] == (".cache", "kascribe", "models")
+
+
+def test_our_names_mean_what_they_mean_to_faster_whisper() -> None:
+    """Every short name that faster-whisper knows leads to the same repository here."""
+    utils = pytest.importorskip("faster_whisper.utils")
+    assert utils._MODELS == REPOSITORIES
