@@ -54,7 +54,7 @@ class ResultSuite:
         together = threading.Barrier(8)
 
         def create(offset: int) -> Coordinates:
-            together.wait(timeout=10)
+            together.wait(timeout=30)
             return results.create_job(stored_job("j1", offset=offset)).owner
 
         with ThreadPoolExecutor(8) as threads:

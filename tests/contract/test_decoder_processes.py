@@ -50,14 +50,14 @@ def test_a_killed_child_fails_its_record_and_the_next_record_is_decoded(
 
 def test_a_silent_child_is_killed(tmp_path: Path, clip: Path) -> None:
     """A decoder that hangs is found by its silence and replaced."""
-    decoders = Decoders(WhisperSettings(decoder_processes=1, decoder_timeout_seconds=1.5))
+    decoders = Decoders(WhisperSettings(decoder_processes=1, decoder_timeout_seconds=5))
     inbox = decoders.start(long_recording(tmp_path))
     assert isinstance(inbox.get(timeout=60), Opened)
     (pid,) = decoders.pool.pids()
     os.kill(pid, signal.SIGSTOP)
     failed = ending(inbox)
     assert isinstance(failed, DecoderCrashed)
-    assert "1.5 seconds" in str(failed)
+    assert "5 seconds" in str(failed)
     assert isinstance(decoders.outcome(clip), Finished)
     decoders.pool.close()
 
@@ -153,7 +153,7 @@ def test_closing_ends_the_children(clip: Path) -> None:
     assert isinstance(decoders.outcome(clip), Finished)
     pids = decoders.pool.pids()
     decoders.pool.close()
-    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), timeout_seconds=10)
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), timeout_seconds=30)
 
 
 PARENT = """

@@ -91,10 +91,10 @@ def test_both_copies_of_a_notification_are_heard_once(moto_store: ObjectStore, s
     engine.gate.clear()
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(stage.process, Runtime().job(objects_record(value)))
-        eventually(lambda: engine.running == 1, timeout_seconds=10)
+        eventually(lambda: engine.running == 1, timeout_seconds=30)
         assert stage.process(Runtime().job(objects_record(value, offset=1))) == ()
         engine.gate.set()
-        (event,) = transcripts(first.result(timeout=10))
+        (event,) = transcripts(first.result(timeout=30))
     assert engine.heard == 1
     assert (event.language, event.source.uri, event.source_changed) == ("ko", uri(settings, key), False)
     assert stage.process(Runtime().job(objects_record(value, offset=2))) == ()
@@ -109,13 +109,13 @@ def test_the_same_record_read_again_waits_for_its_earlier_attempt(settings: S3Se
     engine.gate.clear()
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(stage.process, old.job(record))
-        eventually(lambda: engine.running == 1, timeout_seconds=10)
+        eventually(lambda: engine.running == 1, timeout_seconds=30)
         second = threads.submit(stage.process, new.job(record))
         old.cancelled = True
         with pytest.raises(JobCancelled):
-            first.result(timeout=10)
+            first.result(timeout=30)
         engine.gate.set()
-        assert len(transcripts(second.result(timeout=10))) == 1
+        assert len(transcripts(second.result(timeout=30))) == 1
 
 
 def test_waiting_for_an_earlier_attempt_ends_when_cancelled(settings: S3Settings) -> None:
@@ -127,11 +127,11 @@ def test_waiting_for_an_earlier_attempt_ends_when_cancelled(settings: S3Settings
     engine.gate.clear()
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(stage.process, old.job(record))
-        eventually(lambda: engine.running == 1, timeout_seconds=10)
+        eventually(lambda: engine.running == 1, timeout_seconds=30)
         with pytest.raises(JobCancelled):
             stage.process(new.job(record))
         engine.gate.set()
-        first.result(timeout=10)
+        first.result(timeout=30)
 
 
 def test_two_processes_agree_on_one_owner(settings: S3Settings) -> None:
@@ -141,7 +141,7 @@ def test_two_processes_agree_on_one_owner(settings: S3Settings) -> None:
     together = threading.Barrier(4)
 
     def run(number: int) -> int:
-        together.wait(timeout=10)
+        together.wait(timeout=30)
         record = reference_record(uri(settings), idempotency_key="k", offset=number)
         return len(transcripts(stages[number].process(Runtime().job(record))))
 

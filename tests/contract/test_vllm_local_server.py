@@ -48,7 +48,7 @@ def test_one_byte_is_one_token(tmp_path: Path) -> None:
 def test_workers_are_found_and_ended_after_their_parent_was_killed(leader: Process) -> None:
     """A killed server leaves no orphan behind."""
     os.kill(leader.pid, signal.SIGKILL)
-    eventually(lambda: not is_alive(leader), timeout_seconds=10)
+    eventually(lambda: not is_alive(leader), timeout_seconds=30)
     (orphan,) = members(leader, "ours")
     end([orphan], grace_seconds=0)
     assert members(leader, "ours") == []

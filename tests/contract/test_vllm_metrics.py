@@ -116,13 +116,13 @@ def test_the_load_is_read_when_somebody_looks(double: VllmDouble, metrics: Metri
         threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
         for thread in threads:
             thread.start()
-        eventually(lambda: value(metrics, "kascribe_vllm_requests_waiting") == 2, timeout_seconds=10)
+        eventually(lambda: value(metrics, "kascribe_vllm_requests_waiting") == 2, timeout_seconds=30)
         assert value(metrics, "kascribe_vllm_requests_in_flight") == 4
         assert value(metrics, "kascribe_vllm_requests_limit") == 4
         withdrawn.set()
         for thread in threads:
             thread.join()
-        eventually(lambda: value(metrics, "kascribe_vllm_requests_in_flight") == 0, timeout_seconds=10)
+        eventually(lambda: value(metrics, "kascribe_vllm_requests_in_flight") == 0, timeout_seconds=30)
     # Those that waited may get a place for the moment in which the others leave theirs.
     assert 4 <= (value(metrics, "kascribe_vllm_requests_total", outcome="cancelled") or 0) <= 6
     assert value(metrics, "kascribe_vllm_requests_total", outcome="answered") == 0

@@ -148,7 +148,7 @@ def running(stage: Stage, settings: Settings) -> Iterator[Running]:
         if started.thread.is_alive():
             started.runtime.stop()
             started.runtime.stop()
-            started.thread.join(10)
+            started.thread.join(30)
         outbox.close(timeout_seconds=1)
 
 
@@ -160,4 +160,4 @@ def victim(bootstrap_servers: str, *arguments: str) -> Iterator[subprocess.Popen
         yield process
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(30)

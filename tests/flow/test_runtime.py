@@ -39,7 +39,7 @@ def test_records_complete_out_of_order_and_the_gap_map_says_so(broker: MockClust
         )
         assert committed(broker.bootstrap_servers)[0][0] == 0
         stage.release.set()
-        eventually(lambda: committed(broker.bootstrap_servers)[0][0] == 21, timeout_seconds=10)
+        eventually(lambda: committed(broker.bootstrap_servers)[0][0] == 21, timeout_seconds=30)
         started.stop()
     assert committed(broker.bootstrap_servers) == [(21, "")]
     assert len(records_on(broker.bootstrap_servers, OUTPUT, count=21)) == 21
@@ -119,7 +119,7 @@ def test_a_dependency_that_is_down_pauses_intake_and_counts_no_attempt(broker: M
         assert not ready(started.runtime.snapshot()).ok
         assert live(started.runtime.snapshot()).ok
         send(broker.bootstrap_servers, ["echo-1", "echo-2"])
-        eventually(lambda: started.sample("kascribe_partitions_paused") == 2, timeout_seconds=5)
+        eventually(lambda: started.sample("kascribe_partitions_paused") == 2, timeout_seconds=30)
         assert stage.values() == ["down"]
         stage.dependency_up.set()
         outputs = records_on(broker.bootstrap_servers, OUTPUT, count=3)
@@ -190,10 +190,10 @@ def test_stopping_drains_what_runs_and_leaves_what_has_not_begun(broker: MockClu
     with running(stage, settings_for(broker.bootstrap_servers, worker_threads=2)) as started:
         eventually(lambda: stage.running == 2, timeout_seconds=20)
         started.runtime.stop()
-        eventually(lambda: started.runtime.snapshot().draining, timeout_seconds=5)
+        eventually(lambda: started.runtime.snapshot().draining, timeout_seconds=30)
         assert not ready(started.runtime.snapshot()).ok
         stage.release.set()
-        started.thread.join(10)
+        started.thread.join(30)
         assert not started.thread.is_alive()
     assert sorted(stage.values()) == ["hold-0", "hold-1"]
     assert committed(broker.bootstrap_servers) == [(2, "")]
@@ -208,7 +208,7 @@ def test_a_second_signal_stops_at_once_and_commits_what_was_complete(broker: Moc
     with running(stage, settings) as started:
         records_on(broker.bootstrap_servers, OUTPUT, count=1)
         started.runtime.stop()
-        started.stop(timeout_seconds=8)
+        started.stop(timeout_seconds=30)
     assert _complete_beyond(broker.bootstrap_servers) == {1}
     assert committed(broker.bootstrap_servers)[0][0] == 0
 
@@ -244,8 +244,8 @@ def test_records_in_flight_never_exceed_their_limit(broker: MockCluster) -> None
     stage = CommandStage()
     with running(stage, settings_for(broker.bootstrap_servers, in_flight_records=7)) as started:
         eventually(lambda: stage.running == 7, timeout_seconds=20)
-        eventually(lambda: started.sample("kascribe_in_flight_records") == 7, timeout_seconds=5)
-        eventually(lambda: started.sample("kascribe_partitions_paused") == 6, timeout_seconds=5)
+        eventually(lambda: started.sample("kascribe_in_flight_records") == 7, timeout_seconds=30)
+        eventually(lambda: started.sample("kascribe_partitions_paused") == 6, timeout_seconds=30)
         stage.release.set()
         records_on(broker.bootstrap_servers, OUTPUT, count=60)
         started.stop()
@@ -260,7 +260,7 @@ def test_audio_seconds_close_the_intake_once_they_are_known(broker: MockCluster)
     with running(stage, settings_for(broker.bootstrap_servers, in_flight_audio_seconds=60)) as started:
         eventually(lambda: started.sample("kascribe_in_flight_audio_seconds") == 100, timeout_seconds=20)
         send(broker.bootstrap_servers, ["echo"])
-        eventually(lambda: started.sample("kascribe_partitions_paused") == 2, timeout_seconds=5)
+        eventually(lambda: started.sample("kascribe_partitions_paused") == 2, timeout_seconds=30)
         assert stage.values() == ["heavy"]
         stage.release.set()
         records_on(broker.bootstrap_servers, OUTPUT, count=2)

@@ -81,7 +81,7 @@ def test_a_killed_process_loses_nothing_and_redoes_nothing_that_was_committed(st
     )
     with running(stage, settings) as started:
         outputs = stack.records(prefix + OUTPUT, lambda seen: len(_values(seen)) == RECORDS)
-        eventually(lambda: sum(offset for offset, _ in _committed(stack, prefix)) == RECORDS, timeout_seconds=10)
+        eventually(lambda: sum(offset for offset, _ in _committed(stack, prefix)) == RECORDS, timeout_seconds=30)
         started.stop()
     assert not complete & set(stage.values())
     counts = _values(outputs)

@@ -75,14 +75,14 @@ class Bench:
         for each in rows:
             self.engine.submit(each)
         self.model.gate.set()
-        return [each.answer.result(10).text for each in rows]
+        return [each.answer.result(30).text for each in rows]
 
     def hold(self) -> None:
         """Occupies the engine with a row of its own until the gate opens."""
         self.model.gate.clear()
         self.model.entered.clear()
         self.engine.submit(row(0.5, job="holder"))
-        assert self.model.entered.wait(10)
+        assert self.model.entered.wait(30)
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_a_row_that_does_not_fit_alone_fails_alone(benches: list[Bench]) -> None
     benches.append(bench)
     lonely = row(1)
     bench.engine.submit(lonely)
-    assert isinstance(lonely.answer.exception(10), EngineFailed)
+    assert isinstance(lonely.answer.exception(30), EngineFailed)
 
 
 def test_a_poisonous_row_fails_and_its_neighbours_are_answered(benches: list[Bench]) -> None:
@@ -138,7 +138,7 @@ def test_a_poisonous_row_fails_and_its_neighbours_are_answered(benches: list[Ben
     for each in rows:
         bench.engine.submit(each)
     bench.model.gate.set()
-    outcomes = [each.answer.exception(10) for each in rows]
+    outcomes = [each.answer.exception(30) for each in rows]
     assert [type(outcome) for outcome in outcomes] == [type(None), EngineFailed, type(None), type(None)]
 
 
@@ -148,9 +148,9 @@ def test_a_call_that_hangs_makes_the_engine_unhealthy(benches: list[Bench]) -> N
     benches.append(bench)
     assert bench.engine.healthy()
     bench.hold()
-    eventually(lambda: not bench.engine.healthy(), timeout_seconds=10)
+    eventually(lambda: not bench.engine.healthy(), timeout_seconds=30)
     bench.model.gate.set()
-    eventually(bench.engine.healthy, timeout_seconds=10)
+    eventually(bench.engine.healthy, timeout_seconds=30)
 
 
 class Slow(Echo):
@@ -197,7 +197,7 @@ def test_withdrawn_rows_never_reach_the_model(benches: list[Bench]) -> None:
     bench.engine.submit(stays)
     bench.engine.withdraw("gone")
     bench.model.gate.set()
-    assert stays.answer.result(10).text == "2"
+    assert stays.answer.result(30).text == "2"
     assert gone.answer.cancelled()
     assert [2] in bench.model.batches
 
@@ -211,7 +211,7 @@ def test_a_closed_engine_takes_no_rows() -> None:
     closing = threading.Thread(target=bench.engine.close)
     closing.start()
     bench.model.gate.set()
-    closing.join(10)
+    closing.join(30)
     assert waiting.answer.done()
     with pytest.raises(EngineFailed, match="shut down"):
         bench.engine.submit(row(2))

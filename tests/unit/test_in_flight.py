@@ -36,10 +36,10 @@ def test_who_comes_while_a_job_is_abandoned_waits_and_begins_it_anew() -> None:
         gone.set()
         assert holding.withdrawn()
         claimed = threads.submit(second)
-        eventually(waiting.is_set, timeout_seconds=5)
+        eventually(waiting.is_set, timeout_seconds=30)
         assert not claimed.done()
         held.close()
-        assert claimed.result(timeout=5)
+        assert claimed.result(timeout=30)
 
 
 def test_a_job_that_very_many_asked_for_runs_to_its_end() -> None:

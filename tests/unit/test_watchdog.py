@@ -13,7 +13,7 @@ def test_a_hanging_engine_ends_the_process() -> None:
     ended: list[int] = []
     with ended_when_hanging(well.is_set, end=ended.append, look_seconds=0.01):
         well.clear()
-        eventually(lambda: ended, timeout_seconds=5, what="the end of the process")
+        eventually(lambda: ended, timeout_seconds=30, what="the end of the process")
     assert ended == [EXIT_CODE]
 
 
@@ -27,5 +27,5 @@ def test_a_working_engine_is_left_alone() -> None:
         return True
 
     with ended_when_hanging(is_well, end=ended.append, look_seconds=0.001):
-        eventually(lambda: len(looks) > 10, timeout_seconds=5, what="ten looks")
+        eventually(lambda: len(looks) > 10, timeout_seconds=30, what="ten looks")
     assert not ended
