@@ -52,6 +52,7 @@ class Intake:
     ) -> None:
         self.closed = False
         self.down: dict[str, list[Flight]] = {}
+        self.handed_over_at = clock.monotonic()
         self.set_aside: list[Flight] = []
         self._consumer = consumer
         self._assignment = assignment
@@ -111,7 +112,7 @@ class Intake:
         """Runs the flights that waited for their partition's journal, which is durable now."""
         started, partition.unnamed = partition.unnamed, []
         for flight in started:
-            self._workers.submit(flight)
+            self._hand_over(flight)
 
     def steer(self) -> None:
         """Pauses what must not be polled and resumes the rest.
@@ -253,6 +254,10 @@ class Intake:
         self._running += 1
         partition.journal.start(flight.record.offset)
         if partition.journal.is_durable:
-            self._workers.submit(flight)
+            self._hand_over(flight)
         else:
             partition.unnamed.append(flight)
+
+    def _hand_over(self, flight: Flight) -> None:
+        self.handed_over_at = self._clock.monotonic()
+        self._workers.submit(flight)

@@ -10,7 +10,7 @@ TURN_SECONDS: Final = 60.0
 """A loop that did not turn for this long hangs: its longest wait is for committed offsets, 30 s."""
 
 STALL_SECONDS: Final = 4 * 3600.0
-"""Work in flight and no attempt ended for this long: longer than any audio that is taken takes to transcribe."""
+"""Work in flight and no sign of it for this long. A file of any length gives signs: what is heard is reported."""
 
 
 def live(snapshot: Snapshot, *, now: float | None = None) -> Verdict:
@@ -22,7 +22,9 @@ def live(snapshot: Snapshot, *, now: float | None = None) -> Verdict:
     if turn_age > TURN_SECONDS:
         reasons.append(f"the loop has not turned for {turn_age:.0f} s")
     if stalled and now - snapshot.heard_at > STALL_SECONDS:
-        reasons.append(f"{snapshot.in_flight_records} records are in flight and none ended for hours")
+        reasons.append(
+            f"{snapshot.in_flight_records} records are in flight and nothing was heard of any for hours"
+        )
     return Verdict(not reasons, tuple(reasons), _facts(snapshot, turn_age))
 
 

@@ -14,6 +14,8 @@ class Mailbox:
     """``put_flight`` and ``put_command`` may be called from any thread and from signal handlers; they never block.
 
     Unbounded, but everything in it belongs to a record in flight or a batch at the outbox, and those are bounded.
+
+    ``heard_at`` is when the last mail came, or the last word that ``hear`` tells of.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -38,7 +40,10 @@ class Mailbox:
                 flights.append(mail)
             else:
                 mail()
+            self.hear()
         self.listened_at = self._clock.monotonic()
-        if flights:
-            self.heard_at = self.listened_at
         return flights
+
+    def hear(self) -> None:
+        """Notes a sign of work that needs no mail. From any thread; never blocks."""
+        self.heard_at = self._clock.monotonic()

@@ -36,7 +36,8 @@ class PartitionView:
 class Snapshot:
     """The runtime at one moment. Times are the clock's monotonic seconds.
 
-    ``listened_at`` is the loop's last turn, ``heard_at`` the last attempt that ended.
+    ``listened_at`` is the loop's last turn, ``heard_at`` the last sign of work: an attempt that began, reported,
+    or ended, or anything that came for the loop.
     """
 
     at: float = 0.0
@@ -84,7 +85,7 @@ class Observation:
         self.latest = Snapshot(
             at=now,
             listened_at=self._mailbox.listened_at,
-            heard_at=self._mailbox.heard_at,
+            heard_at=max(self._mailbox.heard_at, intake.handed_over_at),
             joined=self._assignment.joined,
             draining=draining,
             in_flight_records=load.records,

@@ -12,7 +12,9 @@ from consumers.runtime.liveness import STALL_SECONDS, TURN_SECONDS, live, ready
 from consumers.runtime.metrics import IN_FLIGHT_RECORDS, RUNTIME_METRICS, Metric, Metrics, catalogue
 from consumers.runtime.observation import Snapshot
 from schemas.errors import ConfigurationError
+from schemas.records import OutgoingRecord
 from schemas.settings import ServerSettings
+from tests.unit.taking_in import taking_in
 
 WELL = Snapshot(at=100.0, listened_at=100.0, heard_at=100.0, joined=True)
 
@@ -37,6 +39,43 @@ def test_work_that_never_ends_is_found_although_the_loop_turns() -> None:
     stuck = Snapshot(at=now, listened_at=now, heard_at=100.0, joined=True, in_flight_records=3)
     assert not live(stuck, now=now).ok
     assert live(Snapshot(at=now, listened_at=now, heard_at=100.0, joined=True), now=now).ok
+
+
+def test_a_record_taken_in_after_idle_hours_is_not_taken_for_stuck_work() -> None:
+    """What counts is how long the work gives no sign, not how long there was none."""
+    with taking_in((0, "")) as bench:
+        bench.clock.seconds = 5 * 3600.0
+        assert live(bench.snapshot(), now=bench.clock.seconds).ok
+        bench.arrive(0)
+        bench.turn()
+        bench.clock.seconds += 1.0
+        assert live(bench.snapshot(), now=bench.clock.seconds).ok
+        bench.clock.seconds += STALL_SECONDS + 1
+        assert not live(bench.snapshot(), now=bench.clock.seconds).ok
+
+
+def test_a_dependency_that_comes_back_after_hours_leaves_no_stuck_work() -> None:
+    """What waited for it is handed over anew, and its time begins then."""
+    with taking_in((0, "")) as bench:
+        bench.arrive(0)
+        (flight,) = bench.turn()
+        bench.park(flight)
+        bench.clock.seconds = STALL_SECONDS * 2
+        bench.intake.unpark("s3")
+        bench.clock.seconds += 1.0
+        assert bench.snapshot().in_flight_records == 1
+        assert live(bench.snapshot(), now=bench.clock.seconds).ok
+
+
+def test_work_that_reports_is_alive_however_long_it_takes() -> None:
+    """Twelve hours of audio may take as long; every report of what was heard is a sign."""
+    with taking_in((0, "")) as bench:
+        bench.arrive(0)
+        (flight,) = bench.turn()
+        for _ in range(3):
+            bench.clock.seconds += STALL_SECONDS - 1
+            flight.as_job().report(OutgoingRecord("audio.progress", b"job", b"half"))
+            assert live(bench.snapshot(), now=bench.clock.seconds).ok
 
 
 def test_a_process_is_ready_once_the_group_let_it_in_and_until_it_drains() -> None:

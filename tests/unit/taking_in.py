@@ -1,0 +1,170 @@
+"""The runtime's intake without a broker and without threads: what is handed over lies in line for the test."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from queue import Empty
+
+from confluent_kafka import Consumer, TopicPartition
+from prometheus_client import CollectorRegistry
+
+from consumers.runtime.assignment import Assignment
+from consumers.runtime.flight import Flight
+from consumers.runtime.intake import Intake
+from consumers.runtime.load import Load
+from consumers.runtime.mailbox import Mailbox
+from consumers.runtime.metrics import Metrics
+from consumers.runtime.observation import Observation, Snapshot
+from consumers.runtime.ports import Settled
+from consumers.runtime.runtime import _Support
+from consumers.runtime.stage import Stage
+from consumers.runtime.workers import Workers
+from schemas.delivery import Batch, Delivery
+from schemas.records import Headers, OutgoingRecord, Record
+from schemas.settings import RuntimeSettings
+from tests.flow.stages import TOPIC, CommandStage
+
+
+class HandClock:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now_ms(self) -> int:
+        """Milliseconds since the epoch, which is when this clock begins."""
+        return int(self.seconds * 1000)
+
+    def monotonic(self) -> float:
+        """The same in seconds."""
+        return self.seconds
+
+
+class HeldOutbox:
+    """An outbox whose broker answers when a test says so; reports are lost, which is allowed."""
+
+    def __init__(self) -> None:
+        self.problem: str | None = None
+        self.batches: list[tuple[Batch, Settled]] = []
+
+    @property
+    def pending(self) -> int:
+        """Batches that wait for the broker."""
+        return len(self.batches)
+
+    def submit(self, batch: Batch, settled: Settled) -> bool:
+        """Always room."""
+        self.batches.append((batch, settled))
+        return True
+
+    def report(self, record: OutgoingRecord) -> None:
+        """Lost."""
+
+    def deliver(self) -> None:
+        """The broker confirms everything."""
+        batches, self.batches = self.batches, []
+        for batch, settled in batches:
+            settled(Delivery(batch, committed=False))
+
+    def close(self, *, timeout_seconds: float) -> bool:
+        """Gives up at once, however much time there is."""
+        return timeout_seconds >= 0 and not self.batches
+
+
+class TakingIn:
+    """Partitions of one topic, assigned as their commits describe them: ``(offset, metadata)`` each."""
+
+    def __init__(
+        self, consumer: Consumer, committed: Sequence[tuple[int, str]], topic: str, settings: RuntimeSettings
+    ) -> None:
+        metrics = Metrics(CollectorRegistry())
+        self.clock = HandClock()
+        self.stage: Stage = CommandStage()
+        self.mailbox = Mailbox(self.clock)
+        self.outbox = HeldOutbox()
+        self.assignment = Assignment(settings, metrics)
+        self.load = Load()
+        self.workers = Workers(self.stage, threads=1, done=self.mailbox.put_flight)
+        self.intake = Intake(
+            consumer,
+            self.assignment,
+            self.workers,
+            self.load,
+            _Support(self.outbox, self.mailbox, self.load),
+            settings=settings,
+            metrics=metrics,
+            clock=self.clock,
+        )
+        self._topic = topic
+        self._observation = Observation(
+            self.assignment, self.intake, self.load, self.mailbox, metrics=metrics, clock=self.clock
+        )
+        self.assignment.take(
+            TopicPartition(topic, number, offset, metadata=metadata)
+            for number, (offset, metadata) in enumerate(committed)
+        )
+
+    def arrive(self, *offsets: int, partition: int = 0, headers: Headers = (), timestamp_ms: int = 0) -> None:
+        """Records come from a poll."""
+        self.intake.receive(
+            [
+                Record(self._topic, partition, offset, b"key", f"echo-{offset}".encode(), headers, timestamp_ms)
+                for offset in offsets
+            ]
+        )
+
+    def turn(self) -> list[Flight]:
+        """Admits what there is room for, commits what wants to be committed; what was handed over by that."""
+        self.intake.admit()
+        self.commit()
+        handed_over: list[Flight] = []
+        while True:
+            try:
+                flight = self.workers._queue.get_nowait()
+            except Empty:
+                return handed_over
+            if flight is not None:
+                handed_over.append(flight)
+
+    def commit(self) -> None:
+        """Every partition's commit gets through at once."""
+        for partition in self.assignment.partitions.values():
+            commit = partition.commit()
+            if commit is not None:
+                partition.commit_confirmed(commit)
+            if partition.unnamed and partition.journal.is_durable:
+                self.intake.start_durable(partition)
+
+    def complete(self, flight: Flight) -> None:
+        """The attempt ended well, and nothing is left to do."""
+        self.intake.ended(flight)
+        self.intake.settled(flight)
+        flight.partition.ledger.complete(flight.record.offset)
+        flight.partition.journal.settle(flight.record.offset)
+
+    def park(self, flight: Flight, dependency: str = "s3") -> None:
+        """The attempt ended because a service is down."""
+        self.intake.ended(flight)
+        self.intake.park(flight, dependency)
+
+    def snapshot(self) -> Snapshot:
+        """What the loop looks like now, after it has listened."""
+        self.mailbox.listen(0)
+        self._observation.observe(draining=False)
+        return self._observation.latest
+
+
+@contextmanager
+def taking_in(
+    *committed: tuple[int, str], topic: str = TOPIC, settings: RuntimeSettings | None = None
+) -> Iterator[TakingIn]:
+    """An intake whose partitions are assigned already."""
+    consumer = Consumer({"bootstrap.servers": "127.0.0.1:9", "group.id": "nobody", "log_level": 0})
+    try:
+        yield TakingIn(consumer, committed, topic, settings or RuntimeSettings())
+    finally:
+        consumer.close()
+
+
+def offsets(flights: Sequence[Flight]) -> list[int]:
+    """Which records these are."""
+    return [flight.record.offset for flight in flights]
