@@ -17,7 +17,7 @@ from typing import Final
 
 from schemas import history
 from schemas.errors import Reason
-from schemas.history import History
+from schemas.history import INT_LIMIT, LONG_BYTES, LONG_LIMIT, History
 from schemas.identity import job_id
 from schemas.records import Coordinates, Headers, OutgoingRecord, Record
 from schemas.topics import dead_letter_topic, origin_topic
@@ -39,6 +39,8 @@ SPRING_DELIVERY_ATTEMPT: Final = "kafka_deliveryAttempt"
 MESSAGE_CHARACTERS_LIMIT: Final = 1_000
 STACK_TRACE_CHARACTERS_LIMIT: Final = 4_000
 """The last part is kept: that is where Python says what happened."""
+
+INT_BYTES: Final = 4
 
 _SMALL_HEADER_BYTES: Final = 1_024
 _SMALL_HEADERS_LIMIT: Final = 64
@@ -144,8 +146,8 @@ def read(record: Record) -> DeadLetter:
         exception=_text(record, f"{SPRING}exception-fqcn", f"{CONNECT}exception.class.name"),
         stack_trace=_text(record, f"{SPRING}exception-stacktrace", f"{CONNECT}exception.stacktrace"),
         stage=_text(record, STAGE, f"{CONNECT}stage"),
-        failed_ms=_number(record, FAILED_MS) or record.timestamp_ms,
-        redrives=_number(record, REDRIVES) or 0,
+        failed_ms=history.number(record, FAILED_MS, LONG_LIMIT) or record.timestamp_ms,
+        redrives=history.number(record, REDRIVES, INT_LIMIT) or 0,
         job_id=_job_id(record.value),
     )
 
@@ -241,12 +243,14 @@ def _origin(record: Record, travelled: History) -> Coordinates:
     if record.header(history.ORIGIN_TOPIC):
         return travelled.origin
     topic = _text(record, f"{CONNECT}topic", f"{SPRING}original-topic")
-    partition = _number(record, f"{CONNECT}partition")
-    offset = _number(record, f"{CONNECT}offset")
+    partition = history.number(record, f"{CONNECT}partition", INT_LIMIT)
+    offset = history.number(record, f"{CONNECT}offset", LONG_LIMIT)
     if partition is None or offset is None:
-        partition = int.from_bytes(record.header(f"{SPRING}original-partition") or b"", "big", signed=True)
-        offset = int.from_bytes(record.header(f"{SPRING}original-offset") or b"", "big", signed=True)
-    return Coordinates(topic, partition, offset) if topic else record.coordinates
+        partition = _fixed(record, f"{SPRING}original-partition", INT_BYTES)
+        offset = _fixed(record, f"{SPRING}original-offset", LONG_BYTES)
+    if not topic or partition is None or offset is None:
+        return record.coordinates
+    return Coordinates(topic, partition, offset)
 
 
 def _text(record: Record, *names: str) -> str:
@@ -255,9 +259,11 @@ def _text(record: Record, *names: str) -> str:
     return next((value.decode("utf-8", "replace") for value in values if value), "")
 
 
-def _number(record: Record, name: str) -> int | None:
+def _fixed(record: Record, name: str, size_bytes: int) -> int | None:
+    """A big-endian number of exactly this size; None for anything else, and for one below 0."""
     value = record.header(name)
-    return int(value) if value and len(value) < 20 and value.isdigit() else None
+    found = int.from_bytes(value, "big", signed=True) if value and len(value) == size_bytes else -1
+    return found if found >= 0 else None
 
 
 def _job_id(value: bytes | None) -> str | None:

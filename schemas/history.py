@@ -20,6 +20,15 @@ SPRING_ATTEMPTS: Final = "retry_topic-attempts"
 SPRING_BACKOFF_TIMESTAMP: Final = "retry_topic-backoff-timestamp"
 SPRING_ORIGINAL_TIMESTAMP: Final = "retry_topic-original-timestamp"
 
+INT_LIMIT: Final = 2**31 - 1
+"""Of partitions and attempts, which Kafka and Spring keep in an int."""
+
+LONG_LIMIT: Final = 2**63 - 1
+"""Of offsets and milliseconds, which are longs."""
+
+LONG_BYTES: Final = 8
+LONG_DIGITS: Final = 19
+
 NAMES: Final = frozenset(
     {
         ATTEMPT,
@@ -46,18 +55,21 @@ class History:
 
 
 def read(record: Record) -> History:
-    """The history of a record; that of a first attempt where headers are absent or make no sense."""
+    """The history of a record; that of a first attempt where headers are absent or make no sense.
+
+    What is read can be written again, also into the ints and longs of other dialects.
+    """
     return History(
-        attempt=max(1, _number(record, ATTEMPT) or _big_endian(record, SPRING_ATTEMPTS) or 1),
+        attempt=number(record, ATTEMPT, INT_LIMIT) or _big_endian(record, SPRING_ATTEMPTS, INT_LIMIT) or 1,
         origin=_origin(record) or record.coordinates,
-        first_seen_ms=_number(record, FIRST_SEEN_MS) or record.timestamp_ms,
+        first_seen_ms=number(record, FIRST_SEEN_MS, LONG_LIMIT) or record.timestamp_ms,
         due_ms=due_at(record),
     )
 
 
 def due_at(record: Record) -> int | None:
     """When a record may run, in milliseconds since the epoch; None when it may run at once."""
-    return _number(record, DUE_MS) or _big_endian(record, SPRING_BACKOFF_TIMESTAMP)
+    return number(record, DUE_MS, LONG_LIMIT) or _big_endian(record, SPRING_BACKOFF_TIMESTAMP, LONG_LIMIT)
 
 
 def write(history: History, headers: Headers) -> Headers:
@@ -84,29 +96,32 @@ def without(headers: Headers) -> Headers:
     return tuple(header for header in headers if header[0] not in NAMES)
 
 
-def big_integer(number: int) -> bytes:
+def big_integer(value: int) -> bytes:
     """A number as Java's ``BigInteger.toByteArray``: big-endian two's complement, no byte more than needed."""
-    return number.to_bytes((number if number >= 0 else ~number).bit_length() // 8 + 1, "big", signed=True)
+    return value.to_bytes((value if value >= 0 else ~value).bit_length() // 8 + 1, "big", signed=True)
+
+
+def number(record: Record, name: str, limit: int) -> int | None:
+    """A header in decimal digits; None where it is absent, no number from 0 on, or larger than ``limit``."""
+    value = record.header(name)
+    found = int(value) if value and len(value) <= LONG_DIGITS and value.isdigit() else None
+    return found if found is not None and found <= limit else None
 
 
 def _origin(record: Record) -> Coordinates | None:
     topic = record.header(ORIGIN_TOPIC)
-    partition, offset = _number(record, ORIGIN_PARTITION), _number(record, ORIGIN_OFFSET)
+    partition = number(record, ORIGIN_PARTITION, INT_LIMIT)
+    offset = number(record, ORIGIN_OFFSET, LONG_LIMIT)
     if not topic or partition is None or offset is None:
         return None
     return Coordinates(topic.decode("utf-8", "replace"), partition, offset)
 
 
-def _digits(number: int) -> bytes:
-    return str(number).encode()
+def _digits(value: int) -> bytes:
+    return str(value).encode()
 
 
-def _number(record: Record, name: str) -> int | None:
+def _big_endian(record: Record, name: str, limit: int) -> int | None:
     value = record.header(name)
-    return int(value) if value and len(value) < 20 and value.isdigit() else None
-
-
-def _big_endian(record: Record, name: str) -> int | None:
-    value = record.header(name)
-    number = int.from_bytes(value, "big", signed=True) if value and len(value) <= 8 else 0
-    return number if number > 0 else None
+    found = int.from_bytes(value, "big", signed=True) if value and len(value) <= LONG_BYTES else 0
+    return found if 0 < found <= limit else None

@@ -3,11 +3,13 @@
 import json
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from consumers.runtime.retry import Retry, retried
 from schemas import dead_letters, history
 from schemas.dead_letters import MESSAGE_CHARACTERS_LIMIT, STACK_TRACE_CHARACTERS_LIMIT, Cause, Site
+from schemas.errors import Reason
 from schemas.identity import job_id
 from schemas.records import Coordinates, OutgoingRecord, Record
 
@@ -152,20 +154,37 @@ def test_an_output_that_is_refused_leaves_a_small_dead_letter() -> None:
     assert headers["small"] == b"s"
 
 
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from(
-                [name for name, _ in dead_letters.write(FAILED, CAUSE, SITE, attempt=1).headers] + ["x"]
-            ),
-            st.none() | st.binary(max_size=30),
-        )
-    ),
-    st.none() | st.binary(max_size=50),
+anybodys_headers = st.lists(
+    st.tuples(
+        st.sampled_from(
+            [name for name, _ in dead_letters.write(FAILED, CAUSE, SITE, attempt=1).headers]
+            + [*sorted(history.NAMES), "x"]
+        ),
+        st.none() | st.binary(max_size=30) | st.integers(0, 10**20).map(lambda number: str(number).encode()),
+    )
 )
+
+
+@given(anybodys_headers, st.none() | st.binary(max_size=50))
 def test_no_dead_letter_makes_the_reader_fail(
     headers: list[tuple[str, bytes | None]], value: bytes | None
 ) -> None:
     """Whatever stands in the headers and the value, it is read, and it can be sent back."""
     letter = dead_letters.read(Record("x.dlq", 0, 0, None, value, tuple(headers)))
     dead_letters.redriven(letter, now_ms=1)
+
+
+@given(anybodys_headers)
+@example([(history.ATTEMPT, b"9999999999")])
+@example([(history.SPRING_ATTEMPTS, b"text12")])
+@example([(history.FIRST_SEEN_MS, b"9" * 19)])
+@example([(history.ORIGIN_TOPIC, b"t"), (history.ORIGIN_PARTITION, b"9" * 10), (history.ORIGIN_OFFSET, b"1")])
+def test_no_header_keeps_a_record_from_being_given_up_or_tried_again(
+    headers: list[tuple[str, bytes | None]],
+) -> None:
+    """Whoever published it: its dead letter and its retry can be written, and are read as what they say."""
+    record = Record("audio.references", 0, 7, None, b"v", tuple(headers), timestamp_ms=5)
+    letter = dead_letters.write(record, CAUSE, SITE, attempt=history.read(record).attempt)
+    assert dead_letters.read(arrived(letter)).reason == CAUSE.reason
+    again = retried(record, Retry("audio.references.retry.10s", 5_000, 2, Reason.INTERNAL_ERROR))
+    assert (history.read(arrived(again)).attempt, history.due_at(arrived(again))) == (2, 5_000)

@@ -76,6 +76,25 @@ def test_headers_that_make_no_sense_are_as_good_as_absent(value: bytes | None) -
     assert past.origin == Coordinates("audio.references.retry.1m", 0, 7)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (history.ATTEMPT, b"9999999999"),
+        (history.SPRING_ATTEMPTS, b"text12"),
+        (history.FIRST_SEEN_MS, b"9" * 19),
+        (history.DUE_MS, b"9" * 19),
+        (history.ORIGIN_OFFSET, b"9" * 19),
+        (history.ORIGIN_PARTITION, b"9999999999"),
+    ],
+)
+def test_a_number_that_no_counter_reaches_is_as_good_as_absent(name: str, value: bytes) -> None:
+    """Kafka and Spring keep attempts and partitions in an int, offsets and times in a long; so do we."""
+    written = dict(history.write(History(2, ORIGIN, FIRST_SEEN_MS), ()))
+    without = {each: kept for each, kept in written.items() if each != name}
+    past = history.read(record(tuple({**without, name: value}.items())))
+    assert past == history.read(record(tuple(without.items())))
+
+
 @given(st.integers(-(2**70), 2**70))
 def test_big_integers_are_those_of_java(number: int) -> None:
     """Two's complement without a superfluous byte, as BigInteger.toByteArray gives it."""
