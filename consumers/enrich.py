@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final, Protocol
 
 import structlog
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, bound_contextvars
 
 from consumers.cancellations import Withdrawn
 from consumers.in_flight import InFlight
@@ -120,8 +120,9 @@ class EnrichStage:
             if not options.asks_for_anything:
                 _log.debug("nothing_asked", job_id=event.job_id)
                 return ()
-            with bound_contextvars(job_id=event.job_id):
-                return self._process(job, event, options)
+            # Not only while this lasts: the runtime says it too, when it settles what is raised here.
+            bind_contextvars(job_id=event.job_id)
+            return self._process(job, event, options)
 
     def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
         """The FAILED event beside a dead letter, when the record says which job it is about."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import structlog
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, bound_contextvars
 
 from consumers.cancellations import Withdrawn
 from consumers.fetch import FetchedAudio, ObjectFetcher, ObjectState
@@ -71,8 +71,9 @@ class TranscribeStage:
             if work.reference is None:
                 _log.debug("nothing_to_transcribe", origin=str(job.origin), forwarded=len(work.forwarded))
                 return work.forwarded
-            with bound_contextvars(job_id=job_id_of(work.reference)):
-                return self._process(job, work.reference, work.state)
+            # Not only while this lasts: the runtime says it too, when it settles what is raised here.
+            bind_contextvars(job_id=job_id_of(work.reference))
+            return self._process(job, work.reference, work.state)
 
     def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
         """The FAILED event beside a dead letter, with the job's identity as far as the record tells it."""

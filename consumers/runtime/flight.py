@@ -1,7 +1,8 @@
 """A record in flight: from its hand-over to the stage until its outcome is settled."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, Protocol
 
@@ -18,7 +19,8 @@ _current: ContextVar["Flight | None"] = ContextVar("kascribe_flight", default=No
 
 
 def job_context(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """A structlog processor: lines of a running job say which record, attempt and trace they belong to.
+    """A structlog processor: lines about a job, while it runs or is settled, say which record, attempt and trace
+    they belong to, and what its stage has bound.
 
     Looked up when something is logged: binding it for every job would cost more than the rest of the hand-over.
     """
@@ -27,7 +29,19 @@ def job_context(_logger: WrappedLogger, _method: str, event: EventDict) -> Event
         event.setdefault("record", str(flight.record.coordinates))
         event.setdefault("attempt", flight.attempt)
         event.setdefault("trace_id", flight.as_job().trace.trace_id)
+        for name, value in flight.bound.items():
+            event.setdefault(name, value)
     return event
+
+
+@contextmanager
+def speaking_of(flight: "Flight") -> Iterator[None]:
+    """What this thread logs within the context is about this flight."""
+    token = _current.set(flight)
+    try:
+        yield
+    finally:
+        _current.reset(token)
 
 
 class JobSupport(Protocol):
@@ -43,7 +57,7 @@ class JobSupport(Protocol):
 
 
 class Flight:
-    """One record, the attempt at it, and how that ended.
+    """One record, the attempt at it, and how that ended. ``bound`` is what a failed attempt's log lines carried.
 
     Written by one thread at a time: the owner until it is handed over, then a worker until ``outputs`` or
     ``error`` is set and it comes back. ``cancelled`` alone is written by the owner at any time.
@@ -52,6 +66,7 @@ class Flight:
     __slots__ = (
         "_support",
         "attempt",
+        "bound",
         "cancelled",
         "error",
         "job",
@@ -85,7 +100,8 @@ class Flight:
         self.cancelled = False
         self.job: Job | None = None
         self.outputs: Sequence[OutgoingRecord] = ()
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
+        self.bound: Mapping[str, object] = {}
         self.started = False
         self.settled = False
         self.seconds = 0.0
@@ -99,8 +115,9 @@ class Flight:
         _current.set(self)
         try:
             self.outputs = stage.process(self.as_job())
-        except Exception as error:  # noqa: BLE001 - whatever a stage raises is an outcome; the owner decides
+        except BaseException as error:  # noqa: BLE001 - whatever a stage raises is an outcome; the owner decides
             self.error = error
+            self.bound = structlog.contextvars.get_contextvars()
         _current.set(None)
         # What the stage bound, such as the job's id, belongs to this job.
         structlog.contextvars.clear_contextvars()

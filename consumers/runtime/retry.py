@@ -44,7 +44,7 @@ Decision = Retry | DeadLetter | Pause
 
 
 def decide(
-    error: Exception, *, topic: str, attempt: int, retry_delays_seconds: Sequence[int], now_ms: int
+    error: BaseException, *, topic: str, attempt: int, retry_delays_seconds: Sequence[int], now_ms: int
 ) -> Decision:
     """What follows from ``error`` in the attempt numbered ``attempt`` (from 1) of a record on ``topic``.
 

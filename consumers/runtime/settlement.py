@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -10,7 +11,7 @@ from prometheus_client import Counter
 from consumers.runtime import metrics as rows
 from consumers.runtime.clock import Clock
 from consumers.runtime.dependencies import DependencyWatch
-from consumers.runtime.flight import Flight
+from consumers.runtime.flight import Flight, speaking_of
 from consumers.runtime.intake import Intake
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.outlet import Outlet
@@ -20,9 +21,8 @@ from schemas import dead_letters
 from schemas.dead_letters import Cause, Site
 from schemas.errors import JobCancelled, KascribeError, PermanentError, Reason
 from schemas.events import Failure
-from schemas.records import OutgoingRecord
+from schemas.records import OutgoingRecord, Record
 from schemas.settings import Settings
-from schemas.topics import dead_letter_topic
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -76,17 +76,19 @@ class Settlement:
             self._finish(flight, "completed", flight.outputs)
             return
         self._seconds_failed.observe(flight.seconds)
-        if isinstance(error, JobCancelled):
-            self._cancelled(flight)
-        else:
-            self._failed(flight, error)
+        with speaking_of(flight):
+            if isinstance(error, JobCancelled):
+                self._cancelled(flight)
+            else:
+                self._failed(flight, error)
 
     def set_aside(self) -> None:
         """Dead letters for the records that have killed too many processes."""
         flights, self._intake.set_aside = self._intake.set_aside, []
         for flight in flights:
             message = f"{self._killer_attempts} processes died while this record ran; it was not run again"
-            self._dead_letter(flight, KillerRecord(message), Reason.KILLER_RECORD)
+            with speaking_of(flight):
+                self._give_up_or_retry(flight, KillerRecord(message), DeadLetter(Reason.KILLER_RECORD))
 
     def recovered(self, dependency: str) -> None:
         """A dependency answers again: what waited for it runs, with the same attempt."""
@@ -94,13 +96,10 @@ class Settlement:
         self._dependency_down.labels(dependency).set(0)
         self._intake.unpark(dependency)
 
-    def _failed(self, flight: Flight, error: Exception) -> None:
+    def _failed(self, flight: Flight, error: BaseException) -> None:
         if not isinstance(error, KascribeError):
             _log.error(
-                "the stage raised what it should have translated; the attempt counts as transient",
-                record=str(flight.record.coordinates),
-                attempt=flight.attempt,
-                exc_info=error,
+                "the stage raised what it should have translated; the attempt counts as transient", exc_info=error
             )
         decision = decide(
             error,
@@ -109,16 +108,28 @@ class Settlement:
             retry_delays_seconds=self._delays,
             now_ms=self._clock.now_ms(),
         )
-        match decision:
-            case Pause(dependency):
-                self._pause(flight, dependency, error)
-            case Retry(reason=reason):
-                self._retries.labels(reason.value).inc()
-                self._finish(flight, "retried", (retried(flight.record, decision),))
-            case DeadLetter(reason):
-                self._dead_letter(flight, error, reason)
+        if isinstance(decision, Pause):
+            self._pause(flight, decision.dependency, error)
+        else:
+            self._give_up_or_retry(flight, error, decision)
 
-    def _pause(self, flight: Flight, dependency: str, error: Exception) -> None:
+    def _give_up_or_retry(self, flight: Flight, error: BaseException, decision: Retry | DeadLetter) -> None:
+        """One record's oddity ends neither the process nor the record in silence: at the least it leaves a bare
+        dead letter, without its headers, that says why."""
+        try:
+            match decision:
+                case Retry(reason=reason):
+                    outputs: Sequence[OutgoingRecord] = (retried(flight.record, decision),)
+                    self._retries.labels(reason.value).inc()
+                case DeadLetter(reason):
+                    outputs = self._dead_letter(flight, error, reason)
+        except Exception as fault:  # noqa: BLE001 - see above
+            _log.exception("a record that failed could not be described; its dead letter lacks its headers")
+            decision = DeadLetter(Reason.INTERNAL_ERROR)
+            outputs = (self._letter(replace(flight.record, headers=()), flight.attempt, fault, decision.reason),)
+        self._finish(flight, "retried" if isinstance(decision, Retry) else "dead_lettered", outputs)
+
+    def _pause(self, flight: Flight, dependency: str, error: BaseException) -> None:
         if flight.cancelled or flight.partition.draining:
             self._drop(flight)
             return
@@ -131,39 +142,32 @@ class Settlement:
         self._intake.park(flight, dependency)
         self._watch.watch(dependency)
 
-    def _dead_letter(self, flight: Flight, error: Exception, reason: Reason) -> None:
-        record = flight.record
-        trace = "".join(traceback.format_exception(error))
+    def _dead_letter(self, flight: Flight, error: BaseException, reason: Reason) -> Sequence[OutgoingRecord]:
+        letter = self._letter(flight.record, flight.attempt, error, reason)
+        failure = Failure(
+            reason=reason, message=_message(error), attempt=flight.attempt, dead_letter_topic=letter.topic
+        )
+        _log.warning("dead letter", reason=reason.value, why=failure.message)
+        return (letter, *self._told(flight, failure))
+
+    def _letter(self, record: Record, attempt: int, error: BaseException, reason: Reason) -> OutgoingRecord:
         cause = Cause(
             reason.value,
-            str(error) or type(error).__name__,
+            _message(error),
             exception=_qualified(error),
             exception_cause=_qualified(error.__cause__) if error.__cause__ else None,
-            stack_trace=trace,
+            stack_trace="".join(traceback.format_exception(error)),
         )
         site = Site(self._stage.name, self._group, self._clock.now_ms())
-        letter = dead_letters.write(record, cause, site, attempt=flight.attempt)
-        failure = Failure(
-            reason=reason,
-            message=cause.message,
-            attempt=flight.attempt,
-            dead_letter_topic=dead_letter_topic(record.topic),
-        )
-        _log.warning(
-            "dead letter",
-            record=str(record.coordinates),
-            attempt=flight.attempt,
-            reason=reason.value,
-            why=cause.message,
-        )
+        letter = dead_letters.write(record, cause, site, attempt=attempt)
         self._dead_letters.labels(reason.value).inc()
-        self._finish(flight, "dead_lettered", (letter, *self._told(flight, failure)))
+        return letter
 
     def _told(self, flight: Flight, failure: Failure) -> Sequence[OutgoingRecord]:
         try:
             return self._stage.failed(flight.as_job(), failure)
         except Exception:  # noqa: BLE001 - a dead letter is not lost because its announcement is
-            _log.exception("the stage failed to say that a record failed", record=str(flight.record.coordinates))
+            _log.exception("the stage failed to say that a record failed")
             return ()
 
     def _cancelled(self, flight: Flight) -> None:
@@ -189,6 +193,11 @@ class Settlement:
             # Looking a child up costs four times as much as counting.
             counter = self._counters[key] = self._settled.labels(*key)
         counter.inc()
+
+
+def _message(error: BaseException) -> str:
+    """What an error says, in characters that any text can carry: the name of a file may hold others."""
+    return (str(error) or type(error).__name__).encode("utf-8", "replace").decode()
 
 
 def _qualified(error: BaseException) -> str:
