@@ -6,10 +6,11 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import structlog
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from schemas.delivery import Partition
-from schemas.records import Record
+from schemas.records import Headers, Record
 from schemas.settings import KafkaSettings
 from schemas.topics import retry_topic
 
@@ -21,6 +22,7 @@ PREFETCH_KILOBYTES: Final = 16 * 1024
 
 PREFETCH_RECORDS: Final = 5_000
 
+_log: Final = structlog.get_logger(__name__)
 _NOT_ERRORS: Final = frozenset({KafkaError._PARTITION_EOF})  # noqa: SLF001 - the client's public name for it
 _DEFAULTS: Final[Mapping[str, Any]] = {
     "queued.max.messages.kbytes": PREFETCH_KILOBYTES,
@@ -71,17 +73,31 @@ def subscription(topics: Sequence[str], retry_delays_seconds: Sequence[int]) -> 
 
 
 def to_record(message: Message) -> Record:
-    """The record in a message that has no error. Headers keep their order and their duplicates."""
-    headers = message.headers()
+    """The record in a message that has no error. Headers keep their order and their duplicates.
+
+    A record whose headers cannot be read goes on without any: its key and value are sound, and what a reader of
+    ours needs is in them.
+    """
     return Record(
         message.topic(),  # type: ignore[arg-type]
         message.partition(),  # type: ignore[arg-type]
         message.offset(),  # type: ignore[arg-type]
         message.key(),
         message.value(),
-        tuple(headers) if headers else (),  # type: ignore[arg-type]
+        _headers(message),
         message.timestamp()[1],
     )
+
+
+def _headers(message: Message) -> Headers:
+    try:
+        headers = message.headers()
+    except (SystemError, UnicodeDecodeError) as error:
+        # A header's name that is not UTF-8. Asked again, the client answers with a tuple that ends the process.
+        place = f"{message.topic()}[{message.partition()}]@{message.offset()}"
+        _log.warning("a record's headers cannot be read; it goes on without them", record=place, error=str(error))
+        return ()
+    return tuple(headers) if headers else ()  # type: ignore[arg-type]
 
 
 def records_of(messages: Sequence[Message], on_error: Callable[[KafkaError], None]) -> list[Record]:

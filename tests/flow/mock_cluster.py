@@ -16,7 +16,8 @@ _PRODUCER: Final = 0
 _ERROR_CHARACTERS: Final = 512
 
 
-def _library() -> ctypes.CDLL:
+def load_library() -> ctypes.CDLL:
+    """The library inside the wheel, with the calls that the mock cluster needs declared."""
     directory = Path(confluent_kafka.__file__).parent.parent / "confluent_kafka.libs"
     (path,) = directory.glob("librdkafka-*.so*")
     library = ctypes.CDLL(str(path))
@@ -57,7 +58,7 @@ class MockCluster:
     """Brokers on loopback that live as long as this object. Topics must be created before they are used."""
 
     def __init__(self, *, brokers: int = 1) -> None:
-        self._library = _library()
+        self._library = load_library()
         error = ctypes.create_string_buffer(_ERROR_CHARACTERS)
         configuration = self._library.rd_kafka_conf_new()
         self._library.rd_kafka_conf_set(configuration, b"log_level", b"0", error, _ERROR_CHARACTERS)

@@ -2,11 +2,14 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Sequence
 
+from structlog.contextvars import bind_contextvars
+
 from consumers.runtime.stage import Job, Weight
-from schemas.errors import AudioUndecodable, DependencyDown, JobCancelled, TransientError
+from schemas.errors import AudioUndecodable, DependencyDown, JobCancelled, PermanentError, TransientError
 from schemas.events import Failure
 from schemas.records import OutgoingRecord
 
@@ -17,12 +20,18 @@ HOLD_CHECK_SECONDS = 0.02
 Behaviour = Callable[[Job], Sequence[OutgoingRecord]]
 
 
+class Unreasonable(PermanentError):
+    """A mistake of a stage: its reason is none of the closed set."""
+
+    reason = "nonsense"  # type: ignore[assignment]
+
+
 class CommandStage:
     """Does what a record's value says; what it does not understand it echoes to the output topic.
 
     ``hold…`` waits for ``release``; ``bad…`` is permanent; ``flaky…`` fails in its first attempt; ``bug…`` raises
-    what no stage should; ``down…`` needs a dependency; ``heavy…`` weighs a hundred seconds and holds;
-    ``kill…`` kills the process.
+    what no stage should, ``odd…`` an error whose reason is none, ``exit…`` SystemExit; ``down…`` needs a
+    dependency; ``heavy…`` weighs a hundred seconds and holds; ``kill…`` kills the process.
     """
 
     name = "commands"
@@ -40,6 +49,7 @@ class CommandStage:
     def process(self, job: Job) -> Sequence[OutgoingRecord]:
         """Obeys."""
         value = (job.record.value or b"").decode()
+        bind_contextvars(job_id=f"job of {value}")
         with self._lock:
             self.began.append((value, job.attempt))
             self.running += 1
@@ -75,6 +85,10 @@ class CommandStage:
             raise TransientError("the first attempt fails")
         elif value.startswith("bug"):
             raise ZeroDivisionError("a mistake of the stage")
+        elif value.startswith("odd"):
+            raise Unreasonable("an error that nobody can describe")
+        elif value.startswith("exit"):
+            sys.exit("a stage that wants to end the process")
         elif value.startswith("down") and not self.dependency_up.is_set():
             raise DependencyDown("s3", "the bucket does not answer")
         elif value.startswith("kill"):

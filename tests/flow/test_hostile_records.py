@@ -1,0 +1,122 @@
+"""Records and stages that are out of order: none of them stops the others, none is lost in silence."""
+
+import io
+import json
+import logging
+
+import structlog
+from confluent_kafka import Producer
+
+from consumers.follower import Follower, Start
+from kascribe.logs import configure_logs
+from schemas import dead_letters, history
+from schemas.settings import KafkaSettings, LogSettings
+from schemas.topics import dead_letter_topic
+from tests.flow.mock_cluster import MockCluster
+from tests.flow.raw_headers import send_with_header
+from tests.flow.reading import records_on
+from tests.flow.running import committed, create_topics, running, send, settings_for
+from tests.flow.stages import OUTPUT, TOPIC, CommandStage
+from tests.waiting import eventually
+
+NOT_UTF8 = b"\xff\xfe-name"
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def test_a_record_whose_headers_cannot_be_read_is_worked_on_without_them(broker: MockCluster) -> None:
+    """Kafka lets a header's name be any bytes, and what the job needs is in the value."""
+    create_topics(broker)
+    send_with_header(broker.bootstrap_servers, TOPIC, b"echo-odd", name=NOT_UTF8)
+    send_with_header(broker.bootstrap_servers, TOPIC, b"bad-odd", name=NOT_UTF8)
+    send(broker.bootstrap_servers, ["echo"])
+    with running(CommandStage(), settings_for(broker.bootstrap_servers)) as started:
+        outputs = records_on(broker.bootstrap_servers, OUTPUT, count=3, timeout_seconds=30)
+        (letter,) = records_on(broker.bootstrap_servers, dead_letter_topic(TOPIC), count=1, timeout_seconds=30)
+        started.stop()
+    assert sorted(record.value or b"" for record in outputs) == [
+        b"echo",
+        b"echo-odd",
+        b"failed: audio_undecodable",
+    ]
+    assert letter.value == b"bad-odd"
+    assert committed(broker.bootstrap_servers) == [(3, "")]
+
+
+def test_who_follows_a_topic_reads_on_past_headers_that_cannot_be_read(broker: MockCluster) -> None:
+    """One such record ends neither the cancellations nor anybody else's view of a topic."""
+    broker.create_topic(TOPIC)
+    send_with_header(broker.bootstrap_servers, TOPIC, b"odd", name=NOT_UTF8)
+    send(broker.bootstrap_servers, ["plain"])
+    settings = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+    values: list[bytes | None] = []
+    with Follower(settings, (TOPIC,), start=Start.BEGINNING) as follower:
+
+        def both() -> bool:
+            values.extend(record.value for record in follower.records(0.1))
+            return len(values) == 2
+
+        eventually(both, timeout_seconds=30, what="two records")
+    assert values == [b"odd", b"plain"]
+
+
+def test_a_header_that_names_an_impossible_attempt_costs_nobody_anything(broker: MockCluster) -> None:
+    """The record is dead-lettered for what it is, in its first attempt, and the next one completes."""
+    create_topics(broker)
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
+    producer.produce(TOPIC, "bad", "key", headers=[(history.ATTEMPT, b"9999999999")])
+    assert producer.flush(10) == 0
+    send(broker.bootstrap_servers, ["echo"])
+    with running(CommandStage(), settings_for(broker.bootstrap_servers)) as started:
+        (letter,) = records_on(broker.bootstrap_servers, dead_letter_topic(TOPIC), count=1, timeout_seconds=30)
+        records_on(broker.bootstrap_servers, OUTPUT, count=2, timeout_seconds=30)
+        started.stop()
+    assert committed(broker.bootstrap_servers) == [(2, "")]
+    assert (dead_letters.read(letter).reason, dead_letters.read(letter).attempt) == ("audio_undecodable", 1)
+
+
+def test_a_failure_that_cannot_be_described_leaves_a_bare_dead_letter(broker: MockCluster) -> None:
+    """Without the record's headers, but with its bytes and the reason internal_error; the loop goes on."""
+    create_topics(broker)
+    send(broker.bootstrap_servers, ["odd", "echo"])
+    with running(CommandStage(), settings_for(broker.bootstrap_servers)) as started:
+        (letter,) = records_on(broker.bootstrap_servers, dead_letter_topic(TOPIC), count=1, timeout_seconds=30)
+        records_on(broker.bootstrap_servers, OUTPUT, count=1, timeout_seconds=30)
+        started.stop()
+    assert (letter.key, letter.value, letter.header("mark")) == (b"key-odd", b"odd", None)
+    assert (dead_letters.read(letter).reason, dead_letters.read(letter).origin.offset) == ("internal_error", 0)
+    assert committed(broker.bootstrap_servers) == [(2, "")]
+
+
+def test_a_stage_that_wants_the_process_to_exit_loses_neither_record_nor_worker(broker: MockCluster) -> None:
+    """SystemExit ends as any other mistake, and the only worker goes on with the next record."""
+    create_topics(broker)
+    send(broker.bootstrap_servers, ["exit", "echo"])
+    settings = settings_for(broker.bootstrap_servers, worker_threads=1)
+    with running(CommandStage(), settings) as started:
+        (letter,) = records_on(broker.bootstrap_servers, dead_letter_topic(TOPIC), count=1, timeout_seconds=30)
+        records_on(broker.bootstrap_servers, OUTPUT, count=2, timeout_seconds=30)
+        started.stop()
+    assert (letter.value, dead_letters.read(letter).reason) == (b"exit", "internal_error")
+
+
+def test_the_line_about_a_dead_letter_names_record_trace_and_job(broker: MockCluster) -> None:
+    """Whoever looks for a job or a trace in the logs finds how it ended."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    configure_logs(LogSettings(format="json"), stream=stream)
+    try:
+        create_topics(broker)
+        producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
+        producer.produce(TOPIC, "bad", "key", headers=[("traceparent", f"00-{TRACE_ID}-00f067aa0ba902b7-01")])
+        assert producer.flush(10) == 0
+        with running(CommandStage(), settings_for(broker.bootstrap_servers)) as started:
+            records_on(broker.bootstrap_servers, dead_letter_topic(TOPIC), count=1, timeout_seconds=30)
+            started.stop()
+    finally:
+        root.handlers[:], root.level = handlers, level
+        structlog.reset_defaults()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    (line,) = [line for line in lines if line["event"] == "dead letter"]
+    assert (line["record"], line["attempt"]) == (f"{TOPIC}[0]@0", 1)
+    assert (line["trace_id"], line["job_id"]) == (TRACE_ID, "job of bad")
