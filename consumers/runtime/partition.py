@@ -83,7 +83,9 @@ class AssignedPartition:
         The caller submits it, and answers with ``commit_confirmed`` or ``commit_failed``.
         """
         wanted = self._wanted()
-        if wanted == self.submitted:
+        # A record that ended and began again is named as before, and still waits to hear that its name is durable.
+        journal_waits = self.journal.wants_commit and not self.leaving and wanted is not NOTHING_COMMITTED
+        if wanted == self.submitted and not journal_waits:
             return None
         self.submitted = wanted
         self.journal.submitted()
