@@ -64,6 +64,7 @@ class Intake:
         self._shut = False
         self._shut_since = clock.monotonic()
         self._suspects: deque[Flight] = deque()
+        self._alone: Flight | None = None
         self._running = 0
         self._turns = 0
         self._received = metrics.counter(rows.RECORDS_RECEIVED)
@@ -75,7 +76,7 @@ class Intake:
         limits, load = self._settings, self._load
         self._shut = is_shut(load, limits, was_shut=self._shut)
         full = load.undelivered_records >= UNDELIVERED_FACTOR * limits.in_flight_records
-        if self.closed or self.down or self._suspects or self._shut or full:
+        if self.closed or self.down or self._is_isolated or self._shut or full:
             return 0
         return min(POLL_RECORDS_LIMIT, limits.in_flight_records - load.records)
 
@@ -97,8 +98,9 @@ class Intake:
 
     def admit(self) -> None:
         """Hands over as much as there is room for, from each partition in turn."""
-        if self._suspects and not self._running and not self.closed:
-            self._start(self._suspects.popleft())
+        if self._suspects and not self._running and not self.closed and not self.down:
+            self._alone = self._suspects.popleft()
+            self._start(self._alone)
         waiting = [partition for partition in self._assignment.partitions.values() if partition.backlog]
         # With room for fewer records than there are partitions, the first may not always be the same one.
         self._turns += 1
@@ -157,6 +159,8 @@ class Intake:
     def ended(self, flight: Flight) -> None:
         """An attempt came back from the workers."""
         self._running -= 1
+        if flight is self._alone:
+            self._alone = None
         if flight.partition.held:
             flight.partition.journal.ended(flight.record.offset)
 
@@ -170,13 +174,15 @@ class Intake:
         self.down.setdefault(dependency, []).append(flight)
 
     def unpark(self, dependency: str) -> None:
-        """The dependency is up: runs what waited for it. Safe to repeat."""
+        """The dependency is up: runs what waited for it, a suspect alone again. Safe to repeat."""
         for flight in self.down.pop(dependency, ()):
-            self._start(flight)
+            self._run_with_caution(flight)
 
     def abandon(self, partition: AssignedPartition) -> None:
         """Drops what a partition has here while it goes away; what is with the workers is dropped when it ends."""
         self._running -= len(partition.unnamed)
+        if self._alone in partition.unnamed:
+            self._alone = None
         idle = [*partition.unnamed, *self._suspects, *self.set_aside, *chain.from_iterable(self.down.values())]
         for flight in idle:
             if flight.partition is partition:
@@ -198,7 +204,7 @@ class Intake:
         if partition.due_at_ms > self._clock.now_ms():
             return False
         for _ in range(limit):
-            if not backlog or self._suspects or not ledger.can_receive() or not journal.has_room():
+            if not backlog or self._is_isolated or not ledger.can_receive() or not journal.has_room():
                 return False
             flight = self._flight(backlog[0], partition)
             if flight is None:
@@ -209,6 +215,11 @@ class Intake:
             else:
                 self._skipped.labels(flight.record.topic).inc()
         return True
+
+    @property
+    def _is_isolated(self) -> bool:
+        """Whether a suspect runs alone, or waits for that: nothing may begin beside it."""
+        return self._alone is not None or bool(self._suspects)
 
     def _is_rewound(self, partition: AssignedPartition) -> bool:
         """Whether a record that was polled before came again, rather than a new one from a log that began anew.
@@ -239,9 +250,11 @@ class Intake:
 
     def _take(self, flight: Flight) -> None:
         self._load.add(flight)
-        offset = flight.record.offset
-        flight.partition.flights[offset] = flight
-        caution = flight.partition.journal.caution(offset)
+        flight.partition.flights[flight.record.offset] = flight
+        self._run_with_caution(flight)
+
+    def _run_with_caution(self, flight: Flight) -> None:
+        caution = flight.partition.journal.caution(flight.record.offset)
         if caution is Caution.SET_ASIDE:
             self.set_aside.append(flight)
         elif caution is Caution.ALONE:

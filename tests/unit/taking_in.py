@@ -18,7 +18,7 @@ from consumers.runtime.ports import Settled
 from consumers.runtime.runtime import _Support
 from consumers.runtime.stage import Stage
 from consumers.runtime.workers import Workers
-from schemas.delivery import Batch, Delivery
+from schemas.delivery import Batch, Commit, Delivery
 from schemas.records import Headers, OutgoingRecord, Record
 from schemas.settings import RuntimeSettings
 from tests.flow.stages import TOPIC, CommandStage
@@ -98,9 +98,13 @@ class TakingIn:
         self._observation = Observation(
             self.assignment, self.intake, self.load, self.mailbox, metrics=metrics, clock=self.clock
         )
+        self.assigned(*(Commit(*position) for position in committed))
+
+    def assigned(self, *committed: Commit) -> None:
+        """The group gives these partitions, from 0 on, also again."""
         self.assignment.take(
-            TopicPartition(topic, number, offset, metadata=metadata)
-            for number, (offset, metadata) in enumerate(committed)
+            TopicPartition(self._topic, number, commit.offset, metadata=commit.metadata)
+            for number, commit in enumerate(committed)
         )
 
     def arrive(self, *offsets: int, partition: int = 0, headers: Headers = (), timestamp_ms: int = 0) -> None:

@@ -1,0 +1,104 @@
+"""What is taken in and when it runs: suspects alone, nothing before its name is durable."""
+
+from consumers.runtime.killers import Caution, Journal
+from tests.unit.taking_in import TakingIn, offsets, taking_in
+
+ONE_SUSPECT = (100, " wdead0+1")
+"""The record at offset 100 was running at one death before this one."""
+
+
+def _suspects(count: int) -> tuple[int, str]:
+    return (100, " wdead" + ",".join(f"{number}+1" for number in range(count)))
+
+
+def _until_handed_over(bench: TakingIn) -> list[int]:
+    """What a few turns hand over: a suspect that waits for its turn starts in the turn after its admission."""
+    return [offset for _ in range(3) for offset in offsets(bench.turn())]
+
+
+def test_nothing_is_taken_in_beside_a_suspect() -> None:
+    """It runs with nothing else in the process, or its death would prove nothing; then all others follow."""
+    with taking_in(ONE_SUSPECT, (0, "")) as bench:
+        bench.arrive(100)
+        bench.turn()
+        bench.arrive(*range(20), partition=1)
+        bench.arrive(101)
+        (suspect,) = bench.turn()
+        assert suspect.record.offset == 100
+        assert bench.intake.room == 0
+        assert _until_handed_over(bench) == []
+        bench.complete(suspect)
+        assert len(_until_handed_over(bench)) == 21
+
+
+def test_suspects_run_one_after_the_other() -> None:
+    """Each in the order in which it came, the next when the last has ended."""
+    with taking_in(_suspects(3)) as bench:
+        bench.arrive(100, 101, 102)
+        for offset in (100, 101, 102):
+            flights = [flight for _ in range(3) for flight in bench.turn()]
+            assert offsets(flights) == [offset]
+            bench.complete(flights[0])
+
+
+def test_suspects_that_waited_for_a_dependency_still_run_alone() -> None:
+    """A bucket that comes back must not start them together: their next death would condemn them all."""
+    with taking_in(_suspects(3)) as bench:
+        bench.arrive(100, 101, 102)
+        (first,) = (flight for _ in range(3) for flight in bench.turn())
+        bench.park(first)
+        assert _until_handed_over(bench) == []
+        bench.intake.unpark("s3")
+        ran = []
+        for _ in range(3):
+            flights = [flight for _ in range(3) for flight in bench.turn()]
+            assert len(flights) == 1
+            committed = bench.assignment.partitions["in", 0].confirmed
+            successor = Journal.of_metadata(
+                committed.metadata, holder="next", offset=committed.offset, wary_records=64, limit=3
+            )
+            assert [n for n in (100, 101, 102) if successor.caution(n) is Caution.SET_ASIDE] == offsets(flights)
+            ran += offsets(flights)
+            bench.complete(flights[0])
+        assert sorted(ran) == [100, 101, 102]
+
+
+def test_a_partition_that_leaves_takes_its_suspects_along() -> None:
+    """Whether one waits for its turn or for its name to be durable; the others go on."""
+    with taking_in(_suspects(2), (0, "")) as bench:
+        bench.arrive(100, 101)
+        bench.intake.admit()
+        bench.commit()
+        bench.intake.admit()
+        leaving = bench.assignment.partitions["in", 0]
+        assert offsets(leaving.unnamed) == [100]
+        bench.intake.abandon(leaving)
+        bench.assignment.let_go([leaving.key])
+        bench.arrive(0, partition=1)
+        assert _until_handed_over(bench) == [0]
+        assert bench.load.records == 1
+
+
+def test_a_record_that_ended_and_began_again_between_two_commits_runs() -> None:
+    """Its name in the journal is the same as before, and it still has to hear that the name is durable."""
+    with taking_in((100, " odead")) as bench:
+        bench.arrive(100)
+        (flight,) = bench.turn()
+        bench.park(flight)
+        bench.intake.unpark("s3")
+        assert offsets(bench.turn()) == [100]
+
+
+def test_a_partition_that_comes_back_unchanged_runs_its_records() -> None:
+    """Who lost it for a while and finds its own commit there has nothing new to say, and still must hear of it."""
+    with taking_in((100, "")) as bench:
+        bench.arrive(100)
+        (flight,) = bench.turn()
+        bench.complete(flight)
+        bench.commit()
+        partition = bench.assignment.partitions["in", 0]
+        committed = partition.confirmed
+        bench.intake.abandon(partition)
+        bench.assigned(committed)
+        bench.arrive(101)
+        assert _until_handed_over(bench) == [101]
