@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from consumers.s3 import create_client, create_probe_client, s3_errors
+from consumers.s3 import create_client, create_probe_client, s3_errors, serves
 from consumers.scratch import Scratch, disk_errors, write_at
 from schemas.errors import (
     SCRATCH,
@@ -24,7 +24,6 @@ from schemas.errors import (
     AudioTooLarge,
     DependencyDown,
     JobCancelled,
-    JobError,
 )
 from schemas.events import SourceObject
 from schemas.object_addresses import S3, ObjectAddress, allowed_address
@@ -118,17 +117,13 @@ class ObjectFetcher:
             yield FetchedAudio(path, source, state.changed)
 
     def is_up(self, dependency: str) -> bool:
-        """Whether ``s3`` or ``scratch`` would serve again. Blocks for about a second at most."""
+        """Whether ``s3`` or ``scratch`` would serve again. Blocks for about a second at most.
+
+        Asked for is the bucket of the results, which every record needs; audio may be missing by itself.
+        """
         if dependency == SCRATCH:
             return self._scratch.has_room()
-        try:
-            with s3_errors("asking for the bucket"):
-                self._probe.head_bucket(Bucket=self._settings.bucket)
-        except DependencyDown:
-            return False
-        except JobError:
-            return True  # an answer, though no welcome one: the store is up
-        return True
+        return serves(self._probe, self._settings.results_bucket or self._settings.bucket)
 
     @cached_property
     def _probe(self) -> "S3Client":

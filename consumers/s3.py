@@ -8,7 +8,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from schemas.errors import DependencyDown, InvalidEvent
+from schemas.errors import AudioForbidden, AudioNotFound, DependencyDown, InvalidEvent, JobError
 from schemas.object_addresses import S3, refusal
 from schemas.settings import S3Settings
 
@@ -43,6 +43,31 @@ def s3_errors(doing: str) -> Iterator[None]:
         raise InvalidEvent(f"{doing}: no store has such a name: {error}") from error
     except BotoCoreError as error:
         raise DependencyDown(S3, f"{doing}: {error}") from error
+
+
+def serves(client: "S3Client", bucket: str) -> bool:
+    """Whether the store answers, knows our credentials and has the bucket. Blocks for one or two requests."""
+    try:
+        with s3_errors(f"asking for {bucket}"):
+            client.head_bucket(Bucket=bucket)
+    except (DependencyDown, AudioNotFound):
+        return False
+    except AudioForbidden:
+        return _knows_us(client, bucket)
+    return True
+
+
+def _knows_us(client: "S3Client", bucket: str) -> bool:
+    # The answer to HEAD has no body, so it cannot say whether the credentials are wrong or only may not list. The
+    # answer to GET says so, whatever the key.
+    try:
+        with s3_errors(f"asking for {bucket}"):
+            client.get_object(Bucket=bucket, Key="kascribe", Range="bytes=0-0")["Body"].close()
+    except DependencyDown:
+        return False
+    except JobError:
+        return True
+    return True
 
 
 def _client(settings: S3Settings, timeout_seconds: float, attempts: int, connections: int) -> "S3Client":

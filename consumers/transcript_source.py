@@ -4,14 +4,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from pydantic import ValidationError
 
-from consumers.s3 import create_client, create_probe_client, s3_errors
+from consumers.s3 import create_client, create_probe_client, s3_errors, serves
 from schemas.errors import (
     AudioForbidden,
     AudioNotFound,
-    DependencyDown,
     EnrichmentFailed,
     InvalidEvent,
-    JobError,
     SourceNotAllowed,
 )
 from schemas.object_addresses import ObjectAddress
@@ -69,11 +67,4 @@ class StoredTranscripts:
 
     def is_up(self) -> bool:
         """See ``TranscriptSource``."""
-        try:
-            with s3_errors("asking for the bucket"):
-                self._probe.head_bucket(Bucket=self._bucket)
-        except DependencyDown:
-            return False
-        except JobError:
-            return True  # an answer, though no welcome one: the store is up
-        return True
+        return serves(self._probe, self._bucket)

@@ -22,6 +22,12 @@ ATTEMPTS: Final = 3
 
 PRECONDITION_FAILED: Final = 412
 CONFLICT: Final = 409
+NOT_FOUND: Final = 404
+
+_REMEDIES: Final = {
+    "NoSuchBucket": "; create the bucket, or name another one: KASCRIBE_S3_RESULTS_BUCKET, KASCRIBE_S3_BUCKET",
+    "AccessDenied": "; allow these credentials to read and write there, in the bucket's policy",
+}
 
 JSON_TYPE: Final = "application/json"
 
@@ -58,7 +64,9 @@ def s3_errors(doing: str) -> Iterator[None]:
         yield
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
-        raise DependencyDown(S3, f"{doing}: the store answered {status_of(error)} {code}") from error
+        status = status_of(error)
+        remedy = _REMEDIES.get("NoSuchBucket" if status == NOT_FOUND else code, "")
+        raise DependencyDown(S3, f"{doing}: the store answered {status} {code}{remedy}") from error
     except (BotoCoreError, Boto3Error) as error:
         raise DependencyDown(S3, f"{doing}: {error}") from error
 

@@ -73,8 +73,8 @@ REASONS: Final[dict[Reason, tuple[str, str]]] = {
         "Read the server's log; redrive.",
     ),
     Reason.DEPENDENCY_DOWN: (
-        "A service that every record needs did not answer. Intake pauses, so this reason is rare here.",
-        "Bring the service back and redrive.",
+        "A service that intake pauses for answered when it was asked, and failed this record again and again.",
+        "Read the error's message: a bucket that may not be written says so. Mend the service and redrive.",
     ),
     Reason.KILLER_RECORD: (
         "The process died several times while this record was in flight.",
@@ -190,12 +190,10 @@ def _attempts(reason: Reason) -> str:
     errors = [error for error in _job_errors(JobError) if error.reason is reason]
     transient = [error for error in errors if issubclass(error, TransientError)]
     limits = {error.attempts for error in transient}
-    if reason is Reason.INTERNAL_ERROR or None in limits:
+    if reason in (Reason.INTERNAL_ERROR, Reason.DEPENDENCY_DOWN) or None in limits:
         return "all retries"
     if reason is Reason.KILLER_RECORD:
         return "`KASCRIBE_RUNTIME_KILLER_ATTEMPTS`"
-    if reason is Reason.DEPENDENCY_DOWN:
-        return "not counted"
     at_once = "at once" if len(errors) > len(transient) or not errors else ""
     bounded = f"up to {max(limit for limit in limits if limit)}" if limits else ""
     return ", or ".join(text for text in (at_once, bounded) if text)

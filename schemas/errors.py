@@ -24,7 +24,7 @@
         │   ├── DecoderCrashed
         │   ├── EngineFailed
         │   └── EnrichmentFailed
-        └── DependencyDown        not the record's fault: intake pauses, no attempt is counted
+        └── DependencyDown        not the record's fault: intake pauses, no attempt is counted while it lasts
 
 Foreign exceptions are translated where the foreign library is called, and nowhere else.
 """

@@ -1,6 +1,7 @@
 """Looks, off the owner thread, whether a service that is down answers again."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -8,20 +9,25 @@ import structlog
 
 _log: Final = structlog.get_logger(__name__)
 
+PATIENCE_LIMIT_SECONDS: Final = 60.0
+"""Before the first look, however often a recovery was none: so long at most a service that is well is not used."""
+
 
 class DependencyWatch:
     """Asks ``is_up`` about what it watches, every ``interval_seconds``, and reports each recovery once.
 
-    ``is_up`` may block; ``recovered`` is called on the watch's thread and must not.
+    ``is_up`` may block; ``recovered`` is called on the watch's thread and must not: it hears how many looks it
+    took.
     """
 
     def __init__(
-        self, is_up: Callable[[str], bool], *, interval_seconds: float, recovered: Callable[[str], None]
+        self, is_up: Callable[[str], bool], *, interval_seconds: float, recovered: Callable[[str, int], None]
     ) -> None:
         self._is_up = is_up
         self._interval_seconds = interval_seconds
         self._recovered = recovered
-        self._watched: set[str] = set()
+        # The moment of the next look, and how many there were.
+        self._watched: dict[str, tuple[float, int]] = {}
         self._changed = threading.Condition()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="dependencies", daemon=True)
@@ -30,10 +36,12 @@ class DependencyWatch:
         """Returns at once; to be called once."""
         self._thread.start()
 
-    def watch(self, dependency: str) -> None:
-        """Begins to ask; the first time after one interval. Never blocks for long; safe to repeat."""
+    def watch(self, dependency: str, *, relapses: int = 0) -> None:
+        """Begins to ask; the first time after one interval, doubled for each of ``relapses``: recoveries that
+        turned out to be none. Never blocks for long; safe to repeat."""
+        look_at = time.monotonic() + patience_seconds(self._interval_seconds, relapses)
         with self._changed:
-            self._watched.add(dependency)
+            self._watched.setdefault(dependency, (look_at, 0))
             self._changed.notify()
 
     def stop(self) -> None:
@@ -43,19 +51,27 @@ class DependencyWatch:
             self._changed.notify()
 
     def _run(self) -> None:
-        while self._wait():
-            for dependency in sorted(self._watched):
-                if self._answers(dependency):
-                    with self._changed:
-                        self._watched.discard(dependency)
-                    self._recovered(dependency)
+        while (dependency := self._next()) is not None:
+            answers = self._answers(dependency)
+            with self._changed:
+                looks = self._watched.pop(dependency)[1] + 1
+                if not answers:
+                    self._watched[dependency] = (time.monotonic() + self._interval_seconds, looks)
+            if answers:
+                self._recovered(dependency, looks)
 
-    def _wait(self) -> bool:
-        """Until it is time to ask. False: stop."""
+    def _next(self) -> str | None:
+        """The dependency whose turn it is, once it is its time. None: stop."""
         with self._changed:
-            self._changed.wait_for(lambda: self._watched or self._stopped)
-            self._changed.wait_for(lambda: self._stopped, self._interval_seconds)
-            return not self._stopped
+            while not self._stopped:
+                if not self._watched:
+                    self._changed.wait()
+                    continue
+                dependency, (at, _) = min(self._watched.items(), key=lambda item: item[1])
+                if (left_seconds := at - time.monotonic()) <= 0:
+                    return dependency
+                self._changed.wait(left_seconds)
+        return None
 
     def _answers(self, dependency: str) -> bool:
         try:
@@ -65,3 +81,8 @@ class DependencyWatch:
                 "the stage failed to say whether a dependency is up; taken for down", dependency=dependency
             )
             return False
+
+
+def patience_seconds(interval_seconds: float, relapses: int) -> float:
+    """How long to wait before the first look: one interval, twice as long for each recovery that was none."""
+    return min(interval_seconds * 2.0**relapses, max(interval_seconds, PATIENCE_LIMIT_SECONDS))

@@ -57,7 +57,8 @@ class JobSupport(Protocol):
 
 
 class Flight:
-    """One record, the attempt at it, and how that ended. ``bound`` is what a failed attempt's log lines carried.
+    """One record, the attempt at it, and how that ended. ``bound`` is what a failed attempt's log lines carried,
+    ``pauses`` how often it waited for a dependency that then answered at the first look.
 
     Written by one thread at a time: the owner until it is handed over, then a worker until ``outputs`` or
     ``error`` is set and it comes back. ``cancelled`` alone is written by the owner at any time.
@@ -73,6 +74,7 @@ class Flight:
         "origin",
         "outputs",
         "partition",
+        "pauses",
         "record",
         "seconds",
         "settled",
@@ -102,6 +104,7 @@ class Flight:
         self.outputs: Sequence[OutgoingRecord] = ()
         self.error: BaseException | None = None
         self.bound: Mapping[str, object] = {}
+        self.pauses = 0
         self.started = False
         self.settled = False
         self.seconds = 0.0

@@ -6,14 +6,18 @@ whoever reads that topic leaves it until then.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from schemas import history
-from schemas.errors import DependencyDown, PermanentError, Reason, TransientError
+from schemas.errors import DependencyDown, JobError, PermanentError, Reason, TransientError
 from schemas.history import History, due_at
 from schemas.records import OutgoingRecord, Record
 from schemas.topics import retry_topic
 
 __all__ = ["DeadLetter", "Decision", "Pause", "Retry", "decide", "due_at", "retried"]
+
+PAUSES_LIMIT: Final = 5
+"""Of one attempt, while the dependency answers at the first look: about a minute, as each is twice the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +48,25 @@ Decision = Retry | DeadLetter | Pause
 
 
 def decide(
-    error: BaseException, *, topic: str, attempt: int, retry_delays_seconds: Sequence[int], now_ms: int
+    error: BaseException,
+    *,
+    topic: str,
+    attempt: int,
+    retry_delays_seconds: Sequence[int],
+    now_ms: int,
+    pauses: int = 0,
 ) -> Decision:
     """What follows from ``error`` in the attempt numbered ``attempt`` (from 1) of a record on ``topic``.
 
-    What is not an error of ours counts as transient. JobCancelled is no failure and must not come here.
+    ``pauses`` counts those of this attempt after which the dependency answered at once: a service that answers
+    whoever asks and fails this record is the record's own trouble. What is not an error of ours counts as
+    transient. JobCancelled is no failure and must not come here.
     """
-    if isinstance(error, DependencyDown):
+    if isinstance(error, DependencyDown) and pauses < PAUSES_LIMIT:
         return Pause(error.dependency)
     if isinstance(error, PermanentError):
         return DeadLetter(error.reason)
-    reason = error.reason if isinstance(error, TransientError) else Reason.INTERNAL_ERROR
+    reason = error.reason if isinstance(error, JobError) else Reason.INTERNAL_ERROR
     attempts_limit = len(retry_delays_seconds) + 1
     if isinstance(error, TransientError) and error.attempts is not None:
         attempts_limit = min(attempts_limit, error.attempts)

@@ -45,8 +45,8 @@ class Runtime:
         def answered(error: KafkaError | None, positions: list[TopicPartition]) -> None:
             outlet.answered(error, positions)
 
-        def recovered(dependency: str) -> None:
-            mailbox.put_command(partial(settlement.recovered, dependency))
+        def recovered(dependency: str, looks: int) -> None:
+            mailbox.put_command(partial(settlement.recovered, dependency, looks))
 
         self._consumer = kafka.make_consumer(settings.kafka, role=stage.name, on_commit=answered)
         self._workers = Workers(stage, threads=runtime.worker_threads, done=mailbox.put_flight)

@@ -90,10 +90,13 @@ class Settlement:
             with speaking_of(flight):
                 self._give_up_or_retry(flight, KillerRecord(message), DeadLetter(Reason.KILLER_RECORD))
 
-    def recovered(self, dependency: str) -> None:
-        """A dependency answers again: what waited for it runs, with the same attempt."""
+    def recovered(self, dependency: str, looks: int) -> None:
+        """A dependency answers again, after so many looks: what waited for it runs, with the same attempt."""
         _log.info("a dependency is up again; intake resumes", dependency=dependency)
         self._dependency_down.labels(dependency).set(0)
+        for flight in self._intake.down.get(dependency, ()):
+            # Whoever met a real outage has not failed by itself.
+            flight.pauses = flight.pauses + 1 if looks == 1 else 0
         self._intake.unpark(dependency)
 
     def _failed(self, flight: Flight, error: BaseException) -> None:
@@ -107,6 +110,7 @@ class Settlement:
             attempt=flight.attempt,
             retry_delays_seconds=self._delays,
             now_ms=self._clock.now_ms(),
+            pauses=flight.pauses,
         )
         if isinstance(decision, Pause):
             self._pause(flight, decision.dependency, error)
@@ -140,7 +144,7 @@ class Settlement:
             self._dependency_down.labels(dependency).set(1)
         self._count(flight, "parked")
         self._intake.park(flight, dependency)
-        self._watch.watch(dependency)
+        self._watch.watch(dependency, relapses=flight.pauses)
 
     def _dead_letter(self, flight: Flight, error: BaseException, reason: Reason) -> Sequence[OutgoingRecord]:
         letter = self._letter(flight.record, flight.attempt, error, reason)

@@ -182,9 +182,12 @@ class FetchSuite:
         assert leftovers(tmp_path) == []
 
     def test_the_store_is_seen_to_be_up_and_down(self, fetcher: ObjectFetcher, settings: S3Settings) -> None:
-        """Any answer, even that the bucket is missing, means that the store is up."""
+        """It serves when it has the bucket for results, which every record needs; one for audio may be missing."""
         assert fetcher.is_up("s3")
-        assert ObjectFetcher(settings.model_copy(update={"bucket": "no-such-bucket-here"})).is_up("s3")
+        no_audio = {"bucket": "no-such-bucket-here", "results_bucket": settings.bucket}
+        assert ObjectFetcher(settings.model_copy(update=no_audio)).is_up("s3")
+        no_results = {"results_bucket": "no-such-bucket-here"}
+        assert not ObjectFetcher(settings.model_copy(update=no_results)).is_up("s3")
         assert not ObjectFetcher(settings.model_copy(update={"endpoint_url": "http://127.0.0.1:9"})).is_up("s3")
 
 

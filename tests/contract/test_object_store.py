@@ -11,10 +11,12 @@ import boto3.exceptions
 import botocore.exceptions
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.stub import Stubber
 
 import consumers.s3
 import producers.s3
 from consumers.fetch import ObjectFetcher
+from producers.results import ResultStore
 from schemas.errors import (
     SCRATCH,
     AudioForbidden,
@@ -24,6 +26,7 @@ from schemas.errors import (
     SourceNotAllowed,
 )
 from schemas.object_addresses import allowed_address
+from schemas.options import ExportFormat
 from schemas.settings import S3Settings
 from tests.contract.fetch_suite import BODY, KEY, FetchSuite, fetched, leftovers, never
 from tests.contract.result_suite import ResultSuite
@@ -93,6 +96,33 @@ def test_a_refusal_of_one_object_is_told_from_a_store_in_trouble(
     answer: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
     with pytest.raises(expected), consumers.s3.s3_errors("reading it"):
         raise ClientError(answer, "GetObject")
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"), [("AccessDenied", True), ("NoSuchKey", True), ("InvalidAccessKeyId", False)]
+)
+def test_credentials_that_the_store_does_not_know_are_told_from_those_that_may_not_list(
+    moto_store: ObjectStore, code: str, expected: bool
+) -> None:
+    """Wrong credentials are every record's trouble, so intake waits until they are corrected."""
+    client = consumers.s3.create_client(moto_store.settings())
+    with Stubber(client) as answers:
+        answers.add_client_error("head_bucket", service_error_code="403", http_status_code=403)
+        answers.add_client_error("get_object", service_error_code=code, http_status_code=403)
+        assert consumers.s3.serves(client, "audio") is expected
+
+
+def test_a_results_bucket_that_cannot_be_written_says_what_to_do(moto_store: ObjectStore) -> None:
+    """Its message reaches the log while intake pauses, and the dead letter if it comes to that."""
+    missing = ResultStore(moto_store.settings(results_bucket="no-such-bucket-here"), client=moto_store.client)
+    with pytest.raises(DependencyDown, match="KASCRIBE_S3_RESULTS_BUCKET"):
+        missing.put_export("job", ExportFormat.SRT, b"", "text/plain")
+    client = producers.s3.create_client(moto_store.settings())
+    forbidden = ResultStore(moto_store.settings(), client=client)
+    with Stubber(client) as answers:
+        answers.add_client_error("put_object", service_error_code="AccessDenied", http_status_code=403)
+        with pytest.raises(DependencyDown, match="allow these credentials"):
+            forbidden.put_export("job", ExportFormat.SRT, b"", "text/plain")
 
 
 def test_a_full_scratch_disk_pauses_intake(

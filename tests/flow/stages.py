@@ -31,7 +31,8 @@ class CommandStage:
 
     ``hold…`` waits for ``release``; ``bad…`` is permanent; ``flaky…`` fails in its first attempt; ``bug…`` raises
     what no stage should, ``odd…`` an error whose reason is none, ``exit…`` SystemExit; ``down…`` needs a
-    dependency; ``heavy…`` weighs a hundred seconds and holds; ``kill…`` kills the process.
+    dependency, and ``forbidden…`` fails by it whether it is up or not; ``heavy…`` weighs a hundred seconds and
+    holds; ``kill…`` kills the process.
     """
 
     name = "commands"
@@ -91,6 +92,8 @@ class CommandStage:
             sys.exit("a stage that wants to end the process")
         elif value.startswith("down") and not self.dependency_up.is_set():
             raise DependencyDown("s3", "the bucket does not answer")
+        elif value.startswith("forbidden"):
+            raise DependencyDown("s3", "the bucket answers, and may not be written")
         elif value.startswith("kill"):
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -8,6 +8,7 @@ import structlog
 from confluent_kafka import Producer
 
 from consumers.follower import Follower, Start
+from consumers.runtime.retry import PAUSES_LIMIT
 from kascribe.logs import configure_logs
 from schemas import dead_letters, history
 from schemas.settings import KafkaSettings, LogSettings
@@ -97,6 +98,25 @@ def test_a_stage_that_wants_the_process_to_exit_loses_neither_record_nor_worker(
         records_on(broker.bootstrap_servers, OUTPUT, count=2, timeout_seconds=30)
         started.stop()
     assert (letter.value, dead_letters.read(letter).reason) == (b"exit", "internal_error")
+
+
+def test_a_service_that_answers_all_who_ask_and_fails_one_record_is_not_waited_for_for_ever(
+    broker: MockCluster,
+) -> None:
+    """Intake pauses a bounded number of times for it; then it is tried again later, and given up in the end."""
+    create_topics(broker)
+    send(broker.bootstrap_servers, ["forbidden", "echo"])
+    stage = CommandStage()
+    stage.dependency_up.set()
+    settings = settings_for(broker.bootstrap_servers, dependency_check_seconds=0.01)
+    with running(stage, settings) as started:
+        (letter,) = records_on(broker.bootstrap_servers, dead_letter_topic(TOPIC), count=1, timeout_seconds=60)
+        records_on(broker.bootstrap_servers, OUTPUT, count=2, timeout_seconds=30)
+        started.stop()
+        assert started.sample("kascribe_retries_total", reason="dependency_down") == 1
+    read = dead_letters.read(letter)
+    assert (letter.value, read.reason, read.attempt) == (b"forbidden", "dependency_down", 2)
+    assert stage.began.count(("forbidden", 1)) == PAUSES_LIMIT + 1
 
 
 def test_the_line_about_a_dead_letter_names_record_trace_and_job(broker: MockCluster) -> None:

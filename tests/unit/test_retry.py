@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumers.runtime.retry import DeadLetter, Decision, Pause, Retry, decide, due_at, retried
+from consumers.runtime.retry import PAUSES_LIMIT, DeadLetter, Decision, Pause, Retry, decide, due_at, retried
 from schemas import history
 from schemas.errors import (
     AudioNotFound,
@@ -59,6 +59,18 @@ def test_an_error_may_allow_fewer_attempts_than_there_are_delays() -> None:
 def test_a_dependency_that_is_down_costs_no_attempt() -> None:
     """However often: intake pauses instead."""
     assert decided(DependencyDown("s3", "refused"), 99) == Pause("s3")
+
+
+def test_a_dependency_that_fails_one_record_and_answers_all_who_ask_is_that_records_trouble() -> None:
+    """A bucket that may be seen and not written would else be waited for, and found well, for ever."""
+    error = DependencyDown("s3", "writing s3://audio/x: the store answered 403 AccessDenied")
+
+    def after(pauses: int, attempt: int) -> Decision:
+        return decide(error, topic="t", attempt=attempt, retry_delays_seconds=DELAYS, now_ms=NOW_MS, pauses=pauses)
+
+    assert after(PAUSES_LIMIT - 1, 1) == Pause("s3")
+    assert after(PAUSES_LIMIT, 1) == Retry("t.retry.10s", NOW_MS + 10_000, 2, Reason.DEPENDENCY_DOWN)
+    assert after(PAUSES_LIMIT, 4) == DeadLetter(Reason.DEPENDENCY_DOWN)
 
 
 def test_an_error_that_nobody_foresaw_counts_as_transient() -> None:
