@@ -4,7 +4,8 @@ A process that is killed cannot say which record did it, so what it would say is
 a few characters after the gap map in the commit's metadata. It is durable with the commit, and it moves with the
 partition to whichever machine takes it over.
 
-- While a partition is held, its journal says so (``o``, open) and by whom. Letting go commits an empty journal.
+- While a partition is held, its journal says so (``o``, open) and by whom. Letting go commits an empty journal, or
+  one that only remembers whom to suspect (``c``, closed): nobody has died, and what was known stays known.
 - Who takes over an open partition knows that its holder died, not why. For as many records as can have been in
   flight it is **wary**: every record counts one death already, and is named in the journal before it runs.
 - A process that finds its own name lost the partition for a while, because the group missed its heartbeats: nobody
@@ -39,6 +40,7 @@ PROOF_DEATHS: Final = 2
 
 _OPEN: Final = "o"
 _WARY: Final = "w"
+_CLOSED: Final = "c"
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -79,7 +81,8 @@ class Journal:
         self._holder = holder
         self._limit = max(PROOF_DEATHS, limit)
         self._wary_left = wary_records if self.found_open else 0
-        self._suspects = _read_suspects(names, offset, died=self.found_open) if state == _WARY else {}
+        named_states = (_WARY, _CLOSED)
+        self._suspects = _read_suspects(names, offset, died=self.found_open) if state in named_states else {}
         # Counts what has to be durable: what was asked for, what the commit under way holds, what is confirmed.
         self._wanted = 1
         self._submitted = 0
@@ -156,6 +159,14 @@ class Journal:
         """What goes into the metadata of a commit of ``offset``, at or below every record named."""
         if not self._suspects:
             return _OPEN + self._holder
+        return _WARY + self._holder + self._names(offset)
+
+    def farewell(self, offset: int) -> str:
+        """The same for the commit with which the partition is let go; empty when nobody is suspected."""
+        names = self._names(offset)
+        return _CLOSED + self._holder + names if names else ""
+
+    def _names(self, offset: int) -> str:
         names = [
             f"{_base36(named - offset)}{'+' if suspect.running else '-'}{suspect.deaths}"
             for named, suspect in sorted(self._suspects.items(), key=_running_first)
@@ -164,7 +175,7 @@ class Journal:
         # A name that is left off counts as unnamed: one death less, never a wrong one.
         while len(names) > 1 and sum(map(len, names)) + len(names) > JOURNAL_CHARACTERS_LIMIT - HOLDER_CHARACTERS:
             names.pop()
-        return _WARY + self._holder + ",".join(names)
+        return ",".join(names)
 
 
 def without_journal(metadata: str | None) -> str:

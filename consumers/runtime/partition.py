@@ -97,7 +97,7 @@ class AssignedPartition:
             if self.confirmed is NOTHING_COMMITTED:
                 return NOTHING_COMMITTED
             gap_map = Commit(self.confirmed.offset, without_journal(self.confirmed.metadata))
-        journal = "" if self.leaving else self.journal.text(gap_map.offset)
+        journal = self.journal.farewell(gap_map.offset) if self.leaving else self.journal.text(gap_map.offset)
         return Commit(gap_map.offset, f"{gap_map.metadata}{SEPARATOR}{journal}" if journal else gap_map.metadata)
 
     def commit_confirmed(self, commit: Commit) -> None:

@@ -103,6 +103,34 @@ def test_who_gets_a_lost_partition_back_blames_nobody() -> None:
     assert (again.deaths(100), again.deaths(101)) == (1, 0)
 
 
+def test_letting_go_between_two_deaths_forgets_none_of_them() -> None:
+    """A rolling restart or a rebalance must not give a killer a new life; its neighbours are not suspected."""
+    wary = _journal("wdead0+1")
+    assert wary.deaths(100) == 2
+    left = _journal(wary.farewell(100))
+    assert not left.found_open
+    assert (left.deaths(100), left.caution(100)) == (2, Caution.ALONE)
+    assert (left.deaths(101), left.caution(101)) == (0, Caution.TOGETHER)
+    left.start(100)
+    assert not left.is_durable
+    assert _died(left).caution(100) is Caution.SET_ASIDE
+
+
+def test_a_record_that_runs_while_its_partition_is_let_go_has_killed_nobody() -> None:
+    """The drain's time was up, and the process lives."""
+    wary = _journal("odead")
+    wary.start(100)
+    assert _journal(wary.farewell(100)).deaths(100) == 1
+
+
+def test_who_suspects_nobody_leaves_an_empty_journal() -> None:
+    """Also when those that it suspected are complete."""
+    wary = _journal("odead")
+    wary.start(100)
+    wary.settle(100)
+    assert (wary.farewell(101), _journal("").farewell(100)) == ("", "")
+
+
 def test_names_fit_beside_a_full_gap_map() -> None:
     """However far apart the records are, the journal stays within what the broker has left."""
     journal = _journal("odead", wary_records=64)
@@ -115,7 +143,8 @@ def test_names_fit_beside_a_full_gap_map() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["w", "wdead,,", "wdead1", "wdead1+", "wdead+1", "wdeadé+1", "wdead1+x,2-1", "zzz", "wdead-"]
+    "text",
+    ["w", "c", "cdead,1-", "wdead,,", "wdead1", "wdead1+", "wdead+1", "wdeadé+1", "wdead1+x,2-1", "zzz", "wdead-"],
 )
 def test_a_damaged_journal_raises_nothing(text: str) -> None:
     """What cannot be read counts as unnamed."""

@@ -79,6 +79,18 @@ def test_a_partition_that_leaves_takes_its_suspects_along() -> None:
         assert bench.load.records == 1
 
 
+def test_a_suspect_is_left_to_the_next_holder_as_a_suspect() -> None:
+    """The commit with which a partition is let go keeps who is suspected, and the next holder runs it alone."""
+    with taking_in(ONE_SUSPECT) as bench:
+        partition = bench.assignment.partitions["in", 0]
+        partition.leaving = True
+        bench.commit()
+        assert partition.is_committed
+        with taking_in((partition.confirmed.offset, partition.confirmed.metadata)) as successor:
+            successor.arrive(100, 101)
+            assert _until_handed_over(successor) == [100]
+
+
 def test_a_record_that_ended_and_began_again_between_two_commits_runs() -> None:
     """Its name in the journal is the same as before, and it still has to hear that the name is durable."""
     with taking_in((100, " odead")) as bench:
