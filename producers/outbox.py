@@ -88,6 +88,7 @@ class AtLeastOnceOutbox:
         self._submitted: deque[_Entry] = deque()
         self._pending = 0
         self._problem: str | None = None
+        self._is_alive = True
         self._closing_at: float | None = None
         # The rest belongs to the outbox's thread.
         self._entries: deque[_Entry] = deque()
@@ -124,6 +125,11 @@ class AtLeastOnceOutbox:
         return self._pending
 
     @property
+    def is_alive(self) -> bool:
+        """False once its thread has died; batches that it had stay unsettled."""
+        return self._is_alive
+
+    @property
     def problem(self) -> str | None:
         """Why the oldest batch is stuck; None while deliveries succeed."""
         return self._problem
@@ -148,6 +154,7 @@ class AtLeastOnceOutbox:
         except Exception as error:  # noqa: BLE001 - a thread that dies silently would stop the consumer for ever
             _log.exception("the outbox died")
             self._problem = f"the outbox died: {error!r}"
+            self._is_alive = False
             self._closing_at = 0.0
 
     def _is_done(self) -> bool:

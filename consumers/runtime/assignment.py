@@ -21,7 +21,6 @@ class Assignment:
 
     def __init__(self, settings: RuntimeSettings, metrics: Metrics) -> None:
         self.partitions: dict[Partition, AssignedPartition] = {}
-        self.joined = False
         self._settings = settings
         self._metrics = metrics
         self._epoch = 0
@@ -30,7 +29,6 @@ class Assignment:
     def take(self, committed: Iterable[TopicPartition]) -> None:
         """Begins with partitions as their commits describe them. One that is held already begins anew."""
         self._epoch += 1
-        self.joined = True
         for position in committed:
             key = (position.topic, position.partition)
             self._drop(key)

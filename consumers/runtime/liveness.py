@@ -12,6 +12,9 @@ TURN_SECONDS: Final = 60.0
 STALL_SECONDS: Final = 4 * 3600.0
 """Work in flight and no sign of it for this long. A file of any length gives signs: what is heard is reported."""
 
+DELIVERY_SECONDS: Final = 60.0
+"""A batch that is on its way for so long is stuck; the client gives an output up, and is asked why, after 30 s."""
+
 
 def live(snapshot: Snapshot, *, now: float | None = None) -> Verdict:
     """Whether the process should go on living. Brokers and services that are down do not count against it."""
@@ -21,6 +24,8 @@ def live(snapshot: Snapshot, *, now: float | None = None) -> Verdict:
     reasons = []
     if turn_age > TURN_SECONDS:
         reasons.append(f"the loop has not turned for {turn_age:.0f} s")
+    if not snapshot.outbox_is_alive:
+        reasons.append(f"{snapshot.delivery_problem}; only a new process helps")
     if stalled and now - snapshot.heard_at > STALL_SECONDS:
         reasons.append(
             f"{snapshot.in_flight_records} records are in flight and nothing was heard of any for hours"
@@ -29,15 +34,19 @@ def live(snapshot: Snapshot, *, now: float | None = None) -> Verdict:
 
 
 def ready(snapshot: Snapshot, *, now: float | None = None) -> Verdict:
-    """Whether records can be worked on: the group has let the process in, and what it needs answers."""
+    """Whether records can be worked on: the process holds partitions, what it needs answers, results leave."""
     now = time.monotonic() if now is None else now
     reasons = []
-    if not snapshot.joined:
-        reasons.append("the consumer group has not assigned any partition yet")
+    if not snapshot.partitions:
+        reasons.append("the consumer group has not assigned any partition")
     if snapshot.draining:
         reasons.append("draining before the end")
     if snapshot.dependencies_down:
         reasons.append(f"waiting for {', '.join(snapshot.dependencies_down)}")
+    if snapshot.delivery_problem:
+        reasons.append(snapshot.delivery_problem)
+    elif snapshot.oldest_undelivered_age_seconds > DELIVERY_SECONDS:
+        reasons.append(f"outputs are not confirmed for {snapshot.oldest_undelivered_age_seconds:.0f} s")
     return Verdict(not reasons, tuple(reasons), _facts(snapshot, now - snapshot.listened_at))
 
 
@@ -49,4 +58,5 @@ def _facts(snapshot: Snapshot, turn_age: float) -> dict[str, object]:
         "in_flight_audio_seconds": round(snapshot.in_flight_audio_seconds, 1),
         "waiting_records": snapshot.waiting_records,
         "undelivered_records": snapshot.undelivered_records,
+        "oldest_undelivered_age_seconds": round(snapshot.oldest_undelivered_age_seconds, 3),
     }

@@ -69,6 +69,13 @@ IN_FLIGHT_AUDIO_SECONDS: Final = Metric(
 WAITING_RECORDS: Final = Metric(
     "kascribe_waiting_records", "gauge", "records", (), "Records polled that wait for room or for their due time."
 )
+UNDELIVERED_RECORDS: Final = Metric(
+    "kascribe_undelivered_records",
+    "gauge",
+    "records",
+    (),
+    "Records that are settled while the broker has not confirmed their outputs.",
+)
 LAG: Final = Metric(
     "kascribe_consumer_lag_offsets",
     "gauge",

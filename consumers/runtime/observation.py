@@ -11,6 +11,7 @@ from consumers.runtime.intake import Intake
 from consumers.runtime.load import Load
 from consumers.runtime.mailbox import Mailbox
 from consumers.runtime.metrics import Metrics
+from consumers.runtime.outlet import Outlet
 from consumers.runtime.partition import AssignedPartition
 from schemas.delivery import Partition
 
@@ -37,19 +38,22 @@ class Snapshot:
     """The runtime at one moment. Times are the clock's monotonic seconds.
 
     ``listened_at`` is the loop's last turn, ``heard_at`` the last sign of work: an attempt that began, reported,
-    or ended, or anything that came for the loop.
+    or ended, or anything that came for the loop. ``oldest_undelivered_age_seconds`` is that of the oldest batch
+    which the broker has not confirmed.
     """
 
     at: float = 0.0
     listened_at: float = 0.0
     heard_at: float = 0.0
-    joined: bool = False
     draining: bool = False
     in_flight_records: int = 0
     in_flight_bytes: int = 0
     in_flight_audio_seconds: float = 0.0
     waiting_records: int = 0
     undelivered_records: int = 0
+    oldest_undelivered_age_seconds: float = 0.0
+    delivery_problem: str | None = None
+    outbox_is_alive: bool = True
     dependencies_down: tuple[str, ...] = ()
     partitions: Mapping[Partition, PartitionView] = field(default_factory=dict)
 
@@ -63,6 +67,7 @@ class Observation:
         intake: Intake,
         load: Load,
         mailbox: Mailbox,
+        outlet: Outlet,
         *,
         metrics: Metrics,
         clock: Clock,
@@ -72,6 +77,7 @@ class Observation:
         self._intake = intake
         self._load = load
         self._mailbox = mailbox
+        self._outlet = outlet
         self._metrics = metrics
         self._clock = clock
         self._labelled: set[Partition] = set()
@@ -81,18 +87,20 @@ class Observation:
         now = self._clock.monotonic()
         if now - self.latest.at < OBSERVATION_SECONDS and self.latest.draining == draining:
             return
-        intake, load = self._intake, self._load
+        intake, load, outlet = self._intake, self._load, self._outlet
         self.latest = Snapshot(
             at=now,
             listened_at=self._mailbox.listened_at,
             heard_at=max(self._mailbox.heard_at, intake.handed_over_at),
-            joined=self._assignment.joined,
             draining=draining,
             in_flight_records=load.records,
             in_flight_bytes=load.size_bytes,
             in_flight_audio_seconds=load.audio_seconds,
             waiting_records=intake.waiting_records,
             undelivered_records=load.undelivered_records,
+            oldest_undelivered_age_seconds=now - (now if outlet.oldest_sent_at is None else outlet.oldest_sent_at),
+            delivery_problem=outlet.problem,
+            outbox_is_alive=outlet.is_alive,
             dependencies_down=tuple(sorted(intake.down)),
             partitions={key: _view(partition, now) for key, partition in self._assignment.partitions.items()},
         )
@@ -104,6 +112,7 @@ class Observation:
         gauge(rows.IN_FLIGHT_BYTES).set(snapshot.in_flight_bytes)
         gauge(rows.IN_FLIGHT_AUDIO_SECONDS).set(snapshot.in_flight_audio_seconds)
         gauge(rows.WAITING_RECORDS).set(snapshot.waiting_records)
+        gauge(rows.UNDELIVERED_RECORDS).set(snapshot.undelivered_records)
         gauge(rows.PARTITIONS_ASSIGNED).set(len(snapshot.partitions))
         gauge(rows.PARTITIONS_PAUSED).set(sum(view.paused for view in snapshot.partitions.values()))
         for (topic, partition), view in snapshot.partitions.items():

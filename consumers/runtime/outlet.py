@@ -116,6 +116,16 @@ class Outlet:
         """When the oldest batch that is still on its way was submitted."""
         return self._sent[0].at if self._sent else None
 
+    @property
+    def problem(self) -> str | None:
+        """Why the outbox delivers nothing, in a sentence; None while it does."""
+        return self._outbox.problem
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether anything can leave at all."""
+        return self._outbox.is_alive
+
     def answered(self, error: KafkaError | None, committed: Sequence[TopicPartition]) -> None:
         """The client's callback for commits that nobody waits for, on the owner thread."""
         if self._committing:

@@ -32,6 +32,11 @@ class Outbox(Protocol):
         ...
 
     @property
+    def is_alive(self) -> bool:
+        """False once it has died of a defect of its own: nothing leaves any more, and only a new process helps."""
+        ...
+
+    @property
     def problem(self) -> str | None:
         """Why the oldest batch is stuck, in a sentence; None while deliveries succeed."""
         ...

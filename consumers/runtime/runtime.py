@@ -81,7 +81,7 @@ class Runtime:
         settlement = Settlement(
             stage, intake, outlet, self._watch, settings=settings, metrics=metrics, clock=clock
         )
-        self._observation = Observation(assignment, intake, load, mailbox, metrics=metrics, clock=clock)
+        self._observation = Observation(assignment, intake, load, mailbox, outlet, metrics=metrics, clock=clock)
         self._lag = LagWatch(settings.kafka, role=stage.name, latest=self.snapshot, metrics=metrics)
         self._loop = Loop(
             self._consumer,

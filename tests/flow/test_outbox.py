@@ -138,6 +138,15 @@ def test_close_gives_up_at_its_deadline_and_says_so(broker: MockCluster) -> None
     outbox.report(OutgoingRecord("audio.progress", None, b"too late"))
 
 
+def test_an_outbox_that_died_says_so(outbox: AtLeastOnceOutbox) -> None:
+    """What no client can take, a defect of its own, ends it; whoever watches over the process hears of it."""
+    assert outbox.is_alive
+    nonsense = OutgoingRecord("audio.transcripts", b"key", object())  # type: ignore[arg-type]
+    outbox.submit(Batch((nonsense,)), lambda _: None)
+    eventually(lambda: not outbox.is_alive, timeout_seconds=30)
+    assert "the outbox died" in (outbox.problem or "")
+
+
 def test_reports_go_out_beside_the_batches(outbox: AtLeastOnceOutbox, broker: MockCluster) -> None:
     """Progress needs no batch, and close() still sends it."""
     broker.create_topic("audio.progress")

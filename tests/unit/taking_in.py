@@ -14,11 +14,12 @@ from consumers.runtime.load import Load
 from consumers.runtime.mailbox import Mailbox
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.observation import Observation, Snapshot
+from consumers.runtime.outlet import Outlet
 from consumers.runtime.ports import Settled
 from consumers.runtime.runtime import _Support
 from consumers.runtime.stage import Stage
 from consumers.runtime.workers import Workers
-from schemas.delivery import Batch, Commit, Delivery
+from schemas.delivery import Batch, Commit
 from schemas.records import Headers, OutgoingRecord, Record
 from schemas.settings import RuntimeSettings
 from tests.flow.stages import TOPIC, CommandStage
@@ -40,10 +41,11 @@ class HandClock:
 
 
 class HeldOutbox:
-    """An outbox whose broker answers when a test says so; reports are lost, which is allowed."""
+    """An outbox whose broker is silent; reports are lost, which is allowed."""
 
     def __init__(self) -> None:
         self.problem: str | None = None
+        self.is_alive = True
         self.batches: list[tuple[Batch, Settled]] = []
 
     @property
@@ -59,12 +61,6 @@ class HeldOutbox:
     def report(self, record: OutgoingRecord) -> None:
         """Lost."""
 
-    def deliver(self) -> None:
-        """The broker confirms everything."""
-        batches, self.batches = self.batches, []
-        for batch, settled in batches:
-            settled(Delivery(batch, committed=False))
-
     def close(self, *, timeout_seconds: float) -> bool:
         """Gives up at once, however much time there is."""
         return timeout_seconds >= 0 and not self.batches
@@ -76,7 +72,8 @@ class TakingIn:
     def __init__(
         self, consumer: Consumer, committed: Sequence[tuple[int, str]], topic: str, settings: RuntimeSettings
     ) -> None:
-        metrics = Metrics(CollectorRegistry())
+        self._registry = CollectorRegistry()
+        metrics = Metrics(self._registry)
         self.clock = HandClock()
         self.stage: Stage = CommandStage()
         self.mailbox = Mailbox(self.clock)
@@ -94,9 +91,20 @@ class TakingIn:
             metrics=metrics,
             clock=self.clock,
         )
+        self.outlet = Outlet(
+            self.outbox,
+            consumer,
+            self.assignment,
+            self.load,
+            post=self.mailbox.put_command,
+            durable=self.intake.start_durable,
+            commit_interval_seconds=settings.commit_interval_seconds,
+            metrics=metrics,
+            clock=self.clock,
+        )
         self._topic = topic
         self._observation = Observation(
-            self.assignment, self.intake, self.load, self.mailbox, metrics=metrics, clock=self.clock
+            self.assignment, self.intake, self.load, self.mailbox, self.outlet, metrics=metrics, clock=self.clock
         )
         self.assigned(*(Commit(*position) for position in committed))
 
@@ -145,10 +153,21 @@ class TakingIn:
         flight.partition.ledger.complete(flight.record.offset)
         flight.partition.journal.settle(flight.record.offset)
 
+    def finish(self, flight: Flight, *outputs: OutgoingRecord) -> None:
+        """The attempt ended well; its outputs are on their way, and nothing is committed until they are there."""
+        self.intake.ended(flight)
+        self.intake.settled(flight)
+        self.outlet.add(flight, outputs)
+        self.outlet.release()
+
     def park(self, flight: Flight, dependency: str = "s3") -> None:
         """The attempt ended because a service is down."""
         self.intake.ended(flight)
         self.intake.park(flight, dependency)
+
+    def sample(self, name: str) -> float:
+        """A metric's value; 0 when it was never set."""
+        return self._registry.get_sample_value(name) or 0.0
 
     def snapshot(self) -> Snapshot:
         """What the loop looks like now, after it has listened."""

@@ -8,20 +8,23 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from consumers.runtime.health import HealthServer, Verdict
-from consumers.runtime.liveness import STALL_SECONDS, TURN_SECONDS, live, ready
+from consumers.runtime.liveness import DELIVERY_SECONDS, STALL_SECONDS, TURN_SECONDS, live, ready
 from consumers.runtime.metrics import IN_FLIGHT_RECORDS, RUNTIME_METRICS, Metric, Metrics, catalogue
-from consumers.runtime.observation import Snapshot
+from consumers.runtime.observation import PartitionView, Snapshot
 from schemas.errors import ConfigurationError
 from schemas.records import OutgoingRecord
 from schemas.settings import ServerSettings
 from tests.unit.taking_in import taking_in
 
-WELL = Snapshot(at=100.0, listened_at=100.0, heard_at=100.0, joined=True)
+HELD = {("in", 0): PartitionView(0, 0, 0, 0, 0.0, 0, 0, paused=False)}
+WELL = Snapshot(at=100.0, listened_at=100.0, heard_at=100.0, partitions=HELD)
 
 
 def test_a_loop_that_turns_is_alive_whatever_else_is_down() -> None:
     """Restarting the process would not bring a bucket back."""
-    waiting = Snapshot(at=100.0, listened_at=100.0, joined=True, in_flight_records=1, dependencies_down=("s3",))
+    waiting = Snapshot(
+        at=100.0, listened_at=100.0, partitions=HELD, in_flight_records=1, dependencies_down=("s3",)
+    )
     assert live(waiting, now=100.0 + TURN_SECONDS / 2).ok
     assert ready(waiting, now=100.0).reasons == ("waiting for s3",)
 
@@ -36,9 +39,9 @@ def test_a_loop_that_stands_still_is_dead_and_says_since_when() -> None:
 def test_work_that_never_ends_is_found_although_the_loop_turns() -> None:
     """Hours without one attempt ending, with work in flight, are no long file."""
     now = 100.0 + STALL_SECONDS + 1
-    stuck = Snapshot(at=now, listened_at=now, heard_at=100.0, joined=True, in_flight_records=3)
+    stuck = Snapshot(at=now, listened_at=now, heard_at=100.0, partitions=HELD, in_flight_records=3)
     assert not live(stuck, now=now).ok
-    assert live(Snapshot(at=now, listened_at=now, heard_at=100.0, joined=True), now=now).ok
+    assert live(Snapshot(at=now, listened_at=now, heard_at=100.0, partitions=HELD), now=now).ok
 
 
 def test_a_record_taken_in_after_idle_hours_is_not_taken_for_stuck_work() -> None:
@@ -78,11 +81,54 @@ def test_work_that_reports_is_alive_however_long_it_takes() -> None:
             assert live(bench.snapshot(), now=bench.clock.seconds).ok
 
 
+def test_a_process_whose_outputs_are_stuck_is_alive_and_not_ready() -> None:
+    """The broker's trouble is told where readiness is asked for; a new process would meet the same."""
+    with taking_in((0, "")) as bench:
+        assert ready(bench.snapshot(), now=bench.clock.seconds).ok
+        bench.outbox.problem = "delivery to audio.transcripts fails: timed out"
+        bench.clock.seconds += 1.0
+        stuck = bench.snapshot()
+        assert ready(stuck, now=bench.clock.seconds).reasons == ("delivery to audio.transcripts fails: timed out",)
+        assert live(stuck, now=bench.clock.seconds).ok
+        bench.outbox.problem = None
+        bench.clock.seconds += 1.0
+        assert ready(bench.snapshot(), now=bench.clock.seconds).ok
+
+
+def test_outputs_that_nobody_confirms_are_seen_though_nobody_complains() -> None:
+    """A batch that is on its way for a minute is stuck, whatever the client thinks of it."""
+    with taking_in((0, "")) as bench:
+        bench.arrive(0)
+        (flight,) = bench.turn()
+        bench.finish(flight, OutgoingRecord("audio.transcripts", b"job", b"text"))
+        bench.clock.seconds += DELIVERY_SECONDS + 1
+        stuck = bench.snapshot()
+        assert ready(stuck, now=bench.clock.seconds).reasons == ("outputs are not confirmed for 61 s",)
+        assert bench.sample("kascribe_undelivered_records") == 1
+
+
+def test_a_process_whose_outbox_died_is_dead() -> None:
+    """Nothing can leave any more, so it must be replaced."""
+    with taking_in((0, "")) as bench:
+        bench.outbox.is_alive, bench.outbox.problem = False, "the outbox died: KeyError(1)"
+        verdict = live(bench.snapshot(), now=bench.clock.seconds)
+        assert verdict.reasons == ("the outbox died: KeyError(1); only a new process helps",)
+
+
+def test_a_process_that_lost_its_partitions_is_not_ready() -> None:
+    """Until the group gives it some again."""
+    with taking_in((0, "")) as bench:
+        assert ready(bench.snapshot(), now=bench.clock.seconds).ok
+        bench.assignment.let_go(list(bench.assignment.partitions))
+        bench.clock.seconds += 1.0
+        assert not ready(bench.snapshot(), now=bench.clock.seconds).ok
+
+
 def test_a_process_is_ready_once_the_group_let_it_in_and_until_it_drains() -> None:
     """Readiness follows the assignment, not a ping."""
     assert not ready(Snapshot(at=100.0, listened_at=100.0), now=100.0).ok
     assert ready(WELL, now=100.0).ok
-    assert not ready(Snapshot(at=100.0, listened_at=100.0, joined=True, draining=True), now=100.0).ok
+    assert not ready(Snapshot(at=100.0, listened_at=100.0, partitions=HELD, draining=True), now=100.0).ok
 
 
 @pytest.fixture
