@@ -11,9 +11,10 @@ A record that fails again gets the new set in place of the old one, so it does n
 """
 
 import hashlib
-import json
 from dataclasses import dataclass
 from typing import Final
+
+from pydantic_core import from_json
 
 from schemas import history
 from schemas.errors import Reason
@@ -85,6 +86,11 @@ class DeadLetter:
     failed_ms: int
     redrives: int
     job_id: str | None
+
+    @property
+    def lacks_value(self) -> bool:
+        """Whether the value was too large to be kept: there is nothing to send back, only what it was made of."""
+        return self.record.value is None and self.record.header(VALUE_SHA256) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,9 +273,9 @@ def _fixed(record: Record, name: str, size_bytes: int) -> int | None:
 
 
 def _job_id(value: bytes | None) -> str | None:
-    """The job that an event of ours names; None for everything else."""
+    """The job that an event of ours names; None for everything else, however deep or odd it is."""
     try:
-        event = json.loads(value or b"")
+        event = from_json(value or b"")
     except ValueError:
         return None
     if not isinstance(event, dict):

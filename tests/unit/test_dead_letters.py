@@ -142,6 +142,15 @@ def test_messages_and_stack_traces_are_bounded() -> None:
     assert letter.stack_trace.endswith("z")
 
 
+def test_a_letter_without_its_value_is_told_from_one_that_never_had_any() -> None:
+    """Sent back, the first would be nothing; the second is a tombstone, and goes as it was."""
+    output = OutgoingRecord("audio.transcripts", b"k", b"v" * 9, ())
+    refused = dead_letters.undeliverable(output, message="too large", now_ms=5)
+    tombstone = dead_letters.write(replace(FAILED, value=None), CAUSE, SITE, attempt=1)
+    assert dead_letters.read(arrived(refused)).lacks_value
+    assert not dead_letters.read(arrived(tombstone)).lacks_value
+
+
 def test_an_output_that_is_refused_leaves_a_small_dead_letter() -> None:
     """Its value and its large headers are named by size and digest instead of carried."""
     output = OutgoingRecord("audio.transcripts", b"k", b"v" * 9, (("big", b"b" * 9_999), ("small", b"s")))
@@ -165,7 +174,23 @@ anybodys_headers = st.lists(
 )
 
 
-@given(anybodys_headers, st.none() | st.binary(max_size=50))
+nested = st.recursive(
+    st.none() | st.integers() | st.text(max_size=10),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["job_id", "idempotency_key", "x"]), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+@given(anybodys_headers, st.none() | st.binary(max_size=50) | nested.map(lambda value: json.dumps(value).encode()))
+@example([], b"[" * 100_000)
+@example([], b'{"idempotency_key": "\\ud800"}')
+@example([], b'{"job_id": "\\udfff"}')
+@example(
+    [(f"{dead_letters.SPRING}original-topic", b"t"), (f"{dead_letters.SPRING}original-offset", b"o" * 9_000)], None
+)
 def test_no_dead_letter_makes_the_reader_fail(
     headers: list[tuple[str, bytes | None]], value: bytes | None
 ) -> None:
