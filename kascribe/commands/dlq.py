@@ -1,8 +1,9 @@
 """``kascribe dlq``: dead letters, listed, shown, and sent on their way again."""
 
 import re
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -15,6 +16,8 @@ from schemas.errors import Reason
 from schemas.records import Coordinates
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from consumers.dead_letters import DeadLetterReader, FoundLetter
     from schemas.settings import Settings
 
@@ -25,6 +28,13 @@ JobOption = Annotated[str | None, typer.Option("--job", help="Only this job.")]
 SinceOption = Annotated[str | None, typer.Option("--since", help="Only failures since then: 90m, 12h or 7d.")]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, help="At most so many.")]
 AgainOption = Annotated[bool, typer.Option("--again", help="Also what was redriven already.")]
+
+Row = tuple[str, str, str, str, str]
+"""A letter's name, the moment of its failure, reason, ``redriven`` or nothing, message."""
+
+MESSAGE_CHARACTERS = 200
+MESSAGE_COLUMN_CHARACTERS = 20
+UNLIMITED_CHARACTERS = 10_000
 
 SECONDS_PER_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -37,22 +47,37 @@ def list_letters(
     limit: LimitOption = 100,
     again: AgainOption = False,
 ) -> None:
-    """List dead letters, oldest first in each partition."""
+    """List dead letters, oldest first in each partition; off a terminal one a line, with tabs between."""
     from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
 
     selection = _selection(reason, job, since)
-    table = Table("letter", "failed", "reason", "message", box=None, pad_edge=False)
     with _reader() as (_, reader):
-        for found in islice(_selected(reader, selection, again=again), limit):
-            letter = found.letter
-            when = datetime.fromtimestamp(letter.failed_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
-            state = " (redriven)" if found.redriven else ""
-            table.add_row(
-                str(letter.record.coordinates), when, letter.reason + state, escape(letter.message[:200])
-            )
-    Console(soft_wrap=True).print(table if table.row_count else "no dead letters")
+        rows = [_row(found) for found in islice(_selected(reader, selection, again=again), limit)]
+    if not rows:
+        print("no dead letters", file=sys.stderr)
+    elif sys.stdout.isatty():
+        print_table(Console(), rows)
+    else:
+        for row in rows:
+            print(*row, sep="\t")
+
+
+def print_table(console: "Console", rows: Sequence[Row]) -> None:
+    """A table. The console is made wide enough: a letter's name is never cut, for other commands want it whole."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("letter", no_wrap=True)
+    table.add_column("failed", no_wrap=True)
+    table.add_column("reason", overflow="fold")
+    table.add_column("message", overflow="fold", min_width=MESSAGE_COLUMN_CHARACTERS)
+    for letter, failed, reason, redriven, message in rows:
+        # Text, not markup: anybody may have written the headers.
+        table.add_row(letter, failed, Text(f"{reason} ({redriven})" if redriven else reason), Text(message))
+    needed = console.measure(table, options=console.options.update_width(UNLIMITED_CHARACTERS)).minimum
+    console.width = max(console.width, needed)
+    console.print(table, crop=False)
 
 
 @app.command()
@@ -99,6 +124,7 @@ def redrive(
 
     selection = _selection(reason, job, since)
     wanted = _coordinates(letter) if letter else None
+    left = 0
     with _reader() as (settings, reader), Publisher(settings.kafka) as publisher:
 
         def sent(letters: list[DeadLetter]) -> None:
@@ -106,16 +132,26 @@ def redrive(
                 reader.mark(each)
             reader.commit()
 
-        chosen = (
-            found.letter
-            for found in _selected(reader, selection, again=again)
-            if wanted is None or found.letter.record.coordinates == wanted
-        )
-        letters = islice(chosen, limit)
+        def chosen() -> Iterator[DeadLetter]:
+            nonlocal left
+            for found in _selected(reader, selection, again=again):
+                if wanted is not None and found.letter.record.coordinates != wanted:
+                    continue
+                if found.letter.lacks_value:
+                    left += 1
+                else:
+                    yield found.letter
+
+        letters = islice(chosen(), limit)
         if dry_run:
             print(f"{sum(1 for _ in letters)} would be redriven")
-            return
-        print(f"{send(letters, publisher, now_ms=lambda: int(time.time() * 1000), sent=sent)} redriven")
+        else:
+            print(f"{send(letters, publisher, now_ms=lambda: int(time.time() * 1000), sent=sent)} redriven")
+    if left:
+        print(
+            f"{left} left: too large for the broker, they were kept without their values; "
+            "redrive or submit again what they were made of, which `kascribe dlq show` tells"
+        )
 
 
 @contextmanager
@@ -128,6 +164,29 @@ def _reader() -> "Iterator[tuple[Settings, DeadLetterReader]]":
     topics = [dead_letter_topic(topic) for topic in Topics(settings.kafka.topic_prefix).all]
     with DeadLetterReader(settings.kafka, topics) as reader:
         yield settings, reader
+
+
+def _row(found: "FoundLetter") -> Row:
+    letter = found.letter
+    return (
+        str(letter.record.coordinates),
+        _moment(letter.failed_ms),
+        _printable(letter.reason),
+        "redriven" if found.redriven else "",
+        _printable(letter.message[:MESSAGE_CHARACTERS]),
+    )
+
+
+def _moment(milliseconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return f"{milliseconds} ms"  # a header of somebody else's that no calendar holds
+
+
+def _printable(text: str) -> str:
+    """In one line, without what would move a terminal's cursor."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _selected(reader: "DeadLetterReader", selection: Selection, *, again: bool) -> "Iterator[FoundLetter]":
