@@ -1,11 +1,13 @@
 """The names of topics, in one place."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 RETRY_INFIX: Final = ".retry."
 DEAD_LETTER_SUFFIX: Final = ".dlq"
+_SECONDS: Final = {"h": 3600, "m": 60, "s": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,16 @@ class Topics:
 
 def format_delay(delay_seconds: int) -> str:
     """``30s``, ``5m``, ``1h``: the shortest exact form, as topic names carry it."""
-    for size_seconds, unit in ((3600, "h"), (60, "m")):
+    for unit, size_seconds in _SECONDS.items():
         if delay_seconds and delay_seconds % size_seconds == 0:
             return f"{delay_seconds // size_seconds}{unit}"
     return f"{delay_seconds}s"
+
+
+def retry_delay_seconds(topic: str) -> int | None:
+    """The delay that a retry topic's name carries; None for any other topic."""
+    match = re.search(rf"{re.escape(RETRY_INFIX)}(\d{{1,9}})([smh])$", topic, re.ASCII)
+    return int(match[1]) * _SECONDS[match[2]] if match else None
 
 
 def retry_topic(topic: str, delay_seconds: int) -> str:

@@ -17,6 +17,7 @@ from consumers.runtime.killers import Caution
 from consumers.runtime.load import Load
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.partition import AssignedPartition
+from consumers.runtime.retry import may_run_at
 from consumers.runtime.workers import Workers
 from schemas import history
 from schemas.records import Record
@@ -236,8 +237,9 @@ class Intake:
         if record.headers and not history.NAMES.isdisjoint(dict(record.headers)):
             past = history.read(record)
             attempt, origin = past.attempt, past.origin
-            if past.due_ms is not None and past.due_ms > self._clock.now_ms():
-                partition.due_at_ms = past.due_ms
+            now_ms = self._clock.now_ms()
+            if (due_at_ms := may_run_at(record, now_ms=now_ms)) > now_ms:
+                partition.due_at_ms = due_at_ms
                 return None
         return Flight(
             record,

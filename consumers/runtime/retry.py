@@ -12,9 +12,9 @@ from schemas import history
 from schemas.errors import DependencyDown, JobError, PermanentError, Reason, TransientError
 from schemas.history import History, due_at
 from schemas.records import OutgoingRecord, Record
-from schemas.topics import retry_topic
+from schemas.topics import retry_delay_seconds, retry_topic
 
-__all__ = ["DeadLetter", "Decision", "Pause", "Retry", "decide", "due_at", "retried"]
+__all__ = ["DeadLetter", "Decision", "Pause", "Retry", "decide", "due_at", "may_run_at", "retried"]
 
 PAUSES_LIMIT: Final = 5
 """Of one attempt, while the dependency answers at the first look: about a minute, as each is twice the last."""
@@ -74,6 +74,21 @@ def decide(
         return DeadLetter(reason)
     delay_seconds = retry_delays_seconds[attempt - 1]
     return Retry(retry_topic(topic, delay_seconds), now_ms + delay_seconds * 1_000, attempt + 1, reason)
+
+
+def may_run_at(record: Record, *, now_ms: int) -> int:
+    """When a record may run, in milliseconds since the epoch; 0 when it may at once.
+
+    Only a retry topic makes its records wait, and none longer than its delay after it was written: whoever waits
+    holds those behind it, and anybody can write a header. A record that claims to be written later than any clock
+    may be wrong by does not wait.
+    """
+    due_ms, delay_seconds = due_at(record), retry_delay_seconds(record.topic)
+    if due_ms is None or delay_seconds is None:
+        return 0
+    delay_ms = delay_seconds * 1_000
+    written_ms = record.timestamp_ms if record.timestamp_ms <= now_ms + delay_ms else 0
+    return min(due_ms, written_ms + delay_ms)
 
 
 def retried(record: Record, retry: Retry) -> OutgoingRecord:

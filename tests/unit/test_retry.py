@@ -2,7 +2,17 @@
 
 import pytest
 
-from consumers.runtime.retry import PAUSES_LIMIT, DeadLetter, Decision, Pause, Retry, decide, due_at, retried
+from consumers.runtime.retry import (
+    PAUSES_LIMIT,
+    DeadLetter,
+    Decision,
+    Pause,
+    Retry,
+    decide,
+    due_at,
+    may_run_at,
+    retried,
+)
 from schemas import history
 from schemas.errors import (
     AudioNotFound,
@@ -13,6 +23,7 @@ from schemas.errors import (
     Reason,
 )
 from schemas.records import Coordinates, Record
+from schemas.topics import retry_delay_seconds, retry_topic
 
 NOW_MS = 1_000_000
 DELAYS = (10, 60, 600)
@@ -71,6 +82,35 @@ def test_a_dependency_that_fails_one_record_and_answers_all_who_ask_is_that_reco
     assert after(PAUSES_LIMIT - 1, 1) == Pause("s3")
     assert after(PAUSES_LIMIT, 1) == Retry("t.retry.10s", NOW_MS + 10_000, 2, Reason.DEPENDENCY_DOWN)
     assert after(PAUSES_LIMIT, 4) == DeadLetter(Reason.DEPENDENCY_DOWN)
+
+
+@pytest.mark.parametrize(
+    ("topic", "due_ms", "written_ms", "expected"),
+    [
+        ("audio.references.retry.1m", NOW_MS + 50_000, NOW_MS - 10_000, NOW_MS + 50_000),
+        ("audio.references.retry.1m", NOW_MS * 1_000, NOW_MS - 10_000, NOW_MS + 50_000),
+        ("audio.references.retry.1m", NOW_MS + 50_000, NOW_MS + 3_000, NOW_MS + 50_000),
+        ("audio.references.retry.1m", NOW_MS * 1_000, NOW_MS * 1_000, 60_000),
+        ("audio.references.retry.1m", NOW_MS * 1_000, 0, 60_000),
+        ("audio.references.retry.1m", None, NOW_MS, 0),
+        ("audio.references", NOW_MS + 50_000, NOW_MS, 0),
+    ],
+)
+def test_no_record_waits_longer_than_its_retry_topic_says(
+    topic: str, due_ms: int | None, written_ms: int, expected: int
+) -> None:
+    """Due times count on retry topics alone, up to the topic's delay: the partition waits with whoever waits."""
+    headers = () if due_ms is None else ((history.DUE_MS, str(due_ms).encode()),)
+    record = Record(topic, 0, 1, None, b"v", headers, timestamp_ms=written_ms)
+    assert may_run_at(record, now_ms=NOW_MS) == expected
+
+
+@pytest.mark.parametrize("delay_seconds", [0, 1, 59, 60, 90, 3_600, 5_400, 86_400])
+def test_a_retry_topics_delay_is_read_from_its_name(delay_seconds: int) -> None:
+    """Whatever unit the name is written in; no other topic has one."""
+    assert retry_delay_seconds(retry_topic("audio.references", delay_seconds)) == delay_seconds
+    assert retry_delay_seconds("audio.references") is None
+    assert retry_delay_seconds("audio.references.retry.soon") is None
 
 
 def test_an_error_that_nobody_foresaw_counts_as_transient() -> None:

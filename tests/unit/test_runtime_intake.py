@@ -1,6 +1,7 @@
 """What is taken in and when it runs: suspects alone, nothing before its name is durable."""
 
 from consumers.runtime.killers import Caution, Journal
+from schemas import history
 from tests.unit.taking_in import TakingIn, offsets, taking_in
 
 ONE_SUSPECT = (100, " wdead0+1")
@@ -89,6 +90,23 @@ def test_a_suspect_is_left_to_the_next_holder_as_a_suspect() -> None:
         with taking_in((partition.confirmed.offset, partition.confirmed.metadata)) as successor:
             successor.arrive(100, 101)
             assert _until_handed_over(successor) == [100]
+
+
+def test_a_due_time_in_the_wrong_unit_blocks_no_partition() -> None:
+    """Microseconds for milliseconds are fifty thousand years: not on a topic where nothing waits at all, and on a
+    retry topic no longer than its delay."""
+    microseconds = ((history.DUE_MS, b"1795630199549000"),)
+    with taking_in((0, "")) as bench:
+        bench.arrive(0, headers=microseconds)
+        bench.arrive(1, 2)
+        assert _until_handed_over(bench) == [0, 1, 2]
+    with taking_in((0, ""), topic="in.retry.1m") as bench:
+        bench.clock.seconds = 100.0
+        bench.arrive(0, headers=microseconds, timestamp_ms=90_000)
+        bench.arrive(1, 2)
+        assert _until_handed_over(bench) == []
+        bench.clock.seconds = 150.0
+        assert _until_handed_over(bench) == [0, 1, 2]
 
 
 def test_a_record_that_ended_and_began_again_between_two_commits_runs() -> None:
