@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.delivery import Partition
 from schemas.records import Headers, Record
 from schemas.settings import KafkaSettings
-from schemas.topics import retry_topic
+from schemas.topics import origin_topic, retry_delay_seconds, retry_topic
 
 OFFSET_UNKNOWN: Final = -1001
 """librdkafka's ``RD_KAFKA_OFFSET_INVALID``: nothing is committed."""
@@ -21,6 +21,9 @@ PREFETCH_KILOBYTES: Final = 16 * 1024
 """Records are small; what librdkafka holds beyond what is in flight is only there to keep polls cheap."""
 
 PREFETCH_RECORDS: Final = 5_000
+
+METADATA_SECONDS: Final = 10.0
+"""For the broker to say which topics there are."""
 
 _log: Final = structlog.get_logger(__name__)
 _NOT_ERRORS: Final = frozenset({KafkaError._PARTITION_EOF})  # noqa: SLF001 - the client's public name for it
@@ -70,6 +73,26 @@ def subscription(topics: Sequence[str], retry_delays_seconds: Sequence[int]) -> 
     """The topics and their retry topics."""
     retries = [retry_topic(topic, delay) for topic in topics for delay in retry_delays_seconds]
     return [*topics, *dict.fromkeys(retries)]
+
+
+def former_retry_topics(consumer: Consumer, subscribed: Sequence[str]) -> list[str]:
+    """Retry topics of delays that were set once; their records would else wait for ever. Blocks for a request.
+
+    None when the broker does not say; they are found by the next process that asks.
+    """
+    try:
+        there = consumer.list_topics(timeout=METADATA_SECONDS).topics
+    except KafkaException as error:
+        _log.warning("the broker does not say which retry topics there are", error=str(error))
+        return []
+    former = [
+        name
+        for name in sorted(there)
+        if name not in subscribed and retry_delay_seconds(name) is not None and origin_topic(name) in subscribed
+    ]
+    if former:
+        _log.info("retry topics of former delays are read as well", topics=former)
+    return former
 
 
 def to_record(message: Message) -> Record:

@@ -105,7 +105,7 @@ class Runtime:
         for thread in (self._workers, self._watch, self._lag):
             thread.start()
         try:
-            self._loop.run(self._topics)
+            self._loop.run([*self._topics, *kafka.former_retry_topics(self._consumer, self._topics)])
         except BaseException:
             # No drain: what failed here may be what a drain needs.
             self._loop.stops = 2
