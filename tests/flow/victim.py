@@ -1,19 +1,37 @@
 """A consumer process that tests may kill: ``python -m tests.flow.victim SERVERS [FIELD=VALUE ...]``.
 
 The fields are those of RuntimeSettings, ``protocol``, the topics' ``prefix``, and with a dot in their names
-properties of the client. SIGTERM drains.
+properties of the client; ``dies=delivered`` kills it when its first outputs are there and nothing is committed.
+SIGTERM drains.
 """
 
+import os
 import signal
 import sys
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry
 
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.runtime import Runtime
 from producers.outbox import AtLeastOnceOutbox
+from schemas.delivery import Batch, Delivery
 from tests.flow.running import settings_for
 from tests.flow.stages import OUTPUT, TOPIC, CommandStage
+
+
+class LastOutbox(AtLeastOnceOutbox):
+    """Kills its process once the broker has outputs, before the owner of their offsets hears of it."""
+
+    def submit(self, batch: Batch, settled: Callable[[Delivery], None]) -> bool:
+        """As ever."""
+
+        def heard(delivery: Delivery) -> None:
+            if delivery.batch.outputs:
+                os.kill(os.getpid(), signal.SIGKILL)
+            settled(delivery)
+
+        return super().submit(batch, heard)
 
 
 def main() -> None:
@@ -22,8 +40,9 @@ def main() -> None:
     fields = dict(pair.split("=", 1) for pair in pairs)
     properties = {name: fields.pop(name) for name in list(fields) if "." in name}
     prefix, protocol = fields.pop("prefix", ""), fields.pop("protocol", "consumer")
+    outbox_kind = LastOutbox if fields.pop("dies", "") == "delivered" else AtLeastOnceOutbox
     settings = settings_for(servers, protocol=protocol, group_prefix=prefix, properties=properties, **fields)
-    outbox = AtLeastOnceOutbox(settings.kafka)
+    outbox = outbox_kind(settings.kafka)
     stage = CommandStage(topics=(f"{prefix}{TOPIC}",), output=f"{prefix}{OUTPUT}")
     runtime = Runtime(stage=stage, outbox=outbox, settings=settings, metrics=Metrics(CollectorRegistry()))
     signal.signal(signal.SIGTERM, lambda *_: runtime.stop())
