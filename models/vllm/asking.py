@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from models.vllm.client import OnText
 from models.vllm.measure import Measure, measured, samples_of
 from models.vllm.planner import completion_tokens, prompt_tokens
 from models.vllm.pool import Pool
-from models.vllm.problems import Rejected
+from models.vllm.problems import ContextExceeded, Rejected
 from models.vllm.prompts import Wording, build
 from models.vllm.together import together
 from models.vllm.wire import Answer, Ask, Prompt, Served
@@ -94,7 +95,8 @@ class Asker:
     async def size(self, prompt: Prompt) -> int:
         """Tokens of a whole prompt: the server's count, or our estimate where it does not count."""
         if self.served.counts_tokens:
-            return await self.pool.count(prompt, self.job_id)
+            with suppress(ContextExceeded, Rejected):
+                return await self.pool.count(prompt, self.job_id)
         return self.measure(prompt.system) + self.measure(prompt.user) + TEMPLATE_TOKENS
 
     async def calibrate(self, texts: list[str]) -> Measure:
@@ -102,8 +104,9 @@ class Asker:
         samples = samples_of(texts)
         if self.served.counts_tokens:
             prompts = [Prompt("", sample, "") for sample in ("", *samples)]
-            empty, *counts = await together(self.pool.count(prompt, self.job_id) for prompt in prompts)
-            self.measure = measured(samples, [count - empty for count in counts])
+            with suppress(ContextExceeded, Rejected):
+                empty, *counts = await together(self.pool.count(prompt, self.job_id) for prompt in prompts)
+                self.measure = measured(samples, [count - empty for count in counts])
         return self.measure
 
     async def value(self, question: Question, tally: Tally, on_text: OnText | None = None) -> Any:

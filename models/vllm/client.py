@@ -6,7 +6,6 @@ server, which has no other way to be told.
 
 import asyncio
 import importlib.util
-import json
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -29,6 +28,7 @@ from models.vllm.wire import (
     COMPLETIONS_PATH,
     Answer,
     Ask,
+    Chunk,
     Prompt,
     Served,
     messages,
@@ -36,9 +36,10 @@ from models.vllm.wire import (
     problem_in_stream,
     problem_of,
     read_answer,
+    read_chunk,
     read_json,
-    read_usage,
     request_body,
+    understood,
 )
 from schemas.events import TokenUsage
 from schemas.options import Lane
@@ -47,7 +48,7 @@ from schemas.settings import VllmSettings
 ANSWER_LIMIT_BYTES: Final = 16 * 1024**2
 CONNECT_TIMEOUT_SECONDS: Final = 5.0
 PROBE_TIMEOUT_SECONDS: Final = 5.0
-_STREAM_END: Final = "[DONE]"
+_STREAM_END: Final = b"[DONE]"
 _PRIORITIES: Final = {Lane.INTERACTIVE: 0, Lane.BULK: 1}
 
 if importlib.util.find_spec("sniffio") is None:
@@ -97,9 +98,9 @@ class Connection:
         if entry is None:
             known = ", ".join(str(entry.get("id")) for entry in entries) or "nothing"
             raise AccessRefused(f"{self.base_url} serves {known}, not {wanted}: set KASCRIBE_VLLM_MODEL")
-        context = entry.get("max_model_len")
-        served = Served(str(entry["id"]), int(context) if context else self._settings.context_tokens)
-        return await self._with_abilities(served)
+        with understood("/v1/models answered nonsense", entry):
+            context = int(entry.get("max_model_len") or self._settings.context_tokens)
+        return await self._with_abilities(Served(str(entry["id"]), context))
 
     async def count(self, prompt: Prompt, served: Served) -> int:
         """The tokens of a prompt, chat template included. Raises ServerProblem."""
@@ -162,14 +163,12 @@ class Connection:
             if response.status_code != 200:
                 raw = await _limited(response)
                 raise problem_of(response.status_code, raw, retry_after=response.headers.get("retry-after"))
-            async for chunk in _events(response):
-                usage = read_usage(chunk["usage"]) if chunk.get("usage") else usage
-                for choice in chunk.get("choices") or ():
-                    finish_reason = choice.get("finish_reason") or finish_reason
-                    piece = _piece(choice)
-                    if piece:
-                        pieces.append(piece)
-                        on_text(piece)
+            async for chunk in _chunks(response):
+                usage = chunk.usage or usage
+                finish_reason = chunk.finish_reason or finish_reason
+                if chunk.text:
+                    pieces.append(chunk.text)
+                    on_text(chunk.text)
         if finish_reason is None:
             raise ServerFailed("the stream ended before the answer did")
         return Answer("".join(pieces), finish_reason != "length", usage)
@@ -207,29 +206,36 @@ def _entries(payload: object) -> list[dict[str, Any]]:
 
 
 async def _limited(response: httpx.Response) -> bytes:
-    raw = bytearray()
+    return b"".join([piece async for piece in _pieces(response)])
+
+
+async def _pieces(response: httpx.Response) -> AsyncIterator[bytes]:
+    size_bytes = 0
     async for piece in response.aiter_bytes():
-        raw += piece
-        if len(raw) > ANSWER_LIMIT_BYTES:
+        size_bytes += len(piece)
+        if size_bytes > ANSWER_LIMIT_BYTES:
             raise ServerFailed(f"an answer of more than {ANSWER_LIMIT_BYTES} bytes")
-    return bytes(raw)
+        yield piece
 
 
-async def _events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
-    async for line in response.aiter_lines():
-        data = line.removeprefix("data:").strip()
-        if not line.startswith("data:") or data == _STREAM_END:
+async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The lines of a stream. httpx has such a method, which buffers a line without end."""
+    line = bytearray()
+    async for piece in _pieces(response):
+        *ends, rest = piece.split(b"\n")
+        for end in ends:
+            yield bytes(line + end).rstrip()
+            line.clear()
+        line += rest
+    yield bytes(line)
+
+
+async def _chunks(response: httpx.Response) -> AsyncIterator[Chunk]:
+    async for line in _lines(response):
+        payload = line.removeprefix(b"data:").strip()
+        if not line.startswith(b"data:") or payload == _STREAM_END:
             continue  # keep-alive comments and blank lines
-        try:
-            chunk = json.loads(data)
-        except ValueError as garbage:
-            raise ServerFailed(f"a stream with garbage: {data[:80]!r}") from garbage
+        chunk = read_json(payload)
         if problem := problem_in_stream(chunk):
             raise problem
-        if isinstance(chunk, dict):
-            yield chunk
-
-
-def _piece(choice: dict[str, Any]) -> str:
-    delta = choice.get("delta")
-    return str((delta.get("content") if isinstance(delta, dict) else choice.get("text")) or "")
+        yield read_chunk(chunk)

@@ -111,7 +111,7 @@ class Pool:
         return await self._tried(affinity, lambda server, _: server.what_it_serves())
 
     async def count(self, prompt: Prompt, affinity: str) -> int:
-        """Tokens of a prompt. Raises DependencyDown or EnrichmentFailed."""
+        """Tokens of a prompt. Raises ContextExceeded, Rejected, DependencyDown or EnrichmentFailed."""
 
         async def counted(server: Server, _: int) -> int:
             return await server.connection.count(prompt, await server.what_it_serves())

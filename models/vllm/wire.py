@@ -5,7 +5,8 @@ Read from vLLM 0.33: ``response_format`` is honoured where ``guided_json`` is ig
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +72,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Chunk:
+    """A part of an answer that is streamed. ``finish_reason`` and ``usage`` come with the last ones."""
+
+    text: str
+    finish_reason: str | None
+    usage: TokenUsage | None
+
+
+@dataclass(frozen=True, slots=True)
 class Served:
     """What a server serves. ``has_chat`` is false for a base model without a chat template."""
 
@@ -116,19 +126,36 @@ def plain_prompt(prompt: Prompt) -> str:
     return f"{prompt.system}\n\n{prompt.user}\n\nAnswer:\n"
 
 
-def read_answer(payload: object) -> Answer:
+def read_answer(payload: Any) -> Answer:
     """The answer in a complete response. Raises ServerFailed when it has no such shape."""
-    try:
-        choice = payload["choices"][0]  # type: ignore[index]  # any wrong shape is caught below
+    with understood("an answer without choices", payload):
+        choice = payload["choices"][0]
         text = choice["message"]["content"] if "message" in choice else choice["text"]
-        usage = read_usage(payload.get("usage"))  # type: ignore[attr-defined]
+        usage = read_usage(payload.get("usage"))
         return Answer(str(text or ""), choice.get("finish_reason") != "length", usage)
-    except (KeyError, IndexError, TypeError, AttributeError) as unexpected:
-        raise ServerFailed(f"an answer without choices: {_excerpt(payload)}") from unexpected
+
+
+def read_chunk(payload: Any) -> Chunk:
+    """A part of a streamed answer. Raises ServerFailed when it has no such shape."""
+    with understood("a stream with a part that is none", payload):
+        text, finish_reason = "", None
+        for choice in payload.get("choices") or ():
+            finish_reason = choice.get("finish_reason") or finish_reason
+            text += str((choice.get("delta") or {}).get("content") or choice.get("text") or "")
+        return Chunk(text, finish_reason, read_usage(payload["usage"]) if payload.get("usage") else None)
+
+
+@contextmanager
+def understood(what: str, payload: object) -> Iterator[None]:
+    """Reading a response of another shape than it should have is a failure of the server, whatever it raises."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as unexpected:
+        raise ServerFailed(f"{what}: {_excerpt(payload)}") from unexpected
 
 
 def read_usage(usage: Any) -> TokenUsage:
-    """Token counts of one request; zeros where the server does not say."""
+    """Token counts of one request; zeros where the server does not say. To be called where shapes are checked."""
     if not isinstance(usage, dict):
         return TokenUsage(requests=1)
     details = usage.get("prompt_tokens_details") or {}
@@ -156,7 +183,7 @@ def problem_of(status: int, raw: bytes, *, retry_after: str | None = None) -> Se
         return Overloaded(message, _seconds(retry_after))
     if status == 400 and (error.get("param") in INPUT_PARAMETERS or "maximum context length" in message):
         return ContextExceeded(message)
-    if status in (401, 403, 404, 407):
+    if status in (401, 403, 404, 405, 407, 501):
         return AccessRefused(message)
     if 400 <= status < 500 and status not in (408, 409, 425):
         return Rejected(message)
@@ -165,9 +192,9 @@ def problem_of(status: int, raw: bytes, *, retry_after: str | None = None) -> Se
 
 def problem_in_stream(payload: object) -> ServerProblem | None:
     """After a stream began, errors come as data."""
-    if not isinstance(payload, dict) or "error" not in payload:
+    error = payload.get("error") if isinstance(payload, dict) else None
+    if not error:
         return None
-    error = payload["error"]
     code = error.get("code") if isinstance(error, dict) else None
     return problem_of(code if isinstance(code, int) else 500, json.dumps(payload).encode())
 

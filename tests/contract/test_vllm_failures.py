@@ -54,6 +54,7 @@ def opened(double: VllmDouble) -> Iterator[Opener]:
         enricher.close()
 
 
+STREAM_FAULTS = (Fault.CUT_CONNECTION, Fault.NONSENSE, Fault.NONSENSE_USAGE, Fault.ENDLESS)
 PASSING = sorted(set(Fault) - {Fault.NONE, Fault.REFUSED})
 
 
@@ -71,12 +72,27 @@ def test_a_fault_that_passes_costs_nothing_but_a_repeated_request(
     assert len(double.asked) == expected.get(fault, 2)
 
 
+@pytest.mark.parametrize("fault", STREAM_FAULTS)
+def test_a_fault_in_a_stream_takes_back_what_was_said(fault: Fault, double: VllmDouble, opened: Opener) -> None:
+    """Whoever listens hears the answer of the second request alone, however the first one ended."""
+    double.faults.append(fault)
+    enricher = opened()
+    pieces: list[str | None] = []
+    request = request_for(enricher, spoken(9), instruction="Repeat it.")
+    made = enricher.enrich(request, on_text=lambda _, piece: pieces.append(piece))
+    begun = len(pieces) - pieces[::-1].index(None) if None in pieces else 0
+    assert "".join(piece or "" for piece in pieces[begun:]) == made.results[0].output
+    assert len(double.asked) == 2
+
+
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
         (Fault.BUSY, DependencyDown),
         (Fault.ERROR, DependencyDown),
         (Fault.GARBAGE, DependencyDown),
+        (Fault.NONSENSE, DependencyDown),
+        (Fault.NONSENSE_USAGE, DependencyDown),
         (Fault.HANG, DependencyDown),
         (Fault.DISCONNECT, DependencyDown),
         (Fault.CUT_CONNECTION, DependencyDown),
@@ -209,6 +225,30 @@ def test_a_gateway_that_counts_no_tokens_will_do(opened: Opener) -> None:
         made = enricher.enrich(request_for(enricher, spoken(300), "title"))
     assert made.results[0].status is EnrichmentStatus.COMPLETED
     assert made.results[0].coverage == 1.0
+
+
+@pytest.mark.parametrize("answer", [(405, "Method Not Allowed", None), (501, "Not Implemented", None)])
+def test_a_server_that_refuses_to_count_will_do(
+    answer: tuple[int, str, str | None], double: VllmDouble, opened: Opener
+) -> None:
+    """However a gateway says that it has no such path: sizes are estimated, and the model is asked as before."""
+    double.tokenize_answer = answer
+    enricher = opened()
+    made = enricher.enrich(request_for(enricher, spoken(300), "title"))
+    assert made.results[0].status is EnrichmentStatus.COMPLETED
+    assert {request.path for request in double.asked} == {"/v1/chat/completions"}
+
+
+@pytest.mark.parametrize("param", ["input_tokens", None])
+def test_a_prompt_that_the_server_refuses_to_count_is_estimated(
+    param: str | None, double: VllmDouble, opened: Opener
+) -> None:
+    """One that counts at first and refuses later, because of the length or anything else, fails no job."""
+    enricher = opened()
+    assert enricher.enrich(request_for(enricher, spoken(5), "title")).results
+    double.tokenize_answer = (400, "This one cannot be counted.", param)
+    made = enricher.enrich(request_for(enricher, spoken(2_000), "title"))
+    assert made.results[0].status is EnrichmentStatus.COMPLETED
 
 
 def test_the_tasks_of_a_transcript_share_their_prefix(double: VllmDouble, opened: Opener) -> None:

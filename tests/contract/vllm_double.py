@@ -19,6 +19,7 @@ from tests.contract.schema_values import value_of
 
 MODEL = "double"
 TEMPLATE_TOKENS = 20
+ENDLESS_BYTES = 17 * 1024**2
 
 
 class Fault(StrEnum):
@@ -29,6 +30,9 @@ class Fault(StrEnum):
     ERROR = "500"
     REFUSED = "400"
     GARBAGE = "garbage"
+    NONSENSE = "a choice that is none"
+    NONSENSE_USAGE = "usage without numbers"
+    ENDLESS = "an answer without end"
     CUT_OFF_JSON = "cut-off JSON"
     CONTROL_CHARACTERS = "control characters"
     WRONG_SHAPE = "wrong shape"
@@ -62,6 +66,7 @@ class VllmDouble:
     context_tokens: int = 512
     has_chat: bool = True
     counts_tokens: bool = True
+    tokenize_answer: tuple[int, str, str | None] | None = None
     api_key: str | None = None
     healthy: bool = True
     text: str | None = None
@@ -101,6 +106,9 @@ class VllmDouble:
         if request.path == "/v1/models":
             entry = {"id": MODEL, "max_model_len": self.context_tokens, "parent": None}
             return await _send_json(writer, 200, {"object": "list", "data": [entry]})
+        if request.path == "/tokenize" and self.tokenize_answer:
+            status, message, param = self.tokenize_answer
+            return await _send_json(writer, status, _error(message, param))
         if request.path == "/tokenize" and self.counts_tokens:
             if "messages" in request.body and not self.has_chat:
                 return await _send_json(writer, 400, _error("the model has no chat template", None))
@@ -146,12 +154,17 @@ class VllmDouble:
         text = self._text(body, fault)
         complete = len(text.encode()) <= limit and fault is not Fault.CUT_OFF_JSON
         text = text if complete else text[: min(limit, max(len(text) - 2, 0))]
-        usage = {"prompt_tokens": tokens, "completion_tokens": len(text), "total_tokens": tokens + len(text)}
+        usage: dict[str, object] = {"prompt_tokens": tokens, "completion_tokens": len(text)}
+        if fault is Fault.NONSENSE_USAGE:
+            usage["prompt_tokens"] = "many"
         finish = "stop" if complete else "length"
         if body.get("stream"):
             return await self._stream(request, text, finish, usage, fault, writer)
         content = {"message": {"role": "assistant", "content": text}} if "messages" in body else {"text": text}
-        payload = {"model": MODEL, "choices": [{"index": 0, "finish_reason": finish, **content}], "usage": usage}
+        choice = None if fault is Fault.NONSENSE else {"index": 0, "finish_reason": finish, **content}
+        payload = {"model": MODEL, "choices": [choice], "usage": usage}
+        if fault is Fault.ENDLESS:
+            return await _send(writer, 200, b" " * ENDLESS_BYTES)
         if fault is Fault.CUT_CONNECTION:
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 10000\r\n\r\n" + json.dumps(payload).encode())
             await writer.drain()
@@ -163,15 +176,20 @@ class VllmDouble:
         request: Request,
         text: str,
         finish: str,
-        usage: dict[str, int],
+        usage: dict[str, object],
         fault: Fault,
         writer: asyncio.StreamWriter,
     ) -> bool:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
+        if fault is Fault.ENDLESS:
+            writer.write(b"data: " + b" " * ENDLESS_BYTES)
+            await writer.drain()
+            return False
         pieces: Iterable[str] = (text[start : start + 8] for start in range(0, len(text), 8))
         for piece in pieces:
             part = {"delta": {"content": piece}} if "messages" in request.body else {"text": piece}
-            writer.write(_chunk({"choices": [{"index": 0, "finish_reason": None, **part}]}))
+            choice = None if fault is Fault.NONSENSE else {"index": 0, "finish_reason": None, **part}
+            writer.write(_chunk({"choices": [choice], "error": None}))
             await writer.drain()
             if fault is Fault.CUT_CONNECTION:
                 return False

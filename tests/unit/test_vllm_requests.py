@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import math
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from models.vllm.problems import (
     ServerProblem,
 )
 from models.vllm.profiles import load_profiles
-from models.vllm.wire import problem_in_stream, problem_of, read_answer, read_json
+from models.vllm.wire import problem_in_stream, problem_of, read_answer, read_chunk, read_json
 from schemas.errors import ConfigurationError
 from schemas.options import Lane
 from schemas.settings import VllmSettings
@@ -41,9 +42,11 @@ TOO_LONG = (
         (401, b'{"error":"Unauthorized"}', AccessRefused),
         (404, b'{"error":{"message":"The model `nope` does not exist."}}', AccessRefused),
         (404, b'{"detail":"Not Found"}', AccessRefused),
+        (405, b"Method Not Allowed", AccessRefused),
         (422, b"", Rejected),
         (429, b"slow down", Overloaded),
         (500, b'{"error":{"message":"EngineCore encountered an issue"}}', ServerFailed),
+        (501, b"", AccessRefused),
         (502, b"<html>", ServerFailed),
         (503, b'{"error":{"message":"Service Unavailable"}}', Overloaded),
     ],
@@ -64,15 +67,39 @@ def test_an_error_within_a_stream_is_a_problem() -> None:
     assert isinstance(problem_in_stream({"error": {"message": "x", "code": 500}}), ServerFailed)
     assert isinstance(problem_in_stream({"error": "dead"}), ServerFailed)
     assert problem_in_stream({"choices": []}) is None
+    assert problem_in_stream({"choices": [], "error": None}) is None
+
+
+TEXT = {"text": "x"}
 
 
 @pytest.mark.parametrize(
-    "payload", [None, [], {}, {"choices": []}, {"choices": [{}]}, {"choices": [{"message": 1}]}]
+    "payload",
+    [
+        *(None, [], {}, {"choices": []}, {"choices": [{}]}, {"choices": [None]}, {"choices": [{"message": 1}]}),
+        *({"choices": [TEXT], "usage": {"prompt_tokens": tokens}} for tokens in ("many", [1], math.inf)),
+    ],
 )
 def test_an_answer_of_another_shape_is_a_failure_of_the_server(payload: object) -> None:
-    """Never a KeyError."""
+    """Never a KeyError, nor whatever else reading it may raise."""
     with pytest.raises(ServerFailed):
         read_answer(payload)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        *(None, [], {"choices": 1}, {"choices": [None]}, {"choices": [{"delta": "x"}]}),
+        *(
+            {"choices": [TEXT], "usage": usage}
+            for usage in ({"prompt_tokens": "many"}, {"completion_tokens": {}, "prompt_tokens": [1]})
+        ),
+    ],
+)
+def test_a_part_of_a_stream_of_another_shape_is_a_failure_of_the_server(payload: object) -> None:
+    """As with whole answers."""
+    with pytest.raises(ServerFailed):
+        read_chunk(payload)
 
 
 def test_garbage_is_a_failure_of_the_server() -> None:
