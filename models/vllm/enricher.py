@@ -112,11 +112,12 @@ class Enricher:
         looking = self._looking or asyncio.run_coroutine_threadsafe(self._pool.is_up(), self._loop)
         self._looking = looking
         try:
-            up = looking.result(UP_WAIT_SECONDS)
+            return looking.result(UP_WAIT_SECONDS)
         except TimeoutError:
             return False
-        self._looking = None
-        return up
+        finally:
+            if looking.done():
+                self._looking = None
 
     def dependency_is_up(self, dependency: str) -> bool:
         """The stage's question; of other dependencies nothing is known here."""

@@ -186,10 +186,10 @@ class Pool:
             return DependencyDown(DEPENDENCY, f"no vLLM server can be used: {problem}")
         return EnrichmentFailed(f"the vLLM server failed this request: {problem}")
 
-    async def _probe(self, server: Server) -> ServerProblem | None:
+    async def _probe(self, server: Server) -> Exception | None:
         try:
             await server.connection.probe(await server.what_it_serves())
-        except ServerProblem as problem:
+        except Exception as problem:  # noqa: BLE001 - whatever keeps a server from a token, it is not up
             server.served = None
             return problem
         server.suspect_until = 0.0

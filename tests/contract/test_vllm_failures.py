@@ -251,6 +251,16 @@ def test_a_prompt_that_the_server_refuses_to_count_is_estimated(
     assert made.results[0].status is EnrichmentStatus.COMPLETED
 
 
+def test_a_server_whose_answers_make_no_sense_is_down_until_they_do(double: VllmDouble, opened: Opener) -> None:
+    """Whatever keeps the probe from a token, the next look is a fresh one."""
+    double.always = Fault.NONSENSE_USAGE
+    enricher = opened()
+    assert not enricher.is_up()
+    assert not enricher.is_up()
+    double.always = Fault.NONE
+    assert eventually(enricher.is_up, timeout_seconds=30)
+
+
 def test_the_tasks_of_a_transcript_share_their_prefix(double: VllmDouble, opened: Opener) -> None:
     """System, transcript, task: only the end differs, and the first is asked before the others."""
     enricher = opened(priority=True)
