@@ -182,7 +182,7 @@ class Pool:
 
     async def _verdict(self, problem: ServerProblem) -> DependencyDown | EnrichmentFailed:
         """The record's fault or everybody's: a server that answers a probe is up."""
-        if self._is_final(problem) or not await self.is_up():
+        if not await self.is_up():
             return DependencyDown(DEPENDENCY, f"no vLLM server can be used: {problem}")
         return EnrichmentFailed(f"the vLLM server failed this request: {problem}")
 

@@ -209,6 +209,17 @@ def test_the_key_is_sent_and_a_wrong_one_is_everybodys_problem(double: VllmDoubl
     assert not wrong.is_up()
 
 
+def test_a_record_that_a_gateway_alone_refuses_is_its_own_problem(double: VllmDouble, opened: Opener) -> None:
+    """403 for what one transcript says, while others are answered: that record is tried later, intake goes on."""
+    double.forbidden = "lamp"
+    enricher = opened()
+    words = spoken(5)
+    with pytest.raises(EnrichmentFailed, match="403"):
+        enricher.enrich(request_for(enricher, [words[0].model_copy(update={"text": "the lamp"})], "title"))
+    assert enricher.is_up()
+    assert enricher.enrich(request_for(enricher, [words[0].model_copy(update={"text": "hello"})], "title")).results
+
+
 def test_a_base_model_is_asked_for_completions(opened: Opener) -> None:
     """Without a chat template there are no messages."""
     with running(VllmDouble(has_chat=False)) as base_model:

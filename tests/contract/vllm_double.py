@@ -20,6 +20,7 @@ from tests.contract.schema_values import value_of
 MODEL = "double"
 TEMPLATE_TOKENS = 20
 ENDLESS_BYTES = 17 * 1024**2
+NO_SUCH_PATH = (404, {"detail": "Not Found"})
 
 
 class Fault(StrEnum):
@@ -68,6 +69,7 @@ class VllmDouble:
     counts_tokens: bool = True
     tokenize_answer: tuple[int, str, str | None] | None = None
     api_key: str | None = None
+    forbidden: str | None = None
     healthy: bool = True
     text: str | None = None
     faults: deque[Fault] = field(default_factory=deque)
@@ -99,26 +101,36 @@ class VllmDouble:
             writer.close()
 
     async def _respond(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        if request.path == "/health":
-            return await _send(writer, 200 if self.healthy else 503, b"")
-        if self.api_key and request.headers.get("authorization") != f"Bearer {self.api_key}":
-            return await _send(writer, 401, b'{"error":"Unauthorized"}')
+        if (early := self._without_work(request)) is not None:
+            return await _send(writer, *early)
         if request.path == "/v1/models":
             entry = {"id": MODEL, "max_model_len": self.context_tokens, "parent": None}
             return await _send_json(writer, 200, {"object": "list", "data": [entry]})
-        if request.path == "/tokenize" and self.tokenize_answer:
-            status, message, param = self.tokenize_answer
-            return await _send_json(writer, status, _error(message, param))
-        if request.path == "/tokenize" and self.counts_tokens:
-            if "messages" in request.body and not self.has_chat:
-                return await _send_json(writer, 400, _error("the model has no chat template", None))
-            return await _send_json(
-                writer, 200, {"count": self._tokens(request), "max_model_len": self.context_tokens}
-            )
+        if request.path == "/tokenize":
+            return await _send_json(writer, *self._counted_tokens(request))
         if request.path not in ("/v1/chat/completions", "/v1/completions"):
-            return await _send_json(writer, 404, {"detail": "Not Found"})
+            return await _send_json(writer, *NO_SUCH_PATH)
         async with self._counted():
             return await self._complete(request, reader, writer)
+
+    def _without_work(self, request: Request) -> tuple[int, bytes] | None:
+        if request.path == "/health":
+            return 200 if self.healthy else 503, b""
+        if self.api_key and request.headers.get("authorization") != f"Bearer {self.api_key}":
+            return 401, b'{"error":"Unauthorized"}'
+        if self.forbidden and self.forbidden in request.prompt:
+            return 403, b"<html>blocked by the firewall</html>"
+        return None
+
+    def _counted_tokens(self, request: Request) -> tuple[int, object]:
+        if self.tokenize_answer:
+            status, message, param = self.tokenize_answer
+            return status, _error(message, param)
+        if not self.counts_tokens:
+            return NO_SUCH_PATH
+        if "messages" in request.body and not self.has_chat:
+            return 400, _error("the model has no chat template", None)
+        return 200, {"count": self._tokens(request), "max_model_len": self.context_tokens}
 
     async def _complete(
         self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
