@@ -93,25 +93,19 @@ class Connection:
         """Which model is served, with what context. Raises ServerProblem, AccessRefused when it is not there."""
         async with self._translated(self._probe_timeout_seconds):
             entries = _entries(read_json(await self._body("GET", "/v1/models")))
-        wanted = self._settings.model
-        entry = next((entry for entry in entries if wanted in (None, entry.get("id"))), None)
-        if entry is None:
-            known = ", ".join(str(entry.get("id")) for entry in entries) or "nothing"
-            raise AccessRefused(f"{self.base_url} serves {known}, not {wanted}: set KASCRIBE_VLLM_MODEL")
-        with understood("/v1/models answered nonsense", entry):
-            context = int(entry.get("max_model_len") or self._settings.context_tokens)
-        return await self._with_abilities(Served(str(entry["id"]), context))
+            wanted = self._settings.model
+            entry = next((entry for entry in entries if wanted in (None, entry.get("id"))), None)
+            if entry is None:
+                known = ", ".join(str(entry.get("id")) for entry in entries) or "nothing"
+                raise AccessRefused(f"{self.base_url} serves {known}, not {wanted}: set KASCRIBE_VLLM_MODEL")
+            with understood("/v1/models answered nonsense", entry):
+                context = int(entry.get("max_model_len") or self._settings.context_tokens)
+            return await self._with_abilities(Served(str(entry["id"]), context))
 
     async def count(self, prompt: Prompt, served: Served) -> int:
         """The tokens of a prompt, chat template included. Raises ServerProblem."""
-        body: dict[str, Any] = {"model": served.model}
-        body |= {"messages": messages(prompt)} if served.has_chat else {"prompt": plain_prompt(prompt)}
         async with self._translated(self._settings.timeout_seconds):
-            payload = read_json(await self._body("POST", "/tokenize", body))
-        count = payload.get("count") if isinstance(payload, dict) else None
-        if not isinstance(count, int):
-            raise ServerFailed(f"{self.base_url}/tokenize answered without a count")
-        return count
+            return await self._count(prompt, served)
 
     async def answer(self, ask: Ask, served: Served, on_text: OnText | None = None) -> Answer:
         """The answer to ``ask``, streamed when somebody listens. Cancelling it ends the request in the server.
@@ -140,12 +134,21 @@ class Connection:
         """Whether the model has a chat template, and the server counts tokens: both told by /tokenize."""
         chat = Served(served.model, served.context_tokens)
         try:
-            await self.count(Prompt("", "", "."), chat)
+            await self._count(Prompt("", "", "."), chat)
         except AccessRefused:  # a gateway that passes on /v1 alone
             return Served(served.model, served.context_tokens, counts_tokens=False)
         except Rejected:  # "chat template": the model has none
             return Served(served.model, served.context_tokens, has_chat=False)
         return chat
+
+    async def _count(self, prompt: Prompt, served: Served) -> int:
+        body: dict[str, Any] = {"model": served.model}
+        body |= {"messages": messages(prompt)} if served.has_chat else {"prompt": plain_prompt(prompt)}
+        payload = read_json(await self._body("POST", "/tokenize", body))
+        count = payload.get("count") if isinstance(payload, dict) else None
+        if not isinstance(count, int):
+            raise ServerFailed(f"{self.base_url}/tokenize answered without a count")
+        return count
 
     async def _body(
         self, method: str, path: str, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None

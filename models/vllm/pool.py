@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from models.vllm.client import Connection, OnText
@@ -18,6 +17,7 @@ from models.vllm.problems import (
     ServerProblem,
     TooSlow,
 )
+from models.vllm.together import Shared
 from models.vllm.wire import Answer, Ask, Prompt, Served
 from schemas.errors import ConfigurationError, DependencyDown, EnrichmentFailed
 from schemas.settings import VllmSettings
@@ -34,22 +34,23 @@ Sleep = Callable[[float], Awaitable[None]]
 Result = TypeVar("Result")
 
 
-@dataclass(slots=True)
 class Server:
     """One server as the pool sees it. Belongs to one event loop."""
 
-    connection: Connection
-    limiter: Limiter
-    suspect_until: float = 0.0
-    served: Served | None = None
-    discovering: asyncio.Lock = field(default_factory=asyncio.Lock)
+    def __init__(self, connection: Connection, limiter: Limiter) -> None:
+        self.connection = connection
+        self.limiter = limiter
+        self.suspect_until = 0.0
+        self.served: Served | None = None
+        self._discovery = Shared(self._discovered)
 
     async def what_it_serves(self) -> Served:
-        """Its model and context, asked for once."""
-        async with self.discovering:
-            if self.served is None:
-                self.served = await self.connection.discover()
-            return self.served
+        """Its model and context, asked for once: whoever comes meanwhile waits for the same answer, or failure."""
+        return self.served or await self._discovery()
+
+    async def _discovered(self) -> Served:
+        self.served = await self.connection.discover()
+        return self.served
 
 
 def addresses(settings: VllmSettings) -> list[str]:

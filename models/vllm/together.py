@@ -1,8 +1,8 @@
-"""Several awaitables as one: all results, or the first failure and nothing left running."""
+"""Several awaitables as one, and several callers of one."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
 
@@ -17,3 +17,27 @@ async def together(work: Iterable[Awaitable[Result]]) -> list[Result]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         raise
+
+
+class Shared(Generic[Result]):
+    """Work that is done once for all who ask for it while it is done. Belongs to one event loop."""
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, Result]]) -> None:
+        self._work = work
+        self._running: asyncio.Task[Result] | None = None
+
+    async def __call__(self) -> Result:
+        """The result or the failure of what is running, else of a new run. Cancelling a caller cancels no run."""
+        return await asyncio.shield(self.begun())
+
+    def begun(self) -> asyncio.Task[Result]:
+        """What is running, else a new run."""
+        if self._running is None or self._running.done():
+            self._running = asyncio.ensure_future(self._work())
+            self._running.add_done_callback(_looked_at)
+        return self._running
+
+
+def _looked_at(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled():
+        task.exception()  # its callers may all have gone: asyncio would complain of a failure that nobody saw

@@ -128,7 +128,7 @@ def plain_prompt(prompt: Prompt) -> str:
 
 def read_answer(payload: Any) -> Answer:
     """The answer in a complete response. Raises ServerFailed when it has no such shape."""
-    with understood("an answer without choices", payload):
+    with understood("an answer of another shape", payload):
         choice = payload["choices"][0]
         text = choice["message"]["content"] if "message" in choice else choice["text"]
         usage = read_usage(payload.get("usage"))
@@ -137,7 +137,7 @@ def read_answer(payload: Any) -> Answer:
 
 def read_chunk(payload: Any) -> Chunk:
     """A part of a streamed answer. Raises ServerFailed when it has no such shape."""
-    with understood("a stream with a part that is none", payload):
+    with understood("a stream of another shape", payload):
         text, finish_reason = "", None
         for choice in payload.get("choices") or ():
             finish_reason = choice.get("finish_reason") or finish_reason

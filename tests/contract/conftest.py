@@ -6,6 +6,8 @@ import pytest
 
 from schemas.settings import S3Settings
 from tests.contract.enrich_bench import Bench, BenchMaker, bench_maker
+from tests.contract.vllm_double import VllmDouble, running
+from tests.contract.vllm_opening import Opener, opener
 from tests.object_store import ObjectStore, running_object_store
 from tests.wav_listener import wav_bytes
 
@@ -36,3 +38,23 @@ def benches(moto_store: ObjectStore) -> Iterator[BenchMaker]:
 def bench(benches: BenchMaker) -> Bench:
     """A bench with no profiles by default."""
     return benches()
+
+
+@pytest.fixture
+def double() -> Iterator[VllmDouble]:
+    """A language model server of the test's own."""
+    with running(VllmDouble(context_tokens=4_096)) as server:
+        yield server
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    """How long retries of ``opened`` enrichers would have waited."""
+    return []
+
+
+@pytest.fixture
+def opened(double: VllmDouble, pauses: list[float]) -> Iterator[Opener]:
+    """Opens enrichers on the double."""
+    with opener(double, pauses) as open_one:
+        yield open_one

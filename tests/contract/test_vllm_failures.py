@@ -2,12 +2,9 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
 
 import pytest
-from pydantic import SecretStr
 
-from models.vllm.enricher import Enricher
 from schemas.errors import (
     DependencyDown,
     EnrichmentFailed,
@@ -17,42 +14,10 @@ from schemas.errors import (
     JobError,
 )
 from schemas.events import EnrichmentStatus
-from schemas.settings import VllmSettings
 from tests.contract.transcripts import request_for, spoken
 from tests.contract.vllm_double import Fault, VllmDouble, running
+from tests.contract.vllm_opening import Opener
 from tests.waiting import eventually
-
-PAUSES: list[float] = []
-Opener = Callable[..., Enricher]
-
-
-async def no_pause(seconds: float) -> None:
-    """Records how long a retry would have waited."""
-    PAUSES.append(seconds)
-
-
-@pytest.fixture
-def double() -> Iterator[VllmDouble]:
-    """A server of our own."""
-    with running(VllmDouble(context_tokens=4_096)) as server:
-        yield server
-
-
-@pytest.fixture
-def opened(double: VllmDouble) -> Iterator[Opener]:
-    """Opens enrichers on the double, and closes them."""
-    PAUSES.clear()
-    enrichers: list[Enricher] = []
-
-    def open_one(**settings: object) -> Enricher:
-        values = {"base_url": double.base_url, "timeout_seconds": 5.0, **settings}
-        enrichers.append(Enricher(VllmSettings.model_validate(values), sleep=no_pause))
-        return enrichers[-1]
-
-    yield open_one
-    for enricher in enrichers:
-        enricher.close()
-
 
 STREAM_FAULTS = (Fault.CUT_CONNECTION, Fault.NONSENSE, Fault.NONSENSE_USAGE, Fault.ENDLESS)
 PASSING = sorted(set(Fault) - {Fault.NONE, Fault.REFUSED})
@@ -113,59 +78,25 @@ def test_a_fault_that_stays_has_a_bounded_end(
     assert len(double.asked) <= 64
 
 
-def test_an_error_of_one_request_is_its_own(double: VllmDouble, opened: Opener) -> None:
+def test_an_error_of_one_request_is_its_own(double: VllmDouble, opened: Opener, pauses: list[float]) -> None:
     """Four failures of a server that answers others: the record is tried again later, intake goes on."""
     double.faults = deque([Fault.ERROR] * 4)
     enricher = opened()
     with pytest.raises(EnrichmentFailed, match="EngineCore"):
         enricher.enrich(request_for(enricher, spoken(30), "summary"))
-    assert sorted(PAUSES) == PAUSES
+    assert sorted(pauses) == pauses
     assert len(double.asked) == 4
 
 
-def test_being_told_to_wait_is_borne_longer_than_a_failure(double: VllmDouble, opened: Opener) -> None:
+def test_being_told_to_wait_is_borne_longer_than_a_failure(
+    double: VllmDouble, opened: Opener, pauses: list[float]
+) -> None:
     """Seven times 503 and the eighth answer counts."""
     double.faults = deque([Fault.BUSY] * 7)
     enricher = opened()
     made = enricher.enrich(request_for(enricher, spoken(30), "summary"))
     assert made.results[0].status is EnrichmentStatus.COMPLETED
-    assert max(PAUSES) <= 8.0
-
-
-def test_a_server_that_is_gone_pauses_intake_and_is_found_again(opened: Opener) -> None:
-    """No connection, then a server at the same address: the same enricher goes on."""
-    with running(VllmDouble()) as mortal:
-        port = int(mortal.base_url.rpartition(":")[2])
-        enricher = opened(base_url=mortal.base_url)
-        assert enricher.enrich(request_for(enricher, spoken(5), "title")).results
-    with pytest.raises(DependencyDown):
-        enricher.enrich(request_for(enricher, spoken(5), "title"))
-    assert not enricher.is_up()
-    with running(VllmDouble(), port=port):
-        assert eventually(enricher.is_up, timeout_seconds=30)
-        assert enricher.enrich(request_for(enricher, spoken(5), "title")).results
-
-
-def test_a_dead_server_is_replaced_by_its_neighbour(double: VllmDouble, opened: Opener) -> None:
-    """Two addresses, one of which nobody listens on: every job completes."""
-    with running(VllmDouble()) as gone:
-        dead = gone.base_url
-    enricher = opened(base_url=f"{dead}, {double.base_url}/v1")
-    for number in range(8):
-        request = request_for(enricher, spoken(5), "title", job_id=f"job {number}")
-        assert enricher.enrich(request).results[0].status is EnrichmentStatus.COMPLETED
-
-
-def test_one_transcript_stays_with_one_server(double: VllmDouble, opened: Opener) -> None:
-    """All its requests go where its prefix is cached; other transcripts go elsewhere too."""
-    with running(VllmDouble(context_tokens=4_096)) as other:
-        enricher = opened(base_url=f"{double.base_url},{other.base_url}")
-        for number in range(12):
-            before = (len(double.asked), len(other.asked))
-            enricher.enrich(request_for(enricher, spoken(9), "title", "topics", "summary", job_id=str(number)))
-            assert 0 in (len(double.asked) - before[0], len(other.asked) - before[1])
-        assert double.asked
-        assert other.asked
+    assert max(pauses) <= 8.0
 
 
 def test_a_withdrawn_job_hangs_up(double: VllmDouble, opened: Opener) -> None:
@@ -196,28 +127,6 @@ def test_closing_the_enricher_hangs_up_on_everything(double: VllmDouble, opened:
     thread.join(30)
     assert len(ended) == 1
     eventually(lambda: double.hung_up, timeout_seconds=30)
-
-
-def test_the_key_is_sent_and_a_wrong_one_is_everybodys_problem(double: VllmDouble, opened: Opener) -> None:
-    """401 pauses intake: no record can succeed."""
-    double.api_key = "right"
-    enricher = opened(api_key=SecretStr("right"))
-    assert enricher.enrich(request_for(enricher, spoken(5), "title")).results
-    wrong = opened(api_key=SecretStr("wrong"))
-    with pytest.raises(DependencyDown, match="Unauthorized"):
-        wrong.enrich(request_for(wrong, spoken(5), "title"))
-    assert not wrong.is_up()
-
-
-def test_a_record_that_a_gateway_alone_refuses_is_its_own_problem(double: VllmDouble, opened: Opener) -> None:
-    """403 for what one transcript says, while others are answered: that record is tried later, intake goes on."""
-    double.forbidden = "lamp"
-    enricher = opened()
-    words = spoken(5)
-    with pytest.raises(EnrichmentFailed, match="403"):
-        enricher.enrich(request_for(enricher, [words[0].model_copy(update={"text": "the lamp"})], "title"))
-    assert enricher.is_up()
-    assert enricher.enrich(request_for(enricher, [words[0].model_copy(update={"text": "hello"})], "title")).results
 
 
 def test_a_base_model_is_asked_for_completions(opened: Opener) -> None:
@@ -262,16 +171,6 @@ def test_a_prompt_that_the_server_refuses_to_count_is_estimated(
     assert made.results[0].status is EnrichmentStatus.COMPLETED
 
 
-def test_a_server_whose_answers_make_no_sense_is_down_until_they_do(double: VllmDouble, opened: Opener) -> None:
-    """Whatever keeps the probe from a token, the next look is a fresh one."""
-    double.always = Fault.NONSENSE_USAGE
-    enricher = opened()
-    assert not enricher.is_up()
-    assert not enricher.is_up()
-    double.always = Fault.NONE
-    assert eventually(enricher.is_up, timeout_seconds=30)
-
-
 def test_the_tasks_of_a_transcript_share_their_prefix(double: VllmDouble, opened: Opener) -> None:
     """System, transcript, task: only the end differs, and the first is asked before the others."""
     enricher = opened(priority=True)
@@ -283,24 +182,6 @@ def test_the_tasks_of_a_transcript_share_their_prefix(double: VllmDouble, opened
     assert {request.body["cache_salt"] for request in double.asked} == {"default"}
     assert {request.body["priority"] for request in double.asked} == {1}
     assert not any("guided_json" in request.body or "seed" in request.body for request in double.asked)
-
-
-def test_requests_in_flight_have_a_limit(double: VllmDouble, opened: Opener) -> None:
-    """Six long transcripts at once: the server sees no more requests than the setting says."""
-    double.context_tokens, double.gate = 512, threading.Event()
-    enricher = opened(concurrency_limit=8, timeout_seconds=30.0)
-
-    def work(number: int) -> None:
-        enricher.enrich(request_for(enricher, spoken(150), "title", job_id=str(number)))
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
-    for thread in threads:
-        thread.start()
-    eventually(lambda: double.in_flight == 8, timeout_seconds=20)
-    double.gate.set()
-    for thread in threads:
-        thread.join()
-    assert double.most_in_flight == 8
 
 
 def test_an_unknown_profile_is_an_invalid_option(opened: Opener) -> None:

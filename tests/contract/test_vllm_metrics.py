@@ -16,19 +16,12 @@ from models.vllm.problems import ServerProblem
 from schemas.errors import EnrichmentInvalid, JobCancelled
 from schemas.settings import VllmSettings
 from tests.contract.transcripts import request_for, spoken
-from tests.contract.vllm_double import Fault, VllmDouble, running
+from tests.contract.vllm_double import Fault, VllmDouble
 from tests.waiting import eventually
 
 
 async def no_pause(seconds: float) -> None:
     """Retries at once."""
-
-
-@pytest.fixture
-def double() -> Iterator[VllmDouble]:
-    """A server of our own."""
-    with running(VllmDouble(context_tokens=4_096)) as server:
-        yield server
 
 
 @pytest.fixture

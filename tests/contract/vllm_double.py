@@ -71,6 +71,7 @@ class VllmDouble:
     api_key: str | None = None
     forbidden: str | None = None
     healthy: bool = True
+    stopped: bool = False
     text: str | None = None
     faults: deque[Fault] = field(default_factory=deque)
     always: Fault = Fault.NONE
@@ -101,6 +102,8 @@ class VllmDouble:
             writer.close()
 
     async def _respond(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        if self.stopped:
+            return await self._hang(reader)
         if (early := self._without_work(request)) is not None:
             return await _send(writer, *early)
         if request.path == "/v1/models":
@@ -139,9 +142,7 @@ class VllmDouble:
         while self.gate is not None and not self.gate.is_set():
             await asyncio.to_thread(self.gate.wait, 0.05)
         if fault is Fault.HANG:
-            await reader.read(1)  # returns when the client hangs up, which is all that ends this
-            self.hung_up += 1
-            return False
+            return await self._hang(reader)
         if fault is Fault.DISCONNECT:
             return False
         if fault is Fault.BUSY or not self.healthy:
@@ -157,6 +158,11 @@ class VllmDouble:
             message = f"This model's maximum context length is {self.context_tokens} tokens."
             return await _send_json(writer, 400, _error(message, "input_tokens"))
         return await self._answer(request, tokens, fault, writer)
+
+    async def _hang(self, reader: asyncio.StreamReader) -> bool:
+        await reader.read(1)  # returns when the client hangs up, which is all that ends this
+        self.hung_up += 1
+        return False
 
     async def _answer(self, request: Request, tokens: int, fault: Fault, writer: asyncio.StreamWriter) -> bool:
         body = request.body
