@@ -7,50 +7,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 from models.vllm.client import Connection, OnText
+from models.vllm.failover import Trial
 from models.vllm.limiter import Limiter
 from models.vllm.observing import Load, Nobody, Observer, observed
-from models.vllm.problems import (
-    AccessRefused,
-    ContextExceeded,
-    Overloaded,
-    Rejected,
-    ServerProblem,
-    TooSlow,
-)
-from models.vllm.together import Shared
+from models.vllm.problems import ContextExceeded, Rejected, ServerProblem
+from models.vllm.serving import Server
 from models.vllm.wire import Answer, Ask, Prompt, Served
 from schemas.errors import ConfigurationError, DependencyDown, EnrichmentFailed
 from schemas.settings import VllmSettings
 
 DEPENDENCY: Final = "vllm"
-BACKOFF_SECONDS: Final = 0.25
-BACKOFF_LIMIT_SECONDS: Final = 8.0
-OVERLOAD_ATTEMPTS_FACTOR: Final = 2
-"""Being told to wait is not a failure: twice as many attempts, with the same growing pauses."""
-SUSPECT_SECONDS: Final = 5.0
-"""How long a server that failed is asked only when no other is left."""
 
 Sleep = Callable[[float], Awaitable[None]]
 Result = TypeVar("Result")
-
-
-class Server:
-    """One server as the pool sees it. Belongs to one event loop."""
-
-    def __init__(self, connection: Connection, limiter: Limiter) -> None:
-        self.connection = connection
-        self.limiter = limiter
-        self.suspect_until = 0.0
-        self.served: Served | None = None
-        self._discovery = Shared(self._discovered)
-
-    async def what_it_serves(self) -> Served:
-        """Its model and context, asked for once: whoever comes meanwhile waits for the same answer, or failure."""
-        return self.served or await self._discovery()
-
-    async def _discovered(self) -> Served:
-        self.served = await self.connection.discover()
-        return self.served
 
 
 def addresses(settings: VllmSettings) -> list[str]:
@@ -89,7 +58,7 @@ class Pool:
         self._clock, self._sleep, self._random = clock, sleep, random
         self._urls = addresses(settings)
         self._servers = [
-            Server(Connection(url, settings), Limiter(settings.concurrency_limit, clock=clock))
+            Server(Connection(url, settings), Limiter(settings.concurrency_limit, clock=clock), clock=clock)
             for url in self._urls
         ]
 
@@ -134,67 +103,49 @@ class Pool:
             async with server.limiter.slot(ask.lane):
                 again = ask if attempt == 1 else _renamed(ask, attempt)
                 answering = server.connection.answer(again, served, spoken)
-                return await observed(answering, self._observer, self._clock)
+                answer = await observed(answering, self._observer, self._clock)
+            server.answered()
+            return answer
 
         return await self._tried(affinity, answered)
 
     async def is_up(self) -> bool:
         """Whether any server makes a token. Blocks for ten seconds at most."""
-        outcomes = await asyncio.gather(*(self._probe(server) for server in self._servers))
+        outcomes = await asyncio.gather(*(server.probe() for server in self._servers))
         return any(outcome is None for outcome in outcomes)
 
     async def _tried(self, affinity: str, call: Callable[[Server, int], Awaitable[Result]]) -> Result:
-        order = ranked(self._urls, affinity)
-        attempt = spent = 0
+        servers = [self._servers[index] for index in ranked(self._urls, affinity)]
+        trial = Trial(servers, attempts=self._settings.attempts)
+        for server in servers:
+            server.look_when_due()
+        attempt, asked = 0, set[Server]()
+        chosen = trial.next(_is_suspect) or servers[0]
         while True:
             attempt += 1
-            server = self._choose(order)
             try:
-                return await call(server, attempt)
+                if len(servers) > 1 and chosen.is_suspect and chosen not in asked:
+                    await _looked_at(chosen)
+                asked.add(chosen)
+                return await call(chosen, attempt)
             except (ContextExceeded, Rejected):
                 raise
             except ServerProblem as problem:
-                self._note(server, problem)
-                spent += _cost(problem)
-                if spent >= self._settings.attempts * OVERLOAD_ATTEMPTS_FACTOR or self._is_final(problem):
+                chosen.failed(problem)
+                trial.failed(chosen, problem)
+                following = trial.next(_is_suspect)
+                if following is None:
                     raise await self._verdict(problem) from problem
-                await self._sleep(self._pause(problem, attempt))
-
-    def _choose(self, order: Sequence[int]) -> Server:
-        now = self._clock()
-        preferred = [self._servers[index] for index in order]
-        return min(preferred, key=lambda server: max(server.suspect_until - now, 0.0))
-
-    def _note(self, server: Server, problem: ServerProblem) -> None:
-        if isinstance(problem, Overloaded | TooSlow):
-            server.limiter.overloaded()
-        if not isinstance(problem, Overloaded):
-            server.suspect_until = self._clock() + SUSPECT_SECONDS
-            server.served = None  # whoever comes back may serve something else
-
-    def _is_final(self, problem: ServerProblem) -> bool:
-        return isinstance(problem, AccessRefused) and len(self._servers) == 1
-
-    def _pause(self, problem: ServerProblem, attempt: int) -> float:
-        if isinstance(problem, Overloaded) and problem.retry_after_seconds is not None:
-            return problem.retry_after_seconds
-        longest = min(BACKOFF_SECONDS * 2.0 ** (attempt - 1), BACKOFF_LIMIT_SECONDS)
-        return longest * (0.5 + self._random() / 2)
+            chosen = following
+            pause = trial.pause_seconds(chosen, attempt, self._random())
+            if pause is not None:
+                await self._sleep(pause)
 
     async def _verdict(self, problem: ServerProblem) -> DependencyDown | EnrichmentFailed:
         """The record's fault or everybody's: a server that answers a probe is up."""
         if not await self.is_up():
             return DependencyDown(DEPENDENCY, f"no vLLM server can be used: {problem}")
         return EnrichmentFailed(f"the vLLM server failed this request: {problem}")
-
-    async def _probe(self, server: Server) -> Exception | None:
-        try:
-            await server.connection.probe(await server.what_it_serves())
-        except Exception as problem:  # noqa: BLE001 - whatever keeps a server from a token, it is not up
-            server.served = None
-            return problem
-        server.suspect_until = 0.0
-        return None
 
 
 class _Spoken:
@@ -214,11 +165,15 @@ class _Spoken:
         self._on_text(piece)
 
 
-def _cost(problem: ServerProblem) -> int:
-    """Of a budget counted in half attempts; a request that hung has used up patience twice."""
-    if isinstance(problem, Overloaded):
-        return 1
-    return 4 if isinstance(problem, TooSlow) else OVERLOAD_ATTEMPTS_FACTOR
+def _is_suspect(server: Server) -> bool:
+    return server.is_suspect
+
+
+async def _looked_at(server: Server) -> None:
+    """Spares a request the wait for a server that still hangs. Raises ServerProblem."""
+    problem = await server.probe()
+    if problem is not None:
+        raise problem
 
 
 def _renamed(ask: Ask, attempt: int) -> Ask:

@@ -14,6 +14,7 @@ from schemas.errors import (
     JobError,
 )
 from schemas.events import EnrichmentStatus
+from tests.contract.http_double import error
 from tests.contract.transcripts import request_for, spoken
 from tests.contract.vllm_double import Fault, VllmDouble, running
 from tests.contract.vllm_opening import Opener
@@ -147,12 +148,10 @@ def test_a_gateway_that_counts_no_tokens_will_do(opened: Opener) -> None:
     assert made.results[0].coverage == 1.0
 
 
-@pytest.mark.parametrize("answer", [(405, "Method Not Allowed", None), (501, "Not Implemented", None)])
-def test_a_server_that_refuses_to_count_will_do(
-    answer: tuple[int, str, str | None], double: VllmDouble, opened: Opener
-) -> None:
+@pytest.mark.parametrize("status", [405, 501])
+def test_a_server_that_refuses_to_count_will_do(status: int, double: VllmDouble, opened: Opener) -> None:
     """However a gateway says that it has no such path: sizes are estimated, and the model is asked as before."""
-    double.tokenize_answer = answer
+    double.instead["/tokenize"] = (status, "no such method")
     enricher = opened()
     made = enricher.enrich(request_for(enricher, spoken(300), "title"))
     assert made.results[0].status is EnrichmentStatus.COMPLETED
@@ -166,7 +165,7 @@ def test_a_prompt_that_the_server_refuses_to_count_is_estimated(
     """One that counts at first and refuses later, because of the length or anything else, fails no job."""
     enricher = opened()
     assert enricher.enrich(request_for(enricher, spoken(5), "title")).results
-    double.tokenize_answer = (400, "This one cannot be counted.", param)
+    double.instead["/tokenize"] = (400, error("This one cannot be counted.", param))
     made = enricher.enrich(request_for(enricher, spoken(2_000), "title"))
     assert made.results[0].status is EnrichmentStatus.COMPLETED
 

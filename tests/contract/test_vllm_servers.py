@@ -1,10 +1,14 @@
 """Which servers are asked, which of them are taken for down, and what that means for whose job."""
 
 import threading
+from contextlib import ExitStack
+from itertools import count
 
 import pytest
 from pydantic import SecretStr
 
+from models.vllm.failover import BACKOFF_SECONDS
+from models.vllm.pool import ranked
 from schemas.errors import (
     DependencyDown,
     EnrichmentFailed,
@@ -58,6 +62,65 @@ def test_a_dead_server_is_replaced_by_its_neighbour(double: VllmDouble, opened: 
     for number in range(8):
         request = request_for(enricher, spoken(5), "title", job_id=f"job {number}")
         assert enricher.enrich(request).results[0].status is EnrichmentStatus.COMPLETED
+
+
+def test_a_server_that_is_always_busy_is_replaced_by_its_neighbour(
+    double: VllmDouble, opened: Opener, pauses: list[float]
+) -> None:
+    """Whether vLLM says 503, or what stands before it says so to everything: two tries, then the neighbour."""
+    with running(VllmDouble(context_tokens=4_096)) as busy:
+        busy.always = Fault.BUSY
+        enricher = opened(base_url=f"{busy.base_url},{double.base_url}")
+        for number in range(10):
+            enricher.enrich(request_for(enricher, spoken(5), "title", job_id=f"job {number}"))
+        busy.instead[""] = (503, "no healthy upstream")
+        enricher = opened(base_url=f"{busy.base_url},{double.base_url}")
+        for number in range(10):
+            enricher.enrich(request_for(enricher, spoken(5), "title", job_id=f"job {number}"))
+        assert 0 < len(busy.asked) <= 20
+    assert max(pauses) <= BACKOFF_SECONDS
+
+
+def test_every_server_is_tried_before_a_request_is_given_up(double: VllmDouble, opened: Opener) -> None:
+    """Of five addresses four are dead, and nobody remembers: every job completes within its attempts."""
+    with ExitStack() as gone:
+        dead = [gone.enter_context(running(VllmDouble())).base_url for _ in range(4)]
+    now = count(0.0, 1_000.0)
+    enricher = opened(base_url=",".join((*dead, double.base_url)), clock=lambda: next(now))
+    for number in range(10):
+        enricher.enrich(request_for(enricher, spoken(5), "title", job_id=f"job {number}"))
+
+
+def test_a_server_that_hung_is_trusted_when_it_makes_a_token(double: VllmDouble, opened: Opener) -> None:
+    """However long ago that was: one request waits in vain, the others go elsewhere until a probe succeeds."""
+    now = count(0.0, 1_000.0)
+    with running(VllmDouble(context_tokens=4_096)) as hung:
+        hung.always = Fault.HANG
+        urls = [hung.base_url, double.base_url]
+        enricher = opened(base_url=",".join(urls), timeout_seconds=1.0, clock=lambda: next(now))
+        jobs = (job for job in map(str, count()) if ranked(urls, job)[0] == 0)
+        for _ in range(6):
+            enricher.enrich(request_for(enricher, spoken(5), "title", job_id=next(jobs)))
+        assert len(hung.asked) == 1
+        hung.always = Fault.NONE
+
+        def is_asked_again() -> bool:
+            enricher.enrich(request_for(enricher, spoken(5), "title", job_id=next(jobs)))
+            return len(hung.asked) > 1
+
+        eventually(is_asked_again, timeout_seconds=30)
+
+
+def test_a_request_that_every_server_refuses_is_asked_once_of_each(double: VllmDouble, opened: Opener) -> None:
+    """Refusals are not repeated, and servers that answer others are not down."""
+    with running(VllmDouble(context_tokens=4_096)) as other:
+        enricher = opened(base_url=f"{double.base_url},{other.base_url}")
+        double.forbidden = other.forbidden = "lamp"
+        words = spoken(1)[0].model_copy(update={"text": "the lamp"})
+        with pytest.raises(EnrichmentFailed, match="403"):
+            enricher.enrich(request_for(enricher, [words], "title"))
+        assert [sum("lamp" in one.prompt for one in each.requests) for each in (double, other)] == [1, 1]
+        assert enricher.is_up()
 
 
 def test_one_transcript_stays_with_one_server(double: VllmDouble, opened: Opener) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from tests.contract.http_double import Request, chunk, error, read, send, send_json
 from tests.contract.schema_values import value_of
 
 MODEL = "double"
@@ -43,23 +44,6 @@ class Fault(StrEnum):
     TOO_LONG = "400 input_tokens"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What arrived."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: dict[str, Any]
-
-    @property
-    def prompt(self) -> str:
-        """All the text that the model would see."""
-        if "messages" in self.body:
-            return "\n".join(message["content"] for message in self.body["messages"])
-        return str(self.body.get("prompt", ""))
-
-
 @dataclass
 class VllmDouble:
     """One server. Everything may be changed while it runs, from any thread."""
@@ -67,7 +51,8 @@ class VllmDouble:
     context_tokens: int = 512
     has_chat: bool = True
     counts_tokens: bool = True
-    tokenize_answer: tuple[int, str, str | None] | None = None
+    instead: dict[str, tuple[int, object]] = field(default_factory=dict)
+    """Fixed answers by path; those under an empty path are for every other one."""
     api_key: str | None = None
     forbidden: str | None = None
     healthy: bool = True
@@ -92,10 +77,11 @@ class VllmDouble:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, kept alive until either side ends it."""
         try:
-            while (request := await _read(reader)) is not None:
+            going_on = True
+            while going_on:
+                request = await read(reader)
                 self.requests.append(request)
-                if not await self._respond(request, reader, writer):
-                    break
+                going_on = await self._respond(request, reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -104,15 +90,17 @@ class VllmDouble:
     async def _respond(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         if self.stopped:
             return await self._hang(reader)
+        if fixed := self.instead.get(request.path) or self.instead.get(""):
+            return await send_json(writer, *fixed)
         if (early := self._without_work(request)) is not None:
-            return await _send(writer, *early)
+            return await send(writer, *early)
         if request.path == "/v1/models":
             entry = {"id": MODEL, "max_model_len": self.context_tokens, "parent": None}
-            return await _send_json(writer, 200, {"object": "list", "data": [entry]})
+            return await send_json(writer, 200, {"object": "list", "data": [entry]})
         if request.path == "/tokenize":
-            return await _send_json(writer, *self._counted_tokens(request))
+            return await send_json(writer, *self._counted_tokens(request))
         if request.path not in ("/v1/chat/completions", "/v1/completions"):
-            return await _send_json(writer, *NO_SUCH_PATH)
+            return await send_json(writer, *NO_SUCH_PATH)
         async with self._counted():
             return await self._complete(request, reader, writer)
 
@@ -126,13 +114,10 @@ class VllmDouble:
         return None
 
     def _counted_tokens(self, request: Request) -> tuple[int, object]:
-        if self.tokenize_answer:
-            status, message, param = self.tokenize_answer
-            return status, _error(message, param)
         if not self.counts_tokens:
             return NO_SUCH_PATH
         if "messages" in request.body and not self.has_chat:
-            return 400, _error("the model has no chat template", None)
+            return 400, error("the model has no chat template", None)
         return 200, {"count": self._tokens(request), "max_model_len": self.context_tokens}
 
     async def _complete(
@@ -146,17 +131,17 @@ class VllmDouble:
         if fault is Fault.DISCONNECT:
             return False
         if fault is Fault.BUSY or not self.healthy:
-            return await _send_json(writer, 503, _error("queue overflow", None))
+            return await send_json(writer, 503, error("queue overflow", None))
         if fault is Fault.ERROR:
-            return await _send_json(writer, 500, _error("EngineCore encountered an issue", None))
+            return await send_json(writer, 500, error("EngineCore encountered an issue", None))
         if fault is Fault.REFUSED:
-            return await _send_json(writer, 400, _error("The provided JSON schema is not supported", None))
+            return await send_json(writer, 400, error("The provided JSON schema is not supported", None))
         if fault is Fault.GARBAGE:
-            return await _send(writer, 200, b"\xff\x00<html>not what you asked for")
+            return await send(writer, 200, b"\xff\x00<html>not what you asked for")
         tokens = self._tokens(request)
         if fault is Fault.TOO_LONG or tokens > self.context_tokens:
             message = f"This model's maximum context length is {self.context_tokens} tokens."
-            return await _send_json(writer, 400, _error(message, "input_tokens"))
+            return await send_json(writer, 400, error(message, "input_tokens"))
         return await self._answer(request, tokens, fault, writer)
 
     async def _hang(self, reader: asyncio.StreamReader) -> bool:
@@ -182,12 +167,12 @@ class VllmDouble:
         choice = None if fault is Fault.NONSENSE else {"index": 0, "finish_reason": finish, **content}
         payload = {"model": MODEL, "choices": [choice], "usage": usage}
         if fault is Fault.ENDLESS:
-            return await _send(writer, 200, b" " * ENDLESS_BYTES)
+            return await send(writer, 200, b" " * ENDLESS_BYTES)
         if fault is Fault.CUT_CONNECTION:
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 10000\r\n\r\n" + json.dumps(payload).encode())
             await writer.drain()
             return False
-        return await _send_json(writer, 200, payload)
+        return await send_json(writer, 200, payload)
 
     async def _stream(
         self,
@@ -207,12 +192,12 @@ class VllmDouble:
         for piece in pieces:
             part = {"delta": {"content": piece}} if "messages" in request.body else {"text": piece}
             choice = None if fault is Fault.NONSENSE else {"index": 0, "finish_reason": None, **part}
-            writer.write(_chunk({"choices": [choice], "error": None}))
+            writer.write(chunk({"choices": [choice], "error": None}))
             await writer.drain()
             if fault is Fault.CUT_CONNECTION:
                 return False
-        writer.write(_chunk({"choices": [{"index": 0, "delta": {}, "text": "", "finish_reason": finish}]}))
-        writer.write(_chunk({"choices": [], "usage": usage}) + b"data: [DONE]\n\n")
+        writer.write(chunk({"choices": [{"index": 0, "delta": {}, "text": "", "finish_reason": finish}]}))
+        writer.write(chunk({"choices": [], "usage": usage}) + b"data: [DONE]\n\n")
         await writer.drain()
         return False
 
@@ -263,30 +248,3 @@ async def _stopped(server: asyncio.Server) -> None:
     for task in connections:
         task.cancel()
     await asyncio.gather(*connections, return_exceptions=True)
-
-
-async def _read(reader: asyncio.StreamReader) -> Request | None:
-    head = await reader.readuntil(b"\r\n\r\n")
-    first, *lines = head.decode("latin-1").split("\r\n")
-    method, path, _ = first.split(" ")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
-    raw = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Request(method, path, headers, json.loads(raw) if raw else {})
-
-
-async def _send_json(writer: asyncio.StreamWriter, status: int, payload: object) -> bool:
-    return await _send(writer, status, json.dumps(payload).encode())
-
-
-async def _send(writer: asyncio.StreamWriter, status: int, body: bytes) -> bool:
-    writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
-    await writer.drain()
-    return True
-
-
-def _chunk(payload: object) -> bytes:
-    return f"data: {json.dumps(payload)}\n\n".encode()
-
-
-def _error(message: str, param: str | None) -> dict[str, object]:
-    return {"error": {"message": message, "type": "BadRequestError", "param": param, "code": 400}}

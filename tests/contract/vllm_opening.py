@@ -1,6 +1,7 @@
 """Enrichers on doubles, which never pause: how long they would have paused is kept instead."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from tests.contract.vllm_double import VllmDouble
 class Opener(Protocol):
     """Opens an enricher with these settings, by default on the test's double."""
 
-    def __call__(self, **settings: object) -> Enricher:
+    def __call__(self, *, clock: Callable[[], float] = time.monotonic, **settings: object) -> Enricher:
         """It is closed when the test ends."""
         ...
 
@@ -25,9 +26,9 @@ def opener(double: VllmDouble, pauses: list[float]) -> Iterator[Opener]:
     async def no_pause(seconds: float) -> None:
         pauses.append(seconds)
 
-    def open_one(**settings: object) -> Enricher:
+    def open_one(*, clock: Callable[[], float] = time.monotonic, **settings: object) -> Enricher:
         values = {"base_url": double.base_url, "timeout_seconds": 5.0, **settings}
-        enrichers.append(Enricher(VllmSettings.model_validate(values), sleep=no_pause))
+        enrichers.append(Enricher(VllmSettings.model_validate(values), sleep=no_pause, clock=clock))
         return enrichers[-1]
 
     try:

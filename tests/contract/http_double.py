@@ -1,0 +1,55 @@
+"""The little HTTP that a double over real sockets needs."""
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What arrived."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+    @property
+    def prompt(self) -> str:
+        """All the text that the model would see."""
+        if "messages" in self.body:
+            return "\n".join(message["content"] for message in self.body["messages"])
+        return str(self.body.get("prompt", ""))
+
+
+async def read(reader: asyncio.StreamReader) -> Request:
+    """The next request. Raises IncompleteReadError when there is none."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    method, path, _ = first.split(" ")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
+    raw = await reader.readexactly(int(headers.get("content-length", 0)))
+    return Request(method, path, headers, json.loads(raw) if raw else {})
+
+
+async def send_json(writer: asyncio.StreamWriter, status: int, payload: object) -> bool:
+    """Answers; true: the connection goes on."""
+    return await send(writer, status, json.dumps(payload).encode())
+
+
+async def send(writer: asyncio.StreamWriter, status: int, body: bytes) -> bool:
+    """Answers; true: the connection goes on."""
+    writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
+    await writer.drain()
+    return True
+
+
+def chunk(payload: object) -> bytes:
+    """A server-sent event."""
+    return f"data: {json.dumps(payload)}\n\n".encode()
+
+
+def error(message: str, param: str | None) -> dict[str, object]:
+    """What vLLM says of a request that it refuses."""
+    return {"error": {"message": message, "type": "BadRequestError", "param": param, "code": 400}}
