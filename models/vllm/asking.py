@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from models.vllm.answers import InvalidAnswer, read
@@ -14,7 +14,7 @@ from models.vllm.measure import Measure, measured, samples_of
 from models.vllm.planner import completion_tokens, prompt_tokens
 from models.vllm.pool import Pool
 from models.vllm.problems import ContextExceeded, Rejected
-from models.vllm.prompts import Wording, build
+from models.vllm.prompts import Wording, build, wording
 from models.vllm.together import together
 from models.vllm.wire import Answer, Ask, Prompt, Served
 from schemas.events import TokenUsage
@@ -142,10 +142,19 @@ class Asker:
         )
         try:
             answer = await self.pool.ask(ask, self.job_id, on_text)
+        except ContextExceeded as exceeded:
+            self._learn(exceeded)
+            raise
         except Rejected as refused:
             raise InvalidAnswer(f"the server refuses the request: {refused}") from refused
         tally.add(answer.usage)
         return answer
+
+    def _learn(self, exceeded: ContextExceeded) -> None:
+        """Where the context was assumed, the refusal says what it is: what is asked next is made for it."""
+        if exceeded.context_tokens is not None and exceeded.context_tokens < self.served.context_tokens:
+            self.served = replace(self.served, context_tokens=exceeded.context_tokens)
+            self.words = wording(exceeded.context_tokens)
 
     def _schema(self, question: Question, cut_off: int) -> dict[str, Any] | None:
         """Bounded so that the longest answer fits; after answers that did not, by half and half again."""

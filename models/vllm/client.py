@@ -10,6 +10,7 @@ import ssl
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 import httpx
@@ -23,6 +24,7 @@ from models.vllm.problems import (
     TooSlow,
     Unreachable,
 )
+from models.vllm.thoughts import Aloud, without_thoughts
 from models.vllm.wire import (
     CHAT_PATH,
     COMPLETIONS_PATH,
@@ -31,14 +33,14 @@ from models.vllm.wire import (
     Chunk,
     Prompt,
     Served,
-    messages,
-    plain_prompt,
     problem_in_stream,
     problem_of,
+    prompt_body,
     read_answer,
     read_chunk,
     read_json,
     request_body,
+    says_no_template,
     understood,
 )
 from schemas.events import TokenUsage
@@ -98,14 +100,16 @@ class Connection:
             if entry is None:
                 known = ", ".join(str(entry.get("id")) for entry in entries) or "nothing"
                 raise AccessRefused(f"{self.base_url} serves {known}, not {wanted}: set KASCRIBE_VLLM_MODEL")
-            with understood("/v1/models answered nonsense", entry):
-                context = int(entry.get("max_model_len") or self._settings.context_tokens)
-            return await self._with_abilities(Served(str(entry["id"]), context))
+            told = _context(entry)
+            parent = next((one for one in entries if one.get("id") == entry.get("parent")), {})
+            assumed = told or _context(parent) or self._settings.context_tokens
+            able = await self._with_abilities(Served(str(entry["id"]), assumed))
+            return replace(able, context_tokens=told) if told else able
 
     async def count(self, prompt: Prompt, served: Served) -> int:
         """The tokens of a prompt, chat template included. Raises ServerProblem."""
         async with self._translated(self._settings.timeout_seconds):
-            return await self._count(prompt, served)
+            return (await self._counted(prompt, served))[0]
 
     async def answer(self, ask: Ask, served: Served, on_text: OnText | None = None) -> Answer:
         """The answer to ``ask``, streamed when somebody listens. Cancelling it ends the request in the server.
@@ -131,24 +135,30 @@ class Connection:
             read_answer(read_json(await self._body("POST", path, body, {"X-Request-Id": ask.request_id})))
 
     async def _with_abilities(self, served: Served) -> Served:
-        """Whether the model has a chat template, and the server counts tokens: both told by /tokenize."""
-        chat = Served(served.model, served.context_tokens)
+        """What the model's template takes, and whether the server counts: told by /tokenize, as is the context."""
         try:
-            await self._count(Prompt("", "", "."), chat)
+            return await self._able(served)
         except AccessRefused:  # a gateway that passes on /v1 alone
-            return Served(served.model, served.context_tokens, counts_tokens=False)
-        except Rejected:  # "chat template": the model has none
-            return Served(served.model, served.context_tokens, has_chat=False)
-        return chat
+            return replace(served, counts_tokens=False)
+        except Rejected as refused:
+            is_plain = says_no_template(refused)
+        other = replace(served, has_chat=False) if is_plain else replace(served, takes_system=False)
+        try:
+            return await self._able(other)
+        except (AccessRefused, Rejected):
+            return replace(other if is_plain else served, counts_tokens=False)
 
-    async def _count(self, prompt: Prompt, served: Served) -> int:
-        body: dict[str, Any] = {"model": served.model}
-        body |= {"messages": messages(prompt)} if served.has_chat else {"prompt": plain_prompt(prompt)}
-        payload = read_json(await self._body("POST", "/tokenize", body))
+    async def _able(self, served: Served) -> Served:
+        _, context = await self._counted(Prompt("Count.", "", "."), served)
+        return replace(served, context_tokens=context or served.context_tokens)
+
+    async def _counted(self, prompt: Prompt, served: Served) -> tuple[int, int | None]:
+        """The tokens of a prompt, and those of the context where they are told."""
+        payload = read_json(await self._body("POST", "/tokenize", prompt_body(prompt, served)))
         count = payload.get("count") if isinstance(payload, dict) else None
-        if not isinstance(count, int):
+        if not isinstance(payload, dict) or not isinstance(count, int):
             raise ServerFailed(f"{self.base_url}/tokenize answered without a count")
-        return count
+        return count, _context(payload)
 
     async def _body(
         self, method: str, path: str, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None
@@ -161,6 +171,7 @@ class Connection:
 
     async def _streamed(self, path: str, body: dict[str, Any], headers: dict[str, str], on_text: OnText) -> Answer:
         pieces: list[str] = []
+        aloud = Aloud(on_text)
         usage, finish_reason = TokenUsage(requests=1), None
         async with self._http.stream("POST", path, json=body, headers=headers) as response:
             if response.status_code != 200:
@@ -171,10 +182,11 @@ class Connection:
                 finish_reason = chunk.finish_reason or finish_reason
                 if chunk.text:
                     pieces.append(chunk.text)
-                    on_text(chunk.text)
+                    aloud(chunk.text)
         if finish_reason is None:
             raise ServerFailed("the stream ended before the answer did")
-        return Answer("".join(pieces), finish_reason != "length", usage)
+        aloud.end()
+        return Answer(without_thoughts("".join(pieces)), finish_reason != "length", usage)
 
     @asynccontextmanager
     async def _translated(self, timeout_seconds: float) -> AsyncIterator[None]:
@@ -206,6 +218,11 @@ def _entries(payload: object) -> list[dict[str, Any]]:
     if not isinstance(entries, list):
         raise ServerFailed("/v1/models answered without a list of models")
     return [entry for entry in entries if isinstance(entry, dict) and entry.get("id")]
+
+
+def _context(told: dict[str, Any]) -> int | None:
+    with understood("a context that is no number", told):
+        return int(told.get("max_model_len") or 0) or None
 
 
 async def _limited(response: httpx.Response) -> bytes:

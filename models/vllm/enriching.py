@@ -154,14 +154,16 @@ class Run:
     async def _from_notes(
         self, question: Question, language: str, tally: Tally, on_text: OnText | None
     ) -> tuple[Any, Notes]:
-        task = self.asker.words.notes_preface + question.task
-        await self.condenser.room(task, question.completion_tokens)  # a task too long is refused before any work
+        task, completion = self._about_notes(question)
+        await self.condenser.room(task, completion)  # a task too long is refused before any work
         async with self._taking_notes:  # once, for all profiles
             if self._notes is None:
                 self._notes = await self.condenser.notes(self.request.segments, language)
         for share in NOTES_SHARES:
-            notes = await self.condenser.merged(self._notes, task, question.completion_tokens, share=share)
-            about = replace(question, lines=tuple(point.line for point in notes.points), task=task)
+            task, completion = self._about_notes(question)  # again: the context may have turned out smaller
+            notes = await self.condenser.merged(self._notes, task, completion, share=share)
+            lines = tuple(point.line for point in notes.points)
+            about = replace(question, lines=lines, task=task, completion_tokens=completion)
             if not self.asker.measure.is_a_bound and not await self.asker.fits(about):
                 continue
             try:
@@ -169,6 +171,10 @@ class Run:
             except ContextExceeded:
                 continue
         raise InvalidAnswer(f"the notes do not fit the context of {self.asker.served.context_tokens} tokens")
+
+    def _about_notes(self, question: Question) -> tuple[str, int]:
+        words = self.asker.words.notes_preface + question.task
+        return words, self.asker.completion(question.completion_tokens)
 
     def _listener(self, profile: Profile, begun: asyncio.Event | None) -> OnText | None:
         heard = self.on_text

@@ -128,7 +128,10 @@ class Pool:
                     await _looked_at(chosen)
                 asked.add(chosen)
                 return await call(chosen, attempt)
-            except (ContextExceeded, Rejected):
+            except ContextExceeded as problem:
+                chosen.exceeded(problem)
+                raise
+            except Rejected:
                 raise
             except ServerProblem as problem:
                 chosen.failed(problem)

@@ -19,7 +19,11 @@ class ServerProblem(Exception):
 
 
 class ContextExceeded(ServerProblem):
-    """The prompt alone is longer than the model's context."""
+    """The prompt alone is longer than the model's context: ``context_tokens``, where the server says so."""
+
+    def __init__(self, message: str, context_tokens: int | None = None) -> None:
+        super().__init__(message)
+        self.context_tokens = context_tokens
 
 
 class Rejected(ServerProblem):

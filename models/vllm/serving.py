@@ -1,6 +1,7 @@
 """One server as the pool sees it: what it serves, whether it is trusted, and when somebody looks at it again."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from models.vllm.client import Connection
@@ -48,6 +49,12 @@ class Server:
             self._served = None  # whoever comes back may serve something else
             if not self.is_suspect:
                 self._look_at = self._clock() + self._wait_seconds
+
+    def exceeded(self, problem: ContextExceeded) -> None:
+        """It has less context than it is known for, where it says how much."""
+        if self._served is not None and problem.context_tokens is not None:
+            context = min(problem.context_tokens, self._served.context_tokens)
+            self._served = replace(self._served, context_tokens=context)
 
     def look_when_due(self) -> None:
         """Has a suspect probed in the background, when it is time: no request waits for that."""

@@ -5,6 +5,7 @@ Read from vLLM 0.33: ``response_format`` is honoured where ``guided_json`` is ig
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from models.vllm.problems import (
     ServerFailed,
     ServerProblem,
 )
+from models.vllm.thoughts import without_thoughts
 from schemas.events import TokenUsage
 from schemas.options import Lane
 
@@ -27,6 +29,8 @@ INPUT_PARAMETERS = frozenset({"input_tokens", "input_text"})
 RETRY_AFTER_LIMIT_SECONDS = 60.0
 CACHE_SALT_CHARACTERS = 1_024
 _EXCERPT_CHARACTERS = 300
+_CONTEXT = re.compile(r"maximum context length is (\d{1,9})", re.IGNORECASE)
+_NO_TEMPLATE = re.compile(r"(no|provide a) chat.template|chat.template is (not set|no longer)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,28 +86,20 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a server serves. ``has_chat`` is false for a base model without a chat template."""
+    """What a server serves. ``has_chat`` is false for a base model without a chat template, ``takes_system`` for a
+    template that knows users and assistants alone."""
 
     model: str
     context_tokens: int
     has_chat: bool = True
+    takes_system: bool = True
     counts_tokens: bool = True
 
 
 def request_body(ask: Ask, served: Served, *, stream: bool, priority: int | None) -> dict[str, Any]:
     """The JSON body for the path that ``served`` wants: chat, or completions for base models."""
-    body: dict[str, Any] = {
-        "model": served.model,
-        "temperature": ask.temperature,
-        "top_p": 1.0,
-        "stream": stream,
-    }
-    if served.has_chat:
-        body["messages"] = messages(ask.prompt)
-        body["max_completion_tokens"] = ask.max_completion_tokens
-    else:
-        body["prompt"] = plain_prompt(ask.prompt)
-        body["max_tokens"] = ask.max_completion_tokens
+    body = prompt_body(ask.prompt, served) | {"temperature": ask.temperature, "top_p": 1.0, "stream": stream}
+    body["max_completion_tokens" if served.has_chat else "max_tokens"] = ask.max_completion_tokens
     if ask.schema is not None:
         named = {"name": ask.schema_name, "schema": dict(ask.schema), "strict": True}
         body["response_format"] = {"type": "json_schema", "json_schema": named}
@@ -116,8 +112,24 @@ def request_body(ask: Ask, served: Served, *, stream: bool, priority: int | None
     return body
 
 
-def messages(prompt: Prompt) -> list[dict[str, str]]:
+def prompt_body(prompt: Prompt, served: Served) -> dict[str, Any]:
+    """The fields that hold the prompt, to be answered or counted.
+
+    Templates of models that can be told not to think are told so, others ignore it.
+    """
+    if not served.has_chat:
+        return {"model": served.model, "prompt": plain_prompt(prompt)}
+    return {
+        "model": served.model,
+        "messages": messages(prompt, served),
+        "chat_template_kwargs": {"enable_thinking": False},
+    }
+
+
+def messages(prompt: Prompt, served: Served) -> list[dict[str, str]]:
     """The prompt for a chat template."""
+    if not served.takes_system:
+        return [{"role": "user", "content": f"{prompt.system}\n\n{prompt.user}"}]
     return [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}]
 
 
@@ -132,7 +144,7 @@ def read_answer(payload: Any) -> Answer:
         choice = payload["choices"][0]
         text = choice["message"]["content"] if "message" in choice else choice["text"]
         usage = read_usage(payload.get("usage"))
-        return Answer(str(text or ""), choice.get("finish_reason") != "length", usage)
+        return Answer(without_thoughts(str(text or "")), choice.get("finish_reason") != "length", usage)
 
 
 def read_chunk(payload: Any) -> Chunk:
@@ -181,13 +193,19 @@ def problem_of(status: int, raw: bytes, *, retry_after: str | None = None) -> Se
     message = f"HTTP {status}: {_excerpt(error.get('message') or error.get('detail') or raw)}"
     if status in (429, 503):
         return Overloaded(message, _seconds(retry_after))
-    if status == 400 and (error.get("param") in INPUT_PARAMETERS or "maximum context length" in message):
-        return ContextExceeded(message)
+    if status == 400 and (error.get("param") in INPUT_PARAMETERS or _CONTEXT.search(message)):
+        told = _CONTEXT.search(message)
+        return ContextExceeded(message, int(told[1]) if told else None)
     if status in (401, 403, 404, 405, 407, 501):
         return AccessRefused(message)
     if 400 <= status < 500 and status not in (408, 409, 425):
         return Rejected(message)
     return ServerFailed(message)
+
+
+def says_no_template(refusal: Rejected) -> bool:
+    """Whether messages were refused because the model has no chat template, and not because of what is in them."""
+    return _NO_TEMPLATE.search(str(refusal)) is not None
 
 
 def problem_in_stream(payload: object) -> ServerProblem | None:

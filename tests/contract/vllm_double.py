@@ -50,6 +50,7 @@ class VllmDouble:
 
     context_tokens: int = 512
     has_chat: bool = True
+    takes_system: bool = True
     counts_tokens: bool = True
     instead: dict[str, tuple[int, object]] = field(default_factory=dict)
     """Fixed answers by path; those under an empty path are for every other one."""
@@ -111,6 +112,9 @@ class VllmDouble:
             return 401, b'{"error":"Unauthorized"}'
         if self.forbidden and self.forbidden in request.prompt:
             return 403, b"<html>blocked by the firewall</html>"
+        roles = {message["role"] for message in request.body.get("messages", ())}
+        if "system" in roles and self.has_chat and not self.takes_system:
+            return 400, json.dumps(error("System role not supported", None)).encode()
         return None
 
     def _counted_tokens(self, request: Request) -> tuple[int, object]:
