@@ -2,35 +2,17 @@
 
 import asyncio
 import json
-from dataclasses import dataclass
 from typing import Any
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What arrived."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: dict[str, Any]
-
-    @property
-    def prompt(self) -> str:
-        """All the text that the model would see."""
-        if "messages" in self.body:
-            return "\n".join(message["content"] for message in self.body["messages"])
-        return str(self.body.get("prompt", ""))
-
-
-async def read(reader: asyncio.StreamReader) -> Request:
-    """The next request. Raises IncompleteReadError when there is none."""
+async def read(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str], dict[str, Any]]:
+    """The next request: method, path, headers, body. Raises IncompleteReadError when there is none."""
     head = await reader.readuntil(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     method, path, _ = first.split(" ")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
     raw = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Request(method, path, headers, json.loads(raw) if raw else {})
+    return method, path, headers, json.loads(raw) if raw else {}
 
 
 async def send_json(writer: asyncio.StreamWriter, status: int, payload: object) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from tests.contract.http_double import Request, chunk, error, read, send, send_json
+from tests.contract.http_double import chunk, error, read, send, send_json
 from tests.contract.schema_values import value_of
 
 MODEL = "double"
@@ -42,6 +42,23 @@ class Fault(StrEnum):
     DISCONNECT = "disconnect"
     CUT_CONNECTION = "cut connection"
     TOO_LONG = "400 input_tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What arrived."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+    @property
+    def prompt(self) -> str:
+        """All the text that the model would see."""
+        if "messages" in self.body:
+            return "\n".join(message["content"] for message in self.body["messages"])
+        return str(self.body.get("prompt", ""))
 
 
 @dataclass
@@ -80,7 +97,7 @@ class VllmDouble:
         try:
             going_on = True
             while going_on:
-                request = await read(reader)
+                request = Request(*await read(reader))
                 self.requests.append(request)
                 going_on = await self._respond(request, reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
