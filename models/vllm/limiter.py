@@ -24,7 +24,7 @@ class Limiter:
         self._clock = clock
         self._limit = float(min(START_REQUESTS, most))
         self._in_flight = 0
-        self._grants = 0
+        self._times_reached = self._grants = 0
         self._waiting: dict[Lane, deque[asyncio.Future[None]]] = {lane: deque() for lane in Lane}
         self._decreased_at = -COOLDOWN_SECONDS
 
@@ -45,11 +45,17 @@ class Limiter:
 
     @asynccontextmanager
     async def slot(self, lane: Lane) -> AsyncIterator[None]:
-        """Waits for a place and holds it. Leaving without an error counts as success and raises the limit."""
+        """Waits for a place and holds it. Leaving without an error counts as success.
+
+        Success raises the limit if that was reached meanwhile: with fewer requests than it allows, nothing is
+        learned of how many the server bears.
+        """
+        before = self._times_reached
         await self._enter(lane)
         try:
             yield
-            self._limit = min(self._limit + 1 / self._limit, self._most)
+            if self._times_reached > before:
+                self._limit = min(self._limit + 1 / self._limit, self._most)
         finally:
             self._in_flight -= 1
             self._grant()
@@ -63,7 +69,7 @@ class Limiter:
 
     async def _enter(self, lane: Lane) -> None:
         if self._in_flight < self.limit and not any(self._waiting.values()):
-            self._in_flight += 1
+            self._occupy()
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[lane].append(turn)
@@ -76,12 +82,16 @@ class Limiter:
                 self._grant()
             raise
 
+    def _occupy(self) -> None:
+        self._in_flight += 1
+        self._times_reached += self._in_flight >= self.limit
+
     def _grant(self) -> None:
         while self._in_flight < self.limit:
             turn = self._next()
             if turn is None:
                 return
-            self._in_flight += 1
+            self._occupy()
             self._grants += 1
             turn.set_result(None)
 

@@ -124,7 +124,7 @@ def test_the_load_is_read_when_somebody_looks(double: VllmDouble, metrics: Metri
 def test_the_limit_falls_when_a_server_is_overloaded(
     double: VllmDouble, enricher: Enricher, metrics: Metrics
 ) -> None:
-    """Four places, one refusal, one answer: two places and a half, of which whole ones count."""
+    """Four places, one refusal: two places, of which one answer at a time says nothing more."""
     double.faults.append(Fault.BUSY)
     enricher.enrich(request_for(enricher, spoken(5), "title"))
     assert value(metrics, "kascribe_vllm_requests_limit") == 2

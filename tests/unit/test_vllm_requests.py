@@ -139,12 +139,6 @@ def test_the_limit_halves_once_for_a_flood_and_grows_with_success() -> None:
     """Additive increase, multiplicative decrease, within what the setting allows."""
     now = [10.0]
     limiter = Limiter(64, clock=lambda: now[0])
-
-    async def succeed(times: int) -> None:
-        for _ in range(times):
-            async with limiter.slot(Lane.BULK):
-                pass
-
     started = limiter.limit
     for _ in range(20):
         limiter.overloaded()
@@ -152,8 +146,18 @@ def test_the_limit_halves_once_for_a_flood_and_grows_with_success() -> None:
     now[0] += 1.0
     limiter.overloaded()
     assert limiter.limit == started // 4
-    run(succeed(3_000))
+    run(succeed(limiter, 6_000, at_once=80))
     assert limiter.limit == 64
+
+
+def test_a_limit_that_nobody_reaches_does_not_grow() -> None:
+    """One request fewer than it allows, however often: no success says that more would be borne."""
+    limiter = Limiter(64, clock=lambda: 0.0)
+    limiter.overloaded()
+    run(succeed(limiter, 3_000, at_once=15))
+    assert limiter.limit == 16
+    run(succeed(limiter, 32, at_once=16))
+    assert limiter.limit == 17
 
 
 def test_people_go_before_bulk_and_bulk_is_not_starved() -> None:
@@ -217,6 +221,18 @@ def test_a_users_own_profile_wins_by_name(tmp_path: Path) -> None:
     profiles = load_profiles(tmp_path)
     assert profiles["title"].version == "9"
     assert "summary" in profiles
+
+
+async def succeed(limiter: Limiter, times: int, *, at_once: int) -> None:
+    """Requests that are answered, so many at a time."""
+
+    async def one() -> None:
+        async with limiter.slot(Lane.BULK):
+            await arrived.wait()
+
+    for _ in range(times // at_once):
+        arrived = asyncio.Barrier(min(at_once, limiter.limit))
+        await asyncio.gather(*(one() for _ in range(arrived.parties)))
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
