@@ -16,7 +16,7 @@ from models.vllm.measure import Measure
 from models.vllm.observing import Load, Observer
 from models.vllm.pool import DEPENDENCY, Pool, Sleep
 from models.vllm.profiles import Profile, for_instruction, load_profiles
-from models.vllm.prompts import NONCE_BYTES, Nonce, wording
+from models.vllm.prompts import Nonce, nonces, wording
 from schemas.errors import InvalidOptions, JobCancelled
 from schemas.events import TokenUsage
 from schemas.options import EnrichOptions
@@ -26,6 +26,7 @@ CANCEL_CHECK_SECONDS: Final = 0.1
 SHARE_OF_ONE_TRANSCRIPT: Final = 4
 """One transcript may have a quarter of the requests in flight, so that a book does not hold up a memo."""
 UP_WAIT_SECONDS: Final = 1.0
+SECRET_BYTES: Final = 32
 
 Result = TypeVar("Result")
 
@@ -42,7 +43,7 @@ class Enricher:
         settings: VllmSettings,
         *,
         cache: MapCache | None = None,
-        nonce: Nonce = lambda: secrets.token_hex(NONCE_BYTES),
+        nonce: Nonce | None = None,
         sleep: Sleep = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
         observer: Observer | None = None,
@@ -51,7 +52,7 @@ class Enricher:
         self.profiles = load_profiles(settings.profiles_directory)
         self._settings = settings
         self._cache = cache
-        self._nonce = nonce
+        self._nonce = nonce or nonces(secrets.token_bytes(SECRET_BYTES))
         self._clock = clock
         self._measures: dict[str | None, Measure] = {}
         self._pool = Pool(settings, clock=clock, sleep=sleep, random=random.random, observer=observer)
@@ -131,7 +132,7 @@ class Enricher:
             pool=self._pool,
             served=served,
             words=wording(served.context_tokens),
-            nonce=self._nonce(),
+            nonce=self._nonce(request.job_id),
             job_id=request.job_id,
             lane=request.lane,
             salt=request.tenant,

@@ -4,6 +4,7 @@ What is said in a recording is material, never instruction. The fence carries a 
 know, and what is in it was made one line per segment, so nothing in it can look like the fence or like a role.
 """
 
+import hmac
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +12,8 @@ from typing import Final
 from models.vllm.cleaning import without_controls
 from models.vllm.wire import Prompt
 
-Nonce = Callable[[], str]
+Nonce = Callable[[str], str]
+"""The fence's word for a job."""
 
 NONCE_BYTES: Final = 6
 INSTRUCTION_LIMIT_CHARACTERS: Final = 4_000
@@ -53,6 +55,12 @@ class Wording:
 
 FULL: Final = Wording(SYSTEM, MAP_TASK, REDUCE_TASK, NOTES_PREFACE)
 COMPACT: Final = Wording(SYSTEM_COMPACT, MAP_TASK_COMPACT, REDUCE_TASK_COMPACT, NOTES_PREFACE_COMPACT)
+
+
+def nonces(secret: bytes) -> Nonce:
+    """Words that nobody can tell without the secret, and equal for a job: asked again, its prompts begin as before
+    and are found in the server's prefix cache."""
+    return lambda job_id: hmac.digest(secret, job_id.encode(), "sha256").hex()[: 2 * NONCE_BYTES]
 
 
 def wording(context_tokens: int) -> Wording:

@@ -119,7 +119,7 @@ def bodies_of(requests: Sequence[EnrichRequest], model: str) -> list[bytes]:
     """What the enricher sends for these requests, recorded by a double with the same context."""
     answer = json.dumps({"key_points": [{"text": "x" * TEXT_CHARACTERS, "segment_ids": [0]}]})
     with running(VllmDouble(context_tokens=CONTEXT_TOKENS, text=answer)) as double:
-        with Enricher(VllmSettings(base_url=double.base_url), nonce=lambda: NONCE) as enricher:
+        with Enricher(VllmSettings(base_url=double.base_url), nonce=lambda _: NONCE) as enricher:
             for request in requests:
                 enricher.enrich(request)
         return [json.dumps({**asked.body, "model": model}).encode() for asked in double.asked]
@@ -180,7 +180,7 @@ def compare(url: str, model: str, *, count: int, rounds: int, in_flight: int) ->
     """Both sides, alternating; medians of the pairs' ratios."""
     pairs: list[tuple[Measured, Measured]] = []
     settings = VllmSettings(base_url=url, concurrency_limit=in_flight)
-    with Enricher(settings, nonce=lambda: NONCE) as enricher:
+    with Enricher(settings, nonce=lambda _: NONCE) as enricher:
         ours(enricher, transcripts(enricher, in_flight, seed=99, salt="warm"), in_flight)  # warms both up
         for number in range(rounds):
             bodies = bodies_of(transcripts(enricher, count, seed=number, salt=f"bare-{number}"), model)

@@ -5,6 +5,7 @@ from collections import deque
 
 import pytest
 
+from models.vllm.enricher import Enricher
 from schemas.errors import (
     DependencyDown,
     EnrichmentFailed,
@@ -181,6 +182,21 @@ def test_the_tasks_of_a_transcript_share_their_prefix(double: VllmDouble, opened
     assert {request.body["cache_salt"] for request in double.asked} == {"default"}
     assert {request.body["priority"] for request in double.asked} == {1}
     assert not any("guided_json" in request.body or "seed" in request.body for request in double.asked)
+
+
+def test_a_job_that_is_asked_again_begins_its_prompts_as_before(double: VllmDouble, opened: Opener) -> None:
+    """A retry or a second instruction finds the transcript in the server's cache; no other job or process can."""
+
+    def begun(enricher: Enricher, job_id: str, task: str) -> str:
+        enricher.enrich(request_for(enricher, spoken(30), instruction=task, job_id=job_id))
+        prompt = double.asked[-1].prompt
+        return prompt[: prompt.rindex("=====")]
+
+    enricher = opened()
+    first = begun(enricher, "one", "Summarise.")
+    assert begun(enricher, "one", "Translate.") == first
+    assert begun(enricher, "two", "Summarise.") != first
+    assert begun(opened(), "one", "Summarise.") != first
 
 
 def test_an_unknown_profile_is_an_invalid_option(opened: Opener) -> None:
