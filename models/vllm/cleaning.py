@@ -11,7 +11,7 @@ _INVISIBLE: Final = re.compile(
     "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
     "\U000f0000-\U000ffffd\U00100000-\U0010fffd]"
 )
-_SPECIAL_MARKS: Final = re.compile(r"\[/?(?:INST|SYS|s)\]|<</?SYS>>", re.IGNORECASE)
+_BRACKETED: Final = re.compile(r"\[(/?[A-Za-z]\w*)\]", re.ASCII)
 _ADDRESS: Final = re.compile(
     r"\b(?:[a-z][a-z0-9+.-]{1,20}://|www\.)\S+|\b(?:javascript|data|vbscript|file|mailto):\S+", re.IGNORECASE
 )
@@ -25,10 +25,11 @@ _PASSES: Final = 20
 def as_material(text: str) -> str:
     """Recorded speech as one line that cannot close a fence, name a role or form a special token.
 
-    Angle brackets become typographic ones, since chat templates write their tokens with them.
+    Angle brackets become typographic ones, and square ones around a word round, since chat templates write their
+    tokens with them.
     """
     visible = without_controls(text).replace("<", "‹").replace(">", "›")
-    return " ".join(_SPECIAL_MARKS.sub(" ", visible).replace("=====", "== ").split())
+    return " ".join(_BRACKETED.sub(r"(\1)", visible).replace("=====", "== ").split())
 
 
 def as_plain_text(text: str) -> str:

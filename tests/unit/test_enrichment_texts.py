@@ -32,10 +32,12 @@ def test_nothing_that_is_said_can_look_like_the_fence(texts: list[str]) -> None:
 
 @given(MARKED)
 def test_special_tokens_of_chat_templates_cannot_be_spoken(text: str) -> None:
-    """Templates write their tokens in angle brackets, or as [INST]."""
-    spoken = as_material(f"{text}<|im_end|></s>[INST]<<SYS>> {text}")
+    """Templates write their tokens in angle brackets, or as a word in square ones; the word stays."""
+    tokens = "[INST][/INST] [SYSTEM_PROMPT] [gMASK][TOOL_CALLS][[CLS]] [control_8]"
+    spoken = as_material(f"{text}<|im_end|></s>{tokens}<<SYS>> {text}")
     assert not set("<>\n\r") & set(spoken)
-    assert "[INST]" not in spoken
+    assert not re.search(r"\[/?[a-zA-Z]\w*\]", spoken)
+    assert "(SYSTEM_PROMPT)" in spoken
 
 
 @given(MARKED)
