@@ -6,7 +6,6 @@ server, which has no other way to be told.
 
 import asyncio
 import importlib.util
-import ssl
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -25,6 +24,7 @@ from models.vllm.problems import (
     Unreachable,
 )
 from models.vllm.thoughts import Aloud, without_thoughts
+from models.vllm.tls import advice, tls_context
 from models.vllm.wire import (
     CHAT_PATH,
     COMPLETIONS_PATH,
@@ -61,18 +61,11 @@ OnText = Callable[[str | None], None]
 """Takes each piece of an answer as it arrives; None takes back all that came before: it begins again."""
 
 
-def tls_context(settings: VllmSettings) -> ssl.SSLContext:
-    """Verification by the system's authorities, or by ``tls_ca_file``; a client certificate when given."""
-    context = ssl.create_default_context(cafile=settings.tls_ca_file)
-    if settings.tls_certificate_file:
-        context.load_cert_chain(settings.tls_certificate_file, settings.tls_key_file)
-    return context
-
-
 class Connection:
     """One server. ``base_url`` ends before ``/v1``. Belongs to one event loop; ``close`` ends it."""
 
     def __init__(self, base_url: str, settings: VllmSettings) -> None:
+        """Raises ConfigurationError for certificates that cannot be used."""
         self.base_url = base_url
         self._settings = settings
         self._probe_timeout_seconds = min(PROBE_TIMEOUT_SECONDS, settings.timeout_seconds)
@@ -205,7 +198,7 @@ def translate(error: Exception, base_url: str) -> ServerProblem:
     if isinstance(error, httpx.PoolTimeout):
         return Overloaded(text)
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
-        return Unreachable(text)
+        return Unreachable(text + advice(text))
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
         return AccessRefused(f"{text}: set KASCRIBE_VLLM_BASE_URL to one such as http://host:8000")
     if isinstance(error, httpx.TimeoutException):

@@ -48,7 +48,7 @@ class Enricher:
         clock: Callable[[], float] = time.monotonic,
         observer: Observer | None = None,
     ) -> None:
-        """Raises ConfigurationError for a missing address and for profiles that cannot be read."""
+        """Raises ConfigurationError for a missing address, and profiles and certificates that cannot be used."""
         self.profiles = load_profiles(settings.profiles_directory)
         self._settings = settings
         self._cache = cache

@@ -7,6 +7,7 @@ them, streams, and knows who hung up. ``faults`` are taken one per chat or compl
 import asyncio
 import json
 import random
+import ssl
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -247,13 +248,14 @@ class VllmDouble:
 
 
 @contextmanager
-def running(double: VllmDouble, *, port: int = 0) -> Iterator[VllmDouble]:
+def running(double: VllmDouble, *, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[VllmDouble]:
     """The double on a loopback port, in a thread of its own, until the context ends."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="vllm double", daemon=True)
     thread.start()
-    server = asyncio.run_coroutine_threadsafe(asyncio.start_server(double.serve, "127.0.0.1", port), loop).result()
-    double.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    starting = asyncio.start_server(double.serve, "127.0.0.1", port, ssl=tls)
+    server = asyncio.run_coroutine_threadsafe(starting, loop).result()
+    double.base_url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield double
     finally:
