@@ -1,6 +1,7 @@
-"""Answers against their schema: parsed leniently, validated strictly, their citations checked."""
+"""Answers against their schema: parsed leniently, validated strictly, again once markup is gone."""
 
 import json
+import math
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -8,11 +9,10 @@ from typing import Any, Final
 import jsonschema
 from jsonschema.protocols import Validator
 
-from models.vllm.cleaning import plain_strings
+from models.vllm.bounds import referenced
+from models.vllm.cleaning import as_plain_text, plain_strings
 
 CITATION_FIELDS: Final = frozenset({"segment_ids", "segment_id"})
-
-
 SCHEMAS_KEPT: Final = 256
 
 
@@ -21,26 +21,27 @@ class InvalidAnswer(Exception):
 
 
 def validator_for(schema: Mapping[str, Any]) -> Validator:
-    """A strict validator. Raises jsonschema.SchemaError for what is no schema."""
+    """A strict validator. Raises jsonschema.SchemaError for what is no schema, and ValueError for a reference that
+    leads out of it or nowhere: nothing is fetched."""
     kind = jsonschema.validators.validator_for(dict(schema), default=jsonschema.Draft202012Validator)
     kind.check_schema(dict(schema))
+    for node in _nodes(dict(schema)):
+        if isinstance(node.get("$ref"), str):
+            referenced(schema, node["$ref"])
     return kind(dict(schema))
 
 
-def read(text: str, schema: Mapping[str, Any]) -> Any:
-    """The value in ``text``, its strings plain. Raises InvalidAnswer.
+def read(text: str, schema: Mapping[str, Any], known: Collection[int] = ()) -> Any:
+    """The value in ``text``, its strings plain, its citations among the ``known`` segments. Raises InvalidAnswer.
 
     Raw control characters within strings pass the parser, since constrained decoding lets some through; they
-    are removed afterwards. Everything else about the value is the schema's to decide.
+    are removed afterwards. Everything else is the schema's to decide, and again of what that removal leaves.
     """
     try:
-        value = json.loads(_unwrapped(text), strict=False)
+        value = json.loads(_unwrapped(text), strict=False, parse_float=_finite, parse_constant=_finite)
+        return _plain(value, *_cached_validator(json.dumps(schema)), known)
     except (ValueError, RecursionError) as error:
         raise InvalidAnswer(f"not JSON: {error}") from error
-    problem = next(iter(_cached_validator(json.dumps(schema)).iter_errors(value)), None)
-    if problem is not None:
-        raise InvalidAnswer(f"{problem.json_path}: {problem.message[:200]}")
-    return plain_strings(value)
 
 
 def with_existing_citations(value: Any, known: Collection[int]) -> Any:
@@ -66,9 +67,61 @@ def citations(value: Any) -> Iterator[int]:
 
 
 @lru_cache(maxsize=SCHEMAS_KEPT)
-def _cached_validator(schema: str) -> Validator:
+def _cached_validator(schema: str) -> tuple[Validator, frozenset[str]]:
     # Checking a schema against its metaschema costs 7 ms, more than all the rest of a request.
-    return validator_for(json.loads(schema))
+    parsed = json.loads(schema)
+    return validator_for(parsed), frozenset(_spelled(parsed))
+
+
+def _plain(value: Any, validator: Validator, spelled: Collection[str], known: Collection[int]) -> Any:
+    _validate(value, validator)
+    for name in (name for node in _nodes(value) for name in node):
+        if name not in spelled and as_plain_text(name) != name:
+            raise InvalidAnswer(f"the name of a field is not plain text: {name[:80]!r}")
+    plain = with_existing_citations(plain_strings(value, spelled), known)
+    if plain != value:
+        _validate(plain, validator, " (without markup and segments that do not exist)")
+    return plain
+
+
+def _validate(value: Any, validator: Validator, when: str = "") -> None:
+    problem = next(iter(validator.iter_errors(value)), None)
+    if problem is not None:
+        raise InvalidAnswer(f"{problem.json_path}{when}: {problem.message[:200]}")
+
+
+def _spelled(schema: Any) -> Iterator[str]:
+    """What a schema itself spells, choices and names of fields: its author's words, not the model's."""
+    for node in _nodes(schema):
+        properties = node.get("properties")
+        yield from properties if isinstance(properties, dict) else ()
+        yield from _strings([node.get("enum"), node.get("const")])
+
+
+def _nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object within a JSON value."""
+    if isinstance(value, dict):
+        yield value
+    for item in _items(value):
+        yield from _nodes(item)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for item in _items(value):
+        yield from _strings(item)
+
+
+def _items(value: Any) -> Collection[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number in JSON")
+    return number
 
 
 def _checked(key: str, item: Any, known: Collection[int]) -> Any:

@@ -29,7 +29,7 @@ TEMPLATE_TOKENS: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked about which lines. ``schema`` None asks for text."""
+    """What is asked about which lines. ``schema`` None asks for text; ``known`` are the segments to cite."""
 
     name: str
     lines: tuple[str, ...]
@@ -37,6 +37,7 @@ class Question:
     schema: Mapping[str, Any] | None
     completion_tokens: int
     temperature: float
+    known: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -178,7 +179,7 @@ class Text:
 
 def _checked(answer: Answer, question: Question) -> Any:
     if question.schema is not None:
-        return read(answer.text, bounded(question.schema))
+        return read(answer.text, bounded(question.schema), question.known)
     text = as_plain_text(answer.text)
     if not text:
         raise InvalidAnswer("an empty answer")

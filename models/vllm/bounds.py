@@ -12,7 +12,13 @@ ARRAY_LIMIT_ITEMS: Final = 64
 STRING_MINIMUM_CHARACTERS: Final = 12
 _NUMBER_CHARACTERS: Final = 8
 _UNKNOWN_CHARACTERS: Final = 200
+_NAME_CHARACTERS: Final = 24
 _ROUNDS: Final = 24
+_REFERENCE_DEPTH: Final = 4
+"""References within references that are followed: schemas that name each other in a ring have very many paths."""
+_NAMED_SCHEMAS: Final = ("properties", "patternProperties", "$defs", "definitions")
+_SCHEMAS: Final = ("anyOf", "oneOf", "allOf", "prefixItems", "items", "additionalItems", "additionalProperties")
+_SCALARS: Final = frozenset({"integer", "number", "boolean", "null"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +31,7 @@ class Room:
 
 
 def bounded(schema: Mapping[str, Any], room: Room | None = None) -> dict[str, Any]:
-    """The schema with a bound on every string and list; the longest answer fits the room.
+    """The schema with a bound on every string, list and open object; the longest answer fits the room.
 
     A schema whose keys alone are longer is returned as small as it gets. Not to be changed by the caller.
     """
@@ -34,8 +40,7 @@ def bounded(schema: Mapping[str, Any], room: Room | None = None) -> dict[str, An
 
 @lru_cache(maxsize=SCHEMAS_KEPT)
 def _bounded(text: str, room: Room | None) -> dict[str, Any]:
-    schema = json.loads(text)
-    result = _scaled(schema, 1.0)
+    result: dict[str, Any] = _scaled(json.loads(text), 1.0)
     for _ in range(_ROUNDS):
         worst = longest(result, room) if room else 0.0
         if room is None or worst <= room.tokens:
@@ -47,48 +52,128 @@ def _bounded(text: str, room: Room | None) -> dict[str, Any]:
     return result
 
 
-def longest(schema: Mapping[str, Any], room: Room) -> float:
-    """The tokens of the longest answer that the schema admits, without whitespace and escapes."""
-    other = room.per_other_character
-    if "enum" in schema or "const" in schema:
-        return other * max(len(str(value)) + 2 for value in schema.get("enum", [schema.get("const")]))
-    for choice in ("anyOf", "oneOf"):
-        if choice in schema:
-            return max(longest(option, room) for option in schema[choice])
-    kinds = schema.get("type")
-    kind = kinds if isinstance(kinds, str) else next((k for k in kinds or () if k != "null"), None)
-    if kind == "object":
-        fields = schema.get("properties", {}).items()
-        return 2 * other + sum((len(key) + 4) * other + longest(value, room) for key, value in fields)
-    if kind == "array":
-        items = int(schema.get("maxItems", ARRAY_LIMIT_ITEMS))
-        return 2 * other + items * (longest(schema.get("items", {}), room) + other)
-    if kind == "string":
-        most = int(schema.get("maxLength", STRING_LIMIT_CHARACTERS))
-        return 2 * other + most * room.per_string_character
-    known = kind in ("integer", "number", "boolean", "null")
-    return other * (_NUMBER_CHARACTERS if known else _UNKNOWN_CHARACTERS)
+def longest(schema: Any, room: Room) -> float:
+    """The tokens of the longest answer that the schema admits, without whitespace and escapes.
+
+    What a schema leaves open, ``true`` and references that contain themselves, counts as some words.
+    """
+    return _Sizes(schema, room).of(schema, ())
 
 
-def _scaled(schema: Mapping[str, Any], factor: float) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """The longest answers to parts of one schema, whose references lead into ``root``."""
+
+    root: Any
+    room: Room
+
+    def of(self, schema: Any, within: tuple[str, ...]) -> float:
+        """Of one part, reached through the references ``within``."""
+        other = self.room.per_other_character
+        if not isinstance(schema, dict):
+            return other * (_UNKNOWN_CHARACTERS if schema else 0)
+        if "enum" in schema or "const" in schema:
+            choices = schema.get("enum", [schema.get("const")])
+            return other * max((len(json.dumps(value, ensure_ascii=False)) for value in choices), default=0)
+        parts = [self.of(part, within) for part in schema.get("allOf", ())]
+        parts += [
+            max((self.of(option, within) for option in schema[choice]), default=0.0)
+            for choice in ("anyOf", "oneOf")
+            if choice in schema
+        ]
+        reference = schema.get("$ref")
+        if isinstance(reference, str) and reference not in within and len(within) < _REFERENCE_DEPTH:
+            parts.append(self.of(referenced(self.root, reference), (*within, reference)))
+        kinds = _kinds(schema)
+        if parts and not kinds:
+            return sum(parts)
+        # Beside a type, choices and conditions mostly say the same again: which fields go together, for example.
+        return max(*(self._of_kind(kind, schema, within) for kind in kinds or ("",)), *parts, 0.0)
+
+    def _of_kind(self, kind: str, schema: Mapping[str, Any], within: tuple[str, ...]) -> float:
+        other = self.room.per_other_character
+        if kind == "object":
+            fields = schema.get("properties", {})
+            open_fields = [*schema.get("patternProperties", {}).values(), schema.get("additionalProperties")]
+            largest = max(
+                (self.of(field, within) for field in open_fields if isinstance(field, dict)), default=0.0
+            )
+            more = max(int(schema.get("maxProperties", 0)) - len(fields), 0)
+            named = sum((len(key) + 4) * other + self.of(value, within) for key, value in fields.items())
+            return 2 * other + named + more * ((_NAME_CHARACTERS + 4) * other + largest)
+        if kind == "array":
+            first = _listed(schema.get("prefixItems")) or _listed(schema.get("items"))
+            rest = schema.get("additionalItems" if _listed(schema.get("items")) else "items", True)
+            most = int(schema.get("maxItems", ARRAY_LIMIT_ITEMS))
+            repeated = self.of(rest, within) + other
+            return (
+                2 * other
+                + sum(self.of(item, within) + other for item in first[:most])
+                + max(most - len(first), 0) * repeated
+            )
+        if kind == "string":
+            most = int(schema.get("maxLength", STRING_LIMIT_CHARACTERS))
+            return 2 * other + most * self.room.per_string_character
+        return other * (_NUMBER_CHARACTERS if kind in _SCALARS else _UNKNOWN_CHARACTERS)
+
+
+def referenced(root: Any, reference: str) -> Any:
+    """The part of a schema that a reference such as ``#/$defs/name`` means. Raises ValueError for any other."""
+    start, *steps = reference.split("/")
+    part = root
+    for step in steps:
+        name = step.replace("~1", "/").replace("~0", "~")
+        part = part.get(name) if isinstance(part, dict) else None
+    if start != "#" or not isinstance(part, dict | bool):
+        raise ValueError(f"$ref {reference!r} does not lead to a part of this schema, such as #/$defs/name")
+    return part
+
+
+def _scaled(schema: Any, factor: float) -> Any:
+    if isinstance(schema, list):
+        return [_scaled(part, factor) for part in schema]
+    if not isinstance(schema, dict):
+        return schema  # true and false are schemas too
     result = dict(schema)
-    for group in ("properties", "$defs"):
-        if group in schema:
+    for group in _NAMED_SCHEMAS:
+        if isinstance(schema.get(group), dict):
             result[group] = {key: _scaled(value, factor) for key, value in schema[group].items()}
-    for choice in ("anyOf", "oneOf"):
-        if choice in schema:
-            result[choice] = [_scaled(option, factor) for option in schema[choice]]
-    if "items" in schema:
-        result["items"] = _scaled(schema["items"], factor)
-        most = int(schema.get("maxItems", ARRAY_LIMIT_ITEMS))
-        result["maxItems"] = max(int(schema.get("minItems", 0)), 1, int(most * factor))
-    if "string" in (schema.get("type"), *_kinds(schema)) and not {"enum", "const", "pattern"} & schema.keys():
+    for key in _SCHEMAS:
+        if key in schema:
+            result[key] = _scaled(schema[key], factor)
+    kinds = _kinds(schema)
+    if "array" in kinds:
+        first = len(_listed(schema.get("prefixItems")) or _listed(schema.get("items")))
+        most = int(schema.get("maxItems", max(ARRAY_LIMIT_ITEMS, first)))
+        least = max(int(schema.get("minItems", 0)), min(max(first, 1), most))
+        result["maxItems"] = max(least, int(most * factor))
+    if "object" in kinds and _is_open(schema):
+        fields = len(schema.get("properties", ()))
+        most = int(schema.get("maxProperties", fields + ARRAY_LIMIT_ITEMS))
+        least = max(int(schema.get("minProperties", 0)), min(fields + 1, most))
+        result["maxProperties"] = max(least, int(most * factor))
+    # Servers refuse a length beside a pattern or a format.
+    if "string" in kinds and not {"enum", "const", "pattern", "format"} & schema.keys():
         most = int(schema.get("maxLength", STRING_LIMIT_CHARACTERS))
         least = max(int(schema.get("minLength", 0)), min(STRING_MINIMUM_CHARACTERS, most))
         result["maxLength"] = max(least, int(most * factor))
     return result
 
 
+def _is_open(schema: Mapping[str, Any]) -> bool:
+    """Whether fields of any number are described, whose names the schema does not give."""
+    return isinstance(schema.get("additionalProperties"), dict) or bool(schema.get("patternProperties"))
+
+
 def _kinds(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    """What an answer may be, if the schema says it, or has a keyword that is about one kind."""
     kinds = schema.get("type")
-    return tuple(kinds) if isinstance(kinds, list) else ()
+    if kinds is not None:
+        return (kinds,) if isinstance(kinds, str) else tuple(kinds)
+    if "properties" in schema:
+        return ("object",)
+    return ("array",) if {"items", "prefixItems"} & schema.keys() else ()
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

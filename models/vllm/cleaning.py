@@ -1,6 +1,7 @@
 """What untrusted text may carry on its way in and out: speech becomes material, answers become plain text."""
 
 import re
+from collections.abc import Collection
 from typing import Any, Final
 
 # Unicode's control, format, surrogate and private characters, but for newline, tab, and the joiners U+200C and
@@ -53,14 +54,14 @@ def as_plain_text(text: str) -> str:
     return cleaned.translate(str.maketrans("<[]()`~:", "        ")).strip()
 
 
-def plain_strings(value: Any) -> Any:
-    """The same JSON value with every string in it (not the keys) as plain text."""
+def plain_strings(value: Any, spelled: Collection[str] = ()) -> Any:
+    """The same JSON value with every string in it (not the keys) as plain text, but for the ``spelled`` ones."""
     if isinstance(value, str):
-        return as_plain_text(value)
+        return value if value in spelled else as_plain_text(value)
     if isinstance(value, list):
-        return [plain_strings(item) for item in value]
+        return [plain_strings(item, spelled) for item in value]
     if isinstance(value, dict):
-        return {key: plain_strings(item) for key, item in value.items()}
+        return {key: plain_strings(item, spelled) for key, item in value.items()}
     return value
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from models.vllm.answers import InvalidAnswer, citations, with_existing_citations
+from models.vllm.answers import InvalidAnswer, citations
 from models.vllm.asking import Asker, Question, Tally, Text, added
 from models.vllm.cleaning import as_material
 from models.vllm.client import OnText
@@ -45,6 +45,11 @@ class EnrichRequest:
     def has_text(self) -> bool:
         """Whether there is anything to work on."""
         return any(segment.text.strip() for segment in self.segments)
+
+    @property
+    def segment_ids(self) -> frozenset[int]:
+        """What may be cited."""
+        return frozenset(segment.id for segment in self.segments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +123,9 @@ class Run:
             value, notes = await self._answered(profile, tally, self._listener(profile, begun))
         except (InvalidAnswer, EnrichmentInvalid) as invalid:
             return self._invalid(profile, str(invalid), tally, started)
-        everything = frozenset(segment.id for segment in self.request.segments)
+        everything = self.request.segment_ids
         seen = notes.seen if notes else everything
-        output = value.text if isinstance(value, Text) else with_existing_citations(value, seen)
+        output = value.text if isinstance(value, Text) else value
         return EnrichmentResult(
             profile=profile.name,
             profile_version=profile.version,
@@ -143,6 +148,7 @@ class Run:
             schema=profile.schema,
             completion_tokens=self.asker.completion(profile.max_completion_tokens),
             temperature=profile.temperature,
+            known=request.segment_ids,
         )
         if await self.asker.fits(question):
             try:

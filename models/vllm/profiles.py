@@ -11,6 +11,7 @@ import jsonschema
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.vllm.answers import validator_for
+from models.vllm.bounds import Room, bounded
 from schemas.errors import ConfigurationError
 from schemas.options import ProfileName
 
@@ -59,16 +60,17 @@ def read_profile(path: Path) -> Profile:
     try:
         fields = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         schema = json.loads(fields.json_schema)
+        if not isinstance(schema, dict) or schema.get("type") != "object" or fields.name == INSTRUCTION:
+            raise ConfigurationError(f"{path}: schema must be of type object, and the name not {INSTRUCTION!r}")
         validator_for(schema)
+        bounded(schema, Room(fields.max_completion_tokens))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise ConfigurationError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ConfigurationError(f"{path}: cannot be read as a profile: {error}") from error
     except jsonschema.SchemaError as error:
         raise ConfigurationError(f"{path}: schema: {error.message}") from error
-    if not isinstance(schema, dict) or schema.get("type") != "object" or fields.name == INSTRUCTION:
-        raise ConfigurationError(f"{path}: schema must be of type object, and the name not {INSTRUCTION!r}")
     return Profile(
         fields.name, fields.version, fields.task, schema, fields.max_completion_tokens, fields.temperature
     )
