@@ -23,7 +23,15 @@ from models.vllm.enriching import Enrichment, EnrichRequest
 from models.vllm.profiles import Profile
 from schemas import identity, wire
 from schemas.errors import ConfigurationError, InvalidOptions, KascribeError
-from schemas.events import INLINE_TEXT_BYTES, EnrichmentEvent, Failure, Phase, ProgressEvent, TranscriptEvent
+from schemas.events import (
+    INLINE_TEXT_BYTES,
+    EnrichmentEvent,
+    EnrichmentStatus,
+    Failure,
+    Phase,
+    ProgressEvent,
+    TranscriptEvent,
+)
 from schemas.object_addresses import S3
 from schemas.options import EnrichOptions
 from schemas.records import OutgoingRecord
@@ -184,6 +192,7 @@ class EnrichStage:
             attempt=job.attempt,
         )
         made = self._model.enrich(request, cancelled=cancelled, on_chunk=self._reporter(job, event))
+        _tell_losses(made)
         digest = identity.enrich_digest(options)
         enriched = EnrichmentEvent(
             event_id=f"{event.job_id}.{digest[:16]}.enrichment",
@@ -247,6 +256,14 @@ def segments_of(transcript: Transcript) -> tuple[Segment, ...]:
         return transcript.segments
     seconds = transcript.audio.audio_duration_seconds
     return (Segment(id=0, start=0.0, end=seconds, text=transcript.text),)
+
+
+def _tell_losses(made: Enrichment) -> None:
+    for result in made.results:
+        if result.status is EnrichmentStatus.COMPLETED and (result.truncated or result.coverage < 1):
+            _log.warning(
+                "enriched_from_less", profile=result.profile, coverage=result.coverage, truncated=result.truncated
+            )
 
 
 def _small(event: EnrichmentEvent) -> EnrichmentEvent:

@@ -3,13 +3,14 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from models.vllm.answers import InvalidAnswer
 from models.vllm.asking import Asker, Question, Tally
 from models.vllm.cleaning import as_material
+from models.vllm.kept_notes import KeptNotes, MapCache
 from models.vllm.planner import (
     IDS_PER_POINT,
     IDS_PER_POINT_COMPACT,
@@ -61,90 +62,114 @@ POINTS_SCHEMA: Final[dict[str, Any]] = {
     },
 }
 
-Result = TypeVar("Result")
 OnChunk = Callable[[int, int], None]
 """Told how many chunks are done, of how many."""
 
 
-class MapCache(Protocol):
-    """Notes by digest of chunk, prompt and model. Both calls block, may be made from any thread, and may fail by
-    returning None or doing nothing: a cache saves work, it decides nothing."""
-
-    def find_map_result(self, digest: str) -> bytes | None:
-        """What was put under this digest, or None."""
-        ...
-
-    def put_map_result(self, digest: str, result: bytes) -> None:
-        """Keeps a result. Putting another one under the same digest may do nothing."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What was noted of a transcript. ``seen`` holds every segment that the model was shown."""
+    """What was noted of a transcript. ``seen`` holds every segment of which the model has noted all; ``shortened``
+    says that words were cut by rule."""
 
     points: tuple[Point, ...]
     seen: frozenset[int]
     shortened: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What came of one request: its points, the segments that the model did not note, whether words were cut."""
+
+    points: list[Point]
+    unseen: frozenset[int] = frozenset()
+    cut: bool = False
+
+
 @dataclass(slots=True)
 class Condenser:
-    """Takes and merges notes for one transcript, a bounded number of requests at a time."""
+    """Takes and merges notes for one transcript, a bounded number of requests at a time, each only once."""
 
     asker: Asker
     tally: Tally
     concurrency: int
     cache: MapCache | None = None
     on_chunk: OnChunk | None = None
+    _levels: list[Notes] = field(default_factory=list)
+    """The notes as they were taken, then merged once, twice and so on, as far as anybody needed them."""
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _places: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._places = asyncio.Semaphore(self.concurrency)
+
+    @property
+    def _kept(self) -> KeptNotes:
+        return KeptNotes(self.cache)
 
     @property
     def _ids(self) -> int:
         return IDS_PER_POINT_COMPACT if self.asker.words is COMPACT else IDS_PER_POINT
 
-    async def notes(self, segments: Sequence[Segment], language: str) -> Notes:
-        """Notes on every segment. ``language`` is the sentence that says in which to write.
+    async def take(self, segments: Sequence[Segment], language: str) -> None:
+        """Notes every segment, the first time. ``language`` is the sentence that says in which to write.
 
         Raises EnrichmentInvalid when the context is too small for any text at all, and the pool's job errors.
         """
+        async with self._turn:
+            if not self._levels:
+                self._levels.append(await self._taken(segments, language))
+
+    async def merged(self, task: str, completion: int, *, share: float = 1.0) -> Notes:
+        """What was taken, in so few words that a request with this task holds them, in this share of the room.
+
+        What several tasks need is merged for all of them.
+        """
+        room = int(await self.room(task, completion) * share)
+        async with self._turn:
+            for level in range(LEVELS):
+                notes = self._trimmed(self._levels[level], room)
+                if total(notes.points, self.asker.measure) <= room:
+                    return notes
+                if level + 1 == len(self._levels):
+                    self._levels.append(await self._next(self._levels[level]))
+                if self._levels[level + 1].points == self._levels[level].points:
+                    break
+        kept = shrunk(notes.points, self.asker.measure, limit_tokens=room, ids=self._ids)
+        return Notes(tuple(kept), notes.seen, shortened=True)
+
+    async def _taken(self, segments: Sequence[Segment], language: str) -> Notes:
         task = f"{self.asker.words.map_task} {language}".strip()
         room = await self.room(task, NOTES_COMPLETION_TOKENS)
         passages = passages_of(segments, self.asker.measure, limit_tokens=room)
         chunks = chunks_of(passages, budget_tokens=room)
         done = 0
 
-        async def noted(chunk: Chunk) -> list[Point]:
+        async def noted(chunk: Chunk) -> _Part:
             nonlocal done
-            points = await self._noted(chunk, task)
+            async with self._places:
+                part = await self._noted(chunk, task)
             done += 1
             if self.on_chunk:
                 self.on_chunk(done, len(chunks))
-            return points
+            return part
 
-        found = await self._each(noted, chunks)
-        seen = frozenset(number for chunk in chunks for number in chunk.segment_ids)
-        return Notes(tuple(point for points in found for point in points), seen)
+        whole = _joined(await together([noted(chunk) for chunk in chunks]))
+        return Notes(tuple(whole.points), frozenset(s.id for s in segments) - whole.unseen, whole.cut)
 
-    async def merged(self, notes: Notes, task: str, completion: int, *, share: float = 1.0) -> Notes:
-        """The notes in so few words that a request with this task holds them, in this share of the room."""
-        room = int(await self.room(task, completion) * share)
-        ids = self._ids
-        size = self.asker.measure
-        points = [trimmed(point, size, limit_tokens=int(room * POINT_SHARE), ids=ids) for point in notes.points]
-        shortened = False
-        merging = self.asker.words.reduce_task
-        for _ in range(LEVELS):
-            if total(points, size) <= room:
-                break
-            budget = await self.room(merging, NOTES_COMPLETION_TOKENS)
-            points = [trimmed(point, size, limit_tokens=int(budget * POINT_SHARE), ids=ids) for point in points]
-            groups = groups_of(points, size, budget_tokens=budget)
-            found = await self._each(lambda group: self._merged(group, merging), groups)
-            points = [point for group in found for point in group]
-        if total(points, size) > room:
-            shortened = True
-            points = shrunk(points, size, limit_tokens=room, ids=ids)
-        return Notes(tuple(points), notes.seen, shortened)
+    async def _next(self, notes: Notes) -> Notes:
+        """The notes merged once, each group of them that a request holds."""
+        task = self.asker.words.reduce_task
+        budget = await self.room(task, NOTES_COMPLETION_TOKENS)
+        notes = self._trimmed(notes, budget)
+        groups = groups_of(notes.points, self.asker.measure, budget_tokens=budget)
+        whole = _joined(await together([self._merged(group, task) for group in groups]))
+        return Notes(tuple(whole.points), notes.seen, notes.shortened or whole.cut)
+
+    def _trimmed(self, notes: Notes, room: int) -> Notes:
+        """No point takes so much of the room that it cannot be merged with another."""
+        size, limit = self.asker.measure, int(room * POINT_SHARE)
+        points = [trimmed(point, size, limit_tokens=limit, ids=self._ids) for point in notes.points]
+        return Notes(tuple(points), notes.seen, notes.shortened or _differ(points, notes.points))
 
     async def room(self, task: str, completion: int) -> int:
         """Tokens for lines beside this task and its answer. Raises EnrichmentInvalid when there are too few."""
@@ -159,92 +184,92 @@ class Condenser:
             )
         return room
 
-    async def _noted(self, chunk: Chunk, task: str) -> list[Point]:
-        question = self._question(
-            "notes", tuple(chunk.lines), task, self.asker.completion(NOTES_COMPLETION_TOKENS)
-        )
+    async def _noted(self, chunk: Chunk, task: str) -> _Part:
+        completion = self.asker.completion(NOTES_COMPLETION_TOKENS)
+        question = self._question("notes", tuple(chunk.lines), task, completion, chunk.segment_ids)
         digest = self._digest(question)
-        if (cached := await self._find(digest)) is not None:
-            return cached
+        if (kept := await self._kept.find(digest)) is not None:
+            return _Part(kept)
         if not self.asker.measure.is_a_bound and not await self.asker.fits(question):
             return await self._noted_in_halves(chunk, task)
         try:
-            points = self._points(await self.asker.value(question, self.tally), chunk.segment_ids)
+            points = self._points(await self.asker.value(question, self.tally))
         except ContextExceeded:
             return await self._noted_in_halves(chunk, task)
         except InvalidAnswer:
-            return [Point(passage.text[:NOTE_CHARACTERS], (passage.segment_id,)) for passage in chunk.passages]
-        await self._put(digest, points)
-        return points
+            return _without_the_model(chunk)
+        await self._kept.put(digest, points)
+        return _Part(points)
 
-    async def _noted_in_halves(self, chunk: Chunk, task: str) -> list[Point]:
+    async def _noted_in_halves(self, chunk: Chunk, task: str) -> _Part:
         parts = halves(chunk, self.asker.measure)
         if len(parts) == 1:
             raise EnrichmentInvalid(
                 f"the model's context of {self.asker.served.context_tokens} tokens holds no text"
             )
-        return [point for part in parts for point in await self._noted(part, task)]
+        return _joined([await self._noted(part, task) for part in parts])
 
-    async def _merged(self, group: list[Point], task: str) -> list[Point]:
+    async def _merged(self, group: list[Point], task: str) -> _Part:
+        if len(group) == 1:
+            return _Part(group)
+        async with self._places:
+            # What the model does not merge is shortened by rule, and so is what it merges into too many words.
+            points = await self._merged_by_the_model(group, task) or group
         size, ids = self.asker.measure, self._ids
         limit = int(total(group, size) * SHRINK)
-        if len(group) == 1:
-            return group
-        lines = tuple(point.line for point in group)
-        question = self._question("merge", lines, task, self.asker.completion(NOTES_COMPLETION_TOKENS))
-        known = frozenset(number for point in group for number in point.segment_ids)
-        try:
-            points = self._points(await self.asker.value(question, self.tally), known)
-        except (InvalidAnswer, ContextExceeded):
-            points = group  # shortened by rule instead
-        return shrunk(
-            [trimmed(point, size, limit_tokens=limit, ids=ids) for point in points],
-            size,
-            limit_tokens=limit,
-            ids=ids,
-        )
+        short = [trimmed(point, size, limit_tokens=limit, ids=ids) for point in points]
+        short = shrunk(short, size, limit_tokens=limit, ids=ids)
+        return _Part(short, cut=_differ(short, points))
 
-    def _points(self, value: Any, known: frozenset[int]) -> list[Point]:
+    async def _merged_by_the_model(self, group: list[Point], task: str) -> list[Point] | None:
+        completion = self.asker.completion(NOTES_COMPLETION_TOKENS)
+        known = frozenset(number for point in group for number in point.segment_ids)
+        question = self._question("merge", tuple(point.line for point in group), task, completion, known)
+        digest = self._digest(question)
+        if (kept := await self._kept.find(digest)) is not None:
+            return kept
+        try:
+            points = self._points(await self.asker.value(question, self.tally))
+        except (InvalidAnswer, ContextExceeded):
+            return None
+        if points:
+            await self._kept.put(digest, points)
+        return points
+
+    def _points(self, value: Any) -> list[Point]:
         """Notes are made of untrusted speech, and go into the next prompt: they are material as well."""
-        points = (
-            Point(as_material(item["text"]), tuple(dict.fromkeys(n for n in item["segment_ids"] if n in known)))
-            for item in value["points"]
-        )
+        points = (Point(as_material(item["text"]), tuple(item["segment_ids"])) for item in value["points"])
         return [point for point in points if point.text]
 
-    def _question(self, name: str, lines: tuple[str, ...], task: str, completion: int) -> Question:
-        return Question(name, lines, task, POINTS_SCHEMA, completion, NOTES_TEMPERATURE)
+    def _question(
+        self, name: str, lines: tuple[str, ...], task: str, completion: int, known: frozenset[int] = frozenset()
+    ) -> Question:
+        return Question(name, lines, task, POINTS_SCHEMA, completion, NOTES_TEMPERATURE, known)
 
     def _digest(self, question: Question) -> str:
         parts = [MAP_VERSION, self.asker.served.model, self.asker.words.system, question.task, *question.lines]
         return hashlib.sha256(json.dumps([*parts, question.completion_tokens, POINTS_SCHEMA]).encode()).hexdigest()
 
-    async def _find(self, digest: str) -> list[Point] | None:
-        raw = await asyncio.to_thread(self.cache.find_map_result, digest) if self.cache else None
-        if raw is None:
-            return None
-        try:
-            return [Point(str(text), tuple(map(int, numbers))) for text, numbers in json.loads(raw)]
-        except (ValueError, TypeError):
-            return None  # of another version, or damaged: taken again
 
-    async def _put(self, digest: str, points: Iterable[Point]) -> None:
-        if self.cache:
-            raw = json.dumps([(point.text, point.segment_ids) for point in points], ensure_ascii=False).encode()
-            keeping = asyncio.ensure_future(asyncio.to_thread(self.cache.put_map_result, digest, raw))
-            try:
-                await asyncio.shield(keeping)
-            except asyncio.CancelledError:
-                # The thread goes on whatever we do: who is told of the end may rely on what was kept until then.
-                await keeping
-                raise
+def _without_the_model(chunk: Chunk) -> _Part:
+    """What was said, instead of a note on it. Passages that are repeated were noted with the chunk before."""
+    own = chunk.passages[chunk.repeated :]
+    points = [Point(passage.text[:NOTE_CHARACTERS], (passage.segment_id,)) for passage in own]
+    return _Part(
+        points,
+        unseen=frozenset(passage.segment_id for passage in own),
+        cut=any(len(passage.text) > NOTE_CHARACTERS for passage in own),
+    )
 
-    async def _each(self, work: Callable[[Any], Awaitable[Result]], items: Sequence[Any]) -> list[Result]:
-        """The results in order, so many at a time: one long transcript must not crowd out the others."""
-        places = asyncio.Semaphore(self.concurrency)
 
-        async def placed(item: Any) -> Result:
-            async with places:
-                return await work(item)
+def _joined(parts: Sequence[_Part]) -> _Part:
+    return _Part(
+        [point for part in parts for point in part.points],
+        frozenset[int]().union(*(part.unseen for part in parts)),
+        any(part.cut for part in parts),
+    )
 
-        return await together([placed(item) for item in items])
+
+def _differ(some: Iterable[Point], others: Iterable[Point]) -> bool:
+    """Whether they say other words; which segments they cite does not matter."""
+    return [point.text for point in some] != [point.text for point in others]

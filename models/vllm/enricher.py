@@ -10,8 +10,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, Self, TypeVar
 
 from models.vllm.asking import Asker, Tally
-from models.vllm.condensing import Condenser, MapCache, OnChunk
+from models.vllm.condensing import Condenser, OnChunk
 from models.vllm.enriching import Enrichment, EnrichRequest, OnProfileText, Run, skipped
+from models.vllm.kept_notes import MapCache
 from models.vllm.measure import Measure
 from models.vllm.observing import Load, Observer
 from models.vllm.pool import DEPENDENCY, Pool, Sleep

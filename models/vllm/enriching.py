@@ -72,8 +72,6 @@ class Run:
     on_text: OnProfileText | None = None
     measures: dict[str | None, Measure] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
-    _taking_notes: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _notes: Notes | None = None
     _lines: tuple[str, ...] = ()
 
     async def enrichment(self) -> Enrichment:
@@ -162,12 +160,10 @@ class Run:
     ) -> tuple[Any, Notes]:
         task, completion = self._about_notes(question)
         await self.condenser.room(task, completion)  # a task too long is refused before any work
-        async with self._taking_notes:  # once, for all profiles
-            if self._notes is None:
-                self._notes = await self.condenser.notes(self.request.segments, language)
+        await self.condenser.take(self.request.segments, language)
         for share in NOTES_SHARES:
             task, completion = self._about_notes(question)  # again: the context may have turned out smaller
-            notes = await self.condenser.merged(self._notes, task, completion, share=share)
+            notes = await self.condenser.merged(task, completion, share=share)
             lines = tuple(point.line for point in notes.points)
             about = replace(question, lines=lines, task=task, completion_tokens=completion)
             if not self.asker.measure.is_a_bound and not await self.asker.fits(about):

@@ -1,7 +1,8 @@
 """A small language model server over real sockets: the part of vLLM's API that we use, and ways to misbehave.
 
-It enforces its context (one byte is one token, as in the tiny model), answers schemas with values made from
-them, streams, and knows who hung up. ``faults`` are taken one per chat or completion request.
+It enforces its context (one byte is one token, as in the tiny model, unless ``bytes_per_token`` says otherwise),
+answers schemas with values made from them, streams, and knows who hung up. ``faults`` are taken one per chat or
+completion request; after them, ``faults_by_name`` has those of requests by the name in their id.
 """
 
 import asyncio
@@ -61,6 +62,11 @@ class Request:
             return "\n".join(message["content"] for message in self.body["messages"])
         return str(self.body.get("prompt", ""))
 
+    @property
+    def name(self) -> str:
+        """What is asked: a profile's name, ``notes`` or ``merge``, as the enricher's request ids have it."""
+        return self.headers.get("x-request-id", "").partition(":")[2].partition(":")[0]
+
 
 @dataclass
 class VllmDouble:
@@ -79,6 +85,8 @@ class VllmDouble:
     text: str | None = None
     faults: deque[Fault] = field(default_factory=deque)
     always: Fault = Fault.NONE
+    faults_by_name: dict[str, Fault] = field(default_factory=dict)
+    bytes_per_token: int = 1
     base_url: str = ""
     requests: list[Request] = field(default_factory=list)
     hung_up: int = 0
@@ -145,7 +153,7 @@ class VllmDouble:
     async def _complete(
         self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
-        fault = self.faults.popleft() if self.faults else self.always
+        fault = self.faults.popleft() if self.faults else self.faults_by_name.get(request.name, self.always)
         while self.gate is not None and not self.gate.is_set():
             await asyncio.to_thread(self.gate.wait, 0.05)
         if fault is Fault.HANG:
@@ -173,13 +181,18 @@ class VllmDouble:
 
     async def _answer(self, request: Request, tokens: int, fault: Fault, writer: asyncio.StreamWriter) -> bool:
         body = request.body
-        limit = min(
+        limit = self.bytes_per_token * min(
             int(body.get("max_completion_tokens") or body.get("max_tokens") or 10**9), self.context_tokens - tokens
         )
         text = self._text(body, fault)
         complete = len(text.encode()) <= limit and fault is not Fault.CUT_OFF_JSON
         text = text if complete else text[: min(limit, max(len(text) - 2, 0))]
-        usage: dict[str, object] = {"prompt_tokens": tokens, "completion_tokens": len(text)}
+        made = self._tokens_of(text)
+        usage: dict[str, object] = {
+            "prompt_tokens": tokens,
+            "completion_tokens": made,
+            "total_tokens": tokens + made,
+        }
         if fault is Fault.NONSENSE_USAGE:
             usage["prompt_tokens"] = "many"
         finish = "stop" if complete else "length"
@@ -235,7 +248,10 @@ class VllmDouble:
         return value.replace(" ", "\x01\n") if fault is Fault.CONTROL_CHARACTERS else value
 
     def _tokens(self, request: Request) -> int:
-        return len(request.prompt.encode()) + (TEMPLATE_TOKENS if "messages" in request.body else 0)
+        return self._tokens_of(request.prompt) + (TEMPLATE_TOKENS if "messages" in request.body else 0)
+
+    def _tokens_of(self, text: str) -> int:
+        return -(-len(text.encode()) // self.bytes_per_token)
 
     @asynccontextmanager
     async def _counted(self) -> AsyncIterator[None]:
