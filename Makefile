@@ -11,7 +11,8 @@ STAMP := $(VENV)/.synchronised
 EXTRAS := --extra embedded --extra dev
 
 .PHONY: help setup up selftest test lint docs stack stack-down vllm vllm-down demo lock clean bench-runtime \
-        bench-enrich bench-enrich-lengths bench-gateway bench-decoding bench-long-file chaos-vllm
+        bench-enrich bench-enrich-lengths bench-gateway bench-decoding bench-long-file chaos-vllm \
+        chaos-vllm-real
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,8 +79,11 @@ bench-decoding: setup  ## Decoding, speech detection and memory on a recording o
 	$(BIN)/python -m tests.benchmarks.long_file --model models/selftest/weights \
 	  --clip models/selftest/clips/en-digits.ogg --hours 0.1667 --pause-seconds 15
 
-chaos-vllm: setup  ## Break the language model server in every way, and count what comes out
+chaos-vllm: setup  ## Break a double of the language model server in every way, and count what comes out
 	$(BIN)/python -m tests.chaos.vllm_outages
+
+chaos-vllm-real: setup  ## Stop, kill and restart a real vLLM server, and count what comes out
+	$(BIN)/python -m tests.chaos.vllm_outages --real
 
 bench-long-file: setup  ## A four-hour file: no rebalance, bounded memory, short files pass it
 	$(BIN)/python -m tests.benchmarks.long_beside_short

@@ -1,9 +1,9 @@
 """Language model servers that fail, under the real runtime: what was lost, doubled or dead-lettered, and how long
 intake paused. ``python -m tests.chaos.vllm_outages`` uses the double; ``--real`` kills and stops a real vLLM.
 
-Doubled: another event for the same job. Repeated: the same event again, byte for byte, as at-least-once has it
-when an offset could not be committed. The broker is librdkafka's mock cluster and the object store is moto's: what
-is tested is the enricher.
+An outage begins when requests are in flight. Both: enriched, and a dead letter as well. Doubled: another event for
+the same job. Repeated: the same event again, byte for byte, as at-least-once has it when an offset could not be
+committed. The broker is librdkafka's mock cluster and the object store is moto's: what is tested is the enricher.
 """
 
 import argparse
@@ -12,198 +12,84 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
-from itertools import count
 from pathlib import Path
 
 import structlog
-from confluent_kafka import Producer
-from prometheus_client import CollectorRegistry
 
-from consumers.enrich import EnrichStage
-from consumers.runtime.metrics import Metrics
-from consumers.runtime.runtime import Runtime
-from consumers.transcript_source import StoredTranscripts
 from deploy.stack.cache import default_cache
 from deploy.vllm.server import VllmServer, down, healthy, running, up
-from models.vllm.enricher import Enricher
-from producers.map_results import EnrichmentResults
-from producers.outbox import AtLeastOnceOutbox
-from schemas.options import EnrichOptions
-from schemas.settings import KafkaSettings, RuntimeSettings, Settings, VllmSettings
-from schemas.topics import dead_letter_topic, retry_topic
-from tests.contract.enrich_jobs import TOPICS, put_transcript, transcript_of, transcript_record
-from tests.contract.transcripts import spoken
+from tests.chaos.counting import HEADER, Row
+from tests.chaos.outage_system import RECORDS, Outage, system
 from tests.contract.vllm_double import Fault, VllmDouble
 from tests.contract.vllm_double import running as running_double
 from tests.flow.mock_cluster import MockCluster
 from tests.object_store import ObjectStore, running_object_store
-from tests.topic_counts import KeysOn
 from tests.waiting import eventually
 
-RECORDS = 20
-WORDS = 120
-PARTITIONS = 4
-RETRY_DELAYS_SECONDS = (1, 2, 3)
-DEADLINE_SECONDS = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What one outage did."""
-
-    what: str
-    events: int
-    doubled: int
-    repeated: int
-    lost: int
-    dead_letters: int
-    paused_seconds: float
-    seconds: float
-
-    def __str__(self) -> str:
-        paused = f"{self.paused_seconds:6.1f}" if self.paused_seconds else "     -"
-        return (
-            f"{self.what:44} {RECORDS:7} {self.events:6} {self.doubled:7} {self.repeated:8} {self.lost:4} "
-            f"{self.dead_letters:12} {paused} {self.seconds:7.1f}"
-        )
-
-
-HEADER = f"{'what':44} records events doubled repeated lost dead letters paused seconds"
-
-
-class System:
-    """A runtime with the enricher's stage, a broker and a bucket. Used by one thread."""
-
-    def __init__(self, broker: MockCluster, store: ObjectStore, base_url: str) -> None:
-        self.s3 = store.settings()
-        self._store = store
-        self._producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
-        for topic in (*TOPICS.all, *(retry_topic(TOPICS.transcripts, delay) for delay in RETRY_DELAYS_SECONDS)):
-            broker.create_topic(topic, partitions=PARTITIONS)
-        broker.create_topic(dead_letter_topic(TOPICS.transcripts), partitions=PARTITIONS)
-        kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
-        settings = Settings(
-            kafka=kafka,
-            runtime=RuntimeSettings(retry_delays_seconds=RETRY_DELAYS_SECONDS, dependency_check_seconds=0.5),
-            vllm=VllmSettings(base_url=base_url, timeout_seconds=4.0, concurrency_limit=8),
-        )
-        self._results = EnrichmentResults(self.s3, client=store.client)
-        self._enricher = Enricher(settings.vllm, cache=self._results)
-        stage = EnrichStage(
-            StoredTranscripts(self.s3, client=store.client),
-            self._results,
-            self._enricher,
-            topics=TOPICS,
-            settings=settings.vllm,
-        )
-        self._outbox = AtLeastOnceOutbox(kafka)
-        self._runtime = Runtime(
-            stage=stage, outbox=self._outbox, settings=settings, metrics=Metrics(CollectorRegistry())
-        )
-        self._thread = threading.Thread(target=self._runtime.run, name="runtime")
-        self._thread.start()
-        self._events = KeysOn(broker.bootstrap_servers, TOPICS.enrichments, PARTITIONS)
-        self._dead = KeysOn(broker.bootstrap_servers, dead_letter_topic(TOPICS.transcripts), PARTITIONS)
-        self._numbers = count()
-
-    def close(self) -> None:
-        """Drains and ends."""
-        self._runtime.stop()
-        self._thread.join()
-        self._outbox.close(timeout_seconds=10)
-        self._enricher.close()
-        self._events.close()
-        self._dead.close()
-
-    def is_paused(self) -> bool:
-        """Whether intake waits for the language model."""
-        return "vllm" in self._runtime.snapshot().dependencies_down
-
-    def run(self, what: str, outage: Callable[[], None], undo: Callable[[], None], *, lasts: bool) -> Row:
-        """Publishes, breaks something, mends it once intake has paused, and counts when all is quiet."""
-        started = time.monotonic()
-        before, dead_before = len(self._events.seen()), len(self._dead.seen())
-        doubled, repeated = self._events.extra()
-        outage()
-        wanted = self._publish()
-        paused_at = 0.0
-        if lasts:
-            eventually(self.is_paused, timeout_seconds=DEADLINE_SECONDS, what="pausing")
-            paused_at = time.monotonic()
-        undo()
-        eventually(
-            lambda: wanted <= set(self._events.seen()[before:]) | set(self._dead.seen()[dead_before:]),
-            timeout_seconds=DEADLINE_SECONDS,
-            what=f"every record's outcome after {what}",
-        )
-        resumed_at = time.monotonic()
-        eventually(self._is_quiet, timeout_seconds=DEADLINE_SECONDS, what=f"quiet after {what}")
-        enriched = set(self._events.seen()[before:])
-        dead = len(set(self._dead.seen()[dead_before:]) & wanted)
-        doubled_since, repeated_since = self._events.extra()
-        return Row(
-            what=what,
-            events=len(enriched & wanted),
-            doubled=doubled_since - doubled,
-            repeated=repeated_since - repeated,
-            lost=len(wanted - enriched) - dead,
-            dead_letters=dead,
-            paused_seconds=resumed_at - paused_at if paused_at else 0.0,
-            seconds=resumed_at - started,
-        )
-
-    def _is_quiet(self) -> bool:
-        """Whether nothing is in work, waits for room or for its time, or is on its way out."""
-        now = self._runtime.snapshot()
-        return not (now.in_flight_records or now.waiting_records or now.undelivered_records)
-
-    def _publish(self) -> set[str]:
-        wanted: set[str] = set()
-        for _ in range(RECORDS):
-            number = next(self._numbers)
-            uri = put_transcript(
-                self._store.client, self.s3, transcript_of(spoken(WORDS, seed=number)), name=str(number)
-            )
-            record = transcript_record(
-                uri, key=f"outage-{number}", enrich=EnrichOptions(profiles=("summary", "title"))
-            )
-            key = KeysOn.job_of(record)
-            self._producer.produce(TOPICS.transcripts, record.value, key)
-            wanted.add(key)
-        self._producer.flush()
-        return wanted
+TRANSPORT = (Fault.BUSY, Fault.ERROR, Fault.GARBAGE, Fault.HANG, Fault.DISCONNECT, Fault.CUT_CONNECTION)
+"""What a server does, whatever it is asked: no record may be held to account for it."""
 
 
 def on_double(store: ObjectStore, broker: MockCluster) -> Iterator[Row]:
     """Every fault, for a while and for every third request."""
     with running_double(VllmDouble(context_tokens=4_096)) as double, system(broker, store, double.base_url) as one:
-
-        def always(fault: Fault) -> None:
-            double.always = fault
-
-        def sometimes(fault: Fault) -> None:
-            double.faults = deque([fault, Fault.NONE, Fault.NONE] * RECORDS)
-
-        yield one.run("nothing", lambda: None, lambda: None, lasts=False)
-        for fault in (Fault.BUSY, Fault.ERROR, Fault.GARBAGE, Fault.HANG, Fault.DISCONNECT, Fault.CUT_CONNECTION):
-            what = f"every request: {fault.value}"
-            yield one.run(what, partial(always, fault), partial(always, Fault.NONE), lasts=True)
+        yield one.run(held(double, Outage("nothing", lasts=False)))
+        for fault in TRANSPORT:
+            yield one.run(every_request(double, fault))
         for fault in sorted(set(Fault) - {Fault.NONE, Fault.REFUSED, Fault.HANG}):
-            yield one.run(
-                f"every third request: {fault.value}", partial(sometimes, fault), lambda: None, lasts=False
-            )
+            yield one.run(every_third_request(double, fault))
+        yield one.run(held(double, Outage("nothing, again", lasts=False)))
+
+
+def held(double: VllmDouble, outage: Outage) -> Outage:
+    """The same, with requests held at the double until the outage has begun: they meet it in flight."""
+    gate = threading.Event()
+
+    def hold() -> None:
+        double.faults.clear()
+        double.gate = gate
+
+    def begin() -> None:
+        outage.begin()
+        gate.set()
+
+    return replace(outage, before=hold, begin=begin)
+
+
+def every_request(double: VllmDouble, fault: Fault) -> Outage:
+    """Each request goes wrong in this way until intake pauses."""
+
+    def always(wrong: Fault) -> None:
+        double.always = wrong
+
+    return held(
+        double,
+        Outage(f"every request: {fault.value}", partial(always, fault), partial(always, Fault.NONE)),
+    )
+
+
+def every_third_request(double: VllmDouble, fault: Fault) -> Outage:
+    """One of three goes wrong in this way. A record whose answers are invalid again and again may be refused."""
+
+    def sometimes() -> None:
+        double.faults = deque([fault, Fault.NONE, Fault.NONE] * RECORDS)
+
+    what = f"every third request: {fault.value}"
+    outage = Outage(what, sometimes, lasts=False, may_be_refused=fault not in TRANSPORT)
+    return held(double, outage)
 
 
 def on_real(store: ObjectStore, broker: MockCluster, state: Path) -> Iterator[Row]:
     """A real server, stopped, killed and restarted on its port."""
     server = up(cache=default_cache(), state=state, context_tokens=2_048)
     port = int(server.base_url.rpartition(":")[2])
+    stop, go_on, kill = (
+        partial(signalled, state, number) for number in (signal.SIGSTOP, signal.SIGCONT, signal.SIGKILL)
+    )
 
     def restart() -> None:
         down(state)
@@ -211,20 +97,11 @@ def on_real(store: ObjectStore, broker: MockCluster, state: Path) -> Iterator[Ro
 
     try:
         with system(broker, store, server.base_url) as one:
-            yield one.run("nothing", lambda: None, lambda: None, lasts=False)
-            yield one.run(
-                "SIGSTOP to every process, then SIGCONT",
-                lambda: signalled(state, signal.SIGSTOP),
-                lambda: signalled(state, signal.SIGCONT),
-                lasts=True,
-            )
-            yield one.run(
-                "SIGKILL to every process, then a restart",
-                lambda: signalled(state, signal.SIGKILL),
-                restart,
-                lasts=True,
-            )
-            yield one.run("SIGTERM, then a restart", lambda: terminated(state), restart, lasts=True)
+            yield one.run(Outage("nothing", lasts=False))
+            yield one.run(Outage("SIGSTOP to every process, then SIGCONT", stop, go_on))
+            yield one.run(Outage("SIGKILL to every process, then a restart", kill, restart))
+            yield one.run(Outage("SIGTERM, then a restart", partial(terminated, state), restart))
+            yield one.run(Outage("nothing, again", lasts=False))
     finally:
         down(state)
 
@@ -250,18 +127,8 @@ def known(state: Path) -> VllmServer:
     return server
 
 
-@contextmanager
-def system(broker: MockCluster, store: ObjectStore, base_url: str) -> Iterator[System]:
-    """A system, drained at the end."""
-    one = System(broker, store, base_url)
-    try:
-        yield one
-    finally:
-        one.close()
-
-
 def main() -> int:
-    """Prints the table; 1 when anything was lost or doubled."""
+    """Prints the table; 1 when anything was lost or doubled, or refused because a server failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.vllm_outages", description=__doc__)
     parser.add_argument("--real", action="store_true", help="a real vLLM server instead of the double")
     parser.add_argument("--state", type=Path, default=default_cache() / "vllm" / "chaos", help="of the server")
@@ -273,7 +140,7 @@ def main() -> int:
     with running_object_store() as store, MockCluster() as broker:
         for row in on_real(store, broker, chosen.state) if chosen.real else on_double(store, broker):
             print(row, flush=True)
-            bad += row.lost + row.doubled
+            bad += row.is_bad
     return 1 if bad else 0
 
 

@@ -153,9 +153,9 @@ class VllmDouble:
     async def _complete(
         self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
-        fault = self.faults.popleft() if self.faults else self.faults_by_name.get(request.name, self.always)
         while self.gate is not None and not self.gate.is_set():
             await asyncio.to_thread(self.gate.wait, 0.05)
+        fault = self.faults.popleft() if self.faults else self.faults_by_name.get(request.name, self.always)
         if fault is Fault.HANG:
             return await self._hang(reader)
         if fault is Fault.DISCONNECT:
