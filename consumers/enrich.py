@@ -108,7 +108,10 @@ class EnrichStage:
         self._withdrawn = withdrawn or Withdrawn()
         self._surroundings = surroundings or real_surroundings()
         self._in_flight = InFlight(clock=self._surroundings.clock)
-        self._unasked = EnrichOptions(profiles=settings.profiles)
+        self._answer_language = settings.answer_language
+        self._unasked = EnrichOptions(
+            profiles=settings.profiles, instruction=settings.instruction, language=settings.answer_language
+        )
         try:
             model.wanted(self._unasked)
         except InvalidOptions as unknown:
@@ -181,12 +184,13 @@ class EnrichStage:
         profiles = self._model.wanted(options)
         job.report(self._progress(job, event, Phase.ENRICHING))
         transcript = self._transcripts.load(event.transcript_uri)
+        language = options.language or self._answer_language
         request = EnrichRequest(
             job_id=event.job_id,
             segments=segments_of(transcript),
             transcript_language=transcript.language,
             profiles=profiles,
-            answer_language=options.language,
+            answer_language=language,
             lane=event.lane,
             tenant=event.tenant,
             attempt=job.attempt,
@@ -202,7 +206,7 @@ class EnrichStage:
             lane=event.lane,
             metadata=event.metadata,
             transcript_uri=event.transcript_uri,
-            language=options.language or transcript.language,
+            language=language or transcript.language,
             model=made.model,
             results=made.results,
             results_uri=self._results.results_uri(event.job_id, digest),

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
+from schemas.options import ProfileName
+
 
 def _http_address(value: str) -> str:
     address = value.strip().rstrip("/")
@@ -131,7 +133,15 @@ class VllmSettings(Part):
     tls_ca_file: Path | None = Field(default=None, description="Authorities to trust; None: the system's.")
     tls_certificate_file: Path | None = Field(default=None, description="Our certificate, where asked for.")
     tls_key_file: Path | None = Field(default=None, description="Its key, if not in the same file.")
-    profiles: tuple[str, ...] = Field(default=(), description="Run on every transcript that asks for none.")
+    profiles: tuple[ProfileName, ...] = Field(
+        default=(), max_length=16, description="Run on every transcript that asks for none."
+    )
+    instruction: str | None = Field(
+        default=None, max_length=4_000, description="The same for a free instruction; its answer is text."
+    )
+    answer_language: str | None = Field(
+        default=None, max_length=64, description="Of answers for which none is asked; None: the transcript's."
+    )
     profiles_directory: Path | None = Field(default=None, description="Profiles of your own, one file each.")
 
 

@@ -18,6 +18,10 @@ BeamSize = Annotated[int, typer.Option(min=1, max=10, help="1 is fastest.")]
 Exports = Annotated[list[ExportFormat] | None, typer.Option("--export", help="Also keep this form; repeatable.")]
 Profiles = Annotated[list[str] | None, typer.Option("--profile", help="Enrich, such as summary; repeatable.")]
 Instruction = Annotated[str | None, typer.Option(help="Enrich by an instruction of your own.")]
+AnswerLanguage = Annotated[
+    str | None,
+    typer.Option("--answer-language", help="Of enrichments, such as Korean; else the transcript's."),
+]
 
 Parsed = TypeVar("Parsed", TranscribeOptions, EnrichOptions)
 
@@ -27,10 +31,18 @@ def transcribe_options(**given: object) -> TranscribeOptions:
     return _parsed(TranscribeOptions, given)
 
 
-def enrich_options(profiles: list[str] | None, instruction: str | None) -> EnrichOptions | None:
-    """What the enricher is asked for; None when nothing is."""
-    options = _parsed(EnrichOptions, {"profiles": profiles or (), "instruction": instruction})
-    return options if options.asks_for_anything else None
+def enrich_options(
+    profiles: list[str] | None, instruction: str | None, language: str | None = None
+) -> EnrichOptions | None:
+    """What the enricher is asked for; None when nothing is. Raises ConfigurationError, for a language alone."""
+    options = _parsed(
+        EnrichOptions, {"profiles": profiles or (), "instruction": instruction, "language": language}
+    )
+    if options.asks_for_anything:
+        return options
+    if language:
+        raise ConfigurationError("--answer-language: say what the answer is to, with --profile or --instruction")
+    return None
 
 
 def _parsed(kind: type[Parsed], values: dict[str, object]) -> Parsed:

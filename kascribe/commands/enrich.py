@@ -11,6 +11,10 @@ from kascribe.commands import asking
 from schemas.options import EnrichOptions, Lane
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from models.vllm.enriching import Enrichment
+    from models.vllm.kept_notes import MapCache
     from schemas.events import EnrichmentResult
     from schemas.settings import Settings
     from schemas.transcript import Segment
@@ -27,16 +31,17 @@ def enrich(
         bool, typer.Option("--json", help="Print the results as JSON, and nothing before.")
     ] = False,
 ) -> None:
-    """Ask the language model about one transcript, streaming its answer."""
+    """Ask the language model about one transcript, streaming its answer. An invalid one exits with 1."""
     from kascribe.commands.settings import client_settings
     from models.vllm.enricher import Enricher
     from models.vllm.enriching import EnrichRequest
+    from schemas.events import EnrichmentStatus
     from schemas.identity import job_id
 
     options = asking.enrich_options(profiles, instruction) or EnrichOptions(profiles=("summary",))
     settings = client_settings().settings
-    segments, spoken = _transcript(source, settings)
-    with Enricher(settings.vllm) as enricher:
+    segments, spoken, cache = _transcript(source, settings)
+    with Enricher(settings.vllm, cache=cache) as enricher:
         request = EnrichRequest(
             job_id=job_id(f"enrich:{source}"),
             segments=segments,
@@ -48,7 +53,13 @@ def enrich(
         made = enricher.enrich(request, on_text=None if as_json else _Screen().write)
     if as_json:
         print(json.dumps([_shown(result) for result in made.results], ensure_ascii=False, indent=2))
-        return
+    else:
+        _print(made)
+    if any(result.status is EnrichmentStatus.INVALID for result in made.results):
+        raise typer.Exit(1)
+
+
+def _print(made: "Enrichment") -> None:
     for result in made.results:
         print(f"\n{result.profile}: {result.status.value}, {result.coverage:.0%} of the segments seen")
         print(result.output if isinstance(result.output, str) else json.dumps(result.output, ensure_ascii=False))
@@ -82,31 +93,67 @@ def _shown(result: "EnrichmentResult") -> dict[str, object]:
     return dict(result.model_dump(mode="json", exclude_none=True))
 
 
-def _transcript(source: str, settings: "Settings") -> "tuple[tuple[Segment, ...], str | None]":
-    """The segments and the language of a file or of a finished job. Raises ConfigurationError."""
+def _transcript(source: str, settings: "Settings") -> "tuple[tuple[Segment, ...], str | None, MapCache | None]":
+    """The segments and the language of a file or of a finished job, and where a job's notes are kept.
+
+    Raises ConfigurationError.
+    """
     from consumers.enrich import segments_of
     from kascribe.wiring.clients import stored_transcript
+    from producers.map_results import EnrichmentResults
     from producers.results import ResultStore
 
     path = Path(source)
-    if not path.is_file():
-        transcript = stored_transcript(ResultStore(settings.s3), source)
-        return segments_of(transcript), transcript.language
-    return _from_file(path)
+    if path.is_file():
+        return *_from_file(path), None
+    transcript = stored_transcript(ResultStore(settings.s3), source)
+    return segments_of(transcript), transcript.language, EnrichmentResults(settings.s3)
 
 
 def _from_file(path: Path) -> "tuple[tuple[Segment, ...], str | None]":
     from consumers.enrich import segments_of
     from schemas.errors import ConfigurationError
-    from schemas.transcript import Segment, Transcript
+    from schemas.transcript import Transcript
 
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is neither a transcript's JSON file nor UTF-8 text: {error}") from error
     try:
-        transcript = Transcript.model_validate_json(text)
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict | list):
+        return _segments(line.strip() for line in text.splitlines() if line.strip()), None
+    try:
+        transcript = Transcript.model_validate(found)
     except ValueError:
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return tuple(Segment(id=n, start=0.0, end=0.0, text=line) for n, line in enumerate(lines)), None
+        return _from_export(path, found)
     return segments_of(transcript), transcript.language
+
+
+def _from_export(path: Path, found: object) -> "tuple[tuple[Segment, ...], str | None]":
+    """OpenAI's ``verbose_json`` and ``json``, as we and others write them."""
+    from pydantic import BaseModel, ValidationError
+
+    from schemas.errors import ConfigurationError
+    from schemas.transcript import Segment
+
+    class Export(BaseModel):
+        text: str
+        language: str | None = None
+        segments: tuple[Segment, ...] = ()
+
+    try:
+        export = Export.model_validate(found)
+    except ValidationError as error:
+        raise ConfigurationError(
+            f"{path} is JSON, but no transcript of ours, and neither OpenAI's verbose_json nor json"
+        ) from error
+    return export.segments or _segments([export.text]), export.language
+
+
+def _segments(lines: "Iterable[str]") -> "tuple[Segment, ...]":
+    from schemas.transcript import Segment
+
+    return tuple(Segment(id=n, start=0.0, end=0.0, text=line) for n, line in enumerate(lines))

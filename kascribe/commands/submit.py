@@ -29,6 +29,7 @@ def submit(
     exports: asking.Exports = None,
     profiles: asking.Profiles = None,
     instruction: asking.Instruction = None,
+    answer_language: asking.AnswerLanguage = None,
     interactive: Annotated[bool, typer.Option("--interactive", help="Go before bulk work.")] = False,
     key: Annotated[str | None, typer.Option(help="Idempotency key: the same key is the same job.")] = None,
     follow: Annotated[bool, typer.Option(help="Wait for the transcripts and show them.")] = True,
@@ -51,7 +52,7 @@ def submit(
             beam_size=beam_size,
             exports=exports or (),
         ),
-        enrich=asking.enrich_options(profiles, instruction),
+        enrich=asking.enrich_options(profiles, instruction, answer_language),
         lane=Lane.INTERACTIVE if interactive else Lane.BULK,
         idempotency_key=key,
     )

@@ -9,10 +9,19 @@ import typer
 from typer.testing import CliRunner
 
 from kascribe.commands.enrich import enrich
+from producers.results import ResultStore
 from schemas.errors import ConfigurationError, InvalidOptions
-from tests.contract.enrich_jobs import transcript_of
+from schemas.events import TranscriptEvent
+from schemas.exports import EXPORTERS
+from schemas.options import ExportFormat
+from schemas.records import Coordinates
+from schemas.results import StoredJob
+from schemas.transcript import Segment
+from schemas.wire import decode
+from tests.contract.enrich_jobs import transcript_of, transcript_record
 from tests.contract.transcripts import spoken
-from tests.contract.vllm_double import VllmDouble, running
+from tests.contract.vllm_double import Fault, VllmDouble, running
+from tests.object_store import ObjectStore
 
 app = typer.Typer()
 app.command()(enrich)
@@ -55,6 +64,65 @@ def test_the_language_of_the_answer_can_be_chosen(double: VllmDouble, tmp_path: 
     path.write_text("We meet on Tuesday.", encoding="utf-8")
     assert CliRunner().invoke(app, [str(path), "--profile", "title", "--language", "Korean"]).exit_code == 0
     assert double.asked[0].prompt.endswith("Answer in Korean.")
+
+
+@pytest.mark.parametrize("form", [ExportFormat.VERBOSE_JSON, ExportFormat.JSON])
+def test_an_export_is_read_as_what_it_says(form: ExportFormat, double: VllmDouble, tmp_path: Path) -> None:
+    """The words of OpenAI's forms, and not their JSON; those with segments keep them."""
+    segments = [Segment(id=0, start=0, end=1, text="We meet."), Segment(id=1, start=1, end=2, text="Bring it.")]
+    path = tmp_path / "call.json"
+    path.write_text(EXPORTERS[form].render(transcript_of(segments)), encoding="utf-8")
+    result = CliRunner().invoke(app, [str(path), "--profile", "title"])
+    assert result.exit_code == 0, result.output
+    said = double.asked[0].prompt.split("=====")[2].strip()
+    assert said == (
+        "[0] We meet.\n[1] Bring it." if form is ExportFormat.VERBOSE_JSON else "[0] We meet. Bring it."
+    )
+
+
+@pytest.mark.parametrize("text", ['{"results": {"channels": []}}', '[{"start": 0}]', '{"text": 5}'])
+def test_other_json_is_refused(text: str, double: VllmDouble, tmp_path: Path) -> None:
+    """Its braces and quotes are nobody's words."""
+    path = tmp_path / "call.json"
+    path.write_text(text, encoding="utf-8")
+    error = CliRunner().invoke(app, [str(path)]).exception
+    assert isinstance(error, ConfigurationError)
+    assert "verbose_json" in str(error)
+    assert double.asked == []
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_an_answer_that_is_not_valid_exits_with_1(
+    form: tuple[str, ...], double: VllmDouble, tmp_path: Path
+) -> None:
+    """After the others were printed, so that a script notices."""
+    double.faults_by_name["title"] = Fault.WRONG_SHAPE
+    path = tmp_path / "call.txt"
+    path.write_text("We meet on Tuesday.", encoding="utf-8")
+    result = CliRunner().invoke(app, [str(path), "--profile", "title", "--profile", "topics", *form])
+    assert result.exit_code == 1
+    assert "invalid" in result.stdout
+    assert "completed" in result.stdout
+
+
+def test_a_second_prompt_on_a_job_does_not_pay_for_its_notes_again(
+    double: VllmDouble, moto_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are kept in the bucket, where the enricher keeps and finds them too."""
+    settings = moto_store.settings()
+    monkeypatch.setenv("KASCRIBE_S3_ENDPOINT_URL", moto_store.endpoint_url)
+    monkeypatch.setenv("KASCRIBE_S3_BUCKET", settings.bucket)
+    results = ResultStore(settings, client=moto_store.client)
+    uri = results.put_transcript("content", transcript_of(spoken(900)))
+    event = decode(transcript_record(uri), TranscriptEvent)
+    owner = Coordinates(topic="audio.references", partition=0, offset=0)
+    results.create_job(StoredJob(job_id=event.job_id, owner=owner, content_key="content", event=event))
+    double.context_tokens = 512
+    for instruction, asked in (("One.", {"notes", "merge", "instruction"}), ("Two.", {"instruction"})):
+        double.requests.clear()
+        result = CliRunner().invoke(app, [event.job_id, "--instruction", instruction])
+        assert result.exit_code == 0, result.output
+        assert {request.name for request in double.asked} == asked
 
 
 @pytest.mark.usefixtures("double")

@@ -80,11 +80,26 @@ def test_nothing_asked_is_nothing_done(bench: Bench) -> None:
 
 def test_settings_ask_where_the_event_does_not(benches: BenchMaker) -> None:
     """And an event that asks for nothing on purpose gets nothing."""
-    bench = benches(profiles=("title",))
+    bench = benches(profiles=("title",), instruction="Name the weather.", answer_language="Korean")
     uri = bench.transcript(spoken(40))
     event = enrichment_in(bench.process(transcript_record(uri)))
-    assert [result.profile for result in event.results] == ["title"]
+    assert [result.profile for result in event.results] == ["title", "instruction"]
+    assert "Name the weather. Answer in Korean." in bench.double.asked[-1].prompt
+    assert event.language == "Korean"
     assert bench.process(transcript_record(uri, enrich=EnrichOptions(), offset=1)) == ()
+
+
+def test_the_language_of_answers_from_settings_gives_way_to_the_one_that_is_asked(benches: BenchMaker) -> None:
+    """Also where profiles are asked for and no language is."""
+    bench = benches(answer_language="Korean")
+    uri = bench.transcript(spoken(40))
+    languages = []
+    for offset, language in enumerate((None, "French")):
+        options = EnrichOptions(profiles=("title",), language=language)
+        event = enrichment_in(bench.process(transcript_record(uri, enrich=options, offset=offset)))
+        languages.append(event.language)
+        assert bench.double.asked[-1].prompt.endswith(f"Answer in {event.language}.")
+    assert languages == ["Korean", "French"]
 
 
 def test_a_default_profile_that_does_not_exist_stops_the_start(benches: BenchMaker) -> None:

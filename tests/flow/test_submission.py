@@ -3,10 +3,16 @@
 import os
 from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner
+
+from kascribe.cli import app
 from kascribe.submission import Request, Submitter
 from producers.publisher import Publisher
 from producers.uploads import Uploads
+from schemas.errors import ConfigurationError
 from schemas.events import AudioReference
+from schemas.options import EnrichOptions
 from schemas.settings import KafkaSettings
 from schemas.topics import Topics
 from tests.flow.mock_cluster import MockCluster
@@ -32,3 +38,29 @@ def test_a_file_whose_name_is_no_utf8_is_submitted(broker: MockCluster, tmp_path
     reference = AudioReference.model_validate_json(record.value or b"")
     assert submitted.name == reference.metadata["name"] == "entr\N{REPLACEMENT CHARACTER}e.wav"
     assert reference.uri == f"s3://{settings.bucket}/{key}"
+
+
+def test_the_language_of_the_answer_is_submitted(
+    broker: MockCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``--answer-language`` goes with what is asked, and alone is refused before anything is uploaded."""
+    path = tmp_path / "call.wav"
+    path.write_bytes(b"audio")
+    monkeypatch.chdir(tmp_path)
+    topic = Topics("").references
+    broker.create_topic(topic)
+    with running_object_store() as store:
+        settings = store.settings()
+        monkeypatch.setenv("KASCRIBE_S3_ENDPOINT_URL", store.endpoint_url)
+        monkeypatch.setenv("KASCRIBE_S3_BUCKET", settings.bucket)
+        monkeypatch.setenv("KASCRIBE_KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap_servers)
+        arguments = ["submit", str(path), "--no-follow", "--answer-language", "Korean"]
+        refused = CliRunner().invoke(app, arguments)
+        assert isinstance(refused.exception, ConfigurationError)
+        assert store.keys(settings.bucket) == []
+        submitted = CliRunner().invoke(app, [*arguments, "--profile", "summary"])
+        store.client.close()
+    assert submitted.exit_code == 0, submitted.output
+    (record,) = records_on(broker.bootstrap_servers, topic, count=1)
+    reference = AudioReference.model_validate_json(record.value or b"")
+    assert reference.enrich == EnrichOptions(profiles=("summary",), language="Korean")
