@@ -22,7 +22,9 @@ INSTRUCTION: Final = "instruction"
 """The name under which the answer to a free instruction is found."""
 
 
-class _File(BaseModel):
+class ProfileFile(BaseModel):
+    """The fields of a profile's file."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: ProfileName
@@ -58,7 +60,7 @@ def load_profiles(directory: Path | None = None) -> dict[str, Profile]:
 def read_profile(path: Path) -> Profile:
     """One file's profile. Raises ConfigurationError."""
     try:
-        fields = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        fields = ProfileFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         schema = json.loads(fields.json_schema)
         if not isinstance(schema, dict) or schema.get("type") != "object" or fields.name == INSTRUCTION:
             raise ConfigurationError(f"{path}: schema must be of type object, and the name not {INSTRUCTION!r}")

@@ -1,6 +1,7 @@
 """Profiles of one's own, through the enricher and a language model double."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import pytest
 
 from models.vllm.enricher import Enricher
+from models.vllm.profiles import ProfileFile, load_profiles
+from schemas.catalogue import by_environment_name
 from schemas.errors import EnrichmentInvalid
 from schemas.events import EnrichmentResult
 from schemas.settings import VllmSettings
@@ -50,3 +53,32 @@ def test_a_profile_may_leave_a_field_open(field: object, double: VllmDouble, tmp
     """``true`` is a schema as good as any."""
     schema = {"type": "object", "required": ["a"], "properties": {"a": field}}
     assert enriched(double, tmp_path, schema, {"a": ["x"]}).output == {"a": ["x"]}
+
+
+def documented() -> str:
+    """The page for people who write profiles."""
+    return (Path(__file__).parents[2] / "docs" / "profiles.md").read_text(encoding="utf-8")
+
+
+def test_the_profile_of_the_page_works_as_it_stands(double: VllmDouble, tmp_path: Path) -> None:
+    """Copied into a directory, it is loaded and answered, and cites segments that exist."""
+    (example,) = re.findall(r"```toml\n(.*?)```", documented(), re.DOTALL)
+    (tmp_path / "complaints.toml").write_text(example, encoding="utf-8")
+    complaints = [{"text": "late", "severity": "high", "segment_ids": [0, 99]}]
+    double.text = json.dumps({"complaints": complaints})
+    settings = VllmSettings(base_url=double.base_url, profiles_directory=tmp_path)
+    with Enricher(settings, sleep=no_pause) as enricher:
+        result = enricher.enrich(request_for(enricher, spoken(9), "complaints")).results[0]
+    assert result.output == {"complaints": [{"text": "late", "severity": "high", "segment_ids": [0]}]}
+    assert (result.profile_version, result.citations) == ("1", (0,))
+
+
+def test_the_page_names_every_profile_field_and_setting_that_there_is() -> None:
+    """And none that there is not."""
+    page = documented()
+    assert set(re.findall(r"`([a-z_]+)`", page.split("Eight come with")[1].split(". ")[0])) == set(load_profiles())
+    rows = page.split("| field | value |")[1].split("\n\n")[0]
+    fields = {field.alias or name for name, field in ProfileFile.model_fields.items()}
+    assert set(re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE)) == fields
+    assert set(re.findall(r"KASCRIBE_\w+", page)) <= set(by_environment_name())
+    assert all(f"- `{name}`: " in page for name in ("status", "coverage", "truncated", "citations"))
