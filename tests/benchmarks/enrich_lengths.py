@@ -1,4 +1,5 @@
 """Transcripts from 10 to 200,000 words on a server with a small context: valid, complete, cited, and how fast.
+Fails when any is not.
 
 Lengths are spread evenly over their logarithm, in an order of which every beginning is spread too, so that a run
 that is cut short says something about all of them. A run with ``--checkpoint`` goes on where it was cut.
@@ -8,10 +9,11 @@ Run: ``python -m tests.benchmarks.enrich_lengths --count 40``.
 import argparse
 import json
 import math
+import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -163,8 +165,8 @@ def server(chosen: argparse.Namespace) -> Iterator[str]:
             down(chosen.state)
 
 
-def main() -> None:
-    """Prints the figures as JSON."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints the figures as JSON; 1 when any transcript's enrichment is not valid."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.enrich_lengths", description=__doc__)
     parser.add_argument("--count", type=int, default=1_000, help="transcripts (default: 1000)")
     parser.add_argument("--most-words", type=int, default=WORDS_MOST, help="of a transcript (default: 200000)")
@@ -175,7 +177,7 @@ def main() -> None:
     parser.add_argument("--double", action="store_true", help="on the double instead of a real server")
     parser.add_argument("--state", type=Path, default=default_cache() / "vllm" / "bench", help="of the server")
     parser.add_argument("--keep", action="store_true", help="leave the server running")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(arguments)
     with server(chosen) as url:
         found = measure(
             url,
@@ -185,7 +187,8 @@ def main() -> None:
             limit_seconds=chosen.limit_seconds,
         )
     print(json.dumps({"context_tokens": chosen.context_tokens, "double": chosen.double, **found}, indent=2))
+    return 0 if found["valid"] == 1.0 else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
