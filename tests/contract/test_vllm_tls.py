@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,7 +90,9 @@ def test_a_certificate_file_that_cannot_be_used_is_named(
     """At the start, by the variable and the path."""
     (tmp_path / "nonsense").write_text("nothing", encoding="utf-8")
     (tmp_path / "directory").mkdir()
-    files = {"tls_certificate_file": ours.certificate, "tls_key_file": ours.key} | {setting: tmp_path / wrong}
+    files: dict[str, Any] = {"tls_certificate_file": ours.certificate, "tls_key_file": ours.key} | {
+        setting: tmp_path / wrong
+    }
     with pytest.raises(ConfigurationError, match=f"KASCRIBE_VLLM_{setting.upper()}") as raised:
         opened(base_url="https://127.0.0.1:1", **files)
     assert str(tmp_path / wrong) in str(raised.value)
