@@ -51,14 +51,15 @@ ONE_LENGTH: Final[dict[str, Any]] = {
                 "additionalProperties": False,
                 "required": ["text", "segment_ids"],
                 "properties": {
-                    "text": {"type": "string", "minLength": TEXT_CHARACTERS, "maxLength": TEXT_CHARACTERS},
+                    "text": {"type": "string", "pattern": f"^[a-z]{{{TEXT_CHARACTERS}}}$"},
                     "segment_ids": {"type": "array", "minItems": 1, "maxItems": 1, "items": {"enum": [0, 1, 2]}},
                 },
             },
         }
     },
 }
-"""The schema of ``key_points`` for one point of 20 characters: what the tiny model made of it on average."""
+"""The schema of ``key_points`` for one point of 20 characters: what the tiny model made of it on average. Letters
+alone, since markup that it babbles would be taken out, and the answer asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
