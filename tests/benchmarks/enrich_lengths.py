@@ -170,7 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.enrich_lengths", description=__doc__)
     parser.add_argument("--count", type=int, default=1_000, help="transcripts (default: 1000)")
     parser.add_argument("--most-words", type=int, default=WORDS_MOST, help="of a transcript (default: 200000)")
-    parser.add_argument("--context-tokens", type=int, default=2_048, help="bytes, in this model (default: 2048)")
+    parser.add_argument("--context-tokens", type=int, default=8_192, help="bytes, in this model (default: 8192)")
     parser.add_argument("--side-by-side", type=int, default=8, help="transcripts at once (default: 8)")
     parser.add_argument("--limit-seconds", type=float, default=math.inf, help="begin none after this time")
     parser.add_argument("--checkpoint", type=Path, help="a file to keep outcomes in, and to go on from")
