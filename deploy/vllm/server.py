@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import secrets
 import socket
 import time
 import urllib.error
@@ -19,7 +18,7 @@ from deploy.stack.processes import Process, end, is_alive, start
 from deploy.vllm.errors import VllmUnavailable
 from deploy.vllm.installation import Say, prepare
 from deploy.vllm.model import MODEL_NAME, write_model
-from deploy.vllm.session import MARK, members
+from deploy.vllm.session import members
 
 LOOPBACK = "127.0.0.1"
 READY_TIMEOUT_SECONDS = 600.0  # 20 to 40 s on two idle cores, 140 s measured on two busy ones
@@ -40,7 +39,6 @@ class VllmServer:
     context_tokens: int
     log: str
     process: Process
-    mark: str
 
     @property
     def alive(self) -> bool:
@@ -50,7 +48,7 @@ class VllmServer:
     @property
     def processes(self) -> list[Process]:
         """Every process of it that runs, workers included."""
-        return members(self.process, self.mark)
+        return members(self.process, Path(self.log))
 
 
 def up(
@@ -114,11 +112,9 @@ def _start(
     python: Path, model: Path, state: Path, *, context_tokens: int, port: int | None, options: Sequence[str]
 ) -> VllmServer:
     port = port or _free_port()
-    mark = secrets.token_hex(16)
     log = state / "server.log"
     log.write_bytes(b"")
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {
-        MARK: mark,
         "VLLM_CPU_KVCACHE_SPACE": "1",
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_CACHE_ROOT": str(state / "cache"),
@@ -139,7 +135,7 @@ def _start(
         process = start(command, log=log, environment=environment)
     except StackError as failed:
         raise VllmUnavailable(str(failed)) from failed
-    server = VllmServer(f"http://{LOOPBACK}:{port}", MODEL_NAME, context_tokens, str(log), process, mark)
+    server = VllmServer(f"http://{LOOPBACK}:{port}", MODEL_NAME, context_tokens, str(log), process)
     (state / "server.json").write_text(json.dumps(asdict(server), indent=2), encoding="utf-8")
     return server
 

@@ -13,18 +13,24 @@ from deploy.vllm.__main__ import main
 from deploy.vllm.errors import VllmUnavailable
 from deploy.vllm.model import SPECIAL_TOKENS, write_model
 from deploy.vllm.server import down, running
-from deploy.vllm.session import MARK, members
+from deploy.vllm.session import members
 from tests.waiting import eventually
 
 
 @pytest.fixture
-def leader(tmp_path: Path) -> Iterator[Process]:
-    """A shell with a child, in a session of its own, marked as ours."""
-    command = ["/bin/sh", "-c", "sleep 300 & wait"]
-    process = start(command, log=tmp_path / "log", environment={"PATH": os.environ["PATH"], MARK: "ours"})
-    eventually(lambda: len(members(process, "ours")) == 2, timeout_seconds=20)
+def log(tmp_path: Path) -> Path:
+    """Where the leader and its children write."""
+    return tmp_path / "log"
+
+
+@pytest.fixture
+def leader(log: Path) -> Iterator[Process]:
+    """A shell with a child without any environment, as vLLM's workers seem to be, in a session of its own."""
+    command = ["/bin/sh", "-c", "env -i sleep 300 & wait"]
+    process = start(command, log=log, environment={"PATH": os.environ["PATH"]})
+    eventually(lambda: len(members(process, log)) == 2, timeout_seconds=20)
     yield process
-    end(members(process, "ours"), grace_seconds=0)
+    end(members(process, log), grace_seconds=0)
 
 
 def test_the_model_is_the_same_every_time(tmp_path: Path) -> None:
@@ -45,18 +51,20 @@ def test_one_byte_is_one_token(tmp_path: Path) -> None:
     assert len(tokenizer.encode("".join(SPECIAL_TOKENS)).ids) == len(SPECIAL_TOKENS)
 
 
-def test_workers_are_found_and_ended_after_their_parent_was_killed(leader: Process) -> None:
+def test_workers_are_found_and_ended_after_their_parent_was_killed(leader: Process, log: Path) -> None:
     """A killed server leaves no orphan behind."""
     os.kill(leader.pid, signal.SIGKILL)
     eventually(lambda: not is_alive(leader), timeout_seconds=30)
-    (orphan,) = members(leader, "ours")
+    (orphan,) = members(leader, log)
     end([orphan], grace_seconds=0)
-    assert members(leader, "ours") == []
+    assert members(leader, log) == []
 
 
-def test_processes_without_our_mark_are_not_ours(leader: Process) -> None:
+def test_processes_that_write_elsewhere_are_not_ours(leader: Process, tmp_path: Path) -> None:
     """A number that the system gave to somebody else is never signalled."""
-    assert members(leader, "theirs") == []
+    (tmp_path / "another log").touch()
+    assert members(leader, tmp_path / "another log") == []
+    assert members(leader, tmp_path / "no log") == []
 
 
 def test_nothing_running_is_nothing_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
