@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from operator import methodcaller
 from typing import Any, Final
 
 import structlog
@@ -112,15 +113,20 @@ def to_record(message: Message) -> Record:
     )
 
 
+# ``message.headers()`` may return a broken tuple and set an exception at once. The interpreter looks for that in
+# its general way of calling, not in the short one that it takes for what it has called often (CPython 3.11).
+_CHECKED_HEADERS: Final = methodcaller("headers")
+
+
 def _headers(message: Message) -> Headers:
     try:
-        headers = message.headers()
+        headers = _CHECKED_HEADERS(message)
     except (SystemError, UnicodeDecodeError) as error:
         # A header's name that is not UTF-8. Asked again, the client answers with a tuple that ends the process.
         place = f"{message.topic()}[{message.partition()}]@{message.offset()}"
         _log.warning("a record's headers cannot be read; it goes on without them", record=place, error=str(error))
         return ()
-    return tuple(headers) if headers else ()  # type: ignore[arg-type]
+    return tuple(headers) if headers else ()
 
 
 def records_of(messages: Sequence[Message], on_error: Callable[[KafkaError], None]) -> list[Record]:
