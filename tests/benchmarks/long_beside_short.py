@@ -7,6 +7,7 @@ memory, and the short files complete first.
 import argparse
 import json
 import re
+import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,13 +24,15 @@ from tests.integration.stack import PrivateStack
 from tests.waiting import eventually
 
 POLL_INTERVAL_MS = 30_000
+GROWTH_LIMIT_MIB = 190
+"""200 MB."""
 REALTIME_FACTOR_FLOOR = 4.0
 """A machine slower than this times real time gives up instead of waiting for ever."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What happened. Memory is resident, of the role and its children together, over what they held when ready."""
+    """What happened. Memory is that of the role and its children together, over what they held when ready."""
 
     audio_seconds: float
     short_files: int
@@ -38,6 +41,17 @@ class Outcome:
     longest_poll_gap_bucket_seconds: float
     memory_growth_mib: float
     long_file_seconds: float
+
+    def misses(self) -> list[str]:
+        """What does not hold of what must."""
+        found = {
+            f"{self.rebalances_after_ready} rebalances": self.rebalances_after_ready > 0,
+            f"only {self.short_files_before_the_long_one} short files first": (
+                self.short_files_before_the_long_one < self.short_files
+            ),
+            f"memory grew by more than {GROWTH_LIMIT_MIB} MiB": self.memory_growth_mib > GROWTH_LIMIT_MIB,
+        }
+        return [sentence for sentence, is_missed in found.items() if is_missed]
 
 
 def metrics(port: int) -> str:
@@ -67,7 +81,7 @@ def measure(stack: PrivateStack, directory: Path, *, seconds: float, short_files
         Pipeline(stack, directory, settings, partitions=1) as pipeline,
         MemoryWatch(lambda: (pipeline.role.pid, *children(pipeline.role.pid))) as memory,
     ):
-        warm_bytes = memory.now_bytes()
+        warm_bytes = memory.settled_bytes()
         rebalances = total(metrics(pipeline.role.health_port), "kascribe_rebalances_total")
         uri = pipeline.put(long_file.read_bytes(), name="long.mp3")
         pipeline.refer(uri, options={"beam_size": 1, "language": "en"})
@@ -103,8 +117,8 @@ def private_stack(directory: Path) -> Iterator[PrivateStack]:
         servers.down(purge=True)
 
 
-def main() -> None:
-    """Prints the outcome as JSON."""
+def main() -> int:
+    """Prints the outcome as JSON; 1 when something does not hold."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.long_beside_short", description=__doc__)
     parser.add_argument("--seconds", type=float, default=4 * 3600.0, help="of the long recording")
     parser.add_argument("--short-files", type=int, default=100)
@@ -112,7 +126,10 @@ def main() -> None:
     with TemporaryDirectory(prefix="kascribe-long-") as name, private_stack(Path(name)) as stack:
         outcome = measure(stack, Path(name), seconds=chosen.seconds, short_files=chosen.short_files)
     print(json.dumps(asdict(outcome), indent=2))
+    for sentence in outcome.misses():
+        print(f"missed: {sentence}")
+    return 1 if outcome.misses() else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

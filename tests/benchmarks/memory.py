@@ -1,12 +1,16 @@
-"""Resident memory of processes, watched while something runs."""
+"""Memory of processes, watched while something runs. Pages that several of them share count once."""
 
 import re
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from tests.waiting import eventually
+
 MIB = 1024**2
 LOOK_SECONDS = 0.2
+SETTLED_LOOKS = 10
+SETTLE_SECONDS = 120.0
 
 
 class MemoryWatch:
@@ -19,8 +23,19 @@ class MemoryWatch:
         self.peak_bytes = 0
 
     def now_bytes(self) -> int:
-        """Resident memory of all of them together."""
-        return sum(map(resident_bytes, self._pids()))
+        """What all of them together hold."""
+        return sum(map(proportional_bytes, self._pids()))
+
+    def settled_bytes(self) -> int:
+        """The same once it grows no more: children are still loading when their parent is ready. Blocks."""
+        looks = [0]
+
+        def settled() -> bool:
+            looks.append(self.now_bytes())
+            return max(looks[-SETTLED_LOOKS:]) - min(looks[-SETTLED_LOOKS:]) < MIB
+
+        eventually(settled, timeout_seconds=SETTLE_SECONDS, interval_seconds=LOOK_SECONDS, what="memory to settle")
+        return looks[-1]
 
     def __enter__(self) -> "MemoryWatch":
         self._thread.start()
@@ -35,13 +50,13 @@ class MemoryWatch:
             self.peak_bytes = max(self.peak_bytes, self.now_bytes())
 
 
-def resident_bytes(pid: int) -> int:
-    """0 for a process that has ended."""
+def proportional_bytes(pid: int) -> int:
+    """The process's share of what is resident; 0 when it has ended."""
     try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return 0
-    found = re.search(r"VmRSS:\s+(\d+) kB", status)
+    found = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
     return int(found[1]) * 1024 if found else 0
 
 
