@@ -5,7 +5,6 @@ the command line. Every error names a setting as the user wrote it.
 """
 
 import os
-import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,15 +24,20 @@ from kascribe.setting_sources import (
     from_overrides,
     from_toml,
 )
-from schemas.catalogue import Setting, by_key, settings
+from schemas.catalogue import (
+    HIDDEN,
+    Setting,
+    by_key,
+    property_environment_name,
+    settings,
+    without_credentials,
+)
 from schemas.errors import ConfigurationError
 from schemas.settings import Settings
 
 CONFIG_FILE: Final = Path("kascribe.toml")
 ENVIRONMENT_FILE: Final = Path(".env")
-HIDDEN: Final = "****"
 _EXPORTED: Final = ("AWS_", "HF_", "HUGGINGFACE_HUB_TOKEN")
-_CREDENTIALS_IN_ADDRESS: Final = re.compile(r"(?<=://)[^/@\s,]+(?=@)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +68,16 @@ def load(
     """All settings. ``overrides`` are keys such as ``whisper.device``; None in them was not given.
 
     Reads files; opens no socket. What a ``.env`` file says about ``AWS_*`` and ``HF_*`` is added to
-    ``environment`` (None: this process's) where it is absent, so that the libraries that read these see it.
+    ``environment`` (None: this process's) where it is absent or empty, so that the libraries that read these see
+    it.
     Raises ConfigurationError.
     """
     environment = os.environ if environment is None else environment
     in_file = _environment_file(environment_file)
     where = f" in {environment_file}"
     for name, text in in_file.items():
-        if name.startswith(_EXPORTED):
-            environment.setdefault(name, text)
+        if name.startswith(_EXPORTED) and not environment.get(name):
+            environment[name] = text
     given = from_foreign_names(in_file, where=where) | from_foreign_names(environment)
     config = _config_file(config_file, environment, in_file)
     if config is not None:
@@ -98,7 +103,7 @@ def _property_rows(loaded: Loaded, setting: Setting) -> Iterator[Row]:
     for name, value in sorted(loaded.settings.kafka.properties.items()):
         key = f"{setting.key}.{name}"
         shown = HIDDEN if librdkafka.is_secret(name) else value.get_secret_value()
-        yield Row(librdkafka.environment_name(name), key, shown, loaded.provenance.get(key, "default"))
+        yield Row(property_environment_name(name), key, shown, loaded.provenance.get(key, "default"))
 
 
 def _shown(value: object) -> str:
@@ -110,7 +115,7 @@ def _shown(value: object) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return ",".join(map(str, value))
-    return _CREDENTIALS_IN_ADDRESS.sub(HIDDEN, str(value))
+    return without_credentials(str(value))
 
 
 def _environment_file(path: Path) -> dict[str, str]:
@@ -176,4 +181,4 @@ def _sentence(problem: ErrorDetails, given: Layer) -> str:
     value = (
         "a value that is hidden here" if setting.secret else repr(given[key].value) if key in given else "unset"
     )
-    return f"{label} is {_CREDENTIALS_IN_ADDRESS.sub(HIDDEN, value)}: it {rule} ({setting.meaning.rstrip('.')})"
+    return f"{label} is {without_credentials(value)}: it {rule} ({setting.meaning.rstrip('.')})"

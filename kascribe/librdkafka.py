@@ -5,19 +5,27 @@ from typing import Final
 
 from confluent_kafka import KafkaException, Producer
 
-PREFIX: Final = "KASCRIBE_KAFKA_"
 DECIDED_BY_THE_RUNTIME: Final = frozenset(
     {
+        "acks",
+        "allow.auto.create.topics",
+        "auto.commit.enable",
+        "auto.offset.reset",
         "bootstrap.servers",
         "enable.auto.commit",
         "enable.auto.offset.store",
+        "enable.idempotence",
         "enable.partition.eof",
         "group.id",
         "group.protocol",
+        "isolation.level",
+        "metadata.broker.list",
+        "request.required.acks",
         "transactional.id",
     }
 )
-"""What the runtime's promises rest on; another value would break them without a word."""
+"""What the runtime's promises rest on, under each of librdkafka's names: another value would break them, or be
+shown as in force while ours is."""
 
 OFTEN_USED: Final = (
     "client.id",
@@ -69,14 +77,9 @@ class Verdict(Enum):
     BAD_VALUE = "bad value"
 
 
-def property_name(environment_name: str) -> str:
-    """``KASCRIBE_KAFKA_SASL_USERNAME`` to ``sasl.username``."""
-    return environment_name.removeprefix(PREFIX).lower().replace("_", ".")
-
-
-def environment_name(name: str) -> str:
-    """``sasl.username`` to ``KASCRIBE_KAFKA_SASL_USERNAME``."""
-    return PREFIX + name.upper().replace(".", "_")
+def property_names(capitals: str) -> tuple[str, str]:
+    """What ``SASL_USERNAME`` may stand for: ``sasl.username``, or for a few, such as ``log_level``, as it is."""
+    return capitals.lower().replace("_", "."), capitals.lower()
 
 
 def is_secret(name: str) -> bool:

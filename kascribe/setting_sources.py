@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from kascribe import librdkafka
-from schemas.catalogue import ENVIRONMENT_PREFIX, by_environment_name, by_key
+from schemas.catalogue import (
+    ENVIRONMENT_PREFIX,
+    PROPERTY_PREFIX,
+    by_environment_name,
+    by_key,
+    property_environment_name,
+)
 from schemas.errors import ConfigurationError
 
 CONFIG_NAME: Final = "KASCRIBE_CONFIG"
@@ -111,7 +117,7 @@ def _key(name: str, where: str) -> tuple[str, bool]:
     target = known.get(name.removesuffix(FILE_SUFFIX))
     if target is not None and target.secret:
         return target.key, True
-    if name.startswith(librdkafka.PREFIX):
+    if name.startswith(PROPERTY_PREFIX):
         return _property_key(name, where)
     if target is not None:
         raise ConfigurationError(
@@ -123,10 +129,10 @@ def _key(name: str, where: str) -> tuple[str, bool]:
 def _property_key(name: str, where: str) -> tuple[str, bool]:
     # librdkafka has properties that end in .file themselves, so the whole name is tried first.
     for candidate in (name, name.removesuffix(FILE_SUFFIX)):
-        prop = librdkafka.property_name(candidate)
-        if librdkafka.judge(prop, "")[0] is not librdkafka.Verdict.UNKNOWN:
-            return f"{PROPERTIES_KEY}.{prop}", candidate != name
-    properties = [librdkafka.environment_name(often_used) for often_used in librdkafka.OFTEN_USED]
+        for prop in librdkafka.property_names(candidate.removeprefix(PROPERTY_PREFIX)):
+            if librdkafka.judge(prop, "")[0] is not librdkafka.Verdict.UNKNOWN:
+                return f"{PROPERTIES_KEY}.{prop}", candidate != name
+    properties = [property_environment_name(often_used) for often_used in librdkafka.OFTEN_USED]
     raise ConfigurationError(
         f"{name}{where} is neither a setting nor a librdkafka property"
         f"{_suggest(name, [*by_environment_name(), *properties])}"

@@ -1,5 +1,6 @@
 """Every setting by its names: what reads settings, prints them and documents them shares this list."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +15,9 @@ from pydantic_core import PydanticUndefined
 from schemas.settings import Settings
 
 ENVIRONMENT_PREFIX: Final = "KASCRIBE_"
+PROPERTY_PREFIX: Final = "KASCRIBE_KAFKA_"
+HIDDEN: Final = "****"
+_CREDENTIALS_IN_ADDRESS: Final = re.compile(r"(?<=://)[^/@\s,]+(?=@)")
 _UNITS: Final = ("seconds", "bytes")
 _KINDS: Final[dict[Any, str]] = {
     bool: "true or false",
@@ -109,6 +113,16 @@ def by_environment_name() -> dict[str, Setting]:
 def by_key() -> dict[str, Setting]:
     """``part.name`` to setting."""
     return {setting.key: setting for setting in settings()}
+
+
+def property_environment_name(name: str) -> str:
+    """``sasl.username``, librdkafka's, to ``KASCRIBE_KAFKA_SASL_USERNAME``."""
+    return PROPERTY_PREFIX + name.upper().replace(".", "_")
+
+
+def without_credentials(text: str) -> str:
+    """Addresses that may be shown: what stands before their ``@`` is hidden."""
+    return _CREDENTIALS_IN_ADDRESS.sub(HIDDEN, text)
 
 
 def part_meanings() -> dict[str, str]:

@@ -89,11 +89,16 @@ def test_names_of_other_programs_fill_in() -> None:
 
 
 def test_credentials_in_a_dotenv_file_reach_the_libraries_that_read_the_environment() -> None:
-    """AWS_*, HF_* and HUGGINGFACE_HUB_TOKEN of a .env file are exported, unless the environment has its own."""
-    Path(".env").write_text("AWS_ACCESS_KEY_ID=file\nHF_TOKEN=file\nOTHER=file\n", encoding="utf-8")
-    environment = {"HF_TOKEN": "environment"}
+    """AWS_*, HF_* and HUGGINGFACE_HUB_TOKEN of a .env file are exported, unless the environment has its own.
+
+    An empty variable, which compose files make of an unset one, is not its own.
+    """
+    Path(".env").write_text(
+        "AWS_ACCESS_KEY_ID=file\nAWS_PROFILE=file\nHF_TOKEN=file\nOTHER=file\n", encoding="utf-8"
+    )
+    environment = {"HF_TOKEN": "environment", "AWS_PROFILE": ""}
     loaded(environment)
-    assert environment == {"HF_TOKEN": "environment", "AWS_ACCESS_KEY_ID": "file"}
+    assert environment == {"HF_TOKEN": "environment", "AWS_ACCESS_KEY_ID": "file", "AWS_PROFILE": "file"}
 
 
 def test_any_librdkafka_property_passes_from_every_source() -> None:
@@ -109,6 +114,12 @@ def test_any_librdkafka_property_passes_from_every_source() -> None:
         "security.protocol": "SASL_SSL",
         "socket.keepalive.enable": "true",
     }
+
+
+def test_a_property_that_has_an_underscore_itself_passes_too() -> None:
+    """Librdkafka spells a few names with underscores; both spellings are tried."""
+    (name,) = loaded({"KASCRIBE_KAFKA_LOG_LEVEL": "7"}).settings.kafka.properties
+    assert name == "log_level"
 
 
 def test_secrets_come_from_files_and_are_never_shown(tmp_path: Path) -> None:
