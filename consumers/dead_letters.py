@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from consumers.runtime.kafka import client_configuration, to_record
+from consumers.runtime.kafka import client_configuration, open_consumer, to_record
 from consumers.runtime.ledger import PartitionLedger
 from schemas import dead_letters
 from schemas.dead_letters import DeadLetter
@@ -49,7 +49,8 @@ class DeadLetterReader:
 
     def __init__(self, settings: KafkaSettings, topics: Sequence[str]) -> None:
         self._topics = topics
-        self._consumer = Consumer(
+        self._consumer = open_consumer(
+            settings,
             {
                 **client_configuration(settings, client_id="kascribe-dead-letters"),
                 "group.id": f"{settings.group_id_prefix}{GROUP}",
@@ -59,7 +60,7 @@ class DeadLetterReader:
                 "isolation.level": "read_committed",
                 # Requests queue behind a fetch that waits at a partition's end; nobody waits for new letters here.
                 "fetch.wait.max.ms": 10,
-            }
+            },
         )
         self._ledgers: dict[Partition, PartitionLedger] = {}
 

@@ -5,9 +5,9 @@ from enum import Enum
 from types import TracebackType
 from typing import Final, Self
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
-from consumers.runtime.kafka import client_configuration, make_client_id, records_of
+from consumers.runtime.kafka import client_configuration, make_client_id, open_consumer, records_of
 from schemas.errors import DependencyDown
 from schemas.records import Record
 from schemas.settings import KafkaSettings
@@ -27,23 +27,25 @@ class Follower:
     """Reads ``topics`` from ``start`` on. Belongs to one thread.
 
     NOW is settled when the constructor returns: a record that is published after that is seen. Blocks; raises
-    DependencyDown when the broker does not answer or lacks a topic.
+    DependencyDown when the broker does not answer or lacks a topic, ConfigurationError for properties that make
+    no sense.
     """
 
     def __init__(self, settings: KafkaSettings, topics: Sequence[str], *, start: Start) -> None:
-        self._consumer = Consumer(
+        self._consumer = open_consumer(
+            settings,
             {
+                # A broker answers as soon as there is something; librdkafka's own mock waits this out.
+                "fetch.wait.max.ms": 50,
+                # A broker that restarts is reached again; what is worth saying is said by whoever follows.
+                "log_level": 2,
                 **client_configuration(settings, client_id=make_client_id("follower")),
                 # librdkafka wants a group id to construct a consumer; nothing is ever committed to it.
                 "group.id": "kascribe-follower",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "isolation.level": "read_committed",
-                # A broker answers as soon as there is something; librdkafka's own mock waits this out.
-                "fetch.wait.max.ms": 50,
-                # A broker that restarts is reached again; what is worth saying is said by whoever follows.
-                "log_level": 2,
-            }
+            },
         )
         try:
             self._consumer.assign(self._positions(topics, start))

@@ -8,6 +8,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
+from schemas.client_refusals import s3_refusal
 from schemas.errors import AudioForbidden, AudioNotFound, DependencyDown, InvalidEvent, JobError
 from schemas.object_addresses import S3, refusal
 from schemas.settings import S3Settings
@@ -20,7 +21,10 @@ ATTEMPTS: Final = 3
 
 
 def create_client(settings: S3Settings, *, connections: int = 32) -> "S3Client":
-    """A client for many threads. Makes no request; credentials come from the standard AWS_* places."""
+    """A client for many threads. Makes no request; credentials come from the standard AWS_* places.
+
+    Raises ConfigurationError for an address or a region that cannot be one.
+    """
     return _client(settings, settings.timeout_seconds, ATTEMPTS, connections)
 
 
@@ -71,6 +75,13 @@ def _knows_us(client: "S3Client", bucket: str) -> bool:
 
 
 def _client(settings: S3Settings, timeout_seconds: float, attempts: int, connections: int) -> "S3Client":
+    try:
+        return _unchecked_client(settings, timeout_seconds, attempts, connections)
+    except (ValueError, BotoCoreError) as error:
+        raise s3_refusal(error, settings) from error
+
+
+def _unchecked_client(settings: S3Settings, timeout_seconds: float, attempts: int, connections: int) -> "S3Client":
     own_endpoint = settings.endpoint_url is not None
     return boto3.session.Session().client(
         "s3",

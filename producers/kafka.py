@@ -1,13 +1,18 @@
 """The configuration of every producer, and records as the client takes them."""
 
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 
+from schemas.client_refusals import kafka_refusal
 from schemas.records import OutgoingRecord
 from schemas.settings import KafkaSettings
+
+_librdkafka: Final = logging.getLogger("kafka.producer")
 
 RECORD_LIMIT_BYTES: Final = 4 * 1024**2
 """Of the client; the broker has a limit of its own. Dead letters are larger than what they were made of."""
@@ -47,6 +52,22 @@ def producer_configuration(settings: KafkaSettings, *, client_id: str = "kascrib
         "enable.idempotence": True,
         "acks": "all",
     }
+
+
+def open_producer(settings: KafkaSettings, configuration: Mapping[str, Any]) -> Producer:
+    """A producer that speaks through our log. Connects later; raises ConfigurationError when it is refused."""
+    try:
+        return Producer(dict(configuration), logger=_librdkafka)
+    except KafkaException as error:
+        raise kafka_refusal(error.args[0].str(), settings) from error
+
+
+def open_admin(settings: KafkaSettings, configuration: Mapping[str, Any]) -> AdminClient:
+    """The same for an admin client, which says its lines when it is polled."""
+    try:
+        return AdminClient(dict(configuration), logger=_librdkafka)
+    except KafkaException as error:
+        raise kafka_refusal(error.args[0].str(), settings) from error
 
 
 def produce(producer: Producer, record: OutgoingRecord, on_delivery: Any = None) -> None:

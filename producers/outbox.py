@@ -17,9 +17,9 @@ from itertools import count
 from typing import Final
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message
 
-from producers.kafka import REFUSALS, discard, produce, producer_configuration
+from producers.kafka import REFUSALS, discard, open_producer, produce, producer_configuration
 from schemas.dead_letters import undeliverable
 from schemas.delivery import Batch, Delivery
 from schemas.records import OutgoingRecord
@@ -79,8 +79,9 @@ class AtLeastOnceOutbox:
         batches_limit: int = BATCHES_LIMIT,
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
-        self._configuration = producer_configuration(settings, client_id=client_id)
-        self._producer = Producer(self._configuration)
+        configuration = producer_configuration(settings, client_id=client_id)
+        self._new_producer = partial(open_producer, settings, configuration)
+        self._producer = self._new_producer()
         self._batches_limit = batches_limit
         self._retry_seconds = retry_seconds
         self._lock = threading.Lock()
@@ -211,7 +212,7 @@ class AtLeastOnceOutbox:
             heappush(self._retries, parcel)
         self._in_flight.clear()
         self._retry_at = time.monotonic() + self._retry_seconds
-        broken, self._producer = self._producer, Producer(self._configuration)
+        broken, self._producer = self._producer, self._new_producer()
         discard(broken)
 
     def _answered(self, parcel: _Parcel, error: KafkaError | None, _: Message) -> None:

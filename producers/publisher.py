@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Final, Self
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message
 
-from producers.kafka import discard, produce, producer_configuration
+from producers.kafka import discard, open_producer, produce, producer_configuration
 from schemas.errors import NotDelivered
 from schemas.records import OutgoingRecord
 from schemas.settings import KafkaSettings
@@ -21,7 +21,7 @@ class Publisher:
     """Publishes records and waits until all replicas in sync have them. One thread at a time."""
 
     def __init__(self, settings: KafkaSettings, *, client_id: str = "kascribe-publisher") -> None:
-        self._producer = Producer(producer_configuration(settings, client_id=client_id))
+        self._producer = open_producer(settings, producer_configuration(settings, client_id=client_id))
         self._bootstrap_servers = settings.bootstrap_servers
 
     def publish(

@@ -10,6 +10,7 @@ from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from schemas.client_refusals import s3_refusal
 from schemas.errors import DependencyDown
 from schemas.object_addresses import S3, ObjectAddress
 from schemas.settings import S3Settings
@@ -33,7 +34,17 @@ JSON_TYPE: Final = "application/json"
 
 
 def create_client(settings: S3Settings, *, connections: int = 32) -> "S3Client":
-    """A client for many threads. Makes no request; credentials come from the standard AWS_* places."""
+    """A client for many threads. Makes no request; credentials come from the standard AWS_* places.
+
+    Raises ConfigurationError for an address or a region that cannot be one.
+    """
+    try:
+        return _unchecked_client(settings, connections)
+    except (ValueError, BotoCoreError) as error:
+        raise s3_refusal(error, settings) from error
+
+
+def _unchecked_client(settings: S3Settings, connections: int) -> "S3Client":
     own_endpoint = settings.endpoint_url is not None
     return boto3.session.Session().client(
         "s3",

@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message
 
-from producers.kafka import discard, produce, producer_configuration
+from producers.kafka import discard, open_producer, produce, producer_configuration
 from schemas.errors import DependencyDown
 from schemas.records import OutgoingRecord
 from schemas.settings import KafkaSettings
@@ -48,8 +49,9 @@ class SharedPublisher:
     """Publishes from any thread. One thread of its own takes the broker's answers, so nobody waits for a poll."""
 
     def __init__(self, settings: KafkaSettings, *, client_id: str = "kascribe-gateway") -> None:
-        self._configuration = {**producer_configuration(settings, client_id=client_id), **_INTERACTIVE}
-        self._producer = Producer(self._configuration)
+        configuration = {**producer_configuration(settings, client_id=client_id), **_INTERACTIVE}
+        self._new_producer = partial(open_producer, settings, configuration)
+        self._producer = self._new_producer()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="publisher", daemon=True)
         self._thread.start()
@@ -93,5 +95,5 @@ class SharedPublisher:
 
     def _replace_producer(self, error: KafkaError) -> None:
         _log.error("the producer broke and is replaced", error=error.str())
-        broken, self._producer = self._producer, Producer(self._configuration)
+        broken, self._producer = self._producer, self._new_producer()
         discard(broken)

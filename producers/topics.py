@@ -8,7 +8,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._metadata import ClusterMetadata
 from confluent_kafka.cimpl import NewTopic
 
-from producers.kafka import RECORD_LIMIT_BYTES, producer_configuration
+from producers.kafka import RECORD_LIMIT_BYTES, open_admin, producer_configuration
 from schemas.errors import ConfigurationError
 from schemas.settings import KafkaSettings
 from schemas.topics import DEAD_LETTER_SUFFIX, RETRY_INFIX
@@ -29,10 +29,11 @@ def ensure_topics(
     """Creates the topics of ``partitions`` (name to number) that are missing; returns the names of those.
 
     Blocks for two requests; safe to repeat and to race. Raises ConfigurationError when topics are missing and may
-    not be created, or when the broker does not answer or refuses.
+    not be created, when the broker does not answer or refuses, or when the client refuses its properties.
     """
     configuration = producer_configuration(settings, client_id="kascribe-topics")
-    admin = AdminClient({name: value for name, value in configuration.items() if name not in _PRODUCER_PROPERTIES})
+    properties = {name: value for name, value in configuration.items() if name not in _PRODUCER_PROPERTIES}
+    admin = open_admin(settings, properties)
     cluster = _metadata(admin, settings, timeout_seconds)
     missing = tuple(name for name in partitions if name not in cluster.topics)
     if not missing:
@@ -63,6 +64,7 @@ def _metadata(admin: AdminClient, settings: KafkaSettings, timeout_seconds: floa
     try:
         return admin.list_topics(timeout=timeout_seconds)
     except KafkaException as error:
+        admin.poll(0)  # lets out the client's own lines, which say more: a certificate that it does not trust
         raise ConfigurationError(
             f"no broker answers at KASCRIBE_KAFKA_BOOTSTRAP_SERVERS={settings.bootstrap_servers}: "
             f"{error.args[0].str()}"

@@ -7,6 +7,7 @@ A field ``name`` of the part ``part`` is ``KASCRIBE_PART_NAME`` in the environme
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
@@ -17,7 +18,17 @@ def _http_address(value: str) -> str:
     address = value.strip().rstrip("/")
     if not address.startswith(("http://", "https://")):
         raise ValueError("Input should start with http:// or https://")
+    if not _has_a_host(address):
+        raise ValueError("Input should name a host, and a port from 1 to 65535 if any: http://host:9000")
     return address
+
+
+def _has_a_host(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port that is none, and of brackets around what is no IPv6 address
+        return False
 
 
 def _server_addresses(value: str) -> str:
@@ -30,6 +41,7 @@ HttpAddress = Annotated[str, AfterValidator(_http_address)]
 ServerAddresses = Annotated[str, AfterValidator(_server_addresses)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Seconds = Annotated[float, Field(gt=0)]
+RetryDelay = Annotated[int, Field(ge=1)]
 ByteCount = Annotated[int, Field(ge=1)]
 
 
@@ -110,7 +122,9 @@ class RuntimeSettings(Part):
     worker_threads: int = Field(default=32, ge=1, description="Records that a stage works on at once.")
     poll_interval_seconds: float = Field(default=0.1, gt=0, le=0.1, description="Longest wait of one poll.")
     commit_interval_seconds: float = Field(default=0.5, gt=0, description="Longest time between commits.")
-    retry_delays_seconds: tuple[int, ...] = Field(default=(10, 60, 600), description="One retry topic each.")
+    retry_delays_seconds: tuple[RetryDelay, ...] = Field(
+        default=(10, 60, 600), description="One retry topic each."
+    )
     killer_attempts: int = Field(default=3, ge=1, description="Deaths before a record is set aside.")
     drain_timeout_seconds: float = Field(ge=0, default=30.0, description="For what is in flight at SIGTERM.")
     revoke_timeout_seconds: float = Field(ge=0, default=10.0, description="For what is in flight at revocation.")

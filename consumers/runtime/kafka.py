@@ -10,6 +10,7 @@ from typing import Any, Final
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from schemas.client_refusals import kafka_refusal
 from schemas.delivery import Partition
 from schemas.records import Headers, Record
 from schemas.settings import KafkaSettings
@@ -43,7 +44,7 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
 def client_configuration(settings: KafkaSettings, *, client_id: str) -> dict[str, Any]:
     """What every client of this process shares. The only place where secret properties are revealed."""
     revealed = {name: value.get_secret_value() for name, value in settings.properties.items()}
-    return {"bootstrap.servers": settings.bootstrap_servers, **revealed, "client.id": client_id}
+    return {"client.id": client_id, **revealed, "bootstrap.servers": settings.bootstrap_servers}
 
 
 def consumer_configuration(settings: KafkaSettings, *, role: str, client_id: str) -> dict[str, Any]:
@@ -155,6 +156,14 @@ OnCommit = Callable[[KafkaError | None, list[TopicPartition]], None]
 
 
 def make_consumer(settings: KafkaSettings, *, role: str, on_commit: OnCommit) -> Consumer:
-    """A group member that has not subscribed yet. Raises KafkaException for properties that make no sense."""
+    """A group member that has not subscribed yet. Raises ConfigurationError for properties that make no sense."""
     configuration = consumer_configuration(settings, role=role, client_id=make_client_id(role))
-    return Consumer({**configuration, "on_commit": on_commit}, logger=logging.getLogger("kafka.consumer"))
+    return open_consumer(settings, {**configuration, "on_commit": on_commit})
+
+
+def open_consumer(settings: KafkaSettings, configuration: Mapping[str, Any]) -> Consumer:
+    """A consumer that speaks through our log. Connects later; raises ConfigurationError when it is refused."""
+    try:
+        return Consumer(dict(configuration), logger=logging.getLogger("kafka.consumer"))
+    except KafkaException as error:
+        raise kafka_refusal(error.args[0].str(), settings) from error

@@ -74,6 +74,14 @@ def _empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             ),
         ),
         (
+            "KASCRIBE_RUNTIME_RETRY_DELAYS_SECONDS",
+            "10,-5",
+            (
+                "KASCRIBE_RUNTIME_RETRY_DELAYS_SECONDS is ('10', '-5'): it should be greater than or equal to 1 "
+                "(One retry topic each)"
+            ),
+        ),
+        (
             "KASCRIBE_WHISPER_MODEL_FILE",
             "x",
             (
