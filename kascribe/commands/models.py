@@ -117,6 +117,8 @@ def _store() -> ModelStore:
 
 def _line(model: StoredModel) -> str:
     names = f"{model.name} ({', '.join(model.short_names)})" if model.short_names else model.name
+    if model.problem:
+        return f"{names}\t{model.problem}"
     if model.manifest is None:
         return f"{names}\tcopied here\t{model.path}"
     size = f"{model.manifest.size_bytes / BYTES_PER_MEGABYTE:,.0f} MB"
@@ -128,4 +130,5 @@ def _json_line(model: StoredModel) -> str:
 
     manifest = model.manifest.model_dump(mode="json") if model.manifest else None
     row = {"name": model.name, "short_names": model.short_names, "path": str(model.path), "manifest": manifest}
+    row |= {"problem": model.problem} if model.problem else {}
     return json.dumps(row, ensure_ascii=False)

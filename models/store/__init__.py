@@ -14,5 +14,4 @@ __all__ = [
     "Progress",
     "StoredModel",
     "Transfer",
-    "model_sha256",
 ]

@@ -31,6 +31,12 @@ ATTEMPTS_WITHOUT_PROGRESS: Final = 5
 LONGEST_PAUSE_SECONDS: Final = 8.0
 TIMEOUT_SECONDS: Final = 10.0
 """Of one connect or one silence; short, because `kascribe up` asks before it settles for what is on disk."""
+FOREIGN_ERRORS: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
+"""What asking a hub can end with; huggingface_hub's own are among them."""
+
+_NO_LISTING: Final = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""What huggingface_hub fails with when the answer is not JSON, or JSON of another shape."""
+
 _WORTH_ANOTHER_TRY: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -56,7 +62,7 @@ class HuggingFaceHub:
         api = HfApi(endpoint=self._endpoint, token=self._token or False)
         try:
             found = api.model_info(name, revision=revision, files_metadata=True, timeout=TIMEOUT_SECONDS)
-        except (httpx.HTTPError, OfflineModeIsEnabled, ValueError) as error:
+        except (*FOREIGN_ERRORS, OfflineModeIsEnabled, *_NO_LISTING) as error:
             self._fail(error, name, revision)
         files = tuple(
             RemoteFile(each.rfilename, each.size or 0, each.lfs.sha256 if each.lfs else None, each.blob_id)
@@ -89,7 +95,7 @@ class HuggingFaceHub:
     ) -> Exception | None:
         try:
             self._append(repository, file, into, received)
-        except (httpx.TransportError, HfHubHTTPError) as error:
+        except FOREIGN_ERRORS as error:
             return error
         except OSError as error:
             _fail_on_disk(error, into)
@@ -124,7 +130,7 @@ class HuggingFaceHub:
                 return f"{name} has no revision {revision}: give a branch, a tag or a commit of it"
             case HfHubHTTPError():
                 return self._refusal(error, name)
-            case httpx.HTTPError():
+            case httpx.HTTPError() | httpx.InvalidURL() | httpx.StreamError():
                 return (
                     f"{self._endpoint} cannot be reached ({type(error).__name__}: {error}): check the network and "
                     "HF_ENDPOINT and pull again, which goes on where it stopped. Without a network, copy the "
@@ -153,7 +159,9 @@ class HuggingFaceHub:
 
 
 def _may_pass(error: Exception) -> bool:
-    return not isinstance(error, HfHubHTTPError) or error.response.status_code in _WORTH_ANOTHER_TRY
+    if isinstance(error, HfHubHTTPError):
+        return error.response.status_code in _WORTH_ANOTHER_TRY
+    return isinstance(error, httpx.TransportError) and not isinstance(error, httpx.UnsupportedProtocol)
 
 
 def _size_bytes(path: Path) -> int:

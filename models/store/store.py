@@ -5,7 +5,7 @@
     models_directory/
         Systran--faster-whisper-tiny/     files and kascribe-manifest.json
         .partial/<model>@<commit>/        what a pull has so far; never looked at by anyone but a pull
-        .removed/                         what is being deleted
+        .removed-<id>/                    what is being deleted
         .locks/                           one pull per model at a time, over processes too
 """
 
@@ -28,16 +28,21 @@ from models.store.repository import Hub
 from schemas.errors import ModelNotFound, StoreError
 from schemas.settings import WhisperSettings
 
+_REMOVED: Final = ".removed-"
 _PATH_BEGINNINGS: Final = ("/", "./", "../", "~")
 
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
-    """A model in the store. ``manifest`` is None for a directory that somebody copied there."""
+    """A model in the store. ``manifest`` is None for a directory that somebody copied there.
+
+    ``problem`` says why there is a manifest that cannot be read; empty is good.
+    """
 
     name: str
     path: Path
     manifest: Manifest | None
+    problem: str = ""
 
     @property
     def short_names(self) -> tuple[str, ...]:
@@ -160,13 +165,12 @@ class ModelStore:
 
     def _discard(self, target: Path) -> None:
         # Renamed first: a deletion that is cut short must not leave half a model to be found.
-        removed = self._directory / ".removed" / uuid.uuid4().hex
         try:
-            removed.parent.mkdir(exist_ok=True)
-            target.rename(removed)
+            target.rename(self._directory / f"{_REMOVED}{uuid.uuid4().hex}")
         except OSError as error:
             raise StoreError(f"{target} cannot be removed: {error.strerror}") from error
-        shutil.rmtree(removed.parent, ignore_errors=True)
+        for removed in self._directory.glob(f"{_REMOVED}*"):  # those of deletions that were cut short as well
+            shutil.rmtree(removed, ignore_errors=True)
 
     @contextmanager
     def _lock(self, name: str) -> Iterator[None]:
@@ -211,5 +215,8 @@ def _selftest() -> Path:
 
 
 def _stored(path: Path) -> StoredModel:
-    manifest = Manifest.read(path)
+    try:
+        manifest = Manifest.read(path)
+    except StoreError as error:
+        return StoredModel(path.name, path, None, str(error))
     return StoredModel(manifest.repository if manifest else path.name, path, manifest)

@@ -40,6 +40,10 @@ class LoopbackHub:
     """Paths whose content arrives with a flipped byte."""
     statuses: list[int] = field(default_factory=list)
     """Answers of the hub before it works: 503, say."""
+    listing: bytes | None = None
+    """When set, what is answered instead of a repository's files."""
+    content_headers: dict[str, str] = field(default_factory=dict)
+    """Said with every answer of content, true or not."""
     gate: threading.Event | None = None
     """When set, content waits for it after the first half."""
     requests: Counter[str] = field(default_factory=Counter)
@@ -132,7 +136,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         siblings = [self._sibling(path, content) for path, content in files.items()]
         listing = {"id": repository, "modelId": repository, "sha": commit_of(files), "siblings": siblings}
-        self._send(HTTPStatus.OK, json.dumps(listing).encode(), {"Content-Type": "application/json"})
+        body = json.dumps(listing).encode() if self.hub.listing is None else self.hub.listing
+        self._send(HTTPStatus.OK, body, {"Content-Type": "application/json"})
 
     def _sibling(self, path: str, content: bytes) -> dict[str, object]:
         blob = hashlib.sha1(f"blob {len(content)}\0".encode() + content, usedforsecurity=False).hexdigest()
@@ -162,6 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_content(self, path: str, content: bytes, headers: dict[str, str]) -> None:
         if path in self.hub.corrupted:
             content = bytes([content[0] ^ 1]) + content[1:]
+        headers |= self.hub.content_headers
         asked = _RANGE.fullmatch(self.headers.get("Range", ""))
         if asked is None:
             self._send(HTTPStatus.OK, content, headers, cut=True)
