@@ -1,14 +1,22 @@
 # `make` lists what can be made. Everything happens in .venv; nothing is installed outside it but the servers
-# that `make stack` and `make vllm` build, which go to $(KASCRIBE_CACHE) (default: kascribe in the user's cache).
+# that `make stack` and `make vllm` build, which go to KASCRIBE_CACHE (default: kascribe in the user's cache).
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.synchronised
-# The cuda extra is left out: a GPU server installs it by itself, see the README.
+# `make setup CUDA=1` adds what a GPU needs: 600 MB that no other machine should have to fetch.
+CUDA ?=
+LOCKS := requirements.lock $(if $(CUDA),requirements-cuda.lock)
+STAMP := $(VENV)/.synchronised$(if $(CUDA),-cuda)
 EXTRAS := --extra embedded --extra dev
+CUDA_EXTRA := import tomllib; \
+  print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["cuda"], sep="\n")
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --upgrade \
+  --custom-compile-command "make lock"
+
+BROKERS ?= 1
 
 .PHONY: help setup up selftest test lint docs stack stack-down vllm vllm-down demo lock clean bench-runtime \
         bench-enrich bench-enrich-lengths bench-gateway bench-decoding bench-long-file chaos-vllm \
@@ -17,14 +25,14 @@ EXTRAS := --extra embedded --extra dev
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP)  ## Make .venv from the hashed lock
+setup: $(STAMP)  ## Make .venv from the hashed lock; CUDA=1 for a GPU
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): $(LOCKS) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Kascribe needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version). Set PYTHON=..."; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.8,<1"
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes $(LOCKS:%=-r %)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -47,8 +55,8 @@ lint: setup  ## Run ruff, mypy and import-linter, and compare the generated docu
 docs: setup  ## Write the generated documents anew
 	$(BIN)/python -m kascribe.documents
 
-stack: setup  ## Start a real Kafka and a real MinIO on loopback (the first time builds them)
-	$(BIN)/python -m deploy.stack up
+stack: setup  ## Start a real Kafka (BROKERS=3 for three) and a real MinIO on loopback (the first time builds them)
+	$(BIN)/python -m deploy.stack up --brokers $(BROKERS)
 
 stack-down: setup  ## End exactly what `make stack` started
 	$(BIN)/python -m deploy.stack down
@@ -89,8 +97,8 @@ bench-long-file: setup  ## A four-hour file: no rebalance, bounded memory, short
 	$(BIN)/python -m tests.benchmarks.long_beside_short
 
 lock: setup  ## Resolve the dependencies anew (hashes, no addresses)
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --upgrade \
-	  --custom-compile-command "make lock" $(EXTRAS) pyproject.toml -o requirements.lock
+	$(COMPILE) $(EXTRAS) pyproject.toml -o requirements.lock
+	$(BIN)/python -c '$(CUDA_EXTRA)' | $(COMPILE) - -o requirements-cuda.lock
 
 clean:  ## Remove .venv and caches of tools; built servers and models stay
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

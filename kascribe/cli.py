@@ -74,7 +74,7 @@ def main() -> None:
         extra = EXTRA_OF_MODULE.get((error.name or "").partition(".")[0])
         if extra is None:
             raise
-        _fail(f"{error.name} is not installed: pip install 'kascribe[{extra}]'", 2)
+        _fail(f"{error.name} is not installed: in a checkout, uv pip install -c requirements.lock '.[{extra}]'", 2)
 
 
 def _fail(sentence: str, exit_code: int) -> None:

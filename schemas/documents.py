@@ -151,6 +151,9 @@ endpoint), `AWS_REGION`, `AWS_DEFAULT_REGION`, `HF_HUB_OFFLINE` (offline), `WHIS
 `MODEL_NAME` (vLLM's model). Credentials have no names of ours: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
 `AWS_PROFILE` and all else that boto3 reads, and `HF_TOKEN`, `HUGGINGFACE_HUB_TOKEN`, `HF_ENDPOINT` for pulling
 models. A `.env` file may hold them too.
+
+`KASCRIBE_CACHE` is read by `make stack` and `make vllm` alone: where the servers that they build are kept, instead
+of `kascribe` in the user's cache.
 """
 
 _REASONS_INTRODUCTION: Final = """
