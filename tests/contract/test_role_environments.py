@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.listening import missing
+
 REPOSITORY = Path(__file__).parents[2]
 FOREIGN = {
     "enricher": ["ctranslate2", "onnxruntime", "av", "fastapi"],
@@ -33,9 +35,7 @@ def run(*command: object, directory: Path) -> subprocess.CompletedProcess[str]:
 def uv() -> str:
     """The installer that `make setup` put beside this Python."""
     found = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    if found is None:
-        pytest.skip("uv is not installed: make setup")
-    return found
+    return found or missing("uv is not installed: make setup")
 
 
 @pytest.fixture(scope="module")

@@ -14,24 +14,36 @@ from models.whisper.rows import Align, Alignment, Decode, Detect, Result, Sound,
 from models.whisper.transcriber import Transcriber
 from schemas.options import Task, TranscribeOptions
 from schemas.settings import WhisperSettings
-from schemas.transcript import QualityFlag, Transcript
+from schemas.transcript import QualityFlag
 from tests.listening import model_directory, speech
 
-CLIPS = ("en-digits.ogg", "ko-commands.ogg", "en/ps_numbers.wav", "en/fsdd_7_george_0.wav")
+CLIPS = {
+    "en-digits.ogg": "en",
+    "en-commands.ogg": "en",
+    "ko-digits.ogg": "ko",
+    "ko-commands.ogg": "ko",
+    "en/fsdd_7_george_0.wav": "en",
+}
+"""Clips, with their languages, that pass at once the gate that faster-whisper's batched mode lacks."""
+
+COMPUTE_TYPE = "float32"
+"""int8 rounds activations: on some processors the last digit of a feature moves a log-probability by 0.007."""
 
 
 @pytest.fixture(scope="module")
 def oracle() -> BatchedInferencePipeline:
     """faster-whisper's batched pipeline on the same weights and threads."""
     return BatchedInferencePipeline(
-        WhisperModel(str(model_directory()), device="cpu", compute_type="default", cpu_threads=1)
+        WhisperModel(str(model_directory()), device="cpu", compute_type=COMPUTE_TYPE, cpu_threads=1)
     )
 
 
 @pytest.fixture(scope="module")
 def transcriber() -> Iterator[Transcriber]:
     """Our engine, one replica of one thread."""
-    settings = WhisperSettings(device="cpu", replicas=1, cpu_threads=1, decoder_processes=1)
+    settings = WhisperSettings(
+        device="cpu", compute_type=COMPUTE_TYPE, replicas=1, cpu_threads=1, decoder_processes=1
+    )
     transcriber = Transcriber(settings, model_directory(), "test")
     yield transcriber
     transcriber.close()
@@ -51,12 +63,12 @@ def transcriber() -> Iterator[Transcriber]:
 def test_text_is_that_of_faster_whisper(
     clip: str, asked: dict[str, Any], oracle: BatchedInferencePipeline, transcriber: Transcriber
 ) -> None:
-    """Same windows, prompt and search give the same words, as certain, where the gate lets them through."""
-    segments, _ = oracle.transcribe(str(speech(clip)), language="en", batch_size=1, **asked)
+    """Same windows, prompt and search give the same words, as certain."""
+    segments, _ = oracle.transcribe(str(speech(clip)), language=CLIPS[clip], batch_size=1, **asked)
     expected = list(segments)
-    ours = transcriber.transcribe(speech(clip), TranscribeOptions(language="en", **asked))
-    if not _first_attempts_stood(ours):
-        pytest.skip("the gate, which faster-whisper's batched mode lacks, tried this window again")
+    ours = transcriber.transcribe(speech(clip), TranscribeOptions(language=CLIPS[clip], **asked))
+    assert ours.segments
+    assert QualityFlag.RETRIED not in ours.flags
     assert ours.text == "".join(segment.text for segment in expected).strip()
     assert ours.segments[0].avg_logprob == pytest.approx(expected[0].avg_logprob, abs=1e-3)
     assert ours.segments[0].no_speech_prob == pytest.approx(expected[0].no_speech_prob, abs=1e-3)
@@ -123,7 +135,3 @@ def _rounded(answer: Result) -> object:
     if isinstance(answer, Alignment):
         return answer.starts_seconds, [round(probability, 2) for probability in answer.probabilities]
     return answer[0][0], round(answer[0][1], 2)
-
-
-def _first_attempts_stood(transcript: Transcript) -> bool:
-    return bool(transcript.segments) and QualityFlag.RETRIED not in transcript.flags

@@ -4,6 +4,7 @@ import contextlib
 from pathlib import Path
 
 import pytest
+from faster_whisper import utils
 
 from models.store import SELFTEST, ModelStore
 from models.store.directory import check
@@ -116,5 +117,4 @@ def test_the_default_directory_is_in_the_users_cache() -> None:
 
 def test_our_names_mean_what_they_mean_to_faster_whisper() -> None:
     """Every short name that faster-whisper knows leads to the same repository here."""
-    utils = pytest.importorskip("faster_whisper.utils")
     assert utils._MODELS == REPOSITORIES

@@ -10,6 +10,8 @@ from typing import Final
 
 import pytest
 
+from tests.listening import missing
+
 ROOT: Final = Path(__file__).parents[2]
 MODULE_LINES_LIMIT: Final = 300
 FUNCTION_LINES_LIMIT: Final = 70
@@ -66,7 +68,7 @@ def expect_none(places: Iterable[str]) -> None:
 @pytest.fixture(autouse=True)
 def _needs_git() -> None:
     if not (ROOT / ".git").exists():
-        pytest.skip("not a git checkout")
+        missing("not a git checkout, so nobody knows which files are the repository's")
 
 
 def test_a_module_is_at_most_300_lines() -> None:
