@@ -27,6 +27,7 @@ LENGTHS_WORDS: Final = (1, 2, 3, 4, 5, 6)
 BATCH_ROWS: Final = 8
 LONG_WINDOWS_SECONDS: Final = ((5, 8), (8, 11), (11, 15), (20, 29))
 NO_SPEECH_SECONDS: Final = (2.0, 5.0, 10.0, 25.0)
+SEED: Final = 20_000
 
 
 @dataclass(frozen=True)
@@ -247,7 +248,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=shipped_model())
     parser.add_argument("--utterances-per-length", type=int, default=25)
-    parser.add_argument("--seed", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     report(
