@@ -18,7 +18,18 @@ ENVIRONMENT_PREFIX: Final = "KASCRIBE_"
 PROPERTY_PREFIX: Final = "KASCRIBE_KAFKA_"
 HIDDEN: Final = "****"
 _CREDENTIALS_IN_ADDRESS: Final = re.compile(r"(?<=://)[^/@\s,]+(?=@)")
-_UNITS: Final = ("seconds", "bytes")
+_UNITS: Final = frozenset(
+    {"seconds", "bytes", "attempts", "partitions", "processes", "records", "replicas", "threads", "tokens"}
+)
+_UNITS_OF_OTHER_NAMES: Final = {
+    "batch_size": "windows",
+    "concurrency_limit": "requests",
+    "device_index": "index",
+    "port": "port number",
+    "topic_replication": "replicas",
+}
+"""What is counted where the name, which libraries and people know, does not end with it."""
+
 _KINDS: Final[dict[Any, str]] = {
     bool: "true or false",
     int: "integer",
@@ -71,9 +82,9 @@ class Setting:
 
     @property
     def unit(self) -> str:
-        """``seconds`` or ``bytes``: the last word of the name; empty for what has no unit."""
+        """What a number counts: the last word of the name, as a rule; empty for what is no number."""
         last_word = self.name.rsplit("_", 1)[-1]
-        return last_word if last_word in _UNITS else ""
+        return last_word if last_word in _UNITS else _UNITS_OF_OTHER_NAMES.get(self.name, "")
 
     @property
     def kind(self) -> str:

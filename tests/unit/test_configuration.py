@@ -152,6 +152,11 @@ def test_a_property_that_itself_ends_in_file_is_not_taken_for_a_secret_file() ->
     assert name == "sasl.oauthbearer.assertion.private.key.file"
 
 
-def test_every_setting_has_a_meaning() -> None:
-    """The page of settings has no empty cell."""
+def test_every_setting_has_a_meaning_and_every_number_a_unit() -> None:
+    """The page of settings leaves nobody to guess."""
     assert [setting.key for setting in settings() if not setting.meaning] == []
+    numbers = [setting for setting in settings() if setting.kind in {"integer", "number"}]
+    assert [setting.key for setting in numbers if not setting.unit] == []
+    assert [setting.key for setting in settings() if setting.unit and setting not in numbers] == [
+        "runtime.retry_delays_seconds"
+    ]
