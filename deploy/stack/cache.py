@@ -184,7 +184,7 @@ def _build_kafka(building: Path) -> None:
     pom = building / "pom.xml"
     pom.write_text(_POM, encoding="utf-8")
     command = ["mvn", "-q", "-B", "--strict-checksums", "-f", str(pom), COPY_JARS, "-DincludeScope=runtime"]
-    _run([*command, f"-DoutputDirectory={building / 'jars'}"], {}, KAFKA_BUILD_TIMEOUT_SECONDS)
+    run_tool([*command, f"-DoutputDirectory={building / 'jars'}"], {}, KAFKA_BUILD_TIMEOUT_SECONDS)
     jar = building / "jars" / f"kafka_{KAFKA_SCALA_VERSION}-{KAFKA_VERSION}.jar"
     if not jar.is_file():
         raise StackError(f"Maven reported success but did not deliver {jar.name}")
@@ -193,12 +193,13 @@ def _build_kafka(building: Path) -> None:
 def _build_minio(building: Path) -> None:
     module = f"github.com/minio/minio@{MINIO_VERSION}"
     settings = {"GOBIN": str(building), "CGO_ENABLED": "0"}
-    _run(["go", "install", "-trimpath", "-ldflags", "-s -w", module], settings, MINIO_BUILD_TIMEOUT_SECONDS)
+    run_tool(["go", "install", "-trimpath", "-ldflags", "-s -w", module], settings, MINIO_BUILD_TIMEOUT_SECONDS)
     if not os.access(building / "minio", os.X_OK):
         raise StackError("go install reported success but did not deliver the minio program")
 
 
-def _run(command: list[str], settings: Mapping[str, str], timeout_seconds: float) -> None:
+def run_tool(command: list[str], settings: Mapping[str, str], timeout_seconds: float) -> None:
+    """Runs a program to its end, with some more environment. Raises StackError with the end of what it said."""
     environment = {**os.environ, **settings}
     try:
         subprocess.run(

@@ -16,8 +16,7 @@ from pathlib import Path
 from deploy.stack.errors import StackError
 
 KILL_DEADLINE_SECONDS = 10.0  # a killed process is gone at once unless the kernel holds it in I/O
-_STAT_STATE_FIELD = 0  # counted after the command name, which may itself contain spaces and brackets
-_STAT_START_FIELD = 19
+STAT_STATE_FIELD, STAT_SESSION_FIELD, STAT_START_FIELD = 0, 3, 19
 _DEAD_STATES = "ZX"
 
 
@@ -123,13 +122,21 @@ def _reap(pid: int) -> None:
         os.waitpid(pid, os.WNOHANG)
 
 
-def _stat(pid: int) -> tuple[str, int] | None:
+def stat_fields(pid: int) -> list[str] | None:
+    """What proc(5) stat says of a process, counted after its name, which may contain spaces and brackets.
+
+    None when there is no such process.
+    """
     try:
         line = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
-    fields = line.rpartition(")")[2].split()
-    return fields[_STAT_STATE_FIELD], int(fields[_STAT_START_FIELD])
+    return line.rpartition(")")[2].split()
+
+
+def _stat(pid: int) -> tuple[str, int] | None:
+    fields = stat_fields(pid)
+    return (fields[STAT_STATE_FIELD], int(fields[STAT_START_FIELD])) if fields else None
 
 
 def _boot_id() -> str:

@@ -78,9 +78,9 @@ def new_plan(
 ) -> Plan:
     """A plan on the ports asked for, the brokers' being consecutive, and on free ones otherwise."""
     with ExitStack() as held:
-        controller_ports = [_free_port(held) for _ in range(brokers)]
+        controller_ports = [free_port(held) for _ in range(brokers)]
         ports = (
-            range(kafka_port, kafka_port + brokers) if kafka_port else [_free_port(held) for _ in range(brokers)]
+            range(kafka_port, kafka_port + brokers) if kafka_port else [free_port(held) for _ in range(brokers)]
         )
         return Plan(
             cluster_id=_new_cluster_id(),
@@ -90,7 +90,7 @@ def new_plan(
                     zip(ports, controller_ports, strict=True), start=1
                 )
             ),
-            minio_port=minio_port or _free_port(held),
+            minio_port=minio_port or free_port(held),
             bucket=bucket,
             notify_topics=(notify_topic,),
         )
@@ -101,7 +101,7 @@ def _new_cluster_id() -> str:
     return base64.urlsafe_b64encode(b"K" + secrets.token_bytes(15)).decode("ascii").rstrip("=")
 
 
-def _free_port(held: ExitStack) -> int:
+def free_port(held: ExitStack) -> int:
     """A port below the kernel's ephemeral range, bound until `held` closes.
 
     A client that keeps connecting to an ephemeral port of a stopped server can be given that same port as its
@@ -123,6 +123,15 @@ def _free_port(held: ExitStack) -> int:
         held.callback(listener.close)
         return port
     raise StackError(f"no free port between {PORT_MINIMUM} and {limit} after {PORT_ATTEMPTS} attempts")
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Writes a file that its owner alone may read, in one step: nobody ever sees half of it."""
+    written = path.with_name(f"{path.name}.new")
+    descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    written.replace(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +228,4 @@ class State:
         return dict(stored)
 
     def _replace(self, name: str, text: str) -> None:
-        written = self.directory / f"{name}.new"
-        descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        written.replace(self.directory / name)
+        replace_file(self.directory / name, text)

@@ -7,14 +7,14 @@ when its marker is there; one that was cut off is built again.
 import ctypes.util
 import hashlib
 import os
+import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy.stack.cache import default_cache, locked
-from deploy.vllm.errors import VllmUnavailable
+from deploy.stack.cache import default_cache, locked, run_tool
+from deploy.vllm.errors import VllmUnavailable, said_of_vllm
 
 LOCK = Path(__file__).with_name("requirements.lock")
 INSTALL_TIMEOUT_SECONDS = 1800.0  # 25 s measured from a warm cache, two minutes from the registry
@@ -43,7 +43,7 @@ def prepare(cache: Path, *, say: Say = print) -> Path:
 
 
 def _check_machine() -> None:
-    if sys.platform != "linux":
+    if sys.platform != "linux" or platform.machine() != "x86_64":
         raise VllmUnavailable(
             "vLLM for CPU is built for Linux on x86-64; set KASCRIBE_VLLM_BASE_URL to another server"
         )
@@ -72,21 +72,5 @@ def _install(place: Path, say: Say) -> None:
 
 
 def _run(command: list[str]) -> None:
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=INSTALL_TIMEOUT_SECONDS,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired as late:
-        raise VllmUnavailable(
-            f"{command[0]} did not finish within {INSTALL_TIMEOUT_SECONDS:.0f} s; run it again"
-        ) from late
-    if done.returncode:
-        tail = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
-        raise VllmUnavailable(
-            f"installing vLLM failed ({' '.join(command[:3])}, status {done.returncode}):\n{tail}"
-        )
+    with said_of_vllm():
+        run_tool(command, {}, INSTALL_TIMEOUT_SECONDS)

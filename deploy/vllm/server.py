@@ -2,30 +2,26 @@
 
 import json
 import os
-import random
-import socket
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from deploy.stack.cache import locked
-from deploy.stack.errors import StackError
+from deploy.stack.cache import LOG_TAIL_LINES, locked
 from deploy.stack.processes import Process, end, is_alive, start
-from deploy.vllm.errors import VllmUnavailable
+from deploy.stack.state import LOOPBACK, free_port, replace_file
+from deploy.vllm.errors import VllmUnavailable, said_of_vllm
 from deploy.vllm.installation import Say, prepare
 from deploy.vllm.model import MODEL_NAME, write_model
 from deploy.vllm.session import members
 
-LOOPBACK = "127.0.0.1"
 READY_TIMEOUT_SECONDS = 600.0  # 20 to 40 s on two idle cores, 140 s measured on two busy ones
 GRACE_SECONDS = 15.0
 SEQUENCES = 16
 KV_BLOCK_TOKENS = 128
-PORT_MINIMUM, PORT_LIMIT, PORT_ATTEMPTS = 20_000, 32_000, 200
 _POLL_SECONDS = 0.25
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "OMP_NUM_THREADS")
 
@@ -111,7 +107,8 @@ def healthy(server: VllmServer) -> bool:
 def _start(
     python: Path, model: Path, state: Path, *, context_tokens: int, port: int | None, options: Sequence[str]
 ) -> VllmServer:
-    port = port or _free_port()
+    with said_of_vllm(), ExitStack() as held:
+        port = port or free_port(held)
     log = state / "server.log"
     log.write_bytes(b"")
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {
@@ -131,12 +128,10 @@ def _start(
         *_arguments(model, port, context_tokens),
         *options,
     ]
-    try:
+    with said_of_vllm():
         process = start(command, log=log, environment=environment)
-    except StackError as failed:
-        raise VllmUnavailable(str(failed)) from failed
     server = VllmServer(f"http://{LOOPBACK}:{port}", MODEL_NAME, context_tokens, str(log), process)
-    (state / "server.json").write_text(json.dumps(asdict(server), indent=2), encoding="utf-8")
+    replace_file(state / "server.json", json.dumps(asdict(server), indent=2))
     return server
 
 
@@ -157,7 +152,9 @@ def _wait_until_ready(server: VllmServer, state: Path) -> None:
     while not healthy(server):
         if not server.alive or time.monotonic() > deadline:
             what = "ended" if not server.alive else f"was not ready after {READY_TIMEOUT_SECONDS:.0f} s"
-            tail = "\n".join(Path(server.log).read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
+            tail = "\n".join(
+                Path(server.log).read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:]
+            )
             _end(server, state)
             raise VllmUnavailable(f"the vLLM server {what}; the end of {server.log}:\n{tail}")
         time.sleep(_POLL_SECONDS)
@@ -167,12 +164,3 @@ def _end(server: VllmServer, state: Path) -> None:
     end([server.process], grace_seconds=GRACE_SECONDS)
     end(server.processes, grace_seconds=0)  # workers that a killed or hung parent left behind
     (state / "server.json").unlink(missing_ok=True)
-
-
-def _free_port() -> int:
-    """A port below the kernel's ephemeral range: a client that retries there can be given the port itself."""
-    for port in random.sample(range(PORT_MINIMUM, PORT_LIMIT), PORT_ATTEMPTS):
-        with socket.socket() as listener, suppress(OSError):
-            listener.bind((LOOPBACK, port))
-            return port
-    raise VllmUnavailable(f"no free port between {PORT_MINIMUM} and {PORT_LIMIT} after {PORT_ATTEMPTS} attempts")

@@ -7,10 +7,7 @@ would be no such mark: vLLM's workers write their titles over it.
 
 from pathlib import Path
 
-from deploy.stack.processes import Process
-
-_SESSION_FIELD = 3  # of proc(5) stat, counted after the command's name
-_START_FIELD = 19
+from deploy.stack.processes import STAT_SESSION_FIELD, STAT_START_FIELD, Process, stat_fields
 
 
 def members(leader: Process, log: Path) -> list[Process]:
@@ -20,10 +17,12 @@ def members(leader: Process, log: Path) -> list[Process]:
 
 
 def _member(pid: int, leader: Process, log: Path) -> Process | None:
+    fields = stat_fields(pid)
+    if fields is None or int(fields[STAT_SESSION_FIELD]) != leader.pid:
+        return None
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        if int(fields[_SESSION_FIELD]) != leader.pid or not Path(f"/proc/{pid}/fd/1").samefile(log):
+        if not Path(f"/proc/{pid}/fd/1").samefile(log):
             return None
     except OSError:
         return None
-    return Process(pid=pid, started_ticks=int(fields[_START_FIELD]), boot_id=leader.boot_id)
+    return Process(pid=pid, started_ticks=int(fields[STAT_START_FIELD]), boot_id=leader.boot_id)

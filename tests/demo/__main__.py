@@ -98,7 +98,7 @@ def drop_during_an_outage(demo: Demo) -> None:
     demo.stack.kafka_stop()
     drops = []
     for index, path in enumerate(list(make_files(demo.directory, read(demo.clip.path)).values())[:OUTAGE_DROPS]):
-        key = f"outage/{index}.{path.suffix}"
+        key = f"outage/{index}{path.suffix}"
         drops.append(drop(demo.stack, demo.stack.bucket, path, key=key, name=key, expected_text=demo.clip.text))
     demo.console.print(f"{OUTAGE_DROPS} files dropped while Kafka was down. Starting Kafka …")
     demo.stack.kafka_start()
