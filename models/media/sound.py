@@ -4,7 +4,7 @@ The file is handed to FFmpeg as a stream of bytes, so FFmpeg never sees a path; 
 three times: such containers are not on the list, no protocol is allowed, and opening anything else fails.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,12 +12,10 @@ from typing import Any, Self
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 
+from models.media.resampling import CHANNELS_LIMIT, Samples, resampled
 from models.media.windows import SAMPLE_RATE_HERTZ
 from schemas.errors import AudioEmpty, AudioTooLarge, AudioUndecodable
-
-Samples = NDArray[np.int16]
 
 _REFUSED = (
     "concat dash ffmetadata hds hls imf lavfi rtp rtsp sap sdp tty webm_dash_manifest whip "
@@ -27,10 +25,6 @@ _REFUSED = (
 )
 REFUSED_CONTAINERS = frozenset(_REFUSED.split())
 """Containers that name other files or devices, or that find themselves in any text."""
-CHANNELS_LIMIT = 64
-"""More channels than any recorder writes: the header lies."""
-GROUP_BYTES = 1024**2
-"""Frames are resampled in groups of about this size: one by one costs five times as much."""
 READ_BYTES = 256 * 1024
 LATE_SECONDS_LIMIT = 600.0
 """Sound may begin this much after the picture; a file that says more is not believed."""
@@ -91,7 +85,7 @@ class SoundReader:
         held_samples = 0
         anything = False
         late = self._late_samples()
-        for piece in _same_width(self._resampled()):
+        for piece in resampled(self._frames(), split=self._split):
             if not anything and late:
                 held, held_samples = [np.zeros((len(piece), late), np.int16)], late
             anything = True
@@ -184,23 +178,6 @@ class SoundReader:
         if bad and (good == 0 or bad > 10 * good):
             raise AudioUndecodable(f"{bad} of {bad + good} packets are broken; the file is damaged or not audio")
 
-    def _resampled(self) -> Iterator[Samples]:
-        resampler: av.AudioResampler | None = None
-        shape: tuple[object, ...] = ()
-        for group in _groups(self._frames()):
-            now = (group.format.name, group.layout.name, group.layout.nb_channels, group.sample_rate)
-            if resampler is None or now != shape:  # a stream may change its rate or channels midway
-                yield from _samples(resampler.resample(None) if resampler else [])
-                resampler, shape = self._resampler(group), now
-            yield from _samples(resampler.resample(group))
-        yield from _samples(resampler.resample(None) if resampler else [])
-
-    def _resampler(self, frame: Any) -> Any:
-        if frame.layout.nb_channels > CHANNELS_LIMIT:
-            raise AudioTooLarge(f"{frame.layout.nb_channels} channels; the limit is {CHANNELS_LIMIT}")
-        layout = frame.layout if self._split else "mono"
-        return av.AudioResampler(format="s16p", layout=layout, rate=SAMPLE_RATE_HERTZ)
-
 
 class _Bytes:
     """A file without its name, so that FFmpeg judges by content alone."""
@@ -209,36 +186,6 @@ class _Bytes:
         self.read = file.read
         self.seek = file.seek
         self.tell = file.tell
-
-
-def _groups(frames: Iterable[Any]) -> Iterator[Any]:
-    fifo = av.AudioFifo()
-    shape: tuple[object, ...] = ()
-    for frame in frames:
-        frame.pts = None  # broken timestamps must not stop the decoding
-        now = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if now != shape:
-            if fifo.samples:
-                yield fifo.read()
-            fifo, shape = av.AudioFifo(), now
-        fifo.write(frame)
-        if fifo.samples * frame.layout.nb_channels * frame.format.bytes >= GROUP_BYTES:
-            yield fifo.read()
-    if fifo.samples:
-        yield fifo.read()
-
-
-def _samples(frames: Iterable[Any]) -> Iterator[Samples]:
-    for frame in frames:
-        yield frame.to_ndarray()
-
-
-def _same_width(pieces: Iterable[Samples]) -> Iterator[Samples]:
-    """Keeps the first piece's count of channels where a stream changes it: cut, or repeated."""
-    width = 0
-    for piece in pieces:
-        width = width or piece.shape[0]
-        yield piece if piece.shape[0] == width else np.resize(piece, (width, piece.shape[1]))
 
 
 def _why(failed: BaseException) -> str:

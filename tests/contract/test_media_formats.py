@@ -1,8 +1,10 @@
 """Everything that people drop into buckets is decoded, whatever its container, codec, rate and channels."""
 
 import queue
+import wave
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -18,6 +20,13 @@ from tests.listening import speech
 from tests.recordings import FORMATS, Format, Sound, read, write
 
 MEL_BANDS = 80
+CONTAINERS = {
+    "mkv": Format("mkv", "pcm_s16le", "matroska"),
+    "webm": Format("webm", "libopus", "webm", rate_hertz=48_000),
+    "mp4": Format("mp4", "aac", "mp4", rate_hertz=48_000),
+    "ts": Format("ts", "aac", "mpegts", rate_hertz=48_000),
+}
+"""Those that write a time beside every packet."""
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +76,36 @@ def test_six_channels_are_mixed_to_one(sound: Sound, tmp_path: Path, pool: Decod
     assert [delivery.channel for delivery in deliveries if isinstance(delivery, WindowReady)] == [None]
 
 
+@pytest.mark.parametrize("count", [8, 9, 32])
+def test_each_of_many_channels_is_heard_by_itself(
+    count: int, sound: Sound, tmp_path: Path, pool: DecoderPool
+) -> None:
+    """A conference recorder's tracks stay apart: speech on the last gives windows of the last only."""
+    path = tmp_path / "conference.wav"
+    write_channels(path, np.stack([*[np.zeros_like(sound)] * (count - 1), sound]))
+    deliveries = decode(pool, path, split=True)
+    assert isinstance(deliveries[-1], Finished)
+    assert {delivery.channel for delivery in deliveries if isinstance(delivery, WindowReady)} == {count - 1}
+
+
+@pytest.mark.parametrize("count", [9, 32, 64])
+def test_channels_without_names_are_mixed_to_their_mean(count: int, sound: Sound, tmp_path: Path) -> None:
+    """FFmpeg refuses to mix what it has no names for; the recording is heard all the same."""
+    path = tmp_path / "conference.wav"
+    write_channels(path, np.stack([sound] * count))
+    with SoundReader(path, split=False) as reader:
+        samples = np.concatenate(list(reader.blocks(16_000)), axis=1)
+    np.testing.assert_allclose(samples, (sound[np.newaxis] * 32767).astype(np.int16), atol=1)
+
+
+def test_a_recording_that_needs_no_resampling_is_passed_through(sound: Sound, tmp_path: Path) -> None:
+    """Sixteen bits at 16 kHz are the samples that the model hears."""
+    path = write(tmp_path / "plain.wav", sound, Format("wav", "pcm_s16le", "wav"))
+    with SoundReader(path, split=False) as reader:
+        samples = np.concatenate(list(reader.blocks(16_000)), axis=1)
+    np.testing.assert_allclose(samples[0] / 32767, sound, atol=1e-4)
+
+
 def test_without_voice_detection_every_second_is_kept(sound: Sound, tmp_path: Path, pool: DecoderPool) -> None:
     """Plain windows of thirty seconds, one after the other, to the last sample."""
     path = write(tmp_path / "long.wav", np.concatenate([sound] * 15), Format("wav", "pcm_s16le", "wav"))
@@ -99,6 +138,18 @@ def test_sound_that_begins_after_the_picture_keeps_its_time(sound: Sound, tmp_pa
     assert len(samples) == pytest.approx(len(sound) + 3 * 16_000, abs=1_600)
 
 
+@pytest.mark.parametrize("suffix", ["mkv", "webm", "mp4", "ts"])
+def test_what_comes_after_a_gap_in_a_recording_keeps_its_time(suffix: str, sound: Sound, tmp_path: Path) -> None:
+    """A recorder that stood still for most of a minute shifts no later word."""
+    path = write_at_times(tmp_path / f"paused.{suffix}", sound, CONTAINERS[suffix], starts_seconds=(0, 60))
+    with SoundReader(path, split=False) as reader:
+        samples = np.concatenate([block[0] for block in reader.blocks(16_000)])
+    assert len(samples) == pytest.approx(60 * 16_000 + len(sound), abs=1_600)
+    assert not samples[len(sound) + 1_600 : 60 * 16_000 - 1_600].any()
+    first, again = samples[: len(sound)].astype(float), samples[60 * 16_000 :].astype(float)
+    assert np.abs(again).mean() == pytest.approx(np.abs(first).mean(), rel=0.1)
+
+
 def test_a_stream_that_changes_its_rate_midway_is_decoded_to_the_end(sound: Sound, tmp_path: Path) -> None:
     """Joined recordings, as radio archives have them, do not stop at the joint."""
     parts = [
@@ -109,19 +160,38 @@ def test_a_stream_that_changes_its_rate_midway_is_decoded_to_the_end(sound: Soun
     joined.write_bytes(b"".join(part.read_bytes() for part in parts))
     with SoundReader(joined, split=False) as reader:
         samples = sum(block.shape[1] for block in reader.blocks(16_000))
-    assert samples > 1.8 * len(sound)
+    assert 1.8 * len(sound) < samples < 2.2 * len(sound)
+
+
+def write_at_times(path: Path, sound: Sound, form: Format, *, starts_seconds: tuple[int, ...]) -> Path:
+    """The sound again and again, each time from a moment of its own."""
+    container: Any
+    with av.open(str(path), "w", format=form.container) as container:
+        stream = container.add_stream(form.codec, rate=form.rate_hertz, layout="mono")
+        kind = stream.codec_context.format.name
+        resampler = av.AudioResampler(format=kind, layout="mono", rate=form.rate_hertz)
+        frame = av.AudioFrame.from_ndarray(sound[np.newaxis], format="flt", layout="mono")
+        frame.sample_rate = 16_000
+        pieces = [*resampler.resample(frame), *resampler.resample(None)]
+        whole = np.concatenate([piece.to_ndarray() for piece in pieces], axis=1)
+        size = stream.codec_context.frame_size or 960
+        for start in starts_seconds:
+            for at in range(0, whole.shape[1] - size, size):
+                block = av.AudioFrame.from_ndarray(whole[:, at : at + size].copy(), format=kind, layout="mono")
+                block.sample_rate = form.rate_hertz
+                block.pts = start * form.rate_hertz + at
+                container.mux(stream.encode(block))
+        container.mux(stream.encode(None))
+    return path
 
 
 def write_channels(path: Path, channels: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
-    """A wave file of as many channels, at 16 kHz."""
-    layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(channels)]
-    interleaved = np.ascontiguousarray((channels.T * 32767).astype(np.int16)).reshape(1, -1)
-    with av.open(str(path), "w", format="wav") as container:
-        stream = container.add_stream("pcm_s16le", rate=16_000, layout=layout)
-        frame = av.AudioFrame.from_ndarray(interleaved, format="s16", layout=layout)
-        frame.sample_rate = 16_000
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    """A wave file of as many channels, at 16 kHz, without names for them."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(len(channels))
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes((channels.T * 32767).astype(np.int16).tobytes())
 
 
 def decode(pool: DecoderPool, path: Path, *, split: bool = False, vad: bool = True) -> list[Delivery]:

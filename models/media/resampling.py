@@ -1,0 +1,147 @@
+"""From decoded frames to samples at 16 kHz. Runs in a child only."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from models.media.timeline import Timeline
+from models.media.windows import SAMPLE_RATE_HERTZ
+from schemas.errors import AudioTooLarge
+
+Samples = NDArray[np.int16]
+
+CHANNELS_LIMIT = 64
+"""More channels than any recorder writes: the header lies."""
+GROUP_BYTES = 1024**2
+"""Frames are resampled in groups of about this size: one by one costs five times as much."""
+SILENCE_SAMPLES = 10 * SAMPLE_RATE_HERTZ
+"""In one piece: a gap may be hours long."""
+
+
+def resampled(frames: Iterable[Any], *, split: bool) -> Iterator[Samples]:
+    """Pieces of shape (channels, samples) at 16 kHz, all of one width; one channel unless ``split``.
+
+    Where the frames' times leave a gap, there is silence, so that what comes later keeps its time.
+    Raises AudioTooLarge for more channels than any recorder writes.
+    """
+    return _same_width(_pieces(frames, split=split))
+
+
+@dataclass(frozen=True, slots=True)
+class _Silence:
+    seconds: float
+
+
+def _pieces(frames: Iterable[Any], *, split: bool) -> Iterator[Samples]:
+    resampler: _Resampler | None = None
+    shape: tuple[object, ...] = ()
+    width = 1
+    for group in _groups(frames):
+        if isinstance(group, _Silence):
+            yield from resampler.rest() if resampler else ()
+            yield from _silence(group.seconds, width)
+            resampler = None
+            continue
+        now = (group.format.name, group.layout.name, group.layout.nb_channels, group.sample_rate)
+        if resampler is None or now != shape:  # a stream may change its rate or channels midway
+            yield from resampler.rest() if resampler else ()
+            resampler, shape = _Resampler(group, split=split), now
+        for piece in resampler.samples(group):
+            width = len(piece)
+            yield piece
+    yield from resampler.rest() if resampler else ()
+
+
+def _silence(seconds: float, channels: int) -> Iterator[Samples]:
+    left = round(seconds * SAMPLE_RATE_HERTZ)
+    while left > 0:
+        piece = np.zeros((channels, min(left, SILENCE_SAMPLES)), np.int16)
+        left -= SILENCE_SAMPLES
+        yield piece
+
+
+class _Resampler:
+    """For frames of one shape. Packed: PyAV (18) gives the planes of a frame wrong from the eighth on."""
+
+    def __init__(self, first: Any, *, split: bool) -> None:
+        if first.layout.nb_channels > CHANNELS_LIMIT:
+            raise AudioTooLarge(f"{first.layout.nb_channels} channels; the limit is {CHANNELS_LIMIT}")
+        self._split = split
+        self._every_channel = split or not _mixes(first)
+        self._resampler = _resampler(first.layout if self._every_channel else "mono")
+
+    def samples(self, frame: Any) -> Iterator[Samples]:
+        """What can be given now."""
+        return self._arrays(self._resampler.resample(frame))
+
+    def rest(self) -> Iterator[Samples]:
+        """What was held back."""
+        return self._arrays(self._resampler.resample(None))
+
+    def _arrays(self, frames: Iterable[Any]) -> Iterator[Samples]:
+        for frame in frames:
+            if frame is None:  # the end of what needed no resampling
+                continue
+            channels = frame.to_ndarray().reshape(-1, frame.layout.nb_channels).T
+            yield channels if self._split or len(channels) == 1 else _mean(channels)
+
+
+def _resampler(layout: Any) -> Any:
+    return av.AudioResampler(format="s16", layout=layout, rate=SAMPLE_RATE_HERTZ)
+
+
+def _mixes(frame: Any) -> bool:
+    """Whether FFmpeg knows how to mix these channels: it does not where there are many that have no names."""
+    try:
+        _resampler("mono").resample(frame)
+    except av.error.FFmpegError:
+        return False
+    return True
+
+
+def _mean(channels: Samples) -> Samples:
+    mean = np.mean(channels, axis=0, keepdims=True, dtype=np.float32)
+    return np.rint(mean).astype(np.int16)
+
+
+def _groups(frames: Iterable[Any]) -> Iterator[Any]:
+    fifo = av.AudioFifo()
+    shape: tuple[object, ...] = ()
+    timeline = Timeline()
+    for frame, following in _with_following(frames):
+        missing_seconds = timeline.missing_seconds(frame, following)
+        frame.pts = None  # broken timestamps must not stop the decoding
+        now = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if now != shape or missing_seconds:
+            if fifo.samples:
+                yield fifo.read()
+            fifo, shape = av.AudioFifo(), now
+        if missing_seconds:
+            yield _Silence(missing_seconds)
+        fifo.write(frame)
+        if fifo.samples * frame.layout.nb_channels * frame.format.bytes >= GROUP_BYTES:
+            yield fifo.read()
+    if fifo.samples:
+        yield fifo.read()
+
+
+def _with_following(frames: Iterable[Any]) -> Iterator[tuple[Any, Any | None]]:
+    held: Any | None = None
+    for frame in frames:
+        if held is not None:
+            yield held, frame
+        held = frame
+    if held is not None:
+        yield held, None
+
+
+def _same_width(pieces: Iterable[Samples]) -> Iterator[Samples]:
+    """Keeps the first piece's count of channels where a stream changes it: cut, or repeated."""
+    width = 0
+    for piece in pieces:
+        width = width or piece.shape[0]
+        yield piece if piece.shape[0] == width else np.resize(piece, (width, piece.shape[1]))
