@@ -35,6 +35,10 @@ class SpeechToText(Protocol):
         """Raises InvalidOptions when the options ask for what the model cannot do."""
         ...
 
+    def healthy(self) -> bool:
+        """Whether it answers. Does not block."""
+        ...
+
     def transcribe(
         self,
         path: Path,
@@ -48,8 +52,8 @@ class SpeechToText(Protocol):
         """The transcript of a local file. Blocks.
 
         ``on_audio`` is told what the container claims (duration 0 when it does not say) and again what was found.
-        Raises InvalidOptions, AudioTooLong, AudioEmpty, AudioUndecodable, DecoderCrashed, EngineFailed, and
-        JobCancelled once ``cancelled`` turns true.
+        Raises InvalidOptions, AudioTooLong, AudioEmpty, AudioUndecodable, DecoderCrashed, EngineFailed,
+        DependencyDown("engine") when it is not healthy, and JobCancelled once ``cancelled`` turns true.
         """
         ...
 

@@ -22,6 +22,7 @@ from consumers.progress import ProgressReporter, Surroundings, real_surroundings
 from consumers.runtime.stage import Job, Weight
 from consumers.seams import Results, SpeechToText
 from schemas import identity, wire
+from schemas.errors import ENGINE
 from schemas.events import AudioReference, Failure, Phase
 from schemas.exports import EXPORTERS
 from schemas.options import ExportFormat
@@ -81,7 +82,9 @@ class TranscribeStage:
         return (self._ended(job, reference, Phase.FAILED, failure),)
 
     def dependency_is_up(self, dependency: str) -> bool:
-        """Whether the bucket answers, or the scratch disk has room."""
+        """Whether the bucket or the engine answers, or the scratch disk has room."""
+        if dependency == ENGINE:
+            return self._engine.healthy()
         return self._fetcher.is_up(dependency)
 
     def _process(self, job: Job, reference: AudioReference, state: ObjectState | None) -> Sequence[OutgoingRecord]:

@@ -188,6 +188,8 @@ class EnrichmentFailed(TransientError):
 
 SCRATCH: Final = "scratch"
 """The local disk's name as a dependency: a full one pauses intake."""
+ENGINE: Final = "engine"
+"""The model and its decoders as a dependency: a process without them takes nothing in."""
 
 
 class DependencyDown(JobError):

@@ -31,6 +31,7 @@ class WavListener:
     def __init__(self) -> None:
         self.heard = 0
         self.running = 0
+        self.well = True
         self.gate = threading.Event()
         self.gate.set()
         self._lock = threading.Lock()
@@ -53,6 +54,10 @@ class WavListener:
         """Refuses another model, and translation."""
         if options.model not in (None, "wav-listener") or options.task is Task.TRANSLATE:
             raise InvalidOptions("wav-listener neither translates nor is another model")
+
+    def healthy(self) -> bool:
+        """See ``SpeechToText.healthy``."""
+        return self.well
 
     def transcribe(
         self,

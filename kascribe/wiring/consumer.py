@@ -43,7 +43,7 @@ class Health:
     def live(self) -> Verdict:
         """Whether the process should go on living."""
         if not self.is_well():
-            return Verdict(False, ("the engine hangs; only a new process helps",))
+            return Verdict(False, ("the engine hangs or is broken; only a new process helps",))
         return live(self.runtime.snapshot()) if self.runtime else Verdict(True)
 
     def ready(self) -> Verdict:

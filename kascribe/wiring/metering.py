@@ -40,6 +40,10 @@ class MeteredEngine:
         """See ``SpeechToText``."""
         self._transcriber.check(options)
 
+    def healthy(self) -> bool:
+        """See ``SpeechToText``."""
+        return self._transcriber.healthy()
+
     def transcribe(
         self,
         path: Path,

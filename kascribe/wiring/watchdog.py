@@ -1,4 +1,4 @@
-"""Ends a process whose engine hangs: a call cannot be interrupted, so only a new process helps."""
+"""Ends a process whose engine hangs or has lost its device: neither passes, so only a new process helps."""
 
 import os
 import threading
@@ -25,7 +25,10 @@ def ended_when_hanging(
     def watch() -> None:
         while not stopped.wait(look_seconds):
             if not is_well():
-                _log.error("the engine hangs; the process ends so that a new one takes over", exit_code=EXIT_CODE)
+                _log.error(
+                    "the engine hangs or is broken; the process ends so that a new one takes over",
+                    exit_code=EXIT_CODE,
+                )
                 end(EXIT_CODE)
                 return
 

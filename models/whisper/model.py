@@ -23,17 +23,22 @@ LOOP_TOKENS = 8
 """With a penalty, so many tokens in a row may not come twice in one window: longer than any refrain of speech."""
 SECONDS_PER_ALIGNMENT_STEP = 0.02
 _MEMORY_WORDS = ("out of memory", "failed to allocate", "cublas_status_alloc_failed", "bad_alloc")
+_DEVICE_WORDS = ("cuda failed", "cublas failed", "cudnn failed")
 
 
 class OutOfMemory(Exception):
     """The batch does not fit; a smaller one may."""
 
 
+class DeviceLost(Exception):
+    """The device answers no call of this process any more: CUDA's errors stick to it."""
+
+
 class Model(Protocol):
     """What the engine needs of a model. Called from several threads at once."""
 
     def answer(self, sounds: Sequence[Sound], works: Sequence[Work]) -> Sequence[Result]:
-        """One result per row. Rows share a batch key. Blocks; raises OutOfMemory, or anything else."""
+        """One result per row. Rows share a batch key. Blocks; raises OutOfMemory, DeviceLost, or anything else."""
         ...
 
 
@@ -71,8 +76,11 @@ class WhisperModel:
                 return self._decode(encoded, [work for work in works if isinstance(work, Decode)])
             return self._align(encoded, sounds, [work for work in works if isinstance(work, Align)])
         except RuntimeError as failed:
-            if any(word in str(failed).lower() for word in _MEMORY_WORDS):
+            said = str(failed).lower()
+            if any(word in said for word in _MEMORY_WORDS):
                 raise OutOfMemory(str(failed)) from failed
+            if any(word in said for word in _DEVICE_WORDS):
+                raise DeviceLost(str(failed)) from failed
             raise
 
     def silence(self) -> Features:

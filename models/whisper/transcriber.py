@@ -100,7 +100,7 @@ class Transcriber:
         self._ready().capabilities.check(options)
 
     def healthy(self) -> bool:
-        """Whether the engine answers; false once a call hangs: then the process must be replaced."""
+        """Whether the engine answers; false once a call hangs or the device is lost: replace the process then."""
         loaded = self._loaded
         return loaded is None or loaded.engine.healthy()
 

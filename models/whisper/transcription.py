@@ -25,7 +25,7 @@ from schemas.errors import EngineFailed, JobCancelled
 from schemas.options import Lane, TranscribeOptions
 
 LOOK_SECONDS = 0.1
-"""Between looks at whether the job was cancelled or the engine hangs."""
+"""Between looks at whether the job was cancelled or the engine is in trouble."""
 
 
 class FeatureReader(Protocol):
@@ -92,7 +92,7 @@ class Transcription:
     def steps(self, cancelled: Callable[[], bool]) -> Iterator[Heard]:
         """What is known after each step; ends when all is heard. Blocks between steps.
 
-        Raises what decoding or inference raised, EngineFailed when the engine hangs, JobCancelled.
+        Raises what decoding or inference raised, what ``Engine.trouble`` says, JobCancelled.
         """
         try:
             while not self._complete():
@@ -110,8 +110,9 @@ class Transcription:
         try:
             news = self._inbox.get(timeout=LOOK_SECONDS)
         except queue.Empty:
-            if not self._engine.healthy():
-                raise EngineFailed("a call of the model hangs; the process must be replaced") from None
+            trouble = self._engine.trouble(self)
+            if trouble is not None:
+                raise trouble from None
             return
         if isinstance(news, tuple):
             self._take_answer(*news)

@@ -83,6 +83,15 @@ def test_a_store_that_is_down_pauses_intake(settings: S3Settings) -> None:
     assert stage_on(settings, WavListener()).dependency_is_up("s3")
 
 
+def test_records_wait_for_an_engine_that_is_broken(settings: S3Settings) -> None:
+    """They run again when it is well, and not before."""
+    engine = WavListener()
+    stage = stage_on(settings, engine)
+    assert stage.dependency_is_up("engine")
+    engine.well = False
+    assert not stage.dependency_is_up("engine")
+
+
 @pytest.mark.parametrize(
     "value",
     [

@@ -12,13 +12,14 @@ from models.media.pool import Failed
 from models.media.windows import SAMPLE_RATE_HERTZ, Window
 from models.whisper.engine import Engine
 from models.whisper.gate import PENALTIES, Decoded
-from models.whisper.rows import Align, Alignment, Decode, Detect, Result, Sound, Work
+from models.whisper.rows import Align, Alignment, Decode, Detect, Result, Row, Sound, Work
 from models.whisper.transcription import Heard, Transcription
 from models.whisper.vocabulary import Vocabulary
-from schemas.errors import AudioUndecodable, EngineFailed, JobCancelled
+from schemas.errors import AudioUndecodable, DependencyDown, EngineFailed, JobCancelled
 from schemas.options import Lane, TranscribeOptions
 from schemas.transcript import QualityFlag
 from tests.listening import model_directory
+from tests.waiting import eventually
 
 SECOND = SAMPLE_RATE_HERTZ
 LOOP = " click" * 60
@@ -227,6 +228,19 @@ def test_a_call_that_hangs_fails_its_records(desk: Callable[..., Desk]) -> None:
     with pytest.raises(EngineFailed, match="hangs"):
         each.finish()
     assert not each.engine.healthy()
+
+
+def test_who_is_not_in_the_call_that_hangs_waits_for_the_new_process(desk: Callable[..., Desk]) -> None:
+    """No attempt is counted against a record for what its neighbour did."""
+    each = desk(Script(lambda *_: " hello there"), hang_timeout_seconds=0.2)
+    each.model.gate.clear()
+    sound = Sound(lambda: np.zeros((80, 100), np.float32), 1.0)
+    each.engine.submit(Row(job="a neighbour", lane=Lane.BULK, sound=sound, work=Detect()))
+    eventually(lambda: not each.engine.healthy(), timeout_seconds=30)
+    each.windows(4)
+    with pytest.raises(DependencyDown) as raised:
+        each.finish()
+    assert raised.value.dependency == "engine"
 
 
 def test_cancelling_is_noticed_while_the_model_works(desk: Callable[..., Desk]) -> None:

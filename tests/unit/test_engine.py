@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import pytest
 
-from models.whisper.engine import Engine
+from models.whisper.engine import BROKEN_AFTER_JOBS, GROW_AFTER_BATCHES, Engine
 from models.whisper.gate import Decoded
-from models.whisper.model import OutOfMemory
-from models.whisper.rows import Decode, Result, Row, Sound, Work
-from schemas.errors import EngineFailed
-from schemas.options import Lane
+from models.whisper.model import DeviceLost, OutOfMemory
+from models.whisper.rows import Align, Decode, Result, Row, Sound, Work
+from schemas.errors import DependencyDown, EngineFailed
+from schemas.options import Lane, Task
 from tests.waiting import eventually
 
 PROMPT = (1, 2, 3)
@@ -23,7 +23,8 @@ class Echo:
 
     def __init__(self, *, memory_rows: int = 1_000, poison: float | None = None) -> None:
         self.batches: list[list[float]] = []
-        self._memory_rows = memory_rows
+        self.failure: Exception | None = None
+        self.memory_rows = memory_rows
         self._poison = poison
         self.gate = threading.Event()
         self.gate.set()
@@ -34,7 +35,9 @@ class Echo:
         self.entered.set()
         self.gate.wait()
         names = [sound.duration_seconds for sound in sounds]
-        if len(names) > self._memory_rows:
+        if self.failure is not None:
+            raise self.failure
+        if len(names) > self.memory_rows:
             raise OutOfMemory("CUDA out of memory")
         if self._poison in names:
             raise RuntimeError("this row is not for us")
@@ -184,6 +187,72 @@ def test_many_short_calls_are_no_hang(benches: list[Bench]) -> None:
     bench.model.gate.set()
     assert [each.answer.exception(30) is None for each in rows] == [True, False, True, True]
     assert model.well == [True] * 6
+
+
+def test_a_lost_device_makes_the_engine_unhealthy_at_once(benches: list[Bench]) -> None:
+    """Who was in the call may have broken it, and is tried a bounded number of times; the others just wait."""
+    bench = Bench(Echo(), batch_rows=1)
+    benches.append(bench)
+    bench.hold()
+    waiting = row(2, job="waiting")
+    bench.engine.submit(waiting)
+    bench.model.failure = DeviceLost("CUDA failed with error unspecified launch failure")
+    bench.model.gate.set()
+    eventually(lambda: not bench.engine.healthy(), timeout_seconds=30)
+    assert isinstance(bench.engine.trouble("holder"), EngineFailed)
+    assert isinstance(bench.engine.trouble("waiting"), DependencyDown)
+    assert not waiting.answer.done()
+
+
+def fail_one_by_one(bench: Bench, rows: Sequence[Row[Decoded]]) -> None:
+    """Each row fails before the next is submitted."""
+    bench.model.failure = RuntimeError("no kernel image is available")
+    for each in rows:
+        bench.engine.submit(each)
+        assert isinstance(each.answer.exception(30), EngineFailed)
+    bench.model.failure = None
+
+
+def test_a_model_that_fails_job_after_job_is_broken(benches: list[Bench]) -> None:
+    """Whatever the model says: when nobody is answered any more, no further record pays for it."""
+    bench = Bench(Echo())
+    benches.append(bench)
+    jobs = [f"job {number}" for number in range(BROKEN_AFTER_JOBS)]
+    fail_one_by_one(bench, [row(1, job=job) for job in jobs[:-1]])
+    assert bench.engine.healthy()
+    fail_one_by_one(bench, [row(1, job=jobs[-1])])
+    assert not bench.engine.healthy()
+    assert isinstance(bench.engine.trouble("another"), DependencyDown)
+
+
+def test_failures_between_answers_are_the_rows_own(benches: list[Bench]) -> None:
+    """However many there are, and so are all failures of one job, and those to align words."""
+    bench = Bench(Echo())
+    benches.append(bench)
+    jobs = [f"job {number}" for number in range(2 * BROKEN_AFTER_JOBS)]
+    for job in jobs:
+        fail_one_by_one(bench, [row(1, job=job)])
+        assert bench.run([row(2)]) == ["2"]
+    fail_one_by_one(bench, [row(1, job="the same") for _ in jobs])
+    work = Align((1, 2), "en", Task.TRANSCRIBE)
+    fail_one_by_one(bench, [Row(job=job, lane=Lane.BULK, sound=row(1).sound, work=work) for job in jobs])
+    assert bench.engine.healthy()
+
+
+def test_only_full_batches_let_the_batch_grow_again(benches: list[Bench]) -> None:
+    """A batch that is not full says nothing about the memory that one row more would need."""
+    bench = Bench(Echo(memory_rows=2), batch_rows=4)
+    benches.append(bench)
+    bench.run([row(number) for number in range(1, 5)])
+    assert bench.engine.batch_rows == 2
+    for _ in range(GROW_AFTER_BATCHES):
+        lonely = row(1)
+        bench.engine.submit(lonely)
+        lonely.answer.result(30)
+    assert bench.engine.batch_rows == 2
+    bench.model.memory_rows = 4
+    bench.run([row(number % 7 + 1) for number in range(2 * GROW_AFTER_BATCHES)])
+    eventually(lambda: bench.engine.batch_rows == 3, timeout_seconds=30)
 
 
 def test_withdrawn_rows_never_reach_the_model(benches: list[Bench]) -> None:
