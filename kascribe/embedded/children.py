@@ -39,8 +39,9 @@ class Child:
         """Starts the role's process; its output goes to the end of the log file."""
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "kascribe", "run", self.role],
-                env={**os.environ, **self.environment},
+                # Our own code, whatever the working directory holds that has one of its names.
+                [sys.executable, "-P", "-m", "kascribe", "run", self.role],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
