@@ -1,6 +1,7 @@
 """A pool of real decoders, and recordings to feed it."""
 
 import queue
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class Decoders:
         path: Path,
         *,
         vad: bool = True,
+        split: bool = False,
         lane: Lane = Lane.BULK,
         cancelled: Callable[[], bool] = lambda: False,
         spool: FeatureSpool | None = None,
@@ -38,7 +40,7 @@ class Decoders:
             MediaJob(
                 path=path,
                 spool=spool or FeatureSpool(mel_bands=80),
-                split=False,
+                split=split,
                 vad=vad,
                 mel_bands=80,
                 lane=lane,
@@ -48,9 +50,9 @@ class Decoders:
         )
         return inbox
 
-    def outcome(self, path: Path, *, vad: bool = True) -> Finished | KascribeError:
+    def outcome(self, path: Path, *, vad: bool = True, split: bool = False) -> Finished | KascribeError:
         """How decoding ends."""
-        return ending(self.start(path, vad=vad))
+        return ending(self.start(path, vad=vad, split=split))
 
 
 def closed_spool() -> FeatureSpool:
@@ -73,3 +75,15 @@ def ending(inbox: queue.SimpleQueue[Delivery]) -> Finished | KascribeError:
 def long_recording(directory: Path) -> Path:
     """Nine minutes of noise: long enough to be caught in the middle."""
     return write(directory / "long.wav", np.random.default_rng(1).random(9 * 60 * 16_000, np.float32), WAV)
+
+
+def wide_recording(directory: Path) -> Path:
+    """Half a minute of nothing on 64 channels, which take a few hundred megabytes when each is kept apart."""
+    path = directory / "wide.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(64)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        for _ in range(30):
+            file.writeframes(bytes(64 * 2 * 16_000))
+    return path

@@ -66,8 +66,8 @@ class Decoding:
     def run(self) -> None:
         """Does all of it. Raises a PermanentError where the media is at fault."""
         with (
-            SoundReader(Path(self._request.path), split=self._request.split) as sound,
-            Path(self._request.spool_path).open("r+b") as spool,
+            SoundReader(Path(os.fsdecode(self._request.path)), split=self._request.split) as sound,
+            Path(os.fsdecode(self._request.spool_path)).open("r+b") as spool,
         ):
             self._say(Opened(**asdict(sound.facts)))
             packers: list[WindowPacker] = []
@@ -169,6 +169,7 @@ def main(arguments: Sequence[str]) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints must not reach the wire
     _limit(int(arguments[0]))
     session = load_session()
+    os.dup2(1, 2)  # the parent listens until here, to learn why a child does not start
     wire.write(encode(Ready()))
     wire.flush()
     for line in sys.stdin.buffer:

@@ -24,10 +24,15 @@ class Message(BaseModel):
 
 
 class Request(Message):
-    """Decode this file into that spool. Sent by the parent, one at a time."""
+    """Decode this file into that spool. Sent by the parent, one at a time.
 
-    path: str
-    spool_path: str
+    Paths are bytes, as ``os.fsencode`` gives them: not every name of a file is UTF-8.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
+
+    path: bytes
+    spool_path: bytes
     split: bool
     vad: bool
     mel_bands: int

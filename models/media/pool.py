@@ -1,9 +1,10 @@
 """The pool of decoding children: who waits, who is served, what happens when one dies."""
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,11 +13,13 @@ from models.media.process import DecoderProcess
 from models.media.spool import FeatureSpool
 from models.media.windows import FRAME_SAMPLES, SAMPLE_RATE_HERTZ
 from schemas.errors import (
+    ENGINE,
     SCRATCH,
     AudioEmpty,
     AudioTooLarge,
     AudioTooLong,
     AudioUndecodable,
+    ConfigurationError,
     DecoderCrashed,
     DependencyDown,
     JobCancelled,
@@ -83,6 +86,7 @@ class DecoderPool:
         self._waiting = _Waiting()
         self._changed = threading.Condition()
         self._children: set[DecoderProcess] = set()
+        self._first_start: Future[None] = Future()
         everyone = (Lane.INTERACTIVE, Lane.BULK)
         lanes = [everyone] * settings.decoder_processes + [(Lane.INTERACTIVE,)]
         self._keepers = [
@@ -99,6 +103,16 @@ class DecoderPool:
                 raise DecoderCrashed("the decoders are shut down")
             self._waiting.lanes[job.lane].append(job)
             self._changed.notify_all()
+
+    def wait_ready(self) -> None:
+        """Blocks until a child has started. Raises ConfigurationError with what it said when it cannot."""
+        try:
+            self._first_start.result()
+        except (OSError, JobError) as failed:
+            raise ConfigurationError(
+                f"audio cannot be decoded: {failed}; is KASCRIBE_WHISPER_DECODER_MEMORY_BYTES large enough, "
+                "and the installation whole?"
+            ) from failed
 
     def pids(self) -> frozenset[int]:
         """The children that run now."""
@@ -121,20 +135,36 @@ class DecoderPool:
     def _keep(self, lanes: tuple[Lane, ...]) -> None:
         child: DecoderProcess | None = None
         if Lane.BULK in lanes:
-            with suppress(OSError, JobError, JobCancelled):  # if it cannot start, the first record says why
-                child = self._replaced(None)  # ahead of the first record, which need not wait for it
-                child.wait_ready(cancelled=lambda: self._waiting.closed)
+            child = self._started_ahead()
         while (job := self._next(lanes)) is not None:
             try:
                 if child is None or not child.alive or child.requests >= REQUESTS_PER_CHILD:
                     child = self._replaced(child)
             except OSError as failed:
                 child = None
-                job.deliver(Failed(DecoderCrashed(f"no decoder can be started: {failed}")))
+                job.deliver(Failed(DependencyDown(ENGINE, f"no decoder can be started: {failed}")))
             else:
                 self._serve(job, child)
         if child is not None:
             self._forget(child)
+
+    def _started_ahead(self) -> DecoderProcess | None:
+        """A child ahead of the first record, which need not wait for it; ``wait_ready`` learns how that went."""
+        child: DecoderProcess | None = None
+        failed: BaseException | None = None
+        try:
+            child = self._replaced(None)
+            child.wait_ready(cancelled=lambda: self._waiting.closed)
+        except (OSError, JobError, JobCancelled) as error:
+            failed = error
+        with self._changed:
+            if self._first_start.done():
+                return child
+            if failed is None:
+                self._first_start.set_result(None)
+            else:
+                self._first_start.set_exception(failed)
+        return child
 
     def _next(self, lanes: tuple[Lane, ...]) -> MediaJob | None:
         with self._changed:
@@ -184,8 +214,8 @@ class DecoderPool:
         limit_seconds = self._settings.audio_limit_seconds
         bytes_per_second = SAMPLE_RATE_HERTZ // FRAME_SAMPLES * job.mel_bands * 4
         return Request(
-            path=str(job.path.absolute()),
-            spool_path=str(job.spool.path),
+            path=os.fsencode(job.path.absolute()),
+            spool_path=os.fsencode(job.spool.path),
             split=job.split,
             vad=job.vad,
             mel_bands=job.mel_bands,

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from pydantic import ValidationError
 
 from models.media.messages import Finished, Ready, Refused, Reply, ReplyParser, Request
-from schemas.errors import DecoderCrashed, JobCancelled
+from schemas.errors import ENGINE, DecoderCrashed, DependencyDown, JobCancelled
 
 _LOOK_SECONDS = 0.1  # between looks at whether the job was cancelled
 _READ_BYTES = 64 * 1024
 _END_SECONDS = 5.0
+_LAST_WORDS_CHARACTERS = 500
 START_SECONDS = 120.0
 """For a child to import its libraries, on a machine that does much else."""
 
@@ -25,10 +26,11 @@ class DecoderProcess:
     def __init__(self, *, memory_bytes: int, timeout_seconds: float) -> None:
         self._timeout_seconds = timeout_seconds
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "models.media.child", str(memory_bytes)],
+            # -P: what happens to be called models in the working directory is not ours.
+            [sys.executable, "-P", "-m", "models.media.child", str(memory_bytes)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             env=_environment(),
             bufsize=0,
             start_new_session=True,  # an interrupt at the terminal drains the parent first
@@ -47,21 +49,29 @@ class DecoderProcess:
         return self._process.poll() is None
 
     def wait_ready(self, *, cancelled: Callable[[], bool]) -> None:
-        """Blocks until the child has started. Raises like ask()."""
+        """Blocks until the child has started.
+
+        Raises DependencyDown("engine") with what the child said when it cannot: no file is to blame for that.
+        Raises JobCancelled too. The child is dead after either.
+        """
         if self._ready:
             return
-        for reply in self._guarded(cancelled, START_SECONDS):
-            if not isinstance(reply, Ready):
-                self.kill()
-                raise DecoderCrashed(f"the decoder began with {reply.kind}")
-            self._ready = True
-            return
+        try:
+            reply = next(self._guarded(cancelled, START_SECONDS))
+        except DecoderCrashed as failed:
+            raise DependencyDown(ENGINE, f"no decoder can be started: {failed}") from failed
+        if not isinstance(reply, Ready):
+            self.kill()
+            raise DependencyDown(ENGINE, f"no decoder can be started: it began with {reply.kind}")
+        self._ready = True
+        if self._process.stderr is not None:
+            self._process.stderr.close()  # the child has let go of it
 
     def ask(self, request: Request, *, cancelled: Callable[[], bool]) -> Iterator[Reply]:
         """The replies, as they come; the last is Finished or Refused.
 
         Raises DecoderCrashed when the child dies, falls silent for longer than the timeout or talks
-        nonsense, and JobCancelled; the child is dead after each of them.
+        nonsense, and what ``wait_ready`` raises; the child is dead after each of them.
         """
         self.requests += 1
         self.wait_ready(cancelled=cancelled)
@@ -101,7 +111,7 @@ class DecoderProcess:
         self._close_pipes()
 
     def _close_pipes(self) -> None:
-        for pipe in (self._process.stdin, self._process.stdout):
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None and not pipe.closed:
                 pipe.close()
 
@@ -140,7 +150,16 @@ class DecoderProcess:
             status = self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             return "its output ended, it did not"
-        return f"signal {-status}" if status < 0 else f"exit status {status}"
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        said = self._last_words()
+        return f"{how}; it said: {said}" if said else how
+
+    def _last_words(self) -> str:
+        if self._process.stderr is None or self._process.stderr.closed:
+            return ""
+        os.set_blocking(self._process.stderr.fileno(), False)  # should anything else hold its other end
+        said = self._process.stderr.read() or b""
+        return said.decode(errors="replace").strip()[-_LAST_WORDS_CHARACTERS:]
 
 
 def _environment() -> dict[str, str]:

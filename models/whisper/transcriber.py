@@ -77,9 +77,13 @@ class Transcriber:
                 self._loaded = self._load()
 
     def warm_up(self) -> None:
-        """Loads, and runs the model once, so that the first record does not pay for it. Blocks."""
+        """Loads, and runs the model once, so that the first record does not pay for it. Blocks.
+
+        Raises ConfigurationError when no decoder can be started.
+        """
         self.load()
         loaded = self._ready()
+        loaded.decoders.wait_ready()
         prompt = loaded.model.vocabulary.prompt(
             language="en", task=Task.TRANSCRIBE, initial_prompt=None, hotwords=None
         )

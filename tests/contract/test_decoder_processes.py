@@ -11,10 +11,10 @@ import pytest
 
 from models.media.messages import Advanced, Finished, Opened
 from models.media.spool import FeatureSpool
-from schemas.errors import AudioTooLarge, DecoderCrashed, DependencyDown, JobCancelled
+from schemas.errors import AudioTooLarge, ConfigurationError, DecoderCrashed, DependencyDown, JobCancelled
 from schemas.options import Lane
 from schemas.settings import WhisperSettings
-from tests.decoding import Decoders, closed_spool, ending, long_recording
+from tests.decoding import Decoders, closed_spool, ending, long_recording, wide_recording
 from tests.listening import speech
 from tests.waiting import eventually
 
@@ -130,9 +130,44 @@ def test_a_full_disk_is_not_the_recordings_fault(decoders: Decoders, clip: Path)
 
 def test_a_child_that_needs_too_much_memory_takes_nobody_with_it(tmp_path: Path) -> None:
     """The limit on a child's address space turns into a failed record, not into a machine out of memory."""
-    decoders = Decoders(WhisperSettings(decoder_processes=1, decoder_memory_bytes=200 * 1024**2))
-    assert isinstance(decoders.outcome(long_recording(tmp_path)), DecoderCrashed | AudioTooLarge)
+    decoders = Decoders(WhisperSettings(decoder_processes=1, decoder_memory_bytes=370 * 1024**2))
+    decoders.pool.wait_ready()
+    assert isinstance(
+        decoders.outcome(wide_recording(tmp_path), vad=False, split=True), DecoderCrashed | AudioTooLarge
+    )
     decoders.pool.close()
+
+
+def test_a_decoder_that_cannot_start_says_why_and_blames_no_recording(clip: Path) -> None:
+    """Starting up ends with the child's own words; a record that comes all the same waits instead of failing."""
+    decoders = Decoders(WhisperSettings(decoder_processes=1, decoder_memory_bytes=150 * 1024**2))
+    with pytest.raises(ConfigurationError, match=r"KASCRIBE_WHISPER_DECODER_MEMORY_BYTES") as raised:
+        decoders.pool.wait_ready()
+    assert "it said: " in str(raised.value)
+    failed = decoders.outcome(clip)
+    assert isinstance(failed, DependencyDown)
+    assert failed.dependency == "engine"
+    decoders.pool.close()
+
+
+def test_children_run_our_code_wherever_they_are_started(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package of the user's that is called models, in the working directory, is neither run nor in the way."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "__init__.py").write_text("raise SystemExit('not ours')", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    decoders = Decoders(WhisperSettings(decoder_processes=1))
+    decoders.pool.wait_ready()
+    assert isinstance(decoders.outcome(clip), Finished)
+    decoders.pool.close()
+
+
+def test_a_name_that_is_not_utf_8_is_no_obstacle(decoders: Decoders, clip: Path, tmp_path: Path) -> None:
+    """Korean archives hold names in CP949."""
+    path = tmp_path / os.fsdecode("녹음.ogg".encode("cp949"))
+    path.write_bytes(clip.read_bytes())
+    assert isinstance(decoders.outcome(path), Finished)
 
 
 def test_children_see_no_credentials(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
