@@ -73,7 +73,7 @@ class Intake:
         if reference.idempotency_key is not None:
             return reference
         version = reference.version_id or reference.etag or ""
-        key = identity.reference_key(uri=reference.uri, version=version, options=reference.options)
+        key = _key(reference, version)
         return reference.model_copy(update={"idempotency_key": key if guess else f"record {job.origin}"})
 
     def _identified(self, reference: AudioReference) -> Work:
@@ -84,7 +84,7 @@ class Intake:
         if version is None:
             state = self._fetcher.look_up(reference.uri)
             version = state.version_id or state.etag
-        key = identity.reference_key(uri=reference.uri, version=version, options=reference.options)
+        key = _key(reference, version)
         return Work(reference.model_copy(update={"idempotency_key": key}), state)
 
     def _dropped(self, created: ObjectCreated, *, now: datetime) -> Work:
@@ -119,13 +119,29 @@ class Intake:
         return None
 
 
+def _key(reference: AudioReference, version: str) -> str:
+    return identity.reference_key(
+        uri=reference.uri, version=version, options=reference.options, enrich=reference.enrich
+    )
+
+
 def _lenient_reference(record: Record, now: datetime) -> AudioReference | None:
     found: Any = from_json(record.value or b"null")
     if not isinstance(found, dict):
         return None
     # What identifies the job and whom to tell, each only if it is sound; options cannot be trusted here.
     known: dict[str, Any] = {"event_id": str(record.coordinates), "occurred_at": now, "uri": "unknown"}
-    for name in ("uri", "version_id", "etag", "idempotency_key", "options", "tenant", "lane", "metadata"):
+    for name in (
+        "uri",
+        "version_id",
+        "etag",
+        "idempotency_key",
+        "options",
+        "enrich",
+        "tenant",
+        "lane",
+        "metadata",
+    ):
         try:
             AudioReference.model_validate({**known, name: found.get(name)})
         except ValidationError:

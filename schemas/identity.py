@@ -25,14 +25,23 @@ def options_digest(options: TranscribeOptions) -> str:
     return _digest("options", json.dumps(values, sort_keys=True, ensure_ascii=False))
 
 
-def notification_key(*, bucket: str, key: str, version: str, options: TranscribeOptions) -> str:
+def notification_key(
+    *, bucket: str, key: str, version: str, options: TranscribeOptions, enrich: EnrichOptions | None
+) -> str:
     """The idempotency key of a dropped object. ``version`` is its version id, else its etag."""
-    return _digest("notification", bucket, key, version, options_digest(options))
+    return _digest("notification", bucket, key, version, *_wishes(options, enrich))
 
 
-def reference_key(*, uri: str, version: str, options: TranscribeOptions) -> str:
+def reference_key(*, uri: str, version: str, options: TranscribeOptions, enrich: EnrichOptions | None) -> str:
     """The idempotency key of a reference whose publisher gave none."""
-    return _digest("reference", uri, version, options_digest(options))
+    return _digest("reference", uri, version, *_wishes(options, enrich))
+
+
+def _wishes(options: TranscribeOptions, enrich: EnrichOptions | None) -> tuple[str, ...]:
+    """All that a job is asked for: the words, the files beside them, and what is made of them."""
+    exports = ("exports", *sorted(set(options.exports))) if options.exports else ()
+    enrichment = ("enrich", enrich_digest(enrich)) if enrich is not None and enrich.asks_for_anything else ()
+    return (options_digest(options), *exports, *enrichment)
 
 
 def content_key(*, audio_sha256: str, options: TranscribeOptions, model_sha256: str) -> str:

@@ -87,7 +87,11 @@ def requested_options(user_metadata: Mapping[str, str]) -> RequestedOptions:
 def to_reference(created: ObjectCreated, requested: RequestedOptions, *, now: datetime) -> AudioReference:
     """The reference that stands for a dropped object; equal notifications give an equal idempotency key."""
     key = requested.idempotency_key or identity.notification_key(
-        bucket=created.bucket, key=created.key, version=created.version, options=requested.options
+        bucket=created.bucket,
+        key=created.key,
+        version=created.version,
+        options=requested.options,
+        enrich=requested.enrich,
     )
     return AudioReference(
         event_id=identity.job_id(key),

@@ -5,14 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from schemas.errors import (
-    JobCancelled,
-)
+from schemas.errors import JobCancelled, Reason
+from schemas.events import Failure, ProgressEvent
 from schemas.options import ExportFormat
 from schemas.records import Record
 from schemas.settings import S3Settings
 from tests.contract.stage_jobs import (
     Runtime,
+    decoded,
     notification,
     objects_record,
     reference_record,
@@ -79,6 +79,21 @@ def test_the_same_audio_is_heard_once_and_published_for_every_job(settings: S3Se
     assert (second.usage.decoded_tokens, second.timing.inference_seconds) == (0, None)
     stage.process(runtime.job(reference_record(uri(settings), offset=2, options={"language": "ko"})))
     assert engine.heard == 2, "other options are another result"
+
+
+def test_a_wish_for_other_files_is_a_job_of_its_own(settings: S3Settings) -> None:
+    """Nothing is heard again, but what was not asked for before is written, told, and known when it fails."""
+    runtime, engine = Runtime(), WavListener()
+    stage = stage_on(settings, engine)
+    stage.process(runtime.job(reference_record(uri(settings), etag="e")))
+    wish = {"etag": "e", "options": {"exports": ["srt"]}, "enrich": {"instruction": "summarise"}}
+    job = runtime.job(reference_record(uri(settings), offset=1, **wish))
+    (event,) = transcripts(stage.process(job))
+    assert engine.heard == 1
+    assert list(event.exports) == [ExportFormat.SRT]
+    failure = Failure(reason=Reason.INTERNAL_ERROR, message="for example", attempt=1)
+    (told,) = stage.failed(job, failure)
+    assert decoded(told, ProgressEvent).job_id == event.job_id
 
 
 def test_both_copies_of_a_notification_are_heard_once(moto_store: ObjectStore, settings: S3Settings) -> None:

@@ -108,6 +108,30 @@ def test_the_two_copies_of_a_notification_are_one_job() -> None:
     assert other.idempotency_key != references[0].idempotency_key
 
 
+@pytest.mark.parametrize(
+    "wish", [{"exports": "srt"}, {"instruction": "summarise"}, {"enrich": "summary"}, {"enrich-language": "ko"}]
+)
+def test_another_wish_for_the_same_object_is_another_job(wish: dict[str, str]) -> None:
+    """Dropped again with other headers, an object is not taken for what was done before."""
+    created = only("minio")
+    before = {"exports": "vtt", "enrich": "minutes"}
+    first, second = (
+        to_reference(created, requested_options(metadata), now=NOW) for metadata in (before, before | wish)
+    )
+    assert first.idempotency_key != second.idempotency_key
+    assert second.idempotency_key != to_reference(created, requested_options({}), now=NOW).idempotency_key
+
+
+def test_the_order_of_exports_makes_no_other_job() -> None:
+    """Equal wishes are one job, however they are written."""
+    created = only("minio")
+    keys = {
+        to_reference(created, requested_options({"exports": written}), now=NOW).idempotency_key
+        for written in ("srt,vtt", "VTT, srt", "srt,vtt,srt")
+    }
+    assert len(keys) == 1
+
+
 def test_our_own_objects_are_recognised() -> None:
     """Results, and uploads that have a reference of their own, are not new audio; anything else is."""
     settings = S3Settings(bucket="audio")
