@@ -117,8 +117,10 @@ class RuntimeSettings(Part):
         default="at_least_once", description="What a consumer of our topics may count on."
     )
     in_flight_records: int = Field(default=64, ge=1, description="Records taken but not complete.")
-    in_flight_bytes: int = Field(default=4 * 1024**3, ge=1, description="Bytes of the objects they name.")
-    in_flight_audio_seconds: float = Field(default=8 * 3600.0, gt=0, description="Seconds of audio decoded.")
+    in_flight_bytes: int = Field(
+        default=4 * 1024**3, ge=1, description="Bytes of their objects; each counts for a quarter of this at most."
+    )
+    in_flight_audio_seconds: float = Field(default=8 * 3600.0, gt=0, description="Seconds of audio; likewise.")
     worker_threads: int = Field(default=32, ge=1, description="Records that a stage works on at once.")
     poll_interval_seconds: float = Field(default=0.1, gt=0, le=0.1, description="Longest wait of one poll.")
     commit_interval_seconds: float = Field(default=0.5, gt=0, description="Longest time between commits.")

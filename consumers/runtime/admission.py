@@ -2,18 +2,23 @@
 
 Pausing costs something: the client throws away what it has prefetched of a partition, and fetches it again. So
 intake that was shut for the number of records opens again only when a quarter of them is done. Bytes and seconds
-of audio get no such slack: one long file may hold most of either for hours, and must not keep the short ones out.
+of audio get no such slack, and no record counts for more than a share of either: one long file may hold more than
+all of it for hours, and must not keep the short ones out.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from consumers.runtime.stage import Weight
 from schemas.delivery import Partition
 from schemas.settings import RuntimeSettings
 
 REOPEN_SHARE: Final = 0.75
 """Of the records' limit; at or above it, intake that was shut stays shut."""
+
+RECORD_SHARE: Final = 0.25
+"""Of the limits of bytes and of seconds, which one record counts for at most: the longest leaves others room."""
 
 
 class Held(Protocol):
@@ -25,13 +30,13 @@ class Held(Protocol):
         ...
 
     @property
-    def size_bytes(self) -> int:
-        """Bytes of the records and of the objects that they name."""
+    def counted_bytes(self) -> float:
+        """Bytes of the objects that they name, as far as they count."""
         ...
 
     @property
-    def audio_seconds(self) -> float:
-        """Seconds of audio that is known of."""
+    def counted_audio_seconds(self) -> float:
+        """Seconds of audio that is known of, as far as they count."""
         ...
 
 
@@ -53,13 +58,21 @@ class Steering:
     resume: tuple[Partition, ...]
 
 
+def counted(weight: Weight, limits: RuntimeSettings) -> Weight:
+    """What a record's weight counts for."""
+    return Weight(
+        min(weight.object_size_bytes, int(RECORD_SHARE * limits.in_flight_bytes)),
+        min(weight.audio_seconds, RECORD_SHARE * limits.in_flight_audio_seconds),
+    )
+
+
 def is_shut(held: Held, limits: RuntimeSettings, *, was_shut: bool) -> bool:
     """Whether nothing more may be taken in."""
     reopen_records = REOPEN_SHARE * limits.in_flight_records if was_shut else limits.in_flight_records
     return (
         held.records >= reopen_records
-        or held.size_bytes >= limits.in_flight_bytes
-        or held.audio_seconds >= limits.in_flight_audio_seconds
+        or held.counted_bytes >= limits.in_flight_bytes
+        or held.counted_audio_seconds >= limits.in_flight_audio_seconds
     )
 
 

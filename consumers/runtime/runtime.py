@@ -51,7 +51,7 @@ class Runtime:
         self._consumer = kafka.make_consumer(settings.kafka, role=stage.name, on_commit=answered)
         self._workers = Workers(stage, threads=runtime.worker_threads, done=mailbox.put_flight)
         assignment = Assignment(runtime, metrics)
-        load = Load()
+        load = Load(settings.runtime)
         intake = Intake(
             self._consumer,
             assignment,

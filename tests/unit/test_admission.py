@@ -7,6 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.runtime.admission import PartitionState, is_shut, steer
+from consumers.runtime.flight import Flight
+from consumers.runtime.load import Load
+from consumers.runtime.partition import AssignedPartition
+from consumers.runtime.stage import Weight
+from schemas.records import OutgoingRecord, Record
 from schemas.settings import RuntimeSettings
 
 
@@ -15,8 +20,8 @@ class InFlight:
     """What is held, by count."""
 
     records: int
-    size_bytes: int
-    audio_seconds: float
+    counted_bytes: float
+    counted_audio_seconds: float
 
 
 LIMITS = RuntimeSettings(in_flight_records=8, in_flight_bytes=1_000, in_flight_audio_seconds=100.0)
@@ -45,6 +50,43 @@ def test_intake_reopens_when_a_quarter_of_the_records_is_done() -> None:
 def test_one_long_file_does_not_keep_the_short_ones_out() -> None:
     """Seconds of audio have no slack: below the limit intake is open at once, however much one file holds."""
     assert not is_shut(InFlight(1, 0, 99.0), LIMITS, was_shut=True)
+
+
+@pytest.mark.parametrize(
+    "weight", [Weight(0, 9_000.0), Weight(5_000, 0.0), Weight(9_000, 9_000.0)], ids=["audio", "bytes", "both"]
+)
+def test_three_files_longer_than_all_limits_keep_nobody_out(weight: Weight) -> None:
+    """A record counts for a share of what is allowed, so a few giants leave room, and many do not."""
+    load = Load(LIMITS)
+    flights = [flight(number) for number in range(4)]
+    for each in flights:
+        load.add(each)
+    for each in flights[:3]:
+        load.reweigh(each, weight)
+    assert not is_shut(load, LIMITS, was_shut=False)
+    load.reweigh(flights[3], weight)
+    assert is_shut(load, LIMITS, was_shut=False)
+    assert load.audio_seconds == 4 * weight.audio_seconds
+    for each in flights:
+        load.remove(each)
+    assert (load.counted_bytes, load.counted_audio_seconds, load.size_bytes, load.audio_seconds) == (0, 0, 0, 0)
+
+
+def flight(offset: int) -> Flight:
+    """A record in flight, without a runtime."""
+    record = Record("t", 0, offset, None, b"")
+    partition = AssignedPartition(("t", 0), holder="h", epoch=1, committed=None, wary_records=0, killer_attempts=3)
+    return Flight(record, partition, Nobody(), origin=record.coordinates, attempt=1, taken_at=0.0)
+
+
+class Nobody:
+    """Supports a job without doing anything."""
+
+    def report(self, record: OutgoingRecord) -> None:
+        """Publishes nothing."""
+
+    def reweigh(self, flight: Flight, weight: Weight) -> None:
+        """Takes no note."""
 
 
 @given(st.integers(1, 1_000))
