@@ -227,9 +227,8 @@ class ObjectFetcher:
 
 def _all_read(parts: list[Future[bool]]) -> bool:
     done, waiting = wait(parts, return_when=FIRST_EXCEPTION)
-    for part in waiting:
-        part.cancel()
-    wait(waiting)  # a part that runs writes to the file, which must outlive it
+    # A part that runs writes to the file, which must outlive it; one that was cancelled in line never runs.
+    wait([part for part in waiting if not part.cancel()])
     return all(part.result() for part in done)
 
 

@@ -4,6 +4,8 @@ import errno
 import inspect
 import os
 import shutil
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from botocore.stub import Stubber
 
 import consumers.s3
 import producers.s3
-from consumers.fetch import ObjectFetcher
+from consumers.fetch import ObjectFetcher, _all_read
 from producers.results import ResultStore
 from schemas.errors import (
     SCRATCH,
@@ -147,6 +149,21 @@ def test_a_full_scratch_disk_pauses_intake(
     with pytest.raises(DependencyDown, match="full"), fetched(fetcher, settings, KEY):
         pass
     assert leftovers(tmp_path) == []
+
+
+def test_a_failed_fetch_waits_for_no_part_of_another_object() -> None:
+    """Its own parts that stand in line behind others are cancelled, and what is cancelled is not waited for."""
+    gate = threading.Event()
+    failed: Future[bool] = Future()
+    failed.set_exception(DependencyDown("s3", "an answer ended early"))
+    with ThreadPoolExecutor(1) as connections, ThreadPoolExecutor(1) as fetches:
+        connections.submit(gate.wait)
+        waiting = connections.submit(lambda: True)
+        try:
+            ended = fetches.submit(_all_read, [failed, waiting]).exception(timeout=30)
+        finally:
+            gate.set()
+    assert isinstance(ended, DependencyDown)
 
 
 def test_the_file_lives_as_long_as_its_context(moto_store: ObjectStore, tmp_path: Path) -> None:
