@@ -116,6 +116,10 @@ class ObjectFetcher:
             )
             yield FetchedAudio(path, source, state.changed)
 
+    def need_room(self, size_bytes: int) -> None:
+        """``is_up("scratch")`` asks for so much from now on: what is made of an object found no room."""
+        self._scratch.need(size_bytes)
+
     def is_up(self, dependency: str) -> bool:
         """Whether ``s3`` or ``scratch`` would serve again. Blocks for about a second at most.
 

@@ -55,8 +55,12 @@ class Scratch:
         if disk.total < size_bytes:
             raise AudioTooLarge(f"{size_bytes:,} bytes are more than the disk of {self._parent} holds at all")
         if disk.free < size_bytes:
-            self._needed_bytes = size_bytes
+            self.need(size_bytes)
             raise DependencyDown(SCRATCH, f"{self._parent} has no room for {size_bytes:,} bytes")
+
+    def need(self, size_bytes: int) -> None:
+        """Takes note of what found no room: less is not enough."""
+        self._needed_bytes = size_bytes
 
     def has_room(self) -> bool:
         """Whether what was refused last would fit now, and a little in any case."""

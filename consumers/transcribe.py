@@ -22,7 +22,7 @@ from consumers.progress import ProgressReporter, Surroundings, real_surroundings
 from consumers.runtime.stage import Job, Weight
 from consumers.seams import Results, SpeechToText
 from schemas import identity, wire
-from schemas.errors import ENGINE
+from schemas.errors import ENGINE, SCRATCH, DependencyDown
 from schemas.events import AudioReference, Failure, Phase
 from schemas.exports import EXPORTERS
 from schemas.options import ExportFormat
@@ -150,14 +150,19 @@ class TranscribeStage:
             job.weigh(Weight(audio.source.object_size_bytes, facts.audio_duration_seconds))
 
         progress.enter(Phase.DECODING)
-        transcript = self._engine.transcribe(
-            audio.path,
-            attempt.reference.options,
-            on_progress=progress.heard,
-            cancelled=attempt.holding.cancelled,
-            lane=attempt.reference.lane,
-            on_audio=weigh,
-        )
+        try:
+            transcript = self._engine.transcribe(
+                audio.path,
+                attempt.reference.options,
+                on_progress=progress.heard,
+                cancelled=attempt.holding.cancelled,
+                lane=attempt.reference.lane,
+                on_audio=weigh,
+            )
+        except DependencyDown as down:
+            if down.dependency == SCRATCH:
+                self._fetcher.need_room(down.needed_bytes)
+            raise
         progress.flush()
         return transcript
 

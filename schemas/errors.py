@@ -195,11 +195,13 @@ ENGINE: Final = "engine"
 class DependencyDown(JobError):
     """A service that every record needs does not answer; intake pauses until it does.
 
-    ``dependency`` is a bounded name such as ``s3`` or ``vllm``: it is a metric label.
+    ``dependency`` is a bounded name such as ``s3`` or ``vllm``: it is a metric label. ``needed_bytes`` is how
+    much must be free before it is worth trying again, where it is a disk.
     """
 
     reason = Reason.DEPENDENCY_DOWN
 
-    def __init__(self, dependency: str, message: str) -> None:
+    def __init__(self, dependency: str, message: str, *, needed_bytes: int = 0) -> None:
         super().__init__(message)
         self.dependency = dependency
+        self.needed_bytes = needed_bytes

@@ -32,6 +32,7 @@ class WavListener:
         self.heard = 0
         self.running = 0
         self.well = True
+        self.failure: Exception | None = None
         self.gate = threading.Event()
         self.gate.set()
         self._lock = threading.Lock()
@@ -71,6 +72,8 @@ class WavListener:
     ) -> Transcript:
         """See ``SpeechToText.transcribe``."""
         self.check(options)
+        if self.failure is not None:
+            raise self.failure
         with self._lock:
             self.heard += 1
             self.running += 1

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from io import RawIOBase
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,6 +43,14 @@ class Clocks:
     features: float = 0.0
 
 
+class NoRoom(Exception):
+    """The disk is full. ``needed_bytes`` of spool the recording takes, going by what was heard of it."""
+
+    def __init__(self, needed_bytes: int) -> None:
+        super().__init__(f"the features need about {needed_bytes:,} bytes")
+        self.needed_bytes = needed_bytes
+
+
 @contextmanager
 def _measured(clocks: Clocks, name: str) -> Iterator[None]:
     start = time.perf_counter()
@@ -62,13 +71,15 @@ class Decoding:
         self._clocks = Clocks()
         self._offset_bytes = 0
         self._decoded_samples = 0
+        self._declared_seconds = 0.0
 
     def run(self) -> None:
         """Does all of it. Raises a PermanentError where the media is at fault."""
         with (
             SoundReader(Path(os.fsdecode(self._request.path)), split=self._request.split) as sound,
-            Path(os.fsdecode(self._request.spool_path)).open("r+b") as spool,
+            Path(os.fsdecode(self._request.spool_path)).open("r+b", buffering=0) as spool,
         ):
+            self._declared_seconds = sound.facts.declared_seconds or 0.0
             self._say(Opened(**asdict(sound.facts)))
             packers: list[WindowPacker] = []
             for block in self._blocks(sound):
@@ -102,15 +113,14 @@ class Decoding:
         with _measured(self._clocks, "vad"):
             return list(windows)
 
-    def _emit(self, spool: BinaryIO, channel: int, windows: Sequence[PackedWindow]) -> None:
+    def _emit(self, spool: RawIOBase, channel: int, windows: Sequence[PackedWindow]) -> None:
         for window in windows:
             with _measured(self._clocks, "features"):
                 features = self._mel(window.audio())
             if self._offset_bytes + features.nbytes > self._request.spool_limit_bytes:
                 limit = self._request.spool_limit_bytes
                 raise AudioTooLarge(f"decodes to more than {limit:,} bytes of features")
-            spool.write(features.tobytes())
-            spool.flush()  # all of it, or an error: a disk that is nearly full takes a part without one
+            self._write(spool, features.tobytes(), until=window.spans[-1].end)
             self._say(
                 WindowReady(
                     channel=channel if self._request.split else None,
@@ -120,6 +130,20 @@ class Decoding:
                 )
             )
             self._offset_bytes += features.nbytes
+
+    def _write(self, spool: RawIOBase, body: bytes, *, until: int) -> None:
+        left = memoryview(body)
+        try:
+            while left:  # a disk that is nearly full takes a part without an error
+                left = left[spool.write(left) or 0 :]
+        except OSError as failed:
+            if failed.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise NoRoom(self._needed_bytes(self._offset_bytes + len(body), until)) from failed
+            raise
+
+    def _needed_bytes(self, known_bytes: int, known_samples: int) -> int:
+        samples = min(self._declared_seconds, self._request.audio_limit_seconds) * SAMPLE_RATE_HERTZ
+        return int(known_bytes * max(1.0, samples / known_samples))
 
     def _finished(self, packers: Sequence[WindowPacker]) -> Finished:
         speech_samples = max(packer.speech_samples for packer in packers)
@@ -152,13 +176,14 @@ def _answer(request: Request, wire: BinaryIO, session: onnxruntime.InferenceSess
         Decoding(request, wire, session).run()
     except PermanentError as refused:
         wire.write(encode(Refused(reason=refused.reason, message=refused.message)))
+    except NoRoom as full:
+        reason = Reason.DEPENDENCY_DOWN
+        wire.write(encode(Refused(reason=reason, message=str(full), needed_bytes=full.needed_bytes)))
     except MemoryError:
         message = "decoding needs more memory than a child may have (KASCRIBE_WHISPER_DECODER_MEMORY_BYTES)"
         wire.write(encode(Refused(reason=Reason.AUDIO_TOO_LARGE, message=message)))
     except Exception as failed:  # noqa: BLE001 - the parent must learn why; it does not blame the media
-        full = isinstance(failed, OSError) and failed.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = Reason.DEPENDENCY_DOWN if full else Reason.INTERNAL_ERROR
-        wire.write(encode(Refused(reason=reason, message=f"the decoder failed: {failed!r}")))
+        wire.write(encode(Refused(reason=Reason.INTERNAL_ERROR, message=f"the decoder failed: {failed!r}")))
     wire.flush()
 
 

@@ -96,6 +96,9 @@ class Refused(Message):
     kind: Literal["refused"] = "refused"
     reason: Reason
     message: str
+    needed_bytes: int = Field(
+        default=0, ge=0, description="Of spool, as far as can be told, where it found no room."
+    )
 
 
 Reply = Ready | Opened | WindowReady | Advanced | Finished | Refused

@@ -14,7 +14,6 @@ from models.media.spool import FeatureSpool
 from models.media.windows import FRAME_SAMPLES, SAMPLE_RATE_HERTZ
 from schemas.errors import (
     ENGINE,
-    SCRATCH,
     AudioEmpty,
     AudioTooLarge,
     AudioTooLong,
@@ -203,7 +202,7 @@ class DecoderPool:
                 if isinstance(reply, Opened):
                     job.spool.unlink()
                 if not isinstance(reply, Ready):
-                    job.deliver(_delivery(reply))
+                    job.deliver(_delivery(reply, job.spool))
         except (JobError, JobCancelled) as failed:
             job.deliver(Failed(failed))
         except Exception as failed:  # noqa: BLE001 - a keeper that dies would leave its child and all later files alone
@@ -224,9 +223,9 @@ class DecoderPool:
         )
 
 
-def _delivery(reply: Opened | WindowReady | Advanced | Finished | Refused) -> Delivery:
+def _delivery(reply: Opened | WindowReady | Advanced | Finished | Refused, spool: FeatureSpool) -> Delivery:
     if isinstance(reply, Refused):
         if reply.reason is Reason.DEPENDENCY_DOWN:
-            return Failed(DependencyDown(SCRATCH, f"the features find no room: {reply.message}"))
+            return Failed(spool.no_room(reply.needed_bytes))
         return Failed(_REFUSALS.get(reply.reason, DecoderCrashed)(reply.message))
     return reply

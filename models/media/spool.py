@@ -2,14 +2,19 @@
 
 import errno
 import os
+import shutil
 import tempfile
+import threading
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.media.windows import Window
-from schemas.errors import SCRATCH, DecoderCrashed, DependencyDown
+from schemas.errors import SCRATCH, AudioTooLarge, DecoderCrashed, DependencyDown, JobError
+
+_open_spools: set["FeatureSpool"] = set()
+_opening = threading.Lock()
 
 
 class FeatureSpool:
@@ -25,6 +30,8 @@ class FeatureSpool:
                 raise
             raise DependencyDown(SCRATCH, f"there is no room for features: {error}") from error
         self._path = Path(path)
+        with _opening:
+            _open_spools.add(self)
 
     @property
     def path(self) -> Path:
@@ -43,8 +50,33 @@ class FeatureSpool:
             raise DecoderCrashed(f"the spool holds {len(raw)} of {count * 4} bytes of a window")
         return np.frombuffer(raw, np.float32).reshape(self._mel_bands, window.frames)
 
+    def no_room(self, needed_bytes: int) -> JobError:
+        """Why a recording whose features need so much does not fit now.
+
+        AudioTooLarge when there were no room for them either if all spools of this process were gone: waiting
+        for those helps nobody. Else DependencyDown("scratch").
+        """
+        with _opening:
+            ours = sum(spool.occupied_bytes() for spool in _open_spools)
+        if shutil.disk_usage(self._path.parent).free + ours < needed_bytes:
+            return AudioTooLarge(
+                f"its features need about {needed_bytes:,} bytes, more than {self._path.parent} can hold; "
+                "make room there, or point TMPDIR at a larger disk"
+            )
+        message = f"{self._path.parent} has no room for {needed_bytes:,} bytes of features"
+        return DependencyDown(SCRATCH, message, needed_bytes=needed_bytes)
+
+    def occupied_bytes(self) -> int:
+        """What it takes of the disk. Safe from any thread."""
+        try:
+            return os.fstat(self._descriptor).st_blocks * 512 if self._descriptor >= 0 else 0
+        except OSError:  # closed just now
+            return 0
+
     def close(self) -> None:
         """Gives the disk back. Safe to repeat."""
+        with _opening:
+            _open_spools.discard(self)
         self.unlink()
         if self._descriptor >= 0:
             os.close(self._descriptor)

@@ -1,10 +1,12 @@
 """Children die, hang, and are orphaned; records and machines do not notice."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -116,16 +118,47 @@ def test_a_caller_that_fails_takes_no_decoder_with_it(clip: Path) -> None:
     decoders.pool.close()
 
 
-def test_a_full_disk_is_not_the_recordings_fault(decoders: Decoders, clip: Path) -> None:
-    """Intake pauses until there is room; sound audio is not dead-lettered as undecodable."""
+def full_spool() -> FeatureSpool:
+    """One on a disk that is full."""
     spool = FeatureSpool(mel_bands=80)
     spool.unlink()
     spool.path.symlink_to("/dev/full")
+    return spool
+
+
+def test_a_full_disk_is_not_the_recordings_fault(decoders: Decoders, clip: Path) -> None:
+    """Intake pauses until there is room; sound audio is not dead-lettered as undecodable."""
+    spool = full_spool()
     failed = ending(decoders.start(clip, spool=spool))
     spool.close()
     assert isinstance(failed, DependencyDown)
     assert failed.dependency == "scratch"
     assert isinstance(decoders.outcome(clip), Finished)
+
+
+def test_what_a_recording_needs_of_a_full_disk_goes_by_its_length(
+    decoders: Decoders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Intake resumes when all of it fits; what can never fit fails alone and stops nobody."""
+    recording = long_recording(tmp_path)
+    with closing(full_spool()) as spool:
+        failed = ending(decoders.start(recording, vad=False, spool=spool))
+    assert isinstance(failed, DependencyDown)
+    assert failed.needed_bytes == pytest.approx(9 * 60 * 100 * 80 * 4, rel=0.1)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1024**2))
+    with closing(full_spool()) as spool:
+        assert isinstance(ending(decoders.start(recording, vad=False, spool=spool)), AudioTooLarge)
+
+
+def test_room_that_other_recordings_will_give_back_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what would not fit with all spools gone is too large."""
+    with closing(FeatureSpool(mel_bands=80)) as other, closing(FeatureSpool(mel_bands=80)) as spool:
+        other.path.write_bytes(bytes(8 * 1024**2))
+        usage = shutil.disk_usage(spool.path.parent)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=0))
+        assert isinstance(spool.no_room(4 * 1024**2), DependencyDown)
+        assert isinstance(spool.no_room(16 * 1024**2), AudioTooLarge)
 
 
 def test_a_child_that_needs_too_much_memory_takes_nobody_with_it(tmp_path: Path) -> None:

@@ -83,6 +83,17 @@ def test_a_store_that_is_down_pauses_intake(settings: S3Settings) -> None:
     assert stage_on(settings, WavListener()).dependency_is_up("s3")
 
 
+def test_a_record_whose_features_found_no_room_waits_for_that_room(settings: S3Settings) -> None:
+    """Intake resumes when there is as much as it needs, not when there is a little: it would only fail again."""
+    engine = WavListener()
+    stage = stage_on(settings, engine)
+    assert stage.dependency_is_up("scratch")
+    engine.failure = DependencyDown("scratch", "no room", needed_bytes=10**18)
+    with pytest.raises(DependencyDown):
+        stage.process(Runtime().job(reference_record(uri(settings), idempotency_key="k")))
+    assert not stage.dependency_is_up("scratch")
+
+
 def test_records_wait_for_an_engine_that_is_broken(settings: S3Settings) -> None:
     """They run again when it is well, and not before."""
     engine = WavListener()
