@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import ctranslate2
+import structlog
 
 from schemas.errors import ConfigurationError
 from schemas.settings import WhisperSettings
@@ -14,6 +15,8 @@ from schemas.settings import WhisperSettings
 THREADS_PER_REPLICA = 4
 """On a CPU, replicas of few threads beat one of many: 1.3 to 1.6 times on two cores."""
 CUBLAS_LIBRARIES = ("libcublasLt.so.12", "libcublas.so.12")
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +47,27 @@ def device_of(settings: WhisperSettings) -> str:
     if settings.device == "cpu":
         return "cpu"
     gpus = ctranslate2.get_cuda_device_count()
-    if gpus:
-        load_cublas()
-    if settings.device == "cuda" and gpus <= settings.device_index:
-        raise ConfigurationError(
-            f"KASCRIBE_WHISPER_DEVICE is cuda, but CTranslate2 sees {gpus} GPUs; check the driver and the extra "
-            "cuda, or set KASCRIBE_WHISPER_DEVICE=cpu"
+    if gpus > settings.device_index:
+        if load_cublas():
+            return "cuda"
+        trouble = (
+            f"there is a GPU, but no {CUBLAS_LIBRARIES[-1]}; install Kascribe with its extra cuda (kascribe[cuda])"
         )
-    return "cuda" if gpus > settings.device_index else "cpu"
+    else:
+        trouble = f"CTranslate2 sees {gpus} GPUs; check the driver and KASCRIBE_WHISPER_DEVICE_INDEX"
+    if settings.device == "cuda":
+        raise ConfigurationError(
+            f"KASCRIBE_WHISPER_DEVICE is cuda, but {trouble}, or set KASCRIBE_WHISPER_DEVICE=cpu"
+        )
+    if gpus:
+        _log.warning("running on the CPU, many times slower than on the GPU", why=trouble)
+    return "cpu"
 
 
-def load_cublas() -> None:
-    """Loads cuBLAS from the extra cuda, if it is there: CTranslate2 looks for it by name on the library path.
+def load_cublas() -> bool:
+    """Whether cuBLAS can be used: from the extra cuda, else the machine's own. Safe to repeat.
 
-    Without the extra, the machine's own is used. Safe to repeat.
+    CTranslate2 looks for it by name on the library path, and finds what is loaded already.
     """
     with suppress(ModuleNotFoundError):
         package = find_spec("nvidia.cublas")
@@ -65,3 +75,8 @@ def load_cublas() -> None:
             for name in CUBLAS_LIBRARIES:
                 with suppress(OSError):
                     ctypes.CDLL(str(Path(place) / "lib" / name), mode=ctypes.RTLD_GLOBAL)
+    try:
+        ctypes.CDLL(CUBLAS_LIBRARIES[-1], mode=ctypes.RTLD_GLOBAL)
+    except OSError:
+        return False
+    return True

@@ -1,8 +1,12 @@
-"""How many calls run side by side, where the settings leave it open."""
+"""Where the model runs and how many calls side by side, where the settings leave it open."""
 
+import ctypes
+
+import ctranslate2
 import pytest
 
-from models.whisper.device import Parallelism, load_cublas, parallelism
+from models.whisper.device import Parallelism, device_of, load_cublas, parallelism
+from schemas.errors import ConfigurationError
 from schemas.settings import WhisperSettings
 
 
@@ -33,6 +37,33 @@ def test_a_gpu_gets_batches() -> None:
     assert parallelism(WhisperSettings(replicas=2), device="cuda", cores=8) == Parallelism(2, 16, 0)
 
 
-def test_no_cublas_is_no_error_of_its_own() -> None:
-    """The machine may have one; if not, the first call says so."""
-    load_cublas()
+@pytest.fixture
+def no_cublas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with a GPU and a driver, and nothing else of CUDA."""
+
+    def absent(name: str, **_: object) -> None:
+        raise OSError(f"{name}: cannot open shared object file: No such file or directory")
+
+    monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: 1)
+    monkeypatch.setattr(ctypes, "CDLL", absent)
+
+
+@pytest.mark.usefixtures("no_cublas")
+def test_a_gpu_without_cublas_is_left_alone_and_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every call would fail on it; the CPU is slow, but answers."""
+    assert not load_cublas()
+    assert device_of(WhisperSettings(device="auto")) == "cpu"
+    assert "kascribe[cuda]" in capsys.readouterr().out
+    with pytest.raises(ConfigurationError, match=r"kascribe\[cuda\]"):
+        device_of(WhisperSettings(device="cuda"))
+
+
+def test_a_gpu_with_cublas_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever its libraries are found; one that does not exist is an error where it was asked for by number."""
+    monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: 1)
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: None)
+    assert device_of(WhisperSettings(device="auto")) == "cuda"
+    assert device_of(WhisperSettings(device="cpu")) == "cpu"
+    assert device_of(WhisperSettings(device="auto", device_index=1)) == "cpu"
+    with pytest.raises(ConfigurationError, match="sees 1 GPUs"):
+        device_of(WhisperSettings(device="cuda", device_index=1))
