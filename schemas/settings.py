@@ -91,6 +91,9 @@ class WhisperSettings(Part):
     """The model and how it runs."""
 
     model: str = Field(default="large-v3-turbo", description="A name that the store knows, or a directory.")
+    translates: bool | None = Field(
+        default=None, description="Whether the model was trained to translate; None goes by its name."
+    )
     models_directory: Path | None = Field(default=None, description="None: kascribe/models in the user's cache.")
     offline: bool = Field(default=False, description="Never make a network call for a model.")
     device: Literal["auto", "cuda", "cpu"] = Field(

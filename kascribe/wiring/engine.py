@@ -12,7 +12,9 @@ from schemas.settings import WhisperSettings
 @contextmanager
 def opened_transcriber(settings: WhisperSettings) -> Iterator[Transcriber]:
     """The model of the settings, loaded. Raises StoreError when it is not there and cannot be fetched."""
-    directory = ModelStore.from_settings(settings, os.environ).resolve(settings.model)
-    with closing(Transcriber(settings, directory, settings.model)) as transcriber:
+    store = ModelStore.from_settings(settings, os.environ)
+    directory = store.resolve(settings.model)
+    name, *aliases = store.names_in_use(settings.model, directory)
+    with closing(Transcriber(settings, directory, name, aliases=aliases)) as transcriber:
         transcriber.load()
         yield transcriber

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from pathlib import Path
 from typing import Final
 
 REPOSITORIES: Final[dict[str, str]] = {
@@ -44,6 +45,20 @@ def directory_name(repository: str) -> str:
 def short_names(repository: str) -> tuple[str, ...]:
     """The short names that mean this repository."""
     return tuple(name for name, target in REPOSITORIES.items() if target == repository)
+
+
+def names_in_use(asked: str, directory: Path, repository: str | None) -> tuple[str, ...]:
+    """What a model that runs may be called, the best name first.
+
+    ``asked`` is the name or path that found ``directory``; ``repository`` is where its manifest says that it is
+    from. A path says nothing about a model, so the names of its repository, or its last part, come before it.
+    """
+    is_path = Path(asked).expanduser() == directory
+    known = repository or (None if is_path else repository_of(asked))
+    of_repository = (*short_names(known), known) if known else ()
+    return tuple(
+        dict.fromkeys((*of_repository, directory.resolve().name, asked) if is_path else (asked, *of_repository))
+    )
 
 
 def nearest(name: str) -> str:

@@ -99,6 +99,11 @@ class ModelStore:
             return check(Path(name_or_path))
         raise ModelNotFound(self._how_to_get(name_or_path, repository))
 
+    def names_in_use(self, name_or_path: str, directory: Path) -> tuple[str, ...]:
+        """What the model that ``resolve`` found may be called, the best name first. Raises StoreError."""
+        manifest = Manifest.read(directory)
+        return names.names_in_use(name_or_path, directory, manifest.repository if manifest else None)
+
     def list(self) -> tuple[StoredModel, ...]:
         """What is in the store, by name. The selftest model is part of Kascribe, not of the store."""
         if not self._directory.is_dir():

@@ -12,21 +12,31 @@ UNTRANSLATING_NAMES = ("turbo", "distil")
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """Of one model, by its name."""
+    """Of one model, by its names."""
 
     model: str
     languages: frozenset[str]
     translates: bool
+    aliases: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, model: str, *, multilingual: bool, languages: frozenset[str], translates: bool | None) -> Self:
-        """``translates`` None judges by the name."""
-        named = not any(part in model.lower() for part in UNTRANSLATING_NAMES)
-        return cls(model, languages, multilingual and (named if translates is None else translates))
+    def of(
+        cls,
+        model: str,
+        *,
+        multilingual: bool,
+        languages: frozenset[str],
+        translates: bool | None,
+        aliases: frozenset[str] = frozenset(),
+    ) -> Self:
+        """``translates`` None judges by the names."""
+        names = " ".join((model, *aliases)).lower()
+        named = not any(part in names for part in UNTRANSLATING_NAMES)
+        return cls(model, languages, multilingual and (named if translates is None else translates), aliases)
 
     def check(self, options: TranscribeOptions) -> None:
         """Raises InvalidOptions when the options ask for what the model cannot do."""
-        if options.model not in (None, self.model):
+        if options.model not in (None, self.model) and options.model not in self.aliases:
             raise InvalidOptions(f"model {options.model!r} is not served here; this deployment has {self.model!r}")
         if options.task is Task.TRANSLATE and not self.translates:
             raise InvalidOptions(

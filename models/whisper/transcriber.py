@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,8 +48,7 @@ def _never() -> bool:
 class Transcriber:
     """One model on one device, shared by all callers. Safe from several threads once loaded.
 
-    ``model_name`` is what options may ask for and what provenance says; ``translates`` overrides what the
-    name suggests about the task translate.
+    ``model_name`` is what provenance says; options may ask for it, or for one of the ``aliases``.
     """
 
     def __init__(
@@ -58,12 +57,12 @@ class Transcriber:
         model_directory: Path,
         model_name: str,
         *,
-        translates: bool | None = None,
+        aliases: Sequence[str] = (),
     ) -> None:
         self._settings = settings
         self._directory = model_directory
         self._name = model_name
-        self._translates = translates
+        self._aliases = frozenset(aliases)
         self._loaded: _Loaded | None = None
         self._lock = threading.Lock()
 
@@ -210,7 +209,8 @@ class Transcriber:
                 self._name,
                 multilingual=model.multilingual,
                 languages=model.vocabulary.languages,
-                translates=self._translates,
+                translates=self._settings.translates,
+                aliases=self._aliases,
             ),
             provenance=Provenance(
                 engine="ctranslate2",

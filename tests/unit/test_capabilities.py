@@ -51,3 +51,18 @@ def test_a_model_that_is_not_served_is_refused() -> None:
     with pytest.raises(InvalidOptions, match="large-v3"):
         served.check(TranscribeOptions(model="small"))
     served.check(TranscribeOptions(model="large-v3"))
+
+
+def test_a_model_answers_to_all_its_names_and_is_judged_by_them() -> None:
+    """Whoever mounted it as a directory, requests name it as people know it, and turbo stays turbo."""
+    mounted = Capabilities.of(
+        "asr",
+        multilingual=True,
+        languages=EVERY_LANGUAGE,
+        translates=None,
+        aliases=frozenset({"large-v3-turbo", "turbo"}),
+    )
+    for name in ("asr", "turbo", "large-v3-turbo"):
+        mounted.check(TranscribeOptions(model=name))
+    with pytest.raises(InvalidOptions, match="cannot translate"):
+        mounted.check(TranscribeOptions(task=Task.TRANSLATE))

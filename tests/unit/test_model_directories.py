@@ -1,12 +1,13 @@
 """Finding models on disk, without any network."""
 
 import contextlib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from faster_whisper import utils
 
-from models.store import SELFTEST, ModelStore
+from models.store import SELFTEST, Manifest, ModelStore
 from models.store.directory import check
 from models.store.names import REPOSITORIES
 from models.store.store import default_directory
@@ -118,3 +119,22 @@ def test_the_default_directory_is_in_the_users_cache() -> None:
 def test_our_names_mean_what_they_mean_to_faster_whisper() -> None:
     """Every short name that faster-whisper knows leads to the same repository here."""
     assert utils._MODELS == REPOSITORIES
+
+
+def test_a_model_in_use_is_called_what_people_know_it_by(tmp_path: Path) -> None:
+    """By its repository where it was pulled, by its directory where it was not; a path alone says nothing."""
+    store = store_at(tmp_path / "store")
+    pulled = model_at(tmp_path / "asr")
+    Manifest(
+        repository=REPOSITORIES["turbo"],
+        revision="r",
+        source="s",
+        pulled_at=datetime(2026, 1, 1, tzinfo=UTC),
+        files=(),
+    ).write(pulled)
+    known = ("large-v3-turbo", "turbo", REPOSITORIES["turbo"])
+    assert store.names_in_use(str(pulled), pulled) == (*known, "asr", str(pulled))
+    assert store.names_in_use("turbo", pulled) == ("turbo", "large-v3-turbo", REPOSITORIES["turbo"])
+    copied = model_at(tmp_path / "my-model")
+    assert store.names_in_use(str(copied), copied) == ("my-model", str(copied))
+    assert store.names_in_use(SELFTEST, store.path(SELFTEST)) == (SELFTEST,)
