@@ -122,7 +122,7 @@ class Transcript(Contract):
     status: TranscriptStatus
     task: Task = Task.TRANSCRIBE
     language: str | None = Field(
-        default=None, description="The language of most of the speech; None when there is none."
+        default=None, description="As asked for, or as found at the beginning of the speech; None without speech."
     )
     language_probability: float | None = None
     all_language_probs: tuple[LanguageGuess, ...] = Field(default=(), description="The five most probable.")

@@ -137,7 +137,7 @@ class WhisperModel:
         tokens = tuple(result.sequences_ids[0])
         return Decoded(
             tokens=tokens,
-            text=self.vocabulary.text(tokens).rstrip("\ufffd"),  # a character that the limit cut in two
+            text=self.vocabulary.text(tokens),
             # The score is the mean over the tokens; the end-of-text token counts in the average.
             avg_logprob=result.scores[0] * len(tokens) / (len(tokens) + 1),
             no_speech_prob=result.no_speech_prob,

@@ -14,6 +14,8 @@ CONTEXT_TOKENS = 448
 """The decoder's context."""
 PROMPT_TOKENS = CONTEXT_TOKENS // 2 - 1
 """Prompt and hotwords together; half of the context belongs to what is heard."""
+_PART_OF_CHARACTER = "\ufffd"
+"""What a character reads as that the token limit cut in two."""
 
 
 class Vocabulary:
@@ -55,12 +57,15 @@ class Vocabulary:
         return tuple(self._of(language, task).sot_sequence)
 
     def text(self, tokens: tuple[int, ...]) -> str:
-        """What the tokens say, without special tokens, leading space kept."""
-        return str(self._plain.decode(list(tokens)))
+        """What the tokens say, without special tokens and a character that they end in the middle of."""
+        return str(self._plain.decode(list(tokens))).rstrip(_PART_OF_CHARACTER)
 
     def words(self, tokens: tuple[int, ...], *, language: str) -> list[tuple[str, int]]:
-        """Words with their count of tokens; where a language writes no spaces, characters."""
-        words, grouped = self._of(language, Task.TRANSCRIBE).split_to_word_tokens([*tokens, self._plain.eot])
+        """Words with their count of tokens; where a language writes no spaces, characters. Together the text."""
+        whole = list(tokens)
+        while whole and self._plain.decode(whole).endswith(_PART_OF_CHARACTER):
+            whole.pop()
+        words, grouped = self._of(language, Task.TRANSCRIBE).split_to_word_tokens([*whole, self._plain.eot])
         return [(word, len(group)) for word, group in zip(words[:-1], grouped[:-1], strict=True)]
 
     def text_tokens(self, tokens: tuple[int, ...]) -> tuple[int, ...]:
