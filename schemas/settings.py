@@ -124,7 +124,9 @@ class RuntimeSettings(Part):
         default=4 * 1024**3, ge=1, description="Bytes of their objects; each counts for a quarter of this at most."
     )
     in_flight_audio_seconds: float = Field(default=8 * 3600.0, gt=0, description="Seconds of audio; likewise.")
-    worker_threads: int = Field(default=32, ge=1, description="Records that a stage works on at once.")
+    worker_threads: int = Field(
+        default=32, ge=1, description="Records worked on at once; an eighth more if somebody waits."
+    )
     poll_interval_seconds: float = Field(default=0.1, gt=0, le=0.1, description="Longest wait of one poll.")
     commit_interval_seconds: float = Field(default=0.5, gt=0, description="Longest time between commits.")
     retry_delays_seconds: tuple[RetryDelay, ...] = Field(

@@ -9,11 +9,14 @@ from pydantic import ValidationError
 
 from schemas.errors import InvalidEvent, InvalidOptions, PermanentError
 from schemas.events import Event
+from schemas.options import Lane
 from schemas.records import Headers, OutgoingRecord, Record
 from schemas.trace import Trace
 
 CE_SOURCE: Final = "kascribe"
 TRACEPARENT: Final = "traceparent"
+LANE: Final = "kascribe-lane"
+"""Beside the lane in the value, so that who waits is known before the value is read. Absent: bulk."""
 OPTION_FIELDS: Final = frozenset({"options", "enrich"})
 
 E = TypeVar("E", bound=Event)
@@ -30,6 +33,9 @@ def encode(event: Event, *, topic: str, key: str, trace: Trace, source: str = CE
         ("content-type", b"application/json"),
         (TRACEPARENT, trace.traceparent.encode()),
     )
+    lane: Lane = getattr(event, "lane", Lane.BULK)
+    if lane is not Lane.BULK:
+        headers = (*headers, (LANE, lane.value.encode()))
     return OutgoingRecord(topic, key.encode(), event.model_dump_json(exclude_none=True).encode(), headers)
 
 
@@ -44,6 +50,11 @@ def decode(record: Record, kind: type[E]) -> E:
         return kind.model_validate_json(record.value)
     except ValidationError as error:
         raise _translated(error, kind) from error
+
+
+def lane_of(record: Record) -> Lane:
+    """The lane in a record's headers; bulk where there is none that we know. Cheap: the value is not read."""
+    return Lane.INTERACTIVE if record.header(LANE) == Lane.INTERACTIVE.value.encode() else Lane.BULK
 
 
 def trace_of(record: Record) -> Trace:
