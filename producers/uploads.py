@@ -1,5 +1,6 @@
 """Files and streams into the bucket, under keys of their own, with memory bounded whatever their length."""
 
+import hashlib
 import re
 import secrets
 from collections import deque
@@ -42,6 +43,32 @@ class _Multipart:
     upload_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Put:
+    """What the store answered."""
+
+    etag: str
+    version_id: str | None
+
+
+class _Hashed:
+    """A source that knows the digest of what has been read of it."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        self._digest = hashlib.sha256()
+
+    def read(self, size: int) -> bytes:
+        """As of a file."""
+        chunk = self._source.read(size)
+        self._digest.update(chunk)
+        return chunk
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+
 class Uploads:
     """Takes files into the bucket. Implements ``producers.gateway.ports.UploadStore``; safe between threads."""
 
@@ -74,22 +101,22 @@ class Uploads:
         key = f"{self._settings.uploads_prefix}{self._random_hex(16)}/{safe_name(name)}"
         told = on_bytes or _nobody
         kind = content_type or "application/octet-stream"
+        hashed = _Hashed(source)
         with s3_errors(f"uploading {name} to {self._address(key).uri}"):
-            first = _filled(source, self._part_bytes)
-            if len(first) < self._part_bytes:
-                return self._put(key, first, kind, told)
-            return self._put_parts(key, first, source, kind, told)
+            first = _filled(hashed, self._part_bytes)
+            whole = len(first) < self._part_bytes
+            put = self._put(key, first, kind, told) if whole else self._put_parts(key, first, hashed, kind, told)
+        version = None if put.version_id == "null" else put.version_id
+        return StoredUpload(self._address(key).uri, put.etag.strip('"'), version, hashed.sha256)
 
-    def _put(self, key: str, body: bytes, content_type: str, told: OnBytes) -> StoredUpload:
+    def _put(self, key: str, body: bytes, content_type: str, told: OnBytes) -> "_Put":
         answer = self._client.put_object(
             Bucket=self._settings.bucket, Key=key, Body=body, ContentType=content_type
         )
         told(len(body))
-        return self._stored(key, answer["ETag"], answer.get("VersionId"))
+        return _Put(answer["ETag"], answer.get("VersionId"))
 
-    def _put_parts(
-        self, key: str, first: bytes, source: BinaryIO, content_type: str, told: OnBytes
-    ) -> StoredUpload:
+    def _put_parts(self, key: str, first: bytes, source: "_Hashed", content_type: str, told: OnBytes) -> "_Put":
         bucket = self._settings.bucket
         begun = self._client.create_multipart_upload(Bucket=bucket, Key=key, ContentType=content_type)
         upload = _Multipart(key, begun["UploadId"])
@@ -104,7 +131,7 @@ class Uploads:
             with suppress(BotoCoreError, ClientError):
                 self._client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload.upload_id)
             raise
-        return self._stored(key, done["ETag"], done.get("VersionId"))
+        return _Put(done["ETag"], done.get("VersionId"))
 
     def _send(self, upload: _Multipart, bodies: Iterator[bytes], told: OnBytes) -> "list[CompletedPartTypeDef]":
         parts: list[CompletedPartTypeDef] = []
@@ -133,7 +160,7 @@ class Uploads:
             Body=body,
         )["ETag"]
 
-    def _limited(self, first: bytes, source: BinaryIO) -> Iterator[bytes]:
+    def _limited(self, first: bytes, source: "_Hashed") -> Iterator[bytes]:
         limit, total, body = self._settings.object_limit_bytes, 0, first
         while body:
             total += len(body)
@@ -141,10 +168,6 @@ class Uploads:
                 raise AudioTooLarge(f"more than {limit:,} bytes (KASCRIBE_S3_OBJECT_LIMIT_BYTES) were given")
             yield body
             body = _filled(source, self._part_bytes)
-
-    def _stored(self, key: str, etag: str, version_id: str | None) -> StoredUpload:
-        version = None if version_id == "null" else version_id
-        return StoredUpload(self._address(key).uri, etag.strip('"'), version)
 
     def _address(self, key: str) -> ObjectAddress:
         return ObjectAddress(self._settings.bucket, key)
@@ -157,7 +180,7 @@ def safe_name(name: str) -> str:
     return short if short not in ("", ".", "..") else "audio"
 
 
-def _filled(source: BinaryIO, size_bytes: int) -> bytes:
+def _filled(source: _Hashed, size_bytes: int) -> bytes:
     # A socket or pipe gives less than asked long before its end.
     chunks: list[bytes] = []
     missing = size_bytes

@@ -107,6 +107,10 @@ class Answers:
         """Takes note of a reference that is about to be published for a job that is waited for."""
         self._rooms[waiting.job_id].references.append(reference_event_id)
 
+    def has_published(self, waiting: Waiting) -> bool:
+        """Whether this replica published a reference for the job while somebody waited."""
+        return bool(self._rooms[waiting.job_id].references)
+
     def to_withdraw(self, waiting: Waiting) -> tuple[str, ...]:
         """The references to withdraw if this request gives up now: none while others wait for the job as well."""
         room = self._rooms[waiting.job_id]

@@ -47,7 +47,7 @@ _SENTENCES: Final[Mapping[type[Exception], tuple[HTTPStatus, str, str]]] = {
     KeyReused: (
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "idempotency_key_reused",
-        "the Idempotency-Key names a job that asked for something else; use another key",
+        "the Idempotency-Key names a job of other audio or other wishes; use another key",
     ),
 }
 
@@ -68,7 +68,7 @@ class RequestRefused(Exception):
 
 
 def add_failure_handlers(app: FastAPI) -> None:
-    """Every way in which a request can fail gets the one body."""
+    """Every way in which a request can fail gets the one body; mistakes of ours get it in ``tracing``."""
     for kind in (
         *_SENTENCES,
         TooLate,
@@ -77,7 +77,6 @@ def add_failure_handlers(app: FastAPI) -> None:
         JobError,
         HTTPException,
         RequestValidationError,
-        Exception,
     ):
         app.add_exception_handler(kind, refusal)
 

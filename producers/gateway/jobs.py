@@ -8,6 +8,7 @@
 """
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -21,6 +22,7 @@ import structlog
 from producers.gateway.answers import Answers, Stopping, Waiting
 from producers.gateway.ports import RecordPublisher, StoredUpload, UploadStore
 from producers.gateway.stored import StoredAnswers
+from producers.same_job import is_of
 from schemas import identity
 from schemas.errors import DependencyDown, JobError
 from schemas.events import AudioReference, CancellationEvent, EnrichmentEvent, TranscriptEvent
@@ -34,12 +36,15 @@ LONGEST_LOOK_SECONDS: Final = 15.0
 """Between looks into the bucket, for answers whose event never comes: another record did the job, or the broker
 added partitions. Each look is one small read."""
 
+HASHED_BYTES: Final = 1024**2
+"""Read at a time."""
+
 Result = TypeVar("Result")
 _log: Final = structlog.get_logger(__name__)
 
 
 class KeyReused(Exception):
-    """The idempotency key names a job of another tenant, or one that asked the enricher for something else."""
+    """The idempotency key names a job of another tenant, of other audio or of other wishes."""
 
 
 class TooLate(Exception):
@@ -134,18 +139,21 @@ class Jobs:
         if asked.repeatable:
             await self._recall(asked, waiting)
         upload = None
-        if not waiting.transcript.done():
+        if waiting.transcript.done():
+            sha256 = await self._hashed(source)
+        else:
             upload = await self._uploaded(asked, source)
+            sha256 = upload.sha256
             await self._publish(asked, upload, waiting)
         looking = asyncio.create_task(self._look_again(asked, upload, waiting))
         try:
-            return await self._awaited(asked, waiting)
+            return await self._awaited(asked, sha256, waiting)
         finally:
             looking.cancel()
 
-    async def _awaited(self, asked: Asked, waiting: Waiting) -> Answer:
+    async def _awaited(self, asked: Asked, audio_sha256: str, waiting: Waiting) -> Answer:
         transcript = await waiting.transcript
-        _refuse_another(asked, transcript)
+        _refuse_another(asked, audio_sha256, transcript)
         enrichment = None
         if asked.enrich:
             if not waiting.enrichment.done() and not self.answers.is_ours(waiting, transcript.reference_event_id):
@@ -200,6 +208,11 @@ class Jobs:
         source.close()
         return stored
 
+    async def _hashed(self, source: BinaryIO) -> str:
+        digest = await asyncio.get_running_loop().run_in_executor(self.uploading, _sha256, source)
+        source.close()
+        return digest
+
     async def _publish(self, asked: Asked, upload: StoredUpload, waiting: Waiting) -> None:
         reference = AudioReference(
             event_id=self.new_id(),
@@ -238,6 +251,11 @@ class Jobs:
                 f"the transcript is ready and the language model has not answered within {seconds}; "
                 f"job {asked.job_id} goes on: {again}, and POST /transcribe with that key gets the text now",
             )
+        if asked.repeatable and not self.answers.has_published(waiting):
+            return TranscriptLate(
+                asked,
+                f"the upload did not end within {seconds}, so nothing was asked for: send the same request again",
+            )
         if asked.repeatable:
             return TranscriptLate(asked, f"no transcript within {seconds}; job {asked.job_id} goes on: {again}")
         await self._withdraw(asked, waiting)
@@ -264,6 +282,16 @@ class Jobs:
         return await asyncio.get_running_loop().run_in_executor(self.calling, function, *arguments)
 
 
-def _refuse_another(asked: Asked, transcript: TranscriptEvent) -> None:
-    if transcript.tenant != asked.tenant or (asked.enrich is not None and transcript.enrich != asked.enrich):
+def _sha256(source: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while chunk := source.read(HASHED_BYTES):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _refuse_another(asked: Asked, audio_sha256: str, transcript: TranscriptEvent) -> None:
+    wished = asked.enrich is None or transcript.enrich == asked.enrich
+    # Only a key of the caller's can have been used before, for something else.
+    same = not asked.repeatable or is_of(transcript, audio_sha256=audio_sha256, options=asked.options)
+    if transcript.tenant != asked.tenant or not wished or not same:
         raise KeyReused

@@ -9,11 +9,12 @@ from schemas.records import OutgoingRecord
 
 @dataclass(frozen=True, slots=True)
 class StoredUpload:
-    """Where an upload went."""
+    """Where an upload went, and what it was: ``sha256`` is hexadecimal."""
 
     uri: str
     etag: str | None
     version_id: str | None
+    sha256: str
 
 
 class UploadStore(Protocol):

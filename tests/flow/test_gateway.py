@@ -1,5 +1,6 @@
 """The gateway on real sockets, an embedded broker and a bucket, with the real transcriber behind it."""
 
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -8,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from producers.results import ResultStore
-from schemas.identity import job_id
+from schemas.identity import content_key, job_id
+from schemas.options import TranscribeOptions
 from tests.flow.gateway import TOPICS, House, multipart, opened_house
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.reading import records_on
@@ -78,9 +80,39 @@ def test_a_finished_job_is_answered_without_another_upload(house: House, store: 
     house.transcribe()
     first = house.gateway().post("/transcribe", wav_bytes(1), headers=KEY)
     keys = store.keys(house.settings.s3.bucket)
-    again = house.gateway().post("/transcribe", wav_bytes(3), headers=KEY)
+    again = house.gateway().post("/transcribe", wav_bytes(1), headers=KEY)
     assert again.body == first.body
     assert store.keys(house.settings.s3.bucket) == keys
+    assert house.engine.heard == 1
+
+
+def test_a_key_that_was_used_for_something_else_is_refused(house: House) -> None:
+    """422 for other audio and for other options, whether the first job is done or runs; the first is answered."""
+    house.transcribe()
+    gateway = house.gateway()
+    house.engine.gate.clear()
+    with ThreadPoolExecutor(2) as clients:
+        first = clients.submit(gateway.post, "/transcribe", wav_bytes(1), headers=KEY)
+        eventually(lambda: house.engine.running == 1, timeout_seconds=20)
+        meanwhile = clients.submit(gateway.post, "/transcribe", wav_bytes(3), headers=KEY)
+        eventually(lambda: gateway.waiting == 2, timeout_seconds=30)
+        house.engine.gate.set()
+        refused = [meanwhile.result()]
+    assert first.result().body["text"] == "second 1."
+    refused.append(gateway.post("/transcribe", wav_bytes(3), headers=KEY))
+    refused.append(gateway.post("/transcribe", wav_bytes(1), headers=KEY, word_timestamps="true"))
+    for answer in refused:
+        assert (answer.status, answer.reason) == (422, "idempotency_key_reused")
+    assert house.engine.heard == 1
+
+
+def test_the_model_s_name_makes_no_other_request(house: House) -> None:
+    """A transcript that was made for whoever named the model is the answer for those who take the default too."""
+    house.transcribe()
+    gateway = house.gateway()
+    named = gateway.post("/transcribe", wav_bytes(1), model="wav-listener")
+    for _ in range(2):
+        assert gateway.post("/transcribe", wav_bytes(1), headers=KEY).body["text"] == named.body["text"]
     assert house.engine.heard == 1
 
 
@@ -96,7 +128,18 @@ def test_an_answer_whose_event_never_comes_is_found_in_the_bucket(house: House) 
     with ThreadPoolExecutor(1) as client:
         asked = client.submit(gateway.post, "/transcribe", wav_bytes(2), headers=KEY)
         eventually(lambda: house.engine.running, timeout_seconds=20)
-        event = stored.event.model_copy(update={"job_id": job_id("call-7"), "text": "by another"})
+        content = content_key(
+            audio_sha256=hashlib.sha256(wav_bytes(2)).hexdigest(),
+            options=TranscribeOptions(),
+            model_sha256=stored.event.provenance.model_sha256,
+        )
+        event = stored.event.model_copy(
+            update={
+                "job_id": job_id("call-7"),
+                "text": "by another",
+                "transcript_uri": results.transcript_uri(content),
+            }
+        )
         results.create_job(stored.model_copy(update={"job_id": job_id("call-7"), "event": event}))
         assert asked.result().body["text"] == "by another"
 
