@@ -1,6 +1,7 @@
 """A request's body, with limits on its size, on its parts and on the client's silence."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ FORM_BYTES: Final = 1024**2
 FIELD_BYTES: Final = 64 * 1024
 FIELDS: Final = 64
 FILES: Final = 4
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 DISCARD_BYTES: Final = 64 * 1024**2
 DISCARD_SECONDS: Final = 5.0
@@ -69,7 +72,8 @@ class BoundedBody:
 async def opened_form(request: Request, *, limit_bytes: int) -> AsyncIterator[FormData]:
     """The form of a request; files wait on disk, beyond their first megabyte, until the context ends.
 
-    Raises RequestRefused above the limit and for a client that stalls, HTTPException for a broken form.
+    Raises RequestRefused above the limit, for a client that stalls and when the disk is full, HTTPException for a
+    broken form.
     """
     body = BoundedBody(request.receive, limit_bytes)
     length = request.headers.get("content-length", "")
@@ -84,10 +88,23 @@ async def opened_form(request: Request, *, limit_bytes: int) -> AsyncIterator[Fo
     except (RequestRefused, HTTPException):
         await body.discard()
         raise
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        await body.discard()
+        raise _no_room() from error
     try:
         yield form
     finally:
         await form.close()
+
+
+def _no_room() -> RequestRefused:
+    return RequestRefused(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "disk_full",
+        "the gateway's temporary directory (TMPDIR) has no room for the upload; try again later",
+    )
 
 
 def too_large(limit_bytes: int) -> RequestRefused:

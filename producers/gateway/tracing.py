@@ -3,14 +3,18 @@
 from collections.abc import MutableMapping
 from typing import Any, Final
 
+import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
+from producers.gateway.failures import refusal
 from schemas.trace import Trace
 
 TRACE_ID_HEADER: Final = "X-Trace-Id"
 _SCOPE_KEY: Final = "kascribe.trace"
+_log: Final = structlog.get_logger(__name__)
 
 
 def trace_of(scope: MutableMapping[str, Any]) -> Trace:
@@ -20,7 +24,10 @@ def trace_of(scope: MutableMapping[str, Any]) -> Trace:
 
 
 class TraceMiddleware:
-    """Continues the trace of the ``traceparent`` header, or starts one; the answer names it in X-Trace-Id."""
+    """Continues the trace of the ``traceparent`` header, or starts one; the answer names it in X-Trace-Id.
+
+    A mistake of ours is logged and answered here, inside the trace: the framework's own handler stands outside.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -34,10 +41,21 @@ class TraceMiddleware:
         trace = parent.child() if parent else Trace.start()
         scope[_SCOPE_KEY] = trace
 
+        has_begun = False
+
         async def send_traced(message: Message) -> None:
+            nonlocal has_begun
             if message["type"] == "http.response.start":
+                has_begun = True
                 MutableHeaders(scope=message)[TRACE_ID_HEADER] = trace.trace_id
             await send(message)
 
         with bound_contextvars(trace_id=trace.trace_id):
-            await self._app(scope, receive, send_traced)
+            try:
+                await self._app(scope, receive, send_traced)
+            except Exception as error:
+                _log.exception("request_failed", path=scope["path"])
+                if has_begun:
+                    raise
+                answer = await refusal(Request(scope), error)
+                await answer(scope, receive, send_traced)
