@@ -173,6 +173,9 @@ class GatewaySettings(Part):
     port: Port = Field(default=8001, description="0 takes a free one.")
     upload_limit_bytes: ByteCount = Field(default=2 * 1024**3, description="Larger uploads get 413.")
     answer_timeout_seconds: Seconds = Field(default=900.0, description="Longest wait for the job's event.")
+    enrichment: bool = Field(
+        default=True, description="Whether an enricher runs; false refuses /transcribe-and-process at once."
+    )
 
 
 class ServerSettings(Part):

@@ -30,7 +30,7 @@ from producers.s3 import create_client
 from producers.shared_publisher import SharedPublisher
 from producers.topics import ensure_topics
 from producers.uploads import PARTS_IN_FLIGHT, Uploads
-from schemas.errors import DependencyDown
+from schemas.errors import ConfigurationError, DependencyDown, KascribeError
 from schemas.settings import S3Settings, Settings
 from schemas.topics import Topics
 
@@ -45,6 +45,9 @@ UPLOAD_PART_BYTES: Final = 5 * 1024**2
 """S3's smallest. An upload holds four parts, so all threads together hold 320 MiB at most."""
 
 CALLING_THREADS: Final = 16
+CHECKING_THREADS: Final = 2
+"""One for each service."""
+
 STORE_CONNECTIONS: Final = UPLOADING_THREADS * PARTS_IN_FLIGHT + CALLING_THREADS
 STORE_TIMEOUT_SECONDS: Final = 10.0
 """Of one connect or read, of which there are three: somebody waits."""
@@ -57,11 +60,15 @@ _log: Final = structlog.get_logger(__name__)
 def run_gateway(settings: Settings) -> None:
     """Serves until SIGTERM, then lets those who wait have a few seconds more.
 
-    Raises ConfigurationError when no broker answers, or topics are missing and may not be created.
+    Raises ConfigurationError when no broker answers, topics are missing and may not be created, or the address
+    cannot be listened on; KascribeError when the clients behind it cannot be opened.
     """
     topics = Topics(settings.kafka.topic_prefix)
     ensure_topics(settings.kafka, dict.fromkeys(topics.all, settings.kafka.topic_partitions))
-    GatewayServer(settings).run()
+    server = GatewayServer(settings)
+    server.run()
+    if not server.started:
+        raise KascribeError("the gateway did not start; its log says why")
 
 
 class GatewayServer(uvicorn.Server):
@@ -81,12 +88,24 @@ class GatewayServer(uvicorn.Server):
         )
         self.finish_seconds = FINISH_SECONDS
         self._app = app
+        self._settings = settings.gateway
 
     @property
     def port(self) -> int:
         """Where it listens, once it has started."""
         port: int = self.servers[0].sockets[0].getsockname()[1]
         return port
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to listen."""
+        try:
+            await super().startup(sockets)
+        except SystemExit as ended:
+            # Uvicorn's way to say that the address is taken, after it has closed the clients.
+            raise ConfigurationError(
+                f"cannot listen on {self._settings.host}:{self._settings.port} ({ended.__context__}); set "
+                "KASCRIBE_GATEWAY_PORT to a free port, or KASCRIBE_GATEWAY_HOST to an address of this machine"
+            ) from ended
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Waits for the requests that are being answered, for a while."""
@@ -112,6 +131,8 @@ async def opened(settings: Settings) -> AsyncIterator[Behind]:
         closing(SharedPublisher(settings.kafka)) as publisher,
         ThreadPoolExecutor(UPLOADING_THREADS, "uploading") as uploading,
         ThreadPoolExecutor(CALLING_THREADS, "calling") as calling,
+        # A check that hangs holds a thread of nobody but its own.
+        ThreadPoolExecutor(CHECKING_THREADS, "checking") as checking,
         _fed(answers, settings),
     ):
         jobs = Jobs(
@@ -128,7 +149,7 @@ async def opened(settings: Settings) -> AsyncIterator[Behind]:
         )
         bucket = StoredTranscripts(s3.model_copy(update={"results_bucket": None}), client=create_probe_client(s3))
         checks = {"kafka": publisher.is_up, "bucket": bucket.is_up}
-        yield Behind(jobs, Dependencies(checks, calling, time.monotonic))
+        yield Behind(jobs, Dependencies(checks, checking, time.monotonic))
 
 
 def _impatient(settings: S3Settings) -> S3Settings:

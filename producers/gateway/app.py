@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TypeVar
 
 from fastapi import FastAPI, Request
@@ -12,12 +13,12 @@ from starlette.requests import ClientDisconnect
 
 from producers.gateway.answers import JobFailed
 from producers.gateway.body import opened_form
-from producers.gateway.failures import add_failure_handlers
+from producers.gateway.failures import RequestRefused, add_failure_handlers
 from producers.gateway.health import Dependencies
 from producers.gateway.jobs import Answer, Jobs
 from producers.gateway.requests import asked_in, upload_in
 from producers.gateway.tracing import TraceMiddleware
-from schemas.events import EnrichmentEvent, EnrichmentStatus
+from schemas.events import EnrichmentEvent
 from schemas.settings import GatewaySettings
 
 INSTRUCTION = "instruction"
@@ -75,9 +76,20 @@ async def _answer(request: Request, settings: GatewaySettings, *, enriching: boo
     """One request from form to answer; the answer is waited for as long as the client is there."""
     jobs = _behind(request).jobs
     async with opened_form(request, limit_bytes=settings.upload_limit_bytes) as form:
+        if enriching and not settings.enrichment:
+            raise _no_enricher()
         file = upload_in(form, limit_bytes=settings.upload_limit_bytes)
         asked = asked_in(request, form, file, new_id=jobs.new_id(), enriching=enriching)
         return await _while_connected(request, jobs.answer(asked, file.file))
+
+
+def _no_enricher() -> RequestRefused:
+    return RequestRefused(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "enrichment_off",
+        "no enricher runs here (KASCRIBE_GATEWAY_ENRICHMENT=false): `kascribe up` starts one when "
+        "KASCRIBE_VLLM_BASE_URL names a vLLM server; POST /transcribe gives the text without it",
+    )
 
 
 async def _while_connected(request: Request, answer: Coroutine[None, None, Result]) -> Result:
@@ -107,9 +119,17 @@ def _transcribed(answer: Answer) -> dict[str, object]:
 
 
 def _processed(enrichment: EnrichmentEvent | None) -> dict[str, object]:
+    """What was made of the text; why a profile gave nothing is said under its name in ``failures``."""
     results = enrichment.results if enrichment else ()
-    for result in results:
-        if result.profile == INSTRUCTION and result.status is EnrichmentStatus.INVALID and result.failure:
-            raise JobFailed(result.failure)
+    failures = {result.profile: result.failure for result in results if result.failure}
+    if INSTRUCTION in failures:
+        raise JobFailed(failures[INSTRUCTION])
     outputs = {result.profile: result.output for result in results}
-    return {"processed_text": outputs.pop(INSTRUCTION, None), "profiles": outputs}
+    return {
+        "processed_text": outputs.pop(INSTRUCTION, None),
+        "profiles": outputs,
+        "failures": {
+            profile: {"reason": failure.reason.value, "message": failure.message}
+            for profile, failure in failures.items()
+        },
+    }

@@ -29,13 +29,20 @@ Options = TypeVar("Options", TranscribeOptions, EnrichOptions)
 
 
 def upload_in(form: FormData, *, limit_bytes: int) -> UploadFile:
-    """The form's file. Refuses a form without one, an empty one and one above the limit."""
-    file = form.get("file")
+    """The form's file. Refuses a form without one or with several, an empty one and one above the limit."""
+    files = form.getlist("file")
+    file = files[0] if files else None
     if not isinstance(file, UploadFile):
         raise RequestRefused(
             HTTPStatus.BAD_REQUEST,
             "file_missing",
             'send the audio as the form field "file": curl -F "file=@audio.wav"',
+        )
+    if len(files) > 1:
+        raise RequestRefused(
+            HTTPStatus.BAD_REQUEST,
+            "several_files",
+            f'{len(files)} fields are called "file": send each file in a request of its own',
         )
     if not file.size:
         raise RequestRefused.because(Reason.AUDIO_EMPTY, "the file has no bytes")

@@ -142,6 +142,11 @@ class Gateway(Client):
         """Requests that wait for an answer."""
         return len(self.server.config.app.state.behind.jobs.answers)  # type: ignore[union-attr]
 
+    @property
+    def requests_in_progress(self) -> int:
+        """Requests that the server has begun and not ended."""
+        return len(self.server.server_state.tasks)
+
 
 @dataclass
 class House:

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from kascribe.wiring.gateway import GatewayServer
+from schemas.errors import ConfigurationError
 from schemas.settings import S3Settings
 from tests.flow.gateway import Gateway, House, multipart, opened_house
 from tests.flow.mock_cluster import MockCluster
 from tests.object_store import ObjectStore, running_object_store
+from tests.waiting import eventually
 from tests.wav_listener import wav_bytes
 
 FORM = "multipart/form-data; boundary=b"
@@ -94,14 +97,50 @@ def test_health_names_what_answers(front: Gateway) -> None:
     )
 
 
-def test_a_client_that_leaves_in_the_middle_of_its_upload_leaves_nothing(front: Gateway) -> None:
-    """The next request is served, and nobody waits for the first."""
+def test_a_client_that_leaves_in_the_middle_of_its_upload_leaves_nothing(house: House, store: ObjectStore) -> None:
+    """Not in the bucket, on no topic, and nobody waits for it; the next request is served."""
+    gateway = house.gateway()
     body, content_type = multipart(bytes(100_000))
     head = f"POST /transcribe HTTP/1.1\r\nHost: gateway\r\nContent-Type: {content_type}\r\n"
-    with socket.create_connection(("127.0.0.1", front.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
         connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:50_000])
-    assert front.request("GET", "/health").status == 200
-    assert front.waiting == 0
+        eventually(lambda: gateway.requests_in_progress == 1, timeout_seconds=20, what="the request's start")
+    eventually(lambda: gateway.requests_in_progress == 0, timeout_seconds=20, what="the request's end")
+    assert gateway.waiting == 0
+    assert store.keys(house.settings.s3.bucket) == []
+    assert gateway.request("GET", "/health").status == 200
+
+
+def test_an_upload_that_takes_too_long_is_not_said_to_go_on(house: House) -> None:
+    """504 also for a caller with a key: nothing was asked for yet, so all of it has to be sent again."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hanging = S3Settings(endpoint_url=f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_seconds=2.0)
+        recalling = house.gateway(
+            settings=house.settings.model_copy(update={"s3": hanging}), answer_timeout_seconds=1.0
+        )
+        answer = recalling.post("/transcribe", wav_bytes(1), headers={"Idempotency-Key": "call-7"})
+    assert (answer.status, answer.reason) == (504, "answer_timeout")
+    assert "nothing was asked for" in answer.body["error"]["message"]
+    assert "goes on" not in answer.body["error"]["message"]
+
+
+def test_an_address_that_is_taken_is_said_by_the_name_of_its_setting(house: House) -> None:
+    """One sentence that says what to change, instead of a server that is not there."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        front = house.settings.gateway.model_copy(update={"port": taken.getsockname()[1]})
+        server = GatewayServer(house.settings.model_copy(update={"gateway": front}))
+        with pytest.raises(ConfigurationError, match="KASCRIBE_GATEWAY_PORT"):
+            server.run()
+
+
+def test_an_enrichment_where_nobody_enriches_is_refused_at_once(house: House, store: ObjectStore) -> None:
+    """503 that says what is missing, and nothing is stored; transcribing is not touched by it."""
+    answer = house.gateway(enrichment=False).post(
+        "/transcribe-and-process", wav_bytes(1), instruction="in one word"
+    )
+    assert (answer.status, answer.reason) == (503, "enrichment_off")
+    assert "KASCRIBE_VLLM_BASE_URL" in answer.body["error"]["message"]
+    assert store.keys(house.settings.s3.bucket) == []
 
 
 def test_a_broker_that_is_down_is_said_within_a_bounded_time(house: House, broker: MockCluster) -> None:

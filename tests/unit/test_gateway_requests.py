@@ -13,12 +13,22 @@ from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 
 from producers.gateway.answers import Answers, Crowded, JobFailed, Stopping
+from producers.gateway.app import _processed
 from producers.gateway.failures import STATUS_BY_REASON, RequestRefused, refusal
 from producers.gateway.health import Dependencies
 from producers.gateway.jobs import Asked, EnrichmentLate, KeyReused, TranscriptLate
 from producers.gateway.requests import enrich_options, transcribe_options, upload_in
 from schemas.errors import DependencyDown, Reason
-from schemas.events import CancellationEvent, Failure, Phase, ProgressEvent
+from schemas.events import (
+    CancellationEvent,
+    EnrichmentEvent,
+    EnrichmentResult,
+    EnrichmentStatus,
+    Failure,
+    Phase,
+    ProgressEvent,
+    TokenUsage,
+)
 from schemas.options import Channels, ExportFormat, Task, TranscribeOptions
 from schemas.records import Record
 from schemas.topics import Topics
@@ -125,6 +135,42 @@ def test_a_form_without_a_file_is_refused_with_how_to_send_one() -> None:
             upload_in(form, limit_bytes=1)
     with pytest.raises(RequestRefused, match="no bytes"):
         upload_in(FormData([("file", UploadFile(io.BytesIO(), size=0))]), limit_bytes=1)
+
+
+def test_two_files_in_one_request_are_refused() -> None:
+    """Whichever were taken, somebody would get an answer to something else."""
+    file = UploadFile(io.BytesIO(b"x"), size=1)
+    with pytest.raises(RequestRefused, match="2 fields") as refused:
+        upload_in(FormData([("file", file), ("file", file)]), limit_bytes=1)
+    assert (refused.value.status, refused.value.reason) == (400, "several_files")
+
+
+def test_a_profile_that_failed_beside_others_says_why() -> None:
+    """The others' answers are given; of the one that is missing the reason stands in ``failures``."""
+    failure = Failure(reason=Reason.ENRICHMENT_INVALID, message="no such shape", attempt=1)
+    event = EnrichmentEvent(
+        event_id="e",
+        occurred_at=NOW,
+        job_id="j",
+        transcript_uri="s3://audio/t.json",
+        model="m",
+        results=(
+            EnrichmentResult(
+                profile="title", profile_version="1", status=EnrichmentStatus.COMPLETED, output="A", coverage=1
+            ),
+            EnrichmentResult(
+                profile="topics", profile_version="1", status=EnrichmentStatus.INVALID, failure=failure, coverage=1
+            ),
+        ),
+        results_uri="s3://audio/e.json",
+        usage=TokenUsage(),
+        total_seconds=1.0,
+    )
+    assert _processed(event) == {
+        "processed_text": None,
+        "profiles": {"title": "A", "topics": None},
+        "failures": {"topics": {"reason": "enrichment_invalid", "message": "no such shape"}},
+    }
 
 
 @pytest.fixture
