@@ -1,6 +1,7 @@
 """What a person sees of the jobs: a live table on a terminal, plain lines anywhere else."""
 
 import json
+import re
 import threading
 from dataclasses import dataclass, field, replace
 
@@ -14,6 +15,12 @@ from schemas.events import EnrichmentEvent, EnrichmentResult, JobEvent, Phase, P
 
 VISIBLE_JOBS = 12
 PREVIEW_CHARACTERS = 200
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    """The text without what would steer the terminal: names and transcripts come from anybody."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,7 @@ class Board:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._jobs: dict[str, JobLine] = {}
+        self._told: dict[str, JobLine] = {}
         self._lock = threading.Lock()
         self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
 
@@ -97,19 +105,23 @@ class Board:
 
     def say(self, sentence: str) -> None:
         """A sentence for the user, above the table."""
-        self._console.print(sentence, markup=False, highlight=False)
+        self._print(sentence)
 
     def submitted(self, job_id: str, name: str) -> None:
         """Names a job before its first event."""
         with self._lock:
             self._jobs.setdefault(job_id, JobLine(name))
-        self._draw(job_id)
+        if self._live is None:
+            self._tell(job_id)
+        else:
+            self._draw()
 
     def show(self, event: JobEvent) -> None:
         """Draws what an event says."""
         line = self._line(event.job_id, event.metadata.get("name", event.job_id[:8]))
         if isinstance(event, ProgressEvent):
-            self._change(event.job_id, after_progress(line, event))
+            # The text comes by itself, before or after word that it is there: topics have no order among them.
+            self._change(event.job_id, after_progress(line, event), is_told=event.phase is not Phase.COMPLETED)
         elif isinstance(event, TranscriptEvent):
             self._change(event.job_id, after_transcript(line, event))
         elif isinstance(event, EnrichmentEvent):
@@ -119,22 +131,39 @@ class Board:
         with self._lock:
             return self._jobs.get(job_id, JobLine(name))
 
-    def _change(self, job_id: str, line: JobLine) -> None:
+    def _change(self, job_id: str, line: JobLine, *, is_told: bool = True) -> None:
         with self._lock:
             before = self._jobs.get(job_id)
             self._jobs[job_id] = line
-        if line != before:
-            self._draw(job_id, phase_changed=before is None or before.phase != line.phase)
+        if self._live is None:
+            if is_told:
+                self._tell(job_id)
+        elif line != before:
+            self._draw()
 
-    def _draw(self, job_id: str, *, phase_changed: bool = True) -> None:
+    def _draw(self) -> None:
         with self._lock:
             lines = list(self._jobs.values())[-VISIBLE_JOBS:]
-            line = self._jobs[job_id]
         if self._live:
             self._live.update(_table(lines), refresh=True)
-        elif phase_changed:
+
+    def _tell(self, job_id: str) -> None:
+        with self._lock:
+            line, told = self._jobs[job_id], self._told.get(job_id)
+            self._told[job_id] = line
+        if _is_news(told, line):
             note = f"  {line.note}" if line.note else ""
-            self._console.print(f"{line.name}: {line.phase.value}{note}", markup=False, highlight=False)
+            self._print(f"{line.name}: {line.phase.value}{note}")
+
+    def _print(self, line: str) -> None:
+        self._console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+
+
+def _is_news(told: JobLine | None, line: JobLine) -> bool:
+    """Whether there is more to tell where nothing is drawn over; what is heard on the way is not told twice."""
+    if told is None or told.phase != line.phase:
+        return True
+    return line.phase is Phase.COMPLETED and told.note != line.note
 
 
 def _table(lines: list[JobLine]) -> Group:
@@ -142,5 +171,7 @@ def _table(lines: list[JobLine]) -> Group:
     for line in lines:
         colour = {Phase.COMPLETED: "green", Phase.FAILED: "red"}.get(line.phase, "cyan")
         bar = ProgressBar(total=1.0, completed=line.fraction, width=20)
-        table.add_row(Text(line.name), Text(line.phase.value, style=colour), bar, Text(line.note))
+        table.add_row(
+            Text(printable(line.name)), Text(line.phase.value, style=colour), bar, Text(printable(line.note))
+        )
     return Group("", table)
