@@ -51,14 +51,22 @@ class Submitter:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     new_id: Callable[[], str] = lambda: uuid.uuid4().hex
 
-    def submit(self, source: str, request: Request, *, on_bytes: Callable[[int], None] | None = None) -> Submitted:
+    def submit(
+        self,
+        source: str,
+        request: Request,
+        *,
+        name: str | None = None,
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> Submitted:
         """Submits one file or ``s3://`` address. ``on_bytes`` hears how many more bytes are uploaded.
 
+        ``name`` is for people; without one it is the last component of the source.
         Each submission is a job of its own unless the request has an idempotency key; the same audio is not
         transcribed twice all the same, since results are reused by content.
         """
         key = request.idempotency_key or f"submit:{self.new_id()}"
-        name = readable(source.rstrip("/").rsplit("/", 1)[-1])
+        name = readable(name or source.rstrip("/").rsplit("/", 1)[-1])
         uri, etag, version_id = self._located(source, on_bytes)
         reference = AudioReference(
             event_id=self.new_id(),

@@ -52,7 +52,7 @@ def selftest(
     report = Report(Console())
     _check_engine(report, clips(), device)
     if pipeline:
-        with _pipeline() as transcribe:
+        with _pipeline(device) as transcribe:
             for clip in clips():
                 started = time.monotonic()
                 event = transcribe(clip.path)
@@ -88,7 +88,7 @@ def _record(report: Report, name: str, clip: "Clip", heard: str, started: float)
 
 
 @contextmanager
-def _pipeline() -> "Iterator[Callable[[Path], TranscriptEvent]]":
+def _pipeline(device: str | None) -> "Iterator[Callable[[Path], TranscriptEvent]]":
     """A small embedded stack of its own; the function that it gives takes a file through all of it."""
     from kascribe.board import Board
     from kascribe.configuration import load
@@ -103,7 +103,7 @@ def _pipeline() -> "Iterator[Callable[[Path], TranscriptEvent]]":
             drop_directory=Path(directory) / "drop",
             transcripts_directory=Path(directory) / "transcripts",
             roles=("transcriber",),
-            is_announced=False,
         )
-        with EmbeddedStack(plan, load().settings, Board(Console(quiet=True))) as stack:
+        settings = load(overrides={"whisper.device": device}).settings
+        with EmbeddedStack(plan, settings, Board(Console(quiet=True))) as stack:
             yield lambda path: stack.transcribe(path, timeout_seconds=PIPELINE_TIMEOUT_SECONDS)

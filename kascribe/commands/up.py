@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 
+from schemas.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from kascribe.embedded.session import Session
     from kascribe.embedded.stack import Plan
@@ -27,38 +29,53 @@ def up(
     """Run broker, object store, transcriber, gateway and drop folder; Ctrl-C ends them all."""
     from kascribe.board import Board
     from kascribe.configuration import load
-    from kascribe.embedded.session import Session, state_directory
+    from kascribe.embedded.session import claimed, state_directory
     from kascribe.embedded.stack import EmbeddedStack, Plan
     from kascribe.wiring.model_choice import choose_model
-    from schemas.errors import ConfigurationError
 
+    dropped, kept = drop.expanduser().absolute(), transcripts.expanduser().absolute()
+    _refuse_nesting(dropped, kept)
     console = Console()
-    running = Session.current()
-    if running is not None:
-        raise ConfigurationError(f"an embedded stack runs already (process {running.pid}): stop that one first")
-    settings = load(overrides={"whisper.model": model}).settings
-    choice = choose_model(settings.whisper, console)
-    enricher = ("enricher",) if settings.vllm.base_url else ()
-    plan = Plan(
-        model=choice.model,
-        model_name=choice.name,
-        directory=state_directory(),
-        drop_directory=drop.expanduser().absolute(),
-        transcripts_directory=transcripts.expanduser().absolute(),
-        roles=("transcriber", *enricher, *(("gateway",) if gateway else ())),
-    )
-    stop = threading.Event()
+    stop, at_once = threading.Event(), threading.Event()
+    with claimed(state_directory()) as claim:
+        loaded = load(overrides={"whisper.model": model})
+        settings = loaded.settings
+        choice = choose_model(settings.whisper, console, is_named="whisper.model" in loaded.provenance)
+        enricher = ("enricher",) if settings.vllm.base_url else ()
+        plan = Plan(
+            model=choice.model,
+            model_name=choice.name,
+            directory=state_directory(),
+            drop_directory=dropped,
+            transcripts_directory=kept,
+            roles=("transcriber", *enricher, *(("gateway",) if gateway else ())),
+        )
+        _stop_on_signals(stop, at_once)
+        board = Board(console)
+        with EmbeddedStack(plan, settings, board) as stack, claim.announced(stack.session):
+            console.print(_welcome(plan, choice, stack.session))
+            board.start()
+            try:
+                stack.run(stop, at_once=at_once)
+            finally:
+                board.stop()
+
+
+def _refuse_nesting(dropped: Path, kept: Path) -> None:
+    one, other = dropped.resolve(), kept.resolve()
+    if one.is_relative_to(other) or other.is_relative_to(one):
+        raise ConfigurationError(
+            f"--drop {dropped} and --transcripts {kept} lie in each other, so transcripts would be submitted as "
+            "audio: give each a folder of its own"
+        )
+
+
+def _stop_on_signals(stop: threading.Event, at_once: threading.Event) -> None:
+    def handle(*_: object) -> None:
+        (at_once if stop.is_set() else stop).set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    board = Board(console)
-    with EmbeddedStack(plan, settings, board) as stack:
-        console.print(_welcome(plan, choice, stack.session))
-        board.start()
-        try:
-            stack.run(stop)
-        finally:
-            board.stop()
-            console.print("Draining what is in flight. Topics end with this process; transcripts stay.")
+        signal.signal(number, handle)
 
 
 def _welcome(plan: "Plan", choice: "ModelChoice", session: "Session") -> Panel:

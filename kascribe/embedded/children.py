@@ -7,21 +7,34 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
-STOP_TIMEOUT_SECONDS = 15.0
-RESTART_DELAY_SECONDS = 2.0
-RESTART_LIMIT = 5
-"""A child that dies more often than this is left alone: something is wrong that a restart does not mend."""
+from schemas.errors import ConfigurationError, KascribeError
 
-_PR_SET_PDEATHSIG = 1
+RESTART_DELAY_SECONDS: Final = 2.0
+RESTART_LIMIT: Final = 5
+"""A child that dies more often than this is not started again: something is wrong that a restart does not mend."""
+
+HEALTHY_SECONDS: Final = 60.0
+"""A child that has run for so long is well again: earlier deaths do not count any more."""
+
+ASKED_WRONGLY: Final = 2
+"""The exit code of a setting that is wrong, as it will be after a restart."""
+
+SAID_BYTES: Final = 4_096
+"""From the end of a log, in which a child's last sentence is looked for."""
+
+_PR_SET_PDEATHSIG: Final = 1
+_LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def _die_with_parent() -> None:
     # A killed parent must leave no consumer behind that holds the GPU (prctl(2); Linux only).
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @dataclass
@@ -31,12 +44,15 @@ class Child:
     role: str
     environment: Mapping[str, str]
     log_path: Path
+    clock: Callable[[], float]
     process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
     restarts: int = 0
     restart_at: float = 0.0
 
     def start(self) -> None:
         """Starts the role's process; its output goes to the end of the log file."""
+        self.started_at = self.clock()
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 # Our own code, whatever the working directory holds that has one of its names.
@@ -46,7 +62,9 @@ class Child:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a Ctrl-C at the terminal is the parent's to handle
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - started before any thread holds a lock it needs
+                # Other threads run here, and may hold a lock at the fork. Nothing is imported or loaded between
+                # fork and exec: the library was opened with this module, and prctl(2) is a bare system call.
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - see above
             )
 
     @property
@@ -54,30 +72,59 @@ class Child:
         """How the process ended; None while it runs or before it was started."""
         return self.process.poll() if self.process else None
 
+    def last_words(self) -> str:
+        """What the process said last: the sentence by which a command ends, else its last line."""
+        with suppress(OSError), self.log_path.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - SAID_BYTES))
+            text = log.read().decode("utf-8", "replace").strip()
+            return text.rpartition("kascribe: ")[2] if "\nkascribe: " in f"\n{text}" else text.rpartition("\n")[2]
+        return ""
+
 
 @dataclass
 class Children:
-    """All the roles. ``tend`` is called now and then and never blocks."""
+    """All the roles. ``tend`` is called now and then and never blocks.
 
+    ``stop_timeout_seconds`` is what they have after SIGTERM, to finish what is in flight and leave.
+    """
+
+    stop_timeout_seconds: float
     clock: Callable[[], float] = time.monotonic
     _children: list[Child] = field(default_factory=list)
+    _deadline: float | None = None
 
     def start(self, role: str, environment: Mapping[str, str], log_path: Path) -> Child:
         """Starts a role and tends it from now on."""
-        child = Child(role, environment, log_path)
+        child = Child(role, environment, log_path, self.clock)
         child.start()
         self._children.append(child)
         return child
 
     def tend(self) -> list[str]:
-        """Restarts what died, a bounded number of times; returns sentences for the user."""
+        """Restarts what died, a bounded number of times; returns sentences for the user.
+
+        Raises KascribeError for a child that no restart mends: ConfigurationError when a setting is wrong.
+        """
         return [sentence for child in self._children if (sentence := self._tend(child))]
+
+    def check(self) -> None:
+        """Raises KascribeError when a child has ended: for those who need all of them and restart none."""
+        for child in self._children:
+            if child.exit_code is not None:
+                raise KascribeError(f"{child.role} ended with exit code {child.exit_code}: {child.last_words()}")
 
     def _tend(self, child: Child) -> str | None:
         if child.exit_code is None:
+            if self.clock() - child.started_at >= HEALTHY_SECONDS:
+                child.restarts = 0
             return None
+        if child.exit_code == ASKED_WRONGLY:
+            raise ConfigurationError(f"{child.role} did not start: {child.last_words()}")
         if child.restarts >= RESTART_LIMIT:
-            return None
+            raise KascribeError(
+                f"{child.role} ended {child.restarts + 1} times, now with exit code {child.exit_code}, "
+                f"and is not started again; {child.log_path} says why"
+            )
         if not child.restart_at:
             child.restart_at = self.clock() + RESTART_DELAY_SECONDS
             return f"{child.role} ended with exit code {child.exit_code}; see {child.log_path}"
@@ -89,22 +136,37 @@ class Children:
         return f"{child.role} restarted ({child.restarts} of {RESTART_LIMIT})"
 
     @property
-    def given_up(self) -> tuple[Child, ...]:
-        """Those that died too often."""
-        return tuple(
-            child for child in self._children if child.exit_code is not None and child.restarts >= RESTART_LIMIT
-        )
+    def running(self) -> tuple[str, ...]:
+        """The roles whose process has not ended."""
+        return tuple(child.role for child in self._children if child.process and child.exit_code is None)
+
+    def terminate(self) -> None:
+        """SIGTERM to all, so that each drains. Their time runs from the first call on; the next hurries them."""
+        if self._deadline is None:
+            self._deadline = self.clock() + self.stop_timeout_seconds
+        for child in self._children:
+            if child.process and child.exit_code is None:
+                child.process.terminate()
+
+    def kill_the_late(self) -> tuple[str, ...]:
+        """SIGKILL to those whose time is up; their roles. Blocks until they are gone."""
+        return () if self._deadline is None or self.clock() < self._deadline else self._kill()
 
     def close(self) -> None:
-        """SIGTERM to all, so that each drains; SIGKILL to what is left after the deadline."""
-        running = [child.process for child in self._children if child.process and child.exit_code is None]
-        for process in running:
-            process.terminate()
-        deadline = self.clock() + STOP_TIMEOUT_SECONDS
-        for process in running:
-            try:
-                process.wait(max(0.1, deadline - self.clock()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        """Ends them all: what has not left by itself in its time is killed. Safe to repeat."""
+        if self.running and self._deadline is None:
+            self.terminate()
+        for child in self._children:
+            if child.process is not None and self._deadline is not None:
+                with suppress(subprocess.TimeoutExpired):
+                    child.process.wait(max(0.1, self._deadline - self.clock()))
+        self._kill()
         self._children.clear()
+
+    def _kill(self) -> tuple[str, ...]:
+        left = [child for child in self._children if child.process and child.exit_code is None]
+        for child in left:
+            if child.process is not None:
+                child.process.kill()
+                child.process.wait()
+        return tuple(child.role for child in left)

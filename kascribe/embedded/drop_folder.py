@@ -7,10 +7,10 @@ from pathlib import Path
 
 from watchfiles import watch
 
+from kascribe.dropped_files import files_in
+
 SETTLE_SECONDS = 0.5
 """A file whose size and time have not changed for this long is taken to be complete."""
-
-UNFINISHED_SUFFIXES = frozenset({".part", ".partial", ".crdownload", ".download", ".tmp", ".swp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +23,10 @@ class Fingerprint:
     """When it came to be here as it is: a copy may keep an older time of modification, this one no copy sets."""
 
 
-def is_candidate(path: Path) -> bool:
-    """Whether a path may be audio that someone dropped, going by its name alone."""
-    return not path.name.startswith((".", "~")) and path.suffix.lower() not in UNFINISHED_SUFFIXES
-
-
 def scan(directory: Path) -> Iterator[Fingerprint]:
-    """The files of a folder and its subfolders, as they are now; those that vanish meanwhile are left out."""
-    for path in sorted(directory.rglob("*")):
-        if not is_candidate(path):
-            continue
-        try:
-            status = path.stat()
-        except OSError:
-            continue
-        if path.is_file():
-            yield Fingerprint(path, status.st_size, status.st_ctime_ns)
+    """The files that may be audio that someone dropped, as they are now."""
+    for path, status in files_in(directory):
+        yield Fingerprint(path, status.st_size, status.st_ctime_ns)
 
 
 class Settling:
@@ -49,9 +37,9 @@ class Settling:
         self._since: dict[Path, tuple[Fingerprint, float]] = {}
         self._taken: set[Fingerprint] = set()
 
-    def settled(self, seen: Iterator[Fingerprint], now: float) -> list[Path]:
+    def settled(self, seen: Iterator[Fingerprint], now: float) -> list[Fingerprint]:
         """The files that have stayed as they are for SETTLE_SECONDS, each content once."""
-        ready: list[Path] = []
+        ready: list[Fingerprint] = []
         for fingerprint in seen:
             if fingerprint in self._taken:
                 continue
@@ -62,7 +50,7 @@ class Settling:
             if now - since >= SETTLE_SECONDS:
                 self._taken.add(fingerprint)
                 if not self._done(fingerprint):
-                    ready.append(fingerprint.path)
+                    ready.append(fingerprint)
         return ready
 
 
@@ -70,7 +58,7 @@ def follow(
     directory: Path,
     *,
     settling: Settling,
-    submit: Callable[[Path], None],
+    submit: Callable[[Fingerprint], None],
     stop: threading.Event,
     clock: Callable[[], float],
 ) -> None:
@@ -84,5 +72,7 @@ def follow(
         directory, stop_event=stop, rust_timeout=interval_ms, yield_on_timeout=True, raise_interrupt=False
     )
     for _ in changes:
-        for path in settling.settled(scan(directory), clock()):
-            submit(path)
+        for fingerprint in settling.settled(scan(directory), clock()):
+            if stop.is_set():
+                return
+            submit(fingerprint)

@@ -1,6 +1,9 @@
 """Keeps on disk what was transcribed: the embedded stack's topics and objects end with it, the files do not."""
 
+import hashlib
 import json
+import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -13,59 +16,112 @@ from schemas.transcript import Transcript
 
 READABLE_FORMATS: Final = (ExportFormat.TEXT, ExportFormat.SRT)
 
+NAME_LIMIT_BYTES: Final = 200
+"""Of one name below the folder. File systems take 255, and a suffix, a job's id and ``.partial`` are added."""
+
+ID_CHARACTERS: Final = 8
+"""Of a job's id or a name's digest, in a name that would not be unique without it."""
+
 
 def relative_name(name: str) -> Path:
-    """A job's name as a path below the folder of transcripts, whatever the name tries."""
+    """A job's name as a path below the folder of transcripts, whatever the name tries and however long it is."""
     plain = name.replace("\\", "/").replace("\0", "")
-    parts = [part for part in PurePosixPath(plain).parts if part not in ("/", "..", ".")]
+    parts = [_shortened(part) for part in PurePosixPath(plain).parts if part not in ("/", "..", ".")]
     return Path(*parts) if parts else Path("unnamed")
+
+
+def _shortened(name: str) -> str:
+    encoded = name.encode("utf-8", "replace")
+    if len(encoded) <= NAME_LIMIT_BYTES:
+        return name
+    digest = hashlib.sha256(encoded).hexdigest()[:ID_CHARACTERS]
+    kept = encoded[: NAME_LIMIT_BYTES - ID_CHARACTERS - 1].decode("utf-8", "ignore")
+    return f"{kept}~{digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A file of the drop folder by its name there, and when it came to be as it was submitted."""
+
+    name: str
+    changed_ns: int
 
 
 @dataclass
 class Keeper:
-    """Writes files into ``directory``. ``read_transcript`` takes a job's id."""
+    """Writes files into ``directory``. ``read_transcript`` takes a job's id. Safe to call from any thread.
+
+    A dropped file's transcript goes by the file's name, of which the folder has only one; any other job's also
+    has part of the job's id in its name.
+    """
 
     directory: Path
     read_transcript: Callable[[str], Transcript]
-    names: dict[str, str] = field(default_factory=dict)
-    """Job id to the name under which the job was submitted here; other jobs go by their own name."""
+    _dropped: dict[str, Dropped] = field(default_factory=dict)
+    _newest: dict[str, str] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def is_kept(self, name: str, *, changed_ns: int) -> bool:
-        """Whether a file of this name was transcribed after it was last changed."""
-        path = self._path(name, ".json")
+    def expect(self, job_id: str, dropped: Dropped) -> None:
+        """Says which file a job is for, before it is submitted. Earlier jobs of that name are outdated then."""
+        with self._lock:
+            self._dropped[job_id] = dropped
+            self._newest[dropped.name] = job_id
+
+    def is_kept(self, dropped: Dropped) -> bool:
+        """Whether the transcript of this name is of the file as it is now."""
         try:
-            return path.stat().st_mtime_ns >= changed_ns
+            return self._path(relative_name(dropped.name), ".json").stat().st_mtime_ns == dropped.changed_ns
         except OSError:
             return False
 
-    def keep_transcript(self, event: TranscriptEvent) -> Path:
-        """Writes the transcript in every kept form; returns the path of the whole. Safe to repeat."""
+    def keep_transcript(self, event: TranscriptEvent) -> Path | None:
+        """Writes the transcript in every kept form; returns the path of the whole. Safe to repeat.
+
+        None when a newer file of the same name has been submitted since: nothing is written then.
+        """
+        dropped = self._dropped.get(event.job_id)
+        if self._is_outdated(event.job_id):
+            return None
         transcript = self.read_transcript(event.job_id)
         name = self._name(event.job_id, event.metadata)
         for exporter in map(EXPORTERS.__getitem__, READABLE_FORMATS):
             _write(self._path(name, f".{exporter.extension}"), exporter.render(transcript))
-        # The whole transcript last: its presence says that the others are there.
+        # The whole transcript last: its presence says that the others are there, its time of which file.
         path = self._path(name, ".json")
-        _write(path, transcript.model_dump_json(indent=2))
+        _write(path, transcript.model_dump_json(indent=2), changed_ns=dropped.changed_ns if dropped else None)
         return path
 
-    def keep_enrichment(self, event: EnrichmentEvent) -> Path:
-        """Writes the results of the enricher. Safe to repeat."""
+    def keep_enrichment(self, event: EnrichmentEvent) -> Path | None:
+        """Writes the results of the enricher, as ``keep_transcript`` does. Safe to repeat."""
+        if self._is_outdated(event.job_id):
+            return None
         results = {result.profile: result.model_dump(mode="json") for result in event.results}
         path = self._path(self._name(event.job_id, event.metadata), ".enrichment.json")
         _write(path, json.dumps(results, ensure_ascii=False, indent=2) + "\n")
         return path
 
-    def _name(self, job_id: str, metadata: dict[str, str]) -> str:
-        return self.names.get(job_id) or metadata.get("name") or job_id
+    def _is_outdated(self, job_id: str) -> bool:
+        with self._lock:
+            dropped = self._dropped.get(job_id)
+            return dropped is not None and self._newest[dropped.name] != job_id
 
-    def _path(self, name: str, suffix: str) -> Path:
-        relative = relative_name(name)
-        return self.directory / relative.with_name(relative.name + suffix)
+    def _name(self, job_id: str, metadata: dict[str, str]) -> Path:
+        dropped = self._dropped.get(job_id)
+        if dropped is not None:
+            return relative_name(dropped.name)
+        if not metadata.get("name"):
+            return relative_name(job_id)
+        named = relative_name(metadata["name"])
+        return named.with_name(f"{named.name}-{job_id[:ID_CHARACTERS]}")
+
+    def _path(self, name: Path, suffix: str) -> Path:
+        return self.directory / name.with_name(name.name + suffix)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, *, changed_ns: int | None = None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(text, encoding="utf-8")
+    if changed_ns is not None:
+        os.utime(partial, ns=(changed_ns, changed_ns))
     partial.replace(path)

@@ -1,13 +1,26 @@
-"""Where a running ``kascribe up`` can be found by the other commands of the same user."""
+"""Where a running ``kascribe up`` can be found by the other commands of the same user.
 
+Its file is locked for as long as the stack runs, so whatever ends the process ends the session too.
+"""
+
+import fcntl
 import json
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Final, Self
 
 from pydantic import BaseModel, ConfigDict
 
-FILE_NAME = "embedded.json"
+from schemas.errors import ConfigurationError
+
+FILE_NAME: Final = "embedded.json"
+CLAIM_TRIES: Final = 10
+CLAIM_PAUSE_SECONDS: Final = 0.05
+"""Between them: a command that looks whether a stack runs holds the lock for a moment."""
 
 
 def state_directory() -> Path:
@@ -16,7 +29,7 @@ def state_directory() -> Path:
 
 
 class Session(BaseModel):
-    """One running embedded stack. The file goes when the stack ends; a dead one's file is not believed."""
+    """One running embedded stack. The file of one that has ended is not believed, whatever it says."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -28,25 +41,17 @@ class Session(BaseModel):
     gateway_url: str | None
     transcripts_directory: str
     model: str
+    roles: tuple[str, ...]
 
     @classmethod
     def current(cls, directory: Path | None = None) -> Self | None:
         """The stack that is running, if one is."""
         path = (directory or state_directory()) / FILE_NAME
         try:
-            session = cls.model_validate_json(path.read_bytes())
+            with path.open("rb") as file:
+                return cls.model_validate_json(file.read()) if _is_locked(file) else None
         except (OSError, ValueError):
             return None
-        return session if _is_alive(session.pid) else None
-
-    def write(self, directory: Path | None = None) -> Path:
-        """Says that this stack runs; readable by the user alone."""
-        directory = directory or state_directory()
-        directory.mkdir(parents=True, exist_ok=True)
-        path = directory / FILE_NAME
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(self.model_dump(), indent=2) + "\n")
-        return path
 
     @property
     def environment(self) -> dict[str, str]:
@@ -61,11 +66,57 @@ class Session(BaseModel):
         }
 
 
-def _is_alive(pid: int) -> bool:
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to be this user's one embedded stack."""
+
+    file: BinaryIO
+
+    @contextmanager
+    def announced(self, session: Session) -> Iterator[None]:
+        """The other commands find the stack while the context lasts."""
+        self._write(json.dumps(session.model_dump(), indent=2) + "\n")
+        try:
+            yield
+        finally:
+            self._write("")
+
+    def _write(self, text: str) -> None:
+        # Never another file of the same name: the lock is on this one.
+        self.file.seek(0)
+        self.file.truncate()
+        self.file.write(text.encode())
+        self.file.flush()
+
+
+@contextmanager
+def claimed(directory: Path) -> Iterator[Claim]:
+    """Makes sure that no other stack of this user runs or starts while the context lasts.
+
+    Raises ConfigurationError when one does. What is written is readable by the user alone.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / FILE_NAME
+    path.touch(mode=0o600)
+    with path.open("rb+") as file:
+        for _ in range(CLAIM_TRIES):
+            if _lock(file, fcntl.LOCK_EX):
+                break
+            time.sleep(CLAIM_PAUSE_SECONDS)
+        else:
+            running = Session.current(directory)
+            process = f"process {running.pid}" if running else "it is just starting"
+            raise ConfigurationError(f"an embedded stack runs already ({process}): stop that one first")
+        yield Claim(file)
+
+
+def _is_locked(file: BinaryIO) -> bool:
+    return not _lock(file, fcntl.LOCK_SH)
+
+
+def _lock(file: BinaryIO, kind: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
-    except PermissionError:
-        return True
     return True

@@ -3,12 +3,13 @@
 import os
 import threading
 import time
+import uuid
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from consumers.follower import Start
 from kascribe.board import Board
@@ -16,7 +17,8 @@ from kascribe.configuration import load
 from kascribe.embedded import drop_folder
 from kascribe.embedded.broker import EmbeddedBroker
 from kascribe.embedded.children import Children
-from kascribe.embedded.keeper import Keeper
+from kascribe.embedded.drop_folder import Fingerprint
+from kascribe.embedded.keeper import Dropped, Keeper
 from kascribe.embedded.object_store import ACCESS_KEY, EmbeddedObjectStore
 from kascribe.embedded.session import Session
 from kascribe.following import JobFeed
@@ -25,13 +27,20 @@ from kascribe.wiring.clients import opened_submitter, stored_transcript
 from producers.results import ResultStore
 from schemas.errors import KascribeError
 from schemas.events import EnrichmentEvent, JobEvent, ProgressEvent, TranscriptEvent
+from schemas.identity import job_id
 from schemas.settings import Settings
 from schemas.topics import Topics, topics_around
+
+LEAVE_SECONDS: Final = 20.0
+"""For a role to leave after its drain: to commit, and to tell those who wait over HTTP."""
+
+QUIET_POLLS: Final = 3
+"""Polls without an event after which no role that has left can have said anything that is still to come."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run and where files are. One that is announced is found by the other commands of this user."""
+    """What to run and where files are."""
 
     model: str
     model_name: str
@@ -39,11 +48,10 @@ class Plan:
     drop_directory: Path
     transcripts_directory: Path
     roles: tuple[str, ...]
-    is_announced: bool = True
 
 
 class EmbeddedStack:
-    """Broker, object store, consumers and drop folder. Used as a context; ``run`` blocks until ``stop`` is set."""
+    """Broker, object store, consumers and drop folder. Used as a context; ``run`` blocks until it is stopped."""
 
     def __init__(self, plan: Plan, settings: Settings, board: Board) -> None:
         self._plan = plan
@@ -62,20 +70,50 @@ class EmbeddedStack:
     ) -> None:
         self._resources.close()
 
-    def run(self, stop: threading.Event) -> None:
-        """Shows jobs, keeps transcripts and tends the consumers, until ``stop``."""
+    def run(self, stop: threading.Event, *, at_once: threading.Event | None = None) -> None:
+        """Shows jobs, keeps transcripts and tends the consumers until ``stop``; then until they have drained.
+
+        ``at_once`` hurries the drain. Raises KascribeError when a consumer died that no restart mends, after the
+        others have drained.
+        """
         dropping = threading.Thread(target=self._watch_folder, args=(stop,), name="drop-folder", daemon=True)
         dropping.start()
+        try:
+            self._work(stop)
+        finally:
+            stop.set()
+            dropping.join()
+            self._drain(at_once or threading.Event())
+
+    def _work(self, stop: threading.Event) -> None:
         for event in self._feed.events():
+            if event is not None:
+                self._take(event)
             if stop.is_set():
-                break
+                return
             if event is None:
                 for sentence in self._children.tend():
                     self._board.say(sentence)
-            else:
-                self._keep(event)
-                self._board.show(event)
-        dropping.join()
+
+    def _drain(self, at_once: threading.Event) -> None:
+        """What finishes on the way out is kept like everything else: the topics that it is on end with us."""
+        self._board.say(
+            "Draining what is in flight; Ctrl-C again ends that at once. "
+            "Topics end with this process; transcripts stay."
+        )
+        self._children.terminate()
+        is_hurried, quiet_polls = False, 0
+        for event in self._feed.events():
+            if event is not None:
+                self._take(event)
+            quiet_polls = quiet_polls + 1 if event is None and not self._children.running else 0
+            if quiet_polls > QUIET_POLLS:
+                return
+            if at_once.is_set() and not is_hurried:
+                is_hurried = True
+                self._children.terminate()
+            for role in self._children.kill_the_late():
+                self._board.say(f"{role} did not end in time and was killed; what it had in flight is lost")
 
     def transcribe(self, path: Path, *, timeout_seconds: float) -> TranscriptEvent:
         """Takes one file through the whole stack. Blocks; not to be called while ``run`` runs.
@@ -85,6 +123,7 @@ class EmbeddedStack:
         job = self._submitter.submit(str(path), Request())
         deadline = time.monotonic() + timeout_seconds
         for event in self._feed.events():
+            self._children.check()
             if isinstance(event, TranscriptEvent) and event.job_id == job.job_id:
                 return event
             failure = event.failure if isinstance(event, ProgressEvent) and event.job_id == job.job_id else None
@@ -95,6 +134,8 @@ class EmbeddedStack:
         raise KascribeError("the feed of events ended")
 
     def _start(self, resources: ExitStack) -> None:
+        for directory in (self._plan.drop_directory, self._plan.transcripts_directory):
+            directory.mkdir(parents=True, exist_ok=True)
         broker = resources.enter_context(EmbeddedBroker())
         store = resources.enter_context(EmbeddedObjectStore())
         broker.create_topics(topic_names(self._settings))
@@ -108,12 +149,9 @@ class EmbeddedStack:
         self._keeper = Keeper(self._plan.transcripts_directory, partial(stored_transcript, results))
         self._feed = JobFeed(settings.kafka, start=Start.NOW)
         resources.callback(self._feed.close)
-        for directory in (self._plan.drop_directory, self._plan.transcripts_directory):
-            directory.mkdir(parents=True, exist_ok=True)
-        self._children = resources.enter_context(closing(Children()))
+        stop_timeout_seconds = self._settings.runtime.drain_timeout_seconds + LEAVE_SECONDS
+        self._children = resources.enter_context(closing(Children(stop_timeout_seconds)))
         self._start_roles()
-        if self._plan.is_announced:
-            resources.callback(self.session.write(self._plan.directory).unlink, missing_ok=True)
 
     def _session(self, broker: EmbeddedBroker, store: EmbeddedObjectStore) -> Session:
         gateway = self._settings.gateway
@@ -126,35 +164,45 @@ class EmbeddedStack:
             gateway_url=f"http://{gateway.host}:{gateway.port}",
             transcripts_directory=str(self._plan.transcripts_directory),
             model=self._plan.model_name,
+            roles=self._plan.roles,
         )
 
     def _start_roles(self) -> None:
         logs = self._plan.directory / "logs"
         logs.mkdir(parents=True, exist_ok=True)
-        for role in self._plan.roles:
+        environment = {
+            "KASCRIBE_WHISPER_MODEL": self._plan.model,
+            "KASCRIBE_WHISPER_DEVICE": self._settings.whisper.device,
             # Each role has a health port of its own, so none of them may insist on the one in the settings.
-            environment = {"KASCRIBE_WHISPER_MODEL": self._plan.model, "KASCRIBE_SERVER_PORT": "0"}
+            "KASCRIBE_SERVER_PORT": "0",
+            "KASCRIBE_GATEWAY_ENRICHMENT": str("enricher" in self._plan.roles).lower(),
+        }
+        for role in self._plan.roles:
             self._children.start(role, environment, logs / f"{role}.log")
 
     def _watch_folder(self, stop: threading.Event) -> None:
         directory = self._plan.drop_directory
-        settling = drop_folder.Settling(
-            lambda file: self._keeper.is_kept(_name_in(directory, file.path), changed_ns=file.changed_ns)
-        )
+        settling = drop_folder.Settling(lambda file: self._keeper.is_kept(_dropped_in(directory, file)))
         try:
             drop_folder.follow(directory, settling=settling, submit=self._submit, stop=stop, clock=time.monotonic)
         except Exception as error:  # noqa: BLE001 - it ends a thread that nobody else looks at
             self._board.say(f"{directory} is not watched any more, the rest goes on: {error!r}")
 
-    def _submit(self, path: Path) -> None:
-        name = _name_in(self._plan.drop_directory, path)
+    def _submit(self, file: Fingerprint) -> None:
+        dropped = _dropped_in(self._plan.drop_directory, file)
+        key = f"drop:{uuid.uuid4().hex}"
+        # Known before it is submitted: the transcript may be there before the submitter has returned.
+        self._keeper.expect(job_id(key), dropped)
         try:
-            job = self._submitter.submit(str(path), Request())
+            job = self._submitter.submit(str(file.path), Request(idempotency_key=key), name=dropped.name)
         except (KascribeError, OSError) as error:
-            self._board.say(f"{name} was not submitted: {error}")
+            self._board.say(f"{dropped.name} was not submitted: {error}")
             return
-        self._keeper.names[job.job_id] = name
-        self._board.submitted(job.job_id, name)
+        self._board.submitted(job.job_id, job.name)
+
+    def _take(self, event: JobEvent) -> None:
+        self._keep(event)
+        self._board.show(event)
 
     def _keep(self, event: JobEvent) -> None:
         try:
@@ -173,5 +221,5 @@ def topic_names(settings: Settings) -> tuple[str, ...]:
     return topics_around(topics, inputs, settings.runtime.retry_delays_seconds)
 
 
-def _name_in(directory: Path, path: Path) -> str:
-    return readable(path.relative_to(directory).as_posix())
+def _dropped_in(directory: Path, file: Fingerprint) -> Dropped:
+    return Dropped(readable(file.path.relative_to(directory).as_posix()), file.changed_ns)

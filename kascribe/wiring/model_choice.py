@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from models.store import SELFTEST, ModelStore
-from schemas.errors import KascribeError, ModelNotFound
+from schemas.errors import ConfigurationError, KascribeError, ModelNotFound
 from schemas.settings import WhisperSettings
 
 SELFTEST_INSTEAD: Final = (
@@ -31,8 +31,12 @@ class ModelChoice:
         return self.model == SELFTEST
 
 
-def choose_model(settings: WhisperSettings, console: Console) -> ModelChoice:
-    """The model of the settings, fetched if need be; the self-test model when there is no way to it."""
+def choose_model(settings: WhisperSettings, console: Console, *, is_named: bool) -> ModelChoice:
+    """The model of the settings, fetched if need be; when there is no way to it and nobody named it, the self-test
+    model.
+
+    Raises ConfigurationError when the model that was named cannot be had, StoreError when it is damaged.
+    """
     if settings.model == SELFTEST:
         return ModelChoice(SELFTEST, SELFTEST, "as asked: it knows digits and a few commands, nothing else")
     store = ModelStore.from_settings(settings, os.environ)
@@ -46,6 +50,11 @@ def choose_model(settings: WhisperSettings, console: Console) -> ModelChoice:
             return ModelChoice(settings.model, settings.model, str(store.resolve(settings.model)))
         except KascribeError as error:
             absent = error
+    if is_named:
+        raise ConfigurationError(
+            f"the model that --model or KASCRIBE_WHISPER_MODEL names cannot be had: {absent}. "
+            "`kascribe models list` shows what is here; --model selftest proves the installation without one"
+        )
     console.print(f"[bold yellow]No real model:[/] {escape(str(absent))}", highlight=False)
     console.print(SELFTEST_INSTEAD, highlight=False)
     return ModelChoice(SELFTEST, SELFTEST, "digits and a few commands, nothing else")

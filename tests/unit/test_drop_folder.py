@@ -1,59 +1,97 @@
 """The drop folder's names and times: whatever is dropped there, the folder goes on being watched."""
 
-import io
 import os
+import shutil
+import threading
 from pathlib import Path
 
-from rich.console import Console
-
-from kascribe.board import Board
-from kascribe.embedded.drop_folder import SETTLE_SECONDS, Settling, scan
-from kascribe.embedded.keeper import Keeper, relative_name
-from schemas.transcript import Transcript
+from kascribe.embedded.drop_folder import SETTLE_SECONDS, Fingerprint, Settling, scan
+from kascribe.embedded.keeper import Dropped, Keeper
+from tests.kept import event_of, spoken_transcript
 from tests.waiting import eventually
 
 
 def test_a_file_that_replaces_another_is_transcribed_whatever_its_time_says(tmp_path: Path) -> None:
-    """A copy keeps the time of its original, which may be older than the transcript of what was there before."""
-    drop, transcripts = tmp_path / "drop", tmp_path / "transcripts"
+    """Also when the first one's transcript is written later; a copy keeps the time of its original besides."""
+    drop, keeper = tmp_path / "drop", keeper_in(tmp_path / "transcripts")
     drop.mkdir()
-    transcripts.mkdir()
-    (drop / "call.wav").write_bytes(b"the first")
-    keeper = Keeper(transcripts, _no_transcript)
-    kept = transcripts / "call.wav.json"
-    kept.write_text("{}")
-    assert _dropped(drop, keeper) == []
+    call = drop / "call.wav"
+    call.write_bytes(b"the first")
+    (first,) = dropped_in(drop, keeper)
     old = tmp_path / "old.wav"
-    eventually(lambda: _written_now(old) > kept.stat().st_mtime_ns, timeout_seconds=30, what="a later clock tick")
+    eventually(lambda: written_now(old) > first.changed_ns, timeout_seconds=30, what="a later clock tick")
     os.utime(old, (1_000_000_000, 1_000_000_000))
-    old.replace(drop / "call.wav")
-    assert _dropped(drop, keeper) == [drop / "call.wav"]
+    old.replace(call)
+    keep(keeper, "1", first)
+    (second,) = dropped_in(drop, keeper)
+    assert second.path == call
+    keep(keeper, "2", second)
+    assert dropped_in(drop, keeper) == []
 
 
-def test_no_name_leads_out_of_the_folder_or_is_refused_by_the_system() -> None:
-    """Names come with events, so from anybody."""
-    assert relative_name("../../etc/passwd") == Path("etc/passwd")
-    assert relative_name("call\0.wav") == Path("call.wav")
-    assert relative_name("\0") == Path("unnamed")
+def test_a_transcript_that_comes_late_does_not_replace_that_of_a_newer_file(tmp_path: Path) -> None:
+    """Of two files of one name the later is kept, whichever is done first."""
+    keeper = keeper_in(tmp_path)
+    keeper.expect("1", Dropped("call.wav", 1_000))
+    keeper.expect("2", Dropped("call.wav", 2_000))
+    assert keeper.keep_transcript(event_of("2")) == tmp_path / "call.wav.json"
+    assert keeper.keep_transcript(event_of("1")) is None
+    assert (tmp_path / "call.wav.txt").read_text(encoding="utf-8").strip() == "job 2"
+    assert keeper.is_kept(Dropped("call.wav", 2_000))
+    assert not keeper.is_kept(Dropped("call.wav", 1_000))
 
 
-def test_what_is_said_about_a_file_is_said_as_it_is() -> None:
-    """Brackets in a file's name are no mark-up."""
-    written = io.StringIO()
-    Board(Console(file=written, width=200)).say("call [/b] [red].wav was not submitted")
-    assert written.getvalue() == "call [/b] [red].wav was not submitted\n"
+def test_what_is_hidden_unfinished_or_empty_is_left_alone(tmp_path: Path) -> None:
+    """Also what lies in hidden folders, such as a file manager's own."""
+    for name in ("call.wav", ".call.wav", "call.wav.part", "~call.wav", ".trash/call.wav", "sub/회의.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"audio")
+    (tmp_path / "empty.wav").touch()
+    seen = [file.path.relative_to(tmp_path).as_posix() for file in scan(tmp_path)]
+    assert seen == ["call.wav", "sub/회의.wav"]
 
 
-def _dropped(drop: Path, keeper: Keeper) -> list[Path]:
-    settling = Settling(lambda file: keeper.is_kept(file.path.name, changed_ns=file.changed_ns))
+def test_folders_that_vanish_while_they_are_looked_at_are_passed_by(tmp_path: Path) -> None:
+    """People move folders out of the drop folder at any moment."""
+    (tmp_path / "call.wav").write_bytes(b"audio")
+    stop = threading.Event()
+
+    def churn() -> None:
+        while not stop.is_set():
+            for number in range(20):
+                (tmp_path / str(number)).mkdir()
+            for number in range(20):
+                shutil.rmtree(tmp_path / str(number))
+
+    churning = threading.Thread(target=churn)
+    churning.start()
+    try:
+        for _ in range(300):
+            assert [file.path for file in scan(tmp_path)] == [tmp_path / "call.wav"]
+    finally:
+        stop.set()
+        churning.join()
+
+
+def keeper_in(directory: Path) -> Keeper:
+    """Every job's transcript says which job it is of."""
+    return Keeper(directory, lambda job_id: spoken_transcript(f"job {job_id}"))
+
+
+def keep(keeper: Keeper, job_id: str, file: Fingerprint) -> None:
+    """What becomes of a file that settled."""
+    keeper.expect(job_id, Dropped(file.path.name, file.changed_ns))
+    assert keeper.keep_transcript(event_of(job_id))
+
+
+def dropped_in(drop: Path, keeper: Keeper) -> list[Fingerprint]:
+    """What a stack that starts now would submit."""
+    settling = Settling(lambda file: keeper.is_kept(Dropped(file.path.name, file.changed_ns)))
     settling.settled(scan(drop), now=0.0)
     return settling.settled(scan(drop), now=SETTLE_SECONDS)
 
 
-def _written_now(path: Path) -> int:
+def written_now(path: Path) -> int:
+    """When a file that is written now was changed."""
     path.write_bytes(b"the second")
     return path.stat().st_ctime_ns
-
-
-def _no_transcript(_: str) -> Transcript:
-    raise AssertionError("nothing is kept here")

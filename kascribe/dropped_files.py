@@ -1,0 +1,37 @@
+"""Which files of a folder are meant to be transcribed: one rule for the drop folder and for ``submit DIR``."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+UNFINISHED_SUFFIXES: Final = frozenset({".part", ".partial", ".crdownload", ".download", ".tmp", ".swp"})
+
+
+def files_in(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """The files of a folder and its subfolders as they are now, by name; those that vanish meanwhile are left out.
+
+    So is what is hidden, not finished, or empty.
+    """
+    found = [
+        Path(folder, name) for folder, names in _folders(directory) for name in names if _is_meant(Path(name))
+    ]
+    for path in sorted(found):
+        try:
+            status = path.stat()
+            is_file = path.is_file()
+        except OSError:
+            continue
+        if is_file and status.st_size:
+            yield path, status
+
+
+def _folders(directory: Path) -> Iterator[tuple[str, list[str]]]:
+    # A folder that cannot be listed, or is gone by now, is passed by: os.walk() says nothing of it.
+    for folder, subfolders, names in os.walk(directory):
+        subfolders[:] = [name for name in subfolders if _is_meant(Path(name))]
+        yield folder, names
+
+
+def _is_meant(name: Path) -> bool:
+    return not name.name.startswith((".", "~")) and name.suffix.lower() not in UNFINISHED_SUFFIXES
