@@ -70,6 +70,9 @@ def main() -> None:
         _fail(str(error), 2)
     except KascribeError as error:
         _fail(str(error), 1)
+    except OSError as error:
+        # A file or folder that cannot be read or written.
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
     except ModuleNotFoundError as error:
         extra = EXTRA_OF_MODULE.get((error.name or "").partition(".")[0])
         if extra is None:

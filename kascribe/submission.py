@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from kascribe.dropped_files import files_in
 from producers.publisher import Publisher
 from producers.uploads import Uploads
 from schemas.errors import ConfigurationError
@@ -100,7 +101,15 @@ def readable(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
-def sources_of(arguments: list[str]) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file or an address, and what it is called."""
+
+    location: str
+    name: str
+
+
+def sources_of(arguments: list[str]) -> Iterator[Source]:
     """The files and addresses that arguments name; a directory names the files in it, at any depth.
 
     Raises ConfigurationError for what is not there.
@@ -108,12 +117,9 @@ def sources_of(arguments: list[str]) -> Iterator[str]:
     for argument in arguments:
         path = Path(argument)
         if argument.startswith(S3_SCHEME) or path.is_file():
-            yield argument
+            yield Source(argument, readable(argument.rstrip("/").rsplit("/", 1)[-1]))
         elif path.is_dir():
-            yield from (str(inner) for inner in sorted(path.rglob("*")) if _is_wanted(inner))
+            for inner, _ in files_in(path):
+                yield Source(str(inner), readable(inner.relative_to(path).as_posix()))
         else:
             raise ConfigurationError(f"{argument} is neither a file, a directory nor an s3:// address")
-
-
-def _is_wanted(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith(".")

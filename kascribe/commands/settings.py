@@ -5,8 +5,10 @@ from collections.abc import Mapping
 
 from kascribe.configuration import Loaded, load
 from kascribe.embedded.session import Session
+from schemas.errors import ConfigurationError
 
 BROKER_KEY = "kafka.bootstrap_servers"
+BUCKET_PART = "s3."
 
 
 def client_settings(overrides: Mapping[str, object] | None = None) -> Loaded:
@@ -22,3 +24,32 @@ def client_settings(overrides: Mapping[str, object] | None = None) -> Loaded:
     for name, value in session.environment.items():
         os.environ[name] = value
     return load(overrides=overrides)
+
+
+def running_system() -> Loaded:
+    """The settings of a command that needs a broker. Raises ConfigurationError when none is named."""
+    loaded = client_settings()
+    if BROKER_KEY not in loaded.provenance:
+        raise ConfigurationError(
+            "nothing runs here: `kascribe up` starts everything on this machine, and "
+            "KASCRIBE_KAFKA_BOOTSTRAP_SERVERS names the broker of a system that runs elsewhere"
+        )
+    return loaded
+
+
+def stored_results() -> Loaded:
+    """The settings of a command that reads the bucket alone. Raises ConfigurationError when nobody named it."""
+    loaded = client_settings()
+    if not any(key.startswith(BUCKET_PART) for key in loaded.provenance):
+        raise ConfigurationError(
+            "no results can be had here: `kascribe up` starts everything on this machine, and "
+            "KASCRIBE_S3_ENDPOINT_URL and KASCRIBE_S3_BUCKET name the object store of a system that runs elsewhere"
+        )
+    return loaded
+
+
+def session_in_use(loaded: Loaded) -> Session | None:
+    """The embedded stack, when these settings are its own."""
+    session = Session.current()
+    is_in_use = session and session.bootstrap_servers == loaded.settings.kafka.bootstrap_servers
+    return session if is_in_use else None

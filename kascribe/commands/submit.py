@@ -1,20 +1,34 @@
 """``kascribe submit``: upload, publish, and follow until the transcripts are there."""
 
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
-from kascribe.board import Board, Tracker
+from kascribe.board import Board, Tracker, printable
 from kascribe.commands import asking
+from schemas.errors import ConfigurationError, PermanentError
+from schemas.events import JobEvent, TranscriptEvent
 from schemas.options import Channels, Lane, Task
 
 if TYPE_CHECKING:
+    from kascribe.embedded.session import Session
+    from kascribe.finished import Finished
     from kascribe.following import JobFeed
-    from kascribe.submission import Request, Submitted, Submitter
+    from kascribe.submission import Request, Source, Submitted, Submitter
+
+LOOK_SECONDS = 2.0
+"""Between looks into the bucket for a job whose answer may have been published before we asked."""
+
+INTERRUPTED = 130
+"""The exit code of whoever was asked to stop by Ctrl-C."""
 
 
 def submit(
@@ -36,7 +50,8 @@ def submit(
 ) -> None:
     """Upload audio, publish references, and follow the jobs."""
     from consumers.follower import Start
-    from kascribe.commands.settings import client_settings
+    from kascribe.commands.settings import running_system, session_in_use
+    from kascribe.finished import Finished
     from kascribe.following import JobFeed
     from kascribe.submission import Request, sources_of
     from kascribe.wiring.clients import opened_submitter
@@ -57,49 +72,103 @@ def submit(
         idempotency_key=key,
     )
     console = Console()
-    settings = client_settings().settings
+    loaded = running_system()
+    settings = loaded.settings
     wanted = list(sources_of(sources))
-    with opened_submitter(settings) as submitter:
-        if not follow:
-            _submit(submitter, wanted, request, console)
-            return
-        # The feed opens first: an answer that overtakes us would be missed otherwise.
-        feed = JobFeed(settings.kafka, start=Start.NOW)
-        try:
-            jobs = _submit(submitter, wanted, request, console)
-            failed = _follow(feed, jobs, console, enriched=request.enrich is not None)
-        finally:
-            feed.close()
+    _refuse_in_vain(request, wanted, session_in_use(loaded))
+    board = Board(console)
+    finished = Finished(settings.s3, request, wanted[0]) if key else None
+    if finished and finished.show_on(board):
+        return
+    # The feed opens first: an answer that overtakes us would be missed otherwise.
+    with ExitStack() as resources:
+        feed = JobFeed(settings.kafka, start=Start.NOW) if follow else None
+        if feed:
+            resources.callback(feed.close)
+        submitter = resources.enter_context(opened_submitter(settings))
+        jobs = _submit(submitter, wanted, request, board, console)
+        failed = len(jobs) < len(wanted)
+        if feed:
+            failed |= _follow(feed, jobs, board, request, finished)
     if failed:
         raise typer.Exit(1)
 
 
-def _submit(submitter: "Submitter", sources: list[str], request: "Request", console: Console) -> "list[Submitted]":
+def _refuse_in_vain(request: "Request", sources: "list[Source]", session: "Session | None") -> None:
+    """Raises ConfigurationError for what can never be answered."""
+    if not sources:
+        raise ConfigurationError("no file is there to submit: what is hidden, unfinished or empty is left out")
+    if request.idempotency_key and len(sources) > 1:
+        raise ConfigurationError(
+            f"--key names one job, and these are {len(sources)} files: submit each with a key of its own, or "
+            "leave the key out"
+        )
+    if request.enrich and session and "enricher" not in session.roles:
+        raise ConfigurationError(
+            "no enricher runs: set KASCRIBE_VLLM_BASE_URL to a vLLM server where `kascribe up` is started, or "
+            "submit without --profile and --instruction"
+        )
+
+
+def _submit(
+    submitter: "Submitter", sources: "list[Source]", request: "Request", board: Board, console: Console
+) -> "list[Submitted]":
+    """Submits what can be read, and says what cannot."""
     jobs = []
     with Progress(console=console, transient=True) as progress:
         for source in sources:
-            size = Path(source).stat().st_size if Path(source).is_file() else 0
-            bar = progress.add_task(source.rsplit("/", 1)[-1], total=size or None)
-            job = submitter.submit(source, request, on_bytes=partial(progress.advance, bar))
-            progress.remove_task(bar)
-            console.print(f"{job.name}: job {job.job_id}", highlight=False, markup=False)
+            path = Path(source.location)
+            bar = progress.add_task(escape(printable(source.name)))
+            try:
+                progress.update(bar, total=path.stat().st_size if path.is_file() else None)
+                job = submitter.submit(
+                    source.location, request, name=source.name, on_bytes=partial(progress.advance, bar)
+                )
+            except (OSError, PermanentError) as error:
+                board.say(f"{source.name} was not submitted: {error}")
+                continue
+            finally:
+                progress.remove_task(bar)
+            board.say(f"{job.name}: job {job.job_id}")
             jobs.append(job)
     return jobs
 
 
-def _follow(feed: "JobFeed", jobs: "list[Submitted]", console: Console, *, enriched: bool) -> set[str]:
-    """Shows the jobs until each is done; returns those that failed."""
-    board = Board(console)
-    tracker = Tracker({job.job_id for job in jobs}, enriched=enriched)
+def _follow(
+    feed: "JobFeed", jobs: "list[Submitted]", board: Board, request: "Request", finished: "Finished | None"
+) -> bool:
+    """Shows the jobs until each is done; whether one failed."""
+    names = {job.job_id: job.name for job in jobs}
+    tracker = Tracker(set(names), enriched=request.enrich is not None)
     for job in jobs:
         board.submitted(job.job_id, job.name)
     board.start()
     try:
-        for event in feed.events():
+        for event in _answers(feed, jobs, finished):
             if event is not None and tracker.take(event):
                 board.show(event)
+                if request.enrich and isinstance(event, TranscriptEvent):
+                    board.say(f"{names[event.job_id]}: transcribed; waiting for the enricher")
             if not tracker.open:
-                return tracker.failed
+                break
+    except KeyboardInterrupt:
+        for job_id in tracker.open:
+            board.say(f"{names[job_id]} goes on: `kascribe show {job_id}` prints its transcript once it is there")
+        raise typer.Exit(INTERRUPTED) from None
     finally:
         board.stop()
-    return tracker.failed
+    return bool(tracker.failed)
+
+
+def _answers(feed: "JobFeed", jobs: "list[Submitted]", finished: "Finished | None") -> "Iterator[JobEvent | None]":
+    """The feed's events. Of a job with a key also what is in the bucket: another record may have been answered."""
+    looked_at = time.monotonic()
+    ours = {job.job_id for job in jobs}
+    for event in feed.events():
+        if finished and isinstance(event, TranscriptEvent) and event.job_id in ours:
+            finished.check(event)
+        yield event
+        if finished and event is None and time.monotonic() - looked_at > LOOK_SECONDS:
+            looked_at = time.monotonic()
+            for job_id in ours:
+                yield from finished.events(job_id)

@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
+from kascribe.board import printable
 from kascribe.commands import asking
+from schemas.errors import ConfigurationError
 from schemas.options import Channels, ExportFormat, Lane, Task
 
 if TYPE_CHECKING:
@@ -47,12 +50,13 @@ def transcribe(
         hotwords=hotwords,
         beam_size=beam_size,
     )
+    targets = _targets(files, output, EXPORTERS[form].extension) if output else {}
     settings = load(overrides={"whisper.model": model, "whisper.device": device}).settings
     console = Console(stderr=True)
     failed = False
     with opened_transcriber(settings.whisper) as transcriber, Progress(console=console, transient=True) as bars:
         for file in files:
-            bar = bars.add_task(file.name, total=1.0)
+            bar = bars.add_task(escape(printable(file.name)), total=1.0)
             try:
                 transcript = transcriber.transcribe(
                     file,
@@ -67,16 +71,37 @@ def transcribe(
                 continue
             finally:
                 bars.remove_task(bar)
-            exporter = EXPORTERS[form]
+            rendered = EXPORTERS[form].render(transcript)
             if output is None:
-                print(exporter.render(transcript))
-            else:
-                output.mkdir(parents=True, exist_ok=True)
-                (output / f"{file.name}.{exporter.extension}").write_text(
-                    exporter.render(transcript), encoding="utf-8"
-                )
+                print(rendered)
+                continue
+            try:
+                targets[file].write_text(rendered, encoding="utf-8")
+            except OSError as error:
+                console.print(f"{file}: {error}", style="red", markup=False)
+                failed = True
     if failed:
         raise typer.Exit(1)
+
+
+def _targets(files: list[Path], directory: Path, extension: str) -> dict[Path, Path]:
+    """Where each file's text goes, in a directory that is made if need be.
+
+    Raises ConfigurationError before anything is transcribed in vain.
+    """
+    sources: dict[str, Path] = {}
+    for file in files:
+        other = sources.setdefault(file.name, file)
+        if other != file:
+            raise ConfigurationError(
+                f"{other} and {file} would both be written to {directory / file.name}.{extension}: give each an "
+                "--output of its own"
+            )
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"--output {directory} cannot be made: {error.strerror}") from error
+    return {file: directory / f"{file.name}.{extension}" for file in files}
 
 
 def _draw(bars: "Progress", bar: "TaskID", heard: "Heard") -> None:

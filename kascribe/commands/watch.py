@@ -16,11 +16,11 @@ def watch(
 
     from consumers.follower import Start
     from kascribe.board import Board
-    from kascribe.commands.settings import client_settings
+    from kascribe.commands.settings import running_system
     from kascribe.following import JobFeed
     from schemas.events import Phase, ProgressEvent
 
-    settings = client_settings().settings
+    settings = running_system().settings
     feed = JobFeed(settings.kafka, start=Start.BEGINNING if from_beginning else Start.NOW)
     board = Board(Console())
     results = 0

@@ -6,20 +6,26 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
 from kascribe.commands.selftest import words
 from kascribe.embedded.session import Session
 from models.selftest import SELFTEST_MODEL_NAME, Clip, clips
 from tests.demo.role import free_port
+from tests.recordings import FORMATS, read, write
 from tests.waiting import eventually
 
 START_TIMEOUT_SECONDS = 90
 JOB_TIMEOUT_SECONDS = 60
+DRAIN_TIMEOUT_SECONDS = 120
+LONG_CLIPS = 30
+"""As many as the model cannot be done with before it is told to stop."""
 
 
 @dataclass
@@ -48,10 +54,9 @@ class Up:
         )
 
 
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """One embedded stack for the module; ended by SIGTERM, as a service manager would."""
-    home = tmp_path_factory.mktemp("home")
+@contextmanager
+def running_up(home: Path, **settings: str) -> Iterator[Up]:
+    """A stack of a user's own; killed at the end of the block at the latest."""
     port = free_port()
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("KASCRIBE_KAFKA", "XDG_"))
@@ -61,6 +66,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         "HOME": str(home),
         "KASCRIBE_WHISPER_MODEL": os.environ.get("KASCRIBE_TEST_MODEL", SELFTEST_MODEL_NAME),
         "KASCRIBE_GATEWAY_PORT": str(port),
+        **settings,
     }
     with (home / "up.log").open("wb") as log:
         process = subprocess.Popen(
@@ -74,12 +80,19 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
             what="the embedded stack",
         )
         yield running
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(JOB_TIMEOUT_SECONDS) == 0
-        assert Session.current(running.session_directory) is None
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """One embedded stack for the module; ended by SIGTERM, as a service manager would."""
+    with running_up(tmp_path_factory.mktemp("home")) as running:
+        yield running
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(JOB_TIMEOUT_SECONDS) == 0
+        assert Session.current(running.session_directory) is None
 
 
 @pytest.fixture
@@ -145,11 +158,123 @@ def test_the_gateway_answers_with_the_text(up: Up, clip: Clip) -> None:
     assert body["text"]
 
 
+def test_a_key_that_was_used_before_is_answered_at_once_or_refused(up: Up, clip: Clip) -> None:
+    """The same audio gives the finished job, anything else an error: nobody waits for an event of the past."""
+    other = next(each for each in clips() if each.text and each.name != clip.name)
+    first = up.kascribe("submit", "--key", "call-7", str(clip.path))
+    again = up.kascribe("submit", "--key", "call-7", str(clip.path))
+    assert (first.returncode, again.returncode) == (0, 0), again.stderr
+    assert again.stdout.splitlines()[-1] == first.stdout.splitlines()[-1]
+    for arguments in ([str(other.path)], ["--words", str(clip.path)]):
+        refused = up.kascribe("submit", "--key", "call-7", *arguments)
+        assert refused.returncode == 2
+        assert "use another key" in refused.stderr
+
+
+def test_what_can_never_be_answered_is_refused_before_it_is_uploaded(up: Up, clip: Clip, tmp_path: Path) -> None:
+    """One key for two files, an enrichment that nobody makes, a folder without a file."""
+    two_files = up.kascribe("submit", "--key", "call-8", str(clip.path), str(clip.path))
+    enriched = up.kascribe("submit", "--profile", "summary", str(clip.path))
+    empty = up.kascribe("submit", str(tmp_path))
+    assert [each.returncode for each in (two_files, enriched, empty)] == [2, 2, 2]
+    assert "--key" in two_files.stderr
+    assert "KASCRIBE_VLLM_BASE_URL" in enriched.stderr
+    assert "no file" in empty.stderr
+
+
+def test_files_of_one_name_are_submitted_and_kept_each_by_itself(up: Up, clip: Clip, tmp_path: Path) -> None:
+    """A directory's files go by their path within it."""
+    for name in ("one/audio.ogg", "two/audio.ogg"):
+        (tmp_path / name).parent.mkdir()
+        shutil.copy(clip.path, tmp_path / name)
+    submitted = up.kascribe("submit", str(tmp_path))
+    assert "one/audio.ogg: completed" in submitted.stdout, submitted.stderr
+    assert "two/audio.ogg: completed" in submitted.stdout
+    kept = up.home / "kascribe" / "transcripts"
+    eventually(
+        lambda: len(list(kept.glob("*/audio.ogg-*.json"))) == 2,
+        timeout_seconds=JOB_TIMEOUT_SECONDS,
+        what="the transcripts' files",
+    )
+
+
+def test_who_stops_waiting_for_a_job_hears_how_to_see_it_later(up: Up, clip: Clip, tmp_path: Path) -> None:
+    """Ctrl-C ends the command, not the job."""
+    write(tmp_path / "long.wav", np.tile(read(clip.path), LONG_CLIPS), FORMATS["wav, 8 kHz stereo"])
+    command = [sys.executable, "-m", "kascribe", "submit", str(tmp_path / "long.wav")]
+    with subprocess.Popen(command, env=up.environment, stdout=subprocess.PIPE, text=True) as waiting:
+        assert waiting.stdout is not None
+        told = ""
+        while "long.wav: fetching" not in told:
+            told += waiting.stdout.readline()
+        waiting.send_signal(signal.SIGINT)
+        told += waiting.stdout.read()
+    assert waiting.returncode == 130
+    job_id = told.split("job ", 1)[1].split()[0]
+    assert f"kascribe show {job_id}" in told.splitlines()[-1]
+    eventually(
+        lambda: up.kascribe("show", job_id).returncode == 0,
+        timeout_seconds=START_TIMEOUT_SECONDS,
+        interval_seconds=1,
+        what="the job's transcript",
+    )
+
+
+def test_the_gateway_says_at_once_that_nobody_enriches(up: Up, clip: Clip) -> None:
+    """It need not wait for what `kascribe up` knows; the answer says what to set."""
+    base_url = f"http://127.0.0.1:{up.gateway_port}"
+    eventually(lambda: _is_up(base_url), timeout_seconds=START_TIMEOUT_SECONDS, what="the gateway")
+    with clip.path.open("rb") as audio:
+        answer = httpx.post(
+            f"{base_url}/transcribe-and-process",
+            files={"file": ("audio.ogg", audio)},
+            data={"profiles": "summary"},
+            timeout=JOB_TIMEOUT_SECONDS,
+        )
+    assert (answer.status_code, answer.json()["error"]["reason"]) == (503, "enrichment_off")
+    assert "KASCRIBE_VLLM_BASE_URL" in answer.json()["error"]["message"]
+
+
+def test_what_is_in_flight_when_it_is_told_to_stop_is_kept(clip: Clip, tmp_path: Path) -> None:
+    """The topics end with the stack, so what the consumers finish on their way out would be lost."""
+    with running_up(tmp_path, KASCRIBE_RUNTIME_DRAIN_TIMEOUT_SECONDS=str(DRAIN_TIMEOUT_SECONDS)) as up:
+        write(tmp_path / "long.wav", np.tile(read(clip.path), LONG_CLIPS), FORMATS["wav, 8 kHz stereo"])
+        (tmp_path / "long.wav").replace(tmp_path / "kascribe" / "drop" / "long.wav")
+        log = tmp_path / "up.log"
+        eventually(
+            lambda: "long.wav: decoding" in log.read_text(encoding="utf-8"),
+            timeout_seconds=START_TIMEOUT_SECONDS,
+            what="the job's start",
+        )
+        up.process.send_signal(signal.SIGTERM)
+        assert up.process.wait(2 * DRAIN_TIMEOUT_SECONDS) == 0
+        told = log.read_text(encoding="utf-8")
+        assert told.index("Draining") < told.index("long.wav: completed")
+        assert words((tmp_path / "kascribe" / "transcripts" / "long.wav.txt").read_text(encoding="utf-8"))
+
+
 def test_a_second_stack_is_refused(up: Up) -> None:
     """Two stacks of one user would take each other's place: the second says that one runs already."""
     second = up.kascribe("up")
     assert second.returncode == 2
     assert str(up.process.pid) in second.stderr
+
+
+def test_a_transcript_s_folder_within_the_drop_folder_is_refused(tmp_path: Path) -> None:
+    """Transcripts would be taken for audio, theirs too, and so on."""
+    command = [
+        sys.executable,
+        "-m",
+        "kascribe",
+        "up",
+        "--drop",
+        str(tmp_path),
+        "--transcripts",
+        str(tmp_path / "t"),
+    ]
+    refused = subprocess.run(command, capture_output=True, text=True, timeout=JOB_TIMEOUT_SECONDS, check=False)
+    assert refused.returncode == 2
+    assert "--transcripts" in refused.stderr
 
 
 def _is_up(base_url: str) -> bool:

@@ -1,13 +1,19 @@
 """Submitting files: what is uploaded, and what is said about it on the topic."""
 
+import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
+from kascribe.board import Board
 from kascribe.cli import app
-from kascribe.submission import Request, Submitter
+from kascribe.commands.submit import _submit
+from kascribe.submission import Request, Source, Submitter
 from producers.publisher import Publisher
 from producers.uploads import Uploads
 from schemas.errors import ConfigurationError
@@ -17,27 +23,33 @@ from schemas.settings import KafkaSettings
 from schemas.topics import Topics
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.reading import records_on
-from tests.object_store import running_object_store
+from tests.object_store import ObjectStore, running_object_store
+
+TOPICS = Topics("")
+
+
+@contextmanager
+def opened_submitter(broker: MockCluster) -> Iterator[tuple[Submitter, ObjectStore]]:
+    """What submits to a bucket of its own, and the store that the bucket is in."""
+    broker.create_topic(TOPICS.references)
+    kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+    with running_object_store() as store, Publisher(kafka) as publisher:
+        yield Submitter(Uploads(store.settings(), client=store.client), publisher, TOPICS), store
+        store.client.close()
 
 
 def test_a_file_whose_name_is_no_utf8_is_submitted(broker: MockCluster, tmp_path: Path) -> None:
     """Old archives hold names in other encodings: what cannot be read of a name is replaced."""
     path = tmp_path / os.fsdecode(b"entr\xe9e.wav")
     path.write_bytes(b"audio")
-    topics = Topics("")
-    broker.create_topic(topics.references)
-    kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
-    with running_object_store() as store, Publisher(kafka) as publisher:
-        settings = store.settings()
-        submitted = Submitter(Uploads(settings, client=store.client), publisher, topics).submit(
-            str(path), Request()
-        )
-        (key,) = store.keys(settings.bucket)
-        store.client.close()
-    (record,) = records_on(broker.bootstrap_servers, topics.references, count=1)
+    with opened_submitter(broker) as (submitter, store):
+        submitted = submitter.submit(str(path), Request())
+        bucket = submitted.uri.split("/")[2]
+        (key,) = store.keys(bucket)
+    (record,) = records_on(broker.bootstrap_servers, TOPICS.references, count=1)
     reference = AudioReference.model_validate_json(record.value or b"")
     assert submitted.name == reference.metadata["name"] == "entr\N{REPLACEMENT CHARACTER}e.wav"
-    assert reference.uri == f"s3://{settings.bucket}/{key}"
+    assert reference.uri == f"s3://{bucket}/{key}"
 
 
 def test_the_language_of_the_answer_is_submitted(
@@ -64,3 +76,19 @@ def test_the_language_of_the_answer_is_submitted(
     (record,) = records_on(broker.bootstrap_servers, topic, count=1)
     reference = AudioReference.model_validate_json(record.value or b"")
     assert reference.enrich == EnrichOptions(profiles=("summary",), language="Korean")
+
+
+def test_a_file_that_cannot_be_read_is_told_and_the_others_are_submitted(
+    broker: MockCluster, tmp_path: Path
+) -> None:
+    """One bad file of many costs no more than itself."""
+    for name in ("first.wav", "last.wav"):
+        (tmp_path / name).write_bytes(b"audio")
+    names = ("first.wav", "gone.wav", "last.wav")
+    sources = [Source(str(tmp_path / name), name) for name in names]
+    written = io.StringIO()
+    console = Console(file=written, width=400)
+    with opened_submitter(broker) as (submitter, _):
+        jobs = _submit(submitter, sources, Request(), Board(console), console)
+    assert [job.name for job in jobs] == ["first.wav", "last.wav"]
+    assert "gone.wav was not submitted: [Errno 2]" in written.getvalue()
