@@ -27,9 +27,10 @@ from confluent_kafka import Producer
 from consumers.follower import Follower, Start
 from deploy.stack import Stack, default_cache
 from kascribe.logs import configure_logs
+from kascribe.wiring.gateway import UPLOAD_PART_BYTES, UPLOADING_THREADS
 from producers.kafka import produce, producer_configuration
 from producers.s3 import create_client
-from producers.uploads import Uploads
+from producers.uploads import PARTS_IN_FLIGHT, Uploads
 from schemas.events import AudioReference
 from schemas.identity import job_id
 from schemas.options import Lane
@@ -48,6 +49,10 @@ GOAL_SECONDS = 0.050
 ANSWER_LIMIT_SECONDS = 60.0
 START_SECONDS = 120.0
 CLIENT_TIMEOUT_SECONDS = 300.0
+
+MEMORY_OF_THREADS_BYTES = UPLOADING_THREADS * (PARTS_IN_FLIGHT + 1) * UPLOAD_PART_BYTES
+MEMORY_PER_REQUEST_BYTES = 1024**2
+"""What of an upload is not spooled to the disk, and what the request itself costs."""
 
 
 class ByHand:
@@ -161,7 +166,7 @@ def measure_latency(gateway: Client, process_id: int, by_hand: ByHand, rounds: i
 
 
 def measure_uploads(gateway: Client, process_id: int, uploads: int, upload_bytes: int) -> bool:
-    """Many clients at once; whether all were answered."""
+    """Many clients at once; whether all were answered, with the gateway's memory within its bound."""
     clips = [wav_bytes(upload_bytes / 16_000)[:-16] + uuid.uuid4().bytes for _ in range(uploads)]
     ask(gateway, clips[0])
     before = memory_bytes(process_id, "VmRSS")
@@ -175,11 +180,13 @@ def measure_uploads(gateway: Client, process_id: int, uploads: int, upload_bytes
     print(f"{uploads} uploads of {upload_bytes / 1e6:.1f} MB at once: {good} answered, {uploads - good} failed")
     print(f"  {seconds:.1f} s, {uploads / seconds:.1f} requests/s on {os.cpu_count()} cores")
     peak = memory_bytes(process_id, "VmHWM")
+    limit = MEMORY_OF_THREADS_BYTES + uploads * MEMORY_PER_REQUEST_BYTES
+    bounded = peak - before <= limit
     print(
         f"  the gateway's resident memory: {before / 1e6:.0f} MB before, {peak / 1e6:.0f} MB at most, "
-        f"{(peak - before) / 1e6:+.0f} MB"
+        f"{(peak - before) / 1e6:+.0f} MB; bound ({limit / 1e6:.0f} MB): {'met' if bounded else 'missed'}"
     )
-    return good == uploads
+    return good == uploads and bounded
 
 
 def processor_seconds(process_id: int) -> float:

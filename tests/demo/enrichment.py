@@ -5,11 +5,13 @@ import re
 import shlex
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from consumers.follower import Follower
+from kascribe.commands.selftest import words
 from kascribe.following import event_in
 from schemas.events import EnrichmentEvent, JobEvent, TranscriptEvent
 from schemas.topics import Topics
@@ -63,6 +65,17 @@ def said_about(follower: Follower, uri: str) -> tuple[Said, Said]:
 def readme_requests() -> list[str]:
     """The README's requests to the gateway, word for word."""
     return re.findall(r"^\$ (curl .*localhost:8001\S*)$", README.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def is_right(command: str, answer: Mapping[str, Any], spoken: str) -> bool:
+    """Whether a request of the README got what the README promises for it."""
+    if command.endswith("/health"):
+        return answer.get("status") == "ok"
+    text_is_right = answer.get("success") is True and words(str(answer.get("text"))) == words(spoken)
+    if command.endswith("/transcribe-and-process"):
+        processed = answer.get("processed_text")
+        return text_is_right and isinstance(processed, str) and bool(processed.strip())
+    return text_is_right
 
 
 def run_request(command: str, directory: Path, recording: Path) -> dict[str, Any]:
