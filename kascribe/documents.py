@@ -28,8 +28,8 @@ those of the default delays. Schemas are in `contracts/`, all of it together in 
 """
 
 _METRICS_INTRODUCTION: Final = """
-Every process serves them at `/metrics` of `KASCRIBE_SERVER_HOST` and `KASCRIBE_SERVER_PORT`, in Prometheus's
-format.
+The transcriber and the enricher serve them at `/metrics` of `KASCRIBE_SERVER_HOST` and `KASCRIBE_SERVER_PORT`, in
+Prometheus's format. The gateway has none; its health is at `/health` of its own address.
 """
 
 

@@ -179,7 +179,7 @@ class GatewaySettings(Part):
 
 
 class ServerSettings(Part):
-    """Health and metrics over HTTP, one server per process."""
+    """Health and metrics of the transcriber and the enricher over HTTP, one server per process."""
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: Port = Field(default=9464, description="0 takes a free one.")
