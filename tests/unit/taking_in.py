@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from queue import Empty
 
 from confluent_kafka import Consumer, TopicPartition
 from prometheus_client import CollectorRegistry
@@ -20,6 +19,7 @@ from consumers.runtime.runtime import _Support
 from consumers.runtime.stage import Stage
 from consumers.runtime.workers import Workers
 from schemas.delivery import Batch, Commit
+from schemas.options import Lane
 from schemas.records import Headers, OutgoingRecord, Record
 from schemas.settings import RuntimeSettings
 from tests.flow.stages import TOPIC, CommandStage
@@ -79,7 +79,7 @@ class TakingIn:
         self.mailbox = Mailbox(self.clock)
         self.outbox = HeldOutbox()
         self.assignment = Assignment(settings, metrics)
-        self.load = Load()
+        self.load = Load(settings)
         self.workers = Workers(self.stage, threads=1, done=self.mailbox.put_flight)
         self.intake = Intake(
             consumer,
@@ -128,14 +128,7 @@ class TakingIn:
         """Admits what there is room for, commits what wants to be committed; what was handed over by that."""
         self.intake.admit()
         self.commit()
-        handed_over: list[Flight] = []
-        while True:
-            try:
-                flight = self.workers._queue.get_nowait()
-            except Empty:
-                return handed_over
-            if flight is not None:
-                handed_over.append(flight)
+        return list(iter(lambda: self.workers._next(tuple(Lane)), None))
 
     def commit(self) -> None:
         """Every partition's commit gets through at once."""
