@@ -157,10 +157,10 @@ def redrive(
 @contextmanager
 def _reader() -> "Iterator[tuple[Settings, DeadLetterReader]]":
     from consumers.dead_letters import DeadLetterReader
-    from kascribe.commands.settings import client_settings
+    from kascribe.commands.settings import running_system
     from schemas.topics import Topics, dead_letter_topic
 
-    settings = client_settings().settings
+    settings = running_system().settings
     topics = [dead_letter_topic(topic) for topic in Topics(settings.kafka.topic_prefix).all]
     with DeadLetterReader(settings.kafka, topics) as reader:
         yield settings, reader
