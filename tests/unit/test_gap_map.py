@@ -2,7 +2,6 @@
 
 import random
 import string
-import time
 import zlib
 from collections.abc import Callable
 
@@ -15,7 +14,6 @@ from consumers.runtime.gap_map import METADATA_CHARACTERS_LIMIT, Ranges
 
 OFFSETS = st.integers(min_value=0, max_value=2**62)
 FUZZED_STRINGS = 100_000
-FUZZ_SECONDS_LIMIT = 20.0
 
 
 @st.composite
@@ -143,9 +141,8 @@ def test_a_damaged_map_is_not_believed(window: tuple[int, Ranges], chance: rando
 
 
 def test_a_hundred_thousand_strings_never_raise() -> None:
-    """Fuzz: noise, noise behind our prefix, and noise with a correct checksum, all within seconds."""
+    """Fuzz: noise, noise behind our prefix, and noise with a correct checksum."""
     chance = random.Random(20_261_122)
-    started = time.monotonic()
     for index in range(FUZZED_STRINGS):
         noise = chance.randbytes(chance.randrange(40))
         metadata = (
@@ -155,7 +152,6 @@ def test_a_hundred_thousand_strings_never_raise() -> None:
         )[index % 3]
         for first, after_last in gap_map.decode(0, metadata):
             assert 0 <= first < after_last
-    assert time.monotonic() - started < FUZZ_SECONDS_LIMIT
 
 
 def test_a_body_that_inflates_without_end_is_not_believed() -> None:

@@ -2,7 +2,6 @@
 
 import json
 import random
-import time
 from typing import Any
 
 from schemas import dead_letters, wire
@@ -31,11 +30,10 @@ HEADERS: Headers = (
 
 
 def test_tens_of_thousands_of_broken_notifications_raise_nothing_but_job_errors() -> None:
-    """Mutated fixtures and random JSON end in an answer or a JobError, and quickly."""
+    """Mutated fixtures and random JSON end in an answer or a JobError."""
     source = random.Random(20261122)
     fixtures = [path.read_bytes() for path in sorted(FIXTURES.glob("*.json"))]
     parsed = [json.loads(value) for value in fixtures]
-    started = time.process_time()
     for number in range(NOTIFICATIONS):
         kind = number % 4
         if kind == 0:
@@ -45,7 +43,6 @@ def test_tens_of_thousands_of_broken_notifications_raise_nothing_but_job_errors(
         else:
             value = json.dumps(_mutated_json(source, source.choice(parsed))).encode()
         _read_notification(value, as_reference=number % 5 == 0)
-    assert time.process_time() - started < 60
 
 
 def test_tens_of_thousands_of_broken_events_raise_nothing_but_job_errors() -> None:
@@ -55,14 +52,12 @@ def test_tens_of_thousands_of_broken_events_raise_nothing_but_job_errors() -> No
     """
     source = random.Random(20261122)
     kinds = list(EXAMPLES)
-    started = time.process_time()
     understood = dict.fromkeys(kinds, 0)
     for number in range(EVENTS):
         kind = kinds[number % len(kinds)]
         mutated = _mutated_event(source, EXAMPLES[kind], how=number // len(kinds) % 3)
         understood[kind] += _read_event(mutated, kind, _mutated_headers(source))
     assert min(understood.values()) > EVENTS / len(kinds) / 5
-    assert time.process_time() - started < 60
 
 
 def test_what_no_parser_bears_can_be_a_dead_letter() -> None:
