@@ -77,8 +77,8 @@ bench-runtime: setup  ## Microseconds of runtime per record, beside raw poll in 
 bench-enrich: setup  ## Enrichment throughput beside a raw load generator on the same server
 	$(BIN)/python -m tests.benchmarks.enrich
 
-bench-enrich-lengths: setup  ## Transcripts of 10 to 200,000 words on a server with a small context
-	$(BIN)/python -m tests.benchmarks.enrich_lengths --limit-seconds 600
+bench-enrich-lengths: setup  ## 1,000 transcripts of 10 to 200,000 words on a server with a small context (an hour)
+	$(BIN)/python -m tests.benchmarks.enrich_lengths
 
 bench-gateway: setup  ## What the gateway adds to direct Kafka; 200 uploads at once
 	$(BIN)/python -m tests.benchmarks.gateway
