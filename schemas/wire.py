@@ -24,6 +24,7 @@ E = TypeVar("E", bound=Event)
 
 def encode(event: Event, *, topic: str, key: str, trace: Trace, source: str = CE_SOURCE) -> OutgoingRecord:
     """The record that carries ``event``. ``key`` decides the partition: one job, one key, one order."""
+    lane: Lane = getattr(event, "lane", Lane.BULK)
     headers: Headers = (
         ("ce_specversion", b"1.0"),
         ("ce_id", event.event_id.encode()),
@@ -31,11 +32,9 @@ def encode(event: Event, *, topic: str, key: str, trace: Trace, source: str = CE
         ("ce_source", source.encode()),
         ("ce_time", event.occurred_at.isoformat().encode()),
         ("content-type", b"application/json"),
+        *([] if lane is Lane.BULK else [(LANE, lane.value.encode())]),
         (TRACEPARENT, trace.traceparent.encode()),
     )
-    lane: Lane = getattr(event, "lane", Lane.BULK)
-    if lane is not Lane.BULK:
-        headers = (*headers, (LANE, lane.value.encode()))
     return OutgoingRecord(topic, key.encode(), event.model_dump_json(exclude_none=True).encode(), headers)
 
 
