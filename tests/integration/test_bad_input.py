@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -219,9 +220,9 @@ def test_media_that_kills_its_decoder_is_tried_again_and_given_up(
 
 
 def kill_decoders(parent: int) -> None:
-    """SIGKILL to every decoding child of the role: what a crash in a codec looks like from outside."""
+    """SIGKILL to every child of the role that has a file in hand: what a crash in a codec looks like."""
     for directory in Path("/proc").iterdir():
-        if directory.name.isdigit() and _is_decoder(directory, parent):
+        if directory.name.isdigit() and _is_decoder(directory, parent) and _has_a_file(directory):
             os.kill(int(directory.name), signal.SIGKILL)
 
 
@@ -232,3 +233,12 @@ def _is_decoder(directory: Path, parent: int) -> bool:
     except OSError:
         return False
     return int(fields[1]) == parent and fields[0] != "Z" and b"models.media.child" in command
+
+
+def _has_a_file(directory: Path) -> bool:
+    # A child that has not begun with a file holds pipes alone; that it dies then is no file's fault.
+    try:
+        held = [descriptor.readlink() for descriptor in (directory / "fd").iterdir()]
+    except OSError:
+        return False
+    return any(target.is_relative_to(tempfile.gettempdir()) for target in held)
