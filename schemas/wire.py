@@ -17,6 +17,7 @@ CE_SOURCE: Final = "kascribe"
 TRACEPARENT: Final = "traceparent"
 LANE: Final = "kascribe-lane"
 """Beside the lane in the value, so that who waits is known before the value is read. Absent: bulk."""
+_INTERACTIVE = Lane.INTERACTIVE.value.encode()
 OPTION_FIELDS: Final = frozenset({"options", "enrich"})
 
 E = TypeVar("E", bound=Event)
@@ -53,7 +54,7 @@ def decode(record: Record, kind: type[E]) -> E:
 
 def lane_of(record: Record) -> Lane:
     """The lane in a record's headers; bulk where there is none that we know. Cheap: the value is not read."""
-    return Lane.INTERACTIVE if record.header(LANE) == Lane.INTERACTIVE.value.encode() else Lane.BULK
+    return Lane.INTERACTIVE if record.header(LANE) == _INTERACTIVE else Lane.BULK
 
 
 def trace_of(record: Record) -> Trace:

@@ -59,11 +59,11 @@ class Steering:
 
 
 def counted(weight: Weight, limits: RuntimeSettings) -> Weight:
-    """What a record's weight counts for."""
-    return Weight(
-        min(weight.object_size_bytes, int(RECORD_SHARE * limits.in_flight_bytes)),
-        min(weight.audio_seconds, RECORD_SHARE * limits.in_flight_audio_seconds),
-    )
+    """What a record's weight counts for. Called for every record, most of which have no weight yet."""
+    most_bytes, most_seconds = RECORD_SHARE * limits.in_flight_bytes, RECORD_SHARE * limits.in_flight_audio_seconds
+    if weight.object_size_bytes <= most_bytes and weight.audio_seconds <= most_seconds:
+        return weight
+    return Weight(min(weight.object_size_bytes, int(most_bytes)), min(weight.audio_seconds, most_seconds))
 
 
 def is_shut(held: Held, limits: RuntimeSettings, *, was_shut: bool) -> bool:
