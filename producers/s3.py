@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 ATTEMPTS: Final = 3
 """Of one request, by botocore; a store that fails three times is down."""
 
+CONNECTIONS: Final = 64
+"""Kept open; more than a role has threads unless its settings say so, and beyond it connections are made anew."""
+
 PRECONDITION_FAILED: Final = 412
 CONFLICT: Final = 409
 NOT_FOUND: Final = 404
@@ -33,7 +36,7 @@ _REMEDIES: Final = {
 JSON_TYPE: Final = "application/json"
 
 
-def create_client(settings: S3Settings, *, connections: int = 32) -> "S3Client":
+def create_client(settings: S3Settings, *, connections: int = CONNECTIONS) -> "S3Client":
     """A client for many threads. Makes no request; credentials come from the standard AWS_* places.
 
     Raises ConfigurationError for an address or a region that cannot be one.
