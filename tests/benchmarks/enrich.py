@@ -33,7 +33,8 @@ from tests.contract.vllm_double import VllmDouble, running
 
 CONTEXT_TOKENS = 2_048
 TRANSCRIPT_WORDS = 60
-TEXT_CHARACTERS = 20
+TEXT_CHARACTERS = 80
+POINTS = 3
 PROFILE = "key_points"
 NONCE: Final = "6e6f6e636500"
 """The same for all, so that what is recorded is what is sent."""
@@ -44,8 +45,8 @@ ONE_LENGTH: Final[dict[str, Any]] = {
     "properties": {
         "key_points": {
             "type": "array",
-            "minItems": 1,
-            "maxItems": 1,
+            "minItems": POINTS,
+            "maxItems": POINTS,
             "items": {
                 "type": "object",
                 "additionalProperties": False,
@@ -58,8 +59,9 @@ ONE_LENGTH: Final[dict[str, Any]] = {
         }
     },
 }
-"""The schema of ``key_points`` for one point of 20 characters: what the tiny model made of it on average. Letters
-alone, since markup that it babbles would be taken out, and the answer asked for again."""
+"""The schema of ``key_points`` for three points of 80 characters: what a client costs is to be seen beside answers
+as long as those of real models. Letters alone, since markup that the tiny model babbles is taken
+out, and the answer asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ def ours(enricher: Enricher, requests: Sequence[EnrichRequest], in_flight: int) 
 
 def bodies_of(requests: Sequence[EnrichRequest], model: str) -> list[bytes]:
     """What the enricher sends for these requests, recorded by a double with the same context."""
-    answer = json.dumps({"key_points": [{"text": "x" * TEXT_CHARACTERS, "segment_ids": [0]}]})
+    answer = json.dumps({"key_points": [{"text": "x" * TEXT_CHARACTERS, "segment_ids": [0]}] * POINTS})
     with running(VllmDouble(context_tokens=CONTEXT_TOKENS, text=answer)) as double:
         with Enricher(VllmSettings(base_url=double.base_url), nonce=lambda _: NONCE) as enricher:
             for request in requests:

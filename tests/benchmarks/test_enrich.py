@@ -19,7 +19,9 @@ def test_too_slow_in_requests_or_in_tokens_is_too_slow(requests: float, tokens: 
 
 def test_both_sides_ask_and_get_the_same() -> None:
     """Requests, prompt tokens and completion tokens; a comparison of anything else is refused."""
-    answer = json.dumps({"key_points": [{"text": "x" * enrich.TEXT_CHARACTERS, "segment_ids": [0]}]})
+    answer = json.dumps(
+        {"key_points": [{"text": "x" * enrich.TEXT_CHARACTERS, "segment_ids": [0]}] * enrich.POINTS}
+    )
     with running(VllmDouble(context_tokens=enrich.CONTEXT_TOKENS, text=answer)) as double:
         found = enrich.compare(double.base_url, MODEL, count=4, rounds=2, in_flight=2)
     assert float(str(found["requests_ratio"])) > 0
