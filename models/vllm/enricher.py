@@ -96,7 +96,7 @@ class Enricher:
     ) -> Enrichment:
         """What the servers make of a transcript. Blocks; callable from many threads; safe to repeat.
 
-        ``on_text`` and ``on_chunk`` are called from the enricher's thread and must not block. Raises
+        ``on_text``, ``on_chunk`` and ``cancelled`` are called in the enricher's thread and must not block. Raises
         EnrichmentInvalid, EnrichmentFailed, DependencyDown, and JobCancelled within a moment of ``cancelled``
         turning true, when its requests have been ended.
         """
@@ -143,21 +143,13 @@ class Enricher:
         return await Run(request, asker, condenser, on_text, self._measures, self._clock).enrichment()
 
     def _waited(self, work: Coroutine[Any, Any, Result], cancelled: Callable[[], bool]) -> Result:
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        while not future.done():
-            concurrent.futures.wait((future,), CANCEL_CHECK_SECONDS)
-            if not future.done() and cancelled():
-                self._cancel(future)
-                raise JobCancelled("the job was withdrawn while the language model worked on it")
+        # The event loop looks whether the job is cancelled. Threads that woke to look for themselves would each
+        # take the interpreter from the others, and on busy cores nobody would get on.
+        future = asyncio.run_coroutine_threadsafe(_unless(cancelled, work), self._loop)
         try:
             return future.result()
         except concurrent.futures.CancelledError as closed:
             raise JobCancelled("the enricher was closed while the language model worked on the job") from closed
-
-    def _cancel(self, future: concurrent.futures.Future[Any]) -> None:
-        future.cancel()
-        with_loop = asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self._loop)
-        with_loop.result()
 
     async def _end(self) -> None:
         tasks: Sequence[asyncio.Task[Any]] = [
@@ -168,3 +160,18 @@ class Enricher:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._pool.close()
         await self._loop.shutdown_default_executor()
+
+
+async def _unless(cancelled: Callable[[], bool], work: Coroutine[Any, Any, Result]) -> Result:
+    """What the work comes to; when ``cancelled`` turns true, JobCancelled once the work has ended."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not task.done():
+            await asyncio.wait({task}, timeout=CANCEL_CHECK_SECONDS)
+            if not task.done() and cancelled():
+                raise JobCancelled("the job was withdrawn while the language model worked on it")
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
