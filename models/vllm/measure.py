@@ -7,8 +7,6 @@ from typing import Final
 
 SAMPLES: Final = 8
 SAMPLE_CHARACTERS: Final = 1_500
-UNCOUNTED_TOKENS_PER_BYTE: Final = 0.5
-"""Where the server does not count: above what current tokenizers need for any language, measured on none."""
 _SAFETY: Final = 1.05
 
 

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from models.vllm.client import Connection, OnText
@@ -101,7 +102,7 @@ class Pool:
             if spoken:
                 spoken.begin()
             async with server.limiter.slot(ask.lane):
-                again = ask if attempt == 1 else _renamed(ask, attempt)
+                again = ask if attempt == 1 else replace(ask, request_id=f"{ask.request_id}:{attempt}")
                 answering = server.connection.answer(again, served, spoken)
                 answer = await observed(answering, self._observer, self._clock)
             server.answered()
@@ -177,16 +178,3 @@ async def _looked_at(server: Server) -> None:
     problem = await server.probe()
     if problem is not None:
         raise problem
-
-
-def _renamed(ask: Ask, attempt: int) -> Ask:
-    return Ask(
-        ask.prompt,
-        ask.max_completion_tokens,
-        ask.temperature,
-        f"{ask.request_id}:{attempt}",
-        ask.schema,
-        ask.schema_name,
-        ask.lane,
-        ask.salt,
-    )
