@@ -1,4 +1,4 @@
-"""The connection to one language model server. httpx lives here and nowhere else in this folder.
+"""The connection to one language model server. httpx lives here and in ``transport`` alone.
 
 Everything is asynchronous: a cancelled task closes its socket, and that is what ends the request in the
 server, which has no other way to be told.
@@ -16,7 +16,6 @@ import httpx
 
 from models.vllm.problems import (
     AccessRefused,
-    Overloaded,
     Rejected,
     ServerFailed,
     ServerProblem,
@@ -25,6 +24,7 @@ from models.vllm.problems import (
 )
 from models.vllm.thoughts import Aloud, without_thoughts
 from models.vllm.tls import advice, tls_context
+from models.vllm.transport import Transport
 from models.vllm.wire import (
     CHAT_PATH,
     COMPLETIONS_PATH,
@@ -74,8 +74,7 @@ class Connection:
         self._http = httpx.AsyncClient(
             base_url=base_url,
             headers={"Authorization": f"Bearer {key}"} if key else {},
-            verify=tls_context(settings) if base_url.startswith("https") else False,
-            limits=httpx.Limits(max_connections=limit, max_keepalive_connections=limit),
+            transport=Transport(limit, tls_context(settings) if base_url.startswith("https") else False),
             timeout=httpx.Timeout(settings.timeout_seconds, connect=CONNECT_TIMEOUT_SECONDS),
             trust_env=False,
         )
@@ -195,8 +194,6 @@ class Connection:
 def translate(error: Exception, base_url: str) -> ServerProblem:
     """Which of our problems an exception of httpx is."""
     text = f"{base_url}: {type(error).__name__}: {error}"
-    if isinstance(error, httpx.PoolTimeout):
-        return Overloaded(text)
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
         return Unreachable(text + advice(text))
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):

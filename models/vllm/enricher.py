@@ -18,12 +18,12 @@ from models.vllm.observing import Load, Observer
 from models.vllm.pool import DEPENDENCY, Pool, Sleep
 from models.vllm.profiles import Profile, for_instruction, load_profiles
 from models.vllm.prompts import Nonce, nonces, wording
+from models.vllm.withdrawals import Withdrawals
 from schemas.errors import InvalidOptions, JobCancelled
 from schemas.events import TokenUsage
 from schemas.options import EnrichOptions
 from schemas.settings import VllmSettings
 
-CANCEL_CHECK_SECONDS: Final = 0.1
 SHARE_OF_ONE_TRANSCRIPT: Final = 4
 """One transcript may have a quarter of the requests in flight, so that a book does not hold up a memo."""
 UP_WAIT_SECONDS: Final = 1.0
@@ -57,6 +57,7 @@ class Enricher:
         self._clock = clock
         self._measures: dict[str | None, Measure] = {}
         self._pool = Pool(settings, clock=clock, sleep=sleep, random=random.random, observer=observer)
+        self._withdrawals = Withdrawals()
         self._loop = asyncio.new_event_loop()
         self._looking: concurrent.futures.Future[bool] | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name="vllm", daemon=True)
@@ -143,9 +144,7 @@ class Enricher:
         return await Run(request, asker, condenser, on_text, self._measures, self._clock).enrichment()
 
     def _waited(self, work: Coroutine[Any, Any, Result], cancelled: Callable[[], bool]) -> Result:
-        # The event loop looks whether the job is cancelled. Threads that woke to look for themselves would each
-        # take the interpreter from the others, and on busy cores nobody would get on.
-        future = asyncio.run_coroutine_threadsafe(_unless(cancelled, work), self._loop)
+        future = asyncio.run_coroutine_threadsafe(self._withdrawals.unless(cancelled, work), self._loop)
         try:
             return future.result()
         except concurrent.futures.CancelledError as closed:
@@ -160,18 +159,3 @@ class Enricher:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._pool.close()
         await self._loop.shutdown_default_executor()
-
-
-async def _unless(cancelled: Callable[[], bool], work: Coroutine[Any, Any, Result]) -> Result:
-    """What the work comes to; when ``cancelled`` turns true, JobCancelled once the work has ended."""
-    task = asyncio.ensure_future(work)
-    try:
-        while not task.done():
-            await asyncio.wait({task}, timeout=CANCEL_CHECK_SECONDS)
-            if not task.done() and cancelled():
-                raise JobCancelled("the job was withdrawn while the language model worked on it")
-        return task.result()
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})
