@@ -1,0 +1,22 @@
+"""A slice of the gateway's benchmark that CI can afford, and how it counts."""
+
+import pytest
+
+from tests.benchmarks.gateway import embedded, measure_uploads, percentile, served
+
+UPLOADS = 24
+UPLOAD_BYTES = 480_000
+
+
+@pytest.mark.parametrize(("share", "value"), [(0.5, 3.0), (0.95, 5.0), (0.2, 1.0), (0.21, 2.0)])
+def test_a_percentile_is_one_of_the_values(share: float, value: float) -> None:
+    """The smallest that is not below this share of them."""
+    assert percentile([5.0, 3.0, 1.0, 4.0, 2.0], share) == value
+
+
+def test_many_uploads_at_once_are_answered_in_bounded_memory() -> None:
+    """By a gateway in a process of its own."""
+    with embedded() as house:
+        house.transcribe()
+        with served(house) as (gateway, process_id):
+            assert measure_uploads(gateway, process_id, UPLOADS, UPLOAD_BYTES)
