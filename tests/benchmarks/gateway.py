@@ -3,8 +3,8 @@
 Latency is paired: each round sends the same clip once through POST /transcribe and once by hand (put the object,
 publish a reference, follow the topic until the transcript event is there), in alternating order, before the same
 transcriber. The engine only measures how long the clip is, so what is left is the way there and back. The gateway
-is a process of its own. Kafka and MinIO are real; ``--embedded`` takes those inside this process, whose broker answers
-a fetch that finds nothing no sooner than its wait is over, so that latencies differ by that at random.
+is a process of its own. Kafka and MinIO are real; ``--embedded`` takes those inside this process, whose broker
+answers a fetch that finds nothing no sooner than its wait is over, so that latencies differ by that at random.
 """
 
 import argparse
