@@ -119,7 +119,9 @@ class RuntimeSettings(Part):
     delivery: Literal["at_least_once"] = Field(
         default="at_least_once", description="What a consumer of our topics may count on."
     )
-    in_flight_records: int = Field(default=64, ge=1, description="Records taken but not complete.")
+    in_flight_records: int = Field(
+        default=64, ge=1, description="Records taken but not complete; an eighth more if somebody waits."
+    )
     in_flight_bytes: int = Field(
         default=4 * 1024**3, ge=1, description="Bytes of their objects; each counts for a quarter of this at most."
     )

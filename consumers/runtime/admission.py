@@ -3,7 +3,8 @@
 Pausing costs something: the client throws away what it has prefetched of a partition, and fetches it again. So
 intake that was shut for the number of records opens again only when a quarter of them is done. Bytes and seconds
 of audio get no such slack, and no record counts for more than a share of either: one long file may hold more than
-all of it for hours, and must not keep the short ones out.
+all of it for hours, and must not keep the short ones out. A few places are kept for records that somebody waits
+for: what was taken in before them may hold all the others for hours.
 """
 
 from collections.abc import Iterable
@@ -19,6 +20,10 @@ REOPEN_SHARE: Final = 0.75
 
 RECORD_SHARE: Final = 0.25
 """Of the limits of bytes and of seconds, which one record counts for at most: the longest leaves others room."""
+
+
+RESERVED_SHARE: Final = 0.125
+"""Of the records' limit, beyond it: places for interactive records while no others are taken in."""
 
 
 class Held(Protocol):
@@ -64,6 +69,11 @@ def counted(weight: Weight, limits: RuntimeSettings) -> Weight:
     if weight.object_size_bytes <= most_bytes and weight.audio_seconds <= most_seconds:
         return weight
     return Weight(min(weight.object_size_bytes, int(most_bytes)), min(weight.audio_seconds, most_seconds))
+
+
+def reserved_records(limits: RuntimeSettings) -> int:
+    """Places that are kept for interactive records, beyond ``in_flight_records``; at least one."""
+    return max(1, int(RESERVED_SHARE * limits.in_flight_records))
 
 
 def is_shut(held: Held, limits: RuntimeSettings, *, was_shut: bool) -> bool:

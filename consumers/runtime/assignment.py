@@ -7,6 +7,7 @@ import structlog
 from confluent_kafka import TopicPartition
 
 from consumers.runtime import metrics as rows
+from consumers.runtime.admission import reserved_records
 from consumers.runtime.killers import new_holder
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.partition import AssignedPartition
@@ -37,7 +38,7 @@ class Assignment:
                 holder=self._holder,
                 epoch=self._epoch,
                 committed=Commit(position.offset, position.metadata or "") if position.offset >= 0 else None,
-                wary_records=self._settings.in_flight_records,
+                wary_records=self._settings.in_flight_records + reserved_records(self._settings),
                 killer_attempts=self._settings.killer_attempts,
             )
             if partition.journal.found_open:

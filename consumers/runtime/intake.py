@@ -8,7 +8,7 @@ from typing import Final
 from confluent_kafka import Consumer, TopicPartition
 
 from consumers.runtime import metrics as rows
-from consumers.runtime.admission import PartitionState, is_shut, steer
+from consumers.runtime.admission import PartitionState, is_shut, reserved_records, steer
 from consumers.runtime.assignment import Assignment
 from consumers.runtime.clock import Clock
 from consumers.runtime.flight import Flight, JobSupport
@@ -20,8 +20,10 @@ from consumers.runtime.partition import AssignedPartition
 from consumers.runtime.retry import may_run_at
 from consumers.runtime.workers import Workers
 from schemas import history
+from schemas.options import Lane
 from schemas.records import Record
 from schemas.settings import RuntimeSettings
+from schemas.wire import lane_of
 
 POLL_RECORDS_LIMIT: Final = 500
 """Records of one poll; what is polled and finds no room waits in memory, so this bounds that too."""
@@ -64,6 +66,7 @@ class Intake:
         self._clock = clock
         self._shut = False
         self._shut_since = clock.monotonic()
+        self._reserved: set[Flight] = set()
         self._suspects: deque[Flight] = deque()
         self._alone: Flight | None = None
         self._running = 0
@@ -76,10 +79,14 @@ class Intake:
         """How many records may be taken in now."""
         limits, load = self._settings, self._load
         self._shut = is_shut(load, limits, was_shut=self._shut)
-        full = load.undelivered_records >= UNDELIVERED_FACTOR * limits.in_flight_records
-        if self.closed or self.down or self._is_isolated or self._shut or full:
+        if self._shut or self._is_blocked:
             return 0
         return min(POLL_RECORDS_LIMIT, limits.in_flight_records - load.records)
+
+    @property
+    def reserved_room(self) -> int:
+        """How many interactive records may be taken in where there is room for no others."""
+        return 0 if self._is_blocked else reserved_records(self._settings) - len(self._reserved)
 
     def receive(self, records: Sequence[Record]) -> None:
         """Keeps what was polled until there is room. Records of partitions that are gone are dropped."""
@@ -106,10 +113,12 @@ class Intake:
         # With room for fewer records than there are partitions, the first may not always be the same one.
         self._turns += 1
         first = self._turns % max(1, len(waiting))
-        waiting = waiting[first:] + waiting[:first]
+        waiting = in_turn = waiting[first:] + waiting[:first]
         while waiting and (room := self.room) > 0:
             share = max(1, room // len(waiting))
             waiting = [partition for partition in waiting[:room] if self._admit_some(partition, share)]
+        if in_turn and self.room <= 0:
+            self._admit_reserved(in_turn)
 
     def start_durable(self, partition: AssignedPartition) -> None:
         """Runs the flights that waited for their partition's journal, which is durable now."""
@@ -121,6 +130,7 @@ class Intake:
         """Pauses what must not be polled and resumes the rest.
 
         A short lack of room pauses nothing: what a poll brings meanwhile is a record or two, and they wait here.
+        A longer one leaves those partitions open of which nothing waits: their next record may be interactive.
         """
         now = self._clock.monotonic()
         partitions = self._assignment.partitions
@@ -129,17 +139,18 @@ class Intake:
         open_now = self.room > 0
         if open_now:
             self._shut_since = now
+        shut_for_long = now - self._shut_since >= PAUSE_AFTER_SECONDS
         states = (
             PartitionState(
                 partition.key,
                 bool(partition.paused),
-                len(partition.backlog) if open_now or partition.paused else 0,
+                len(partition.backlog) if open_now or shut_for_long or partition.paused else 0,
                 partition.ledger.can_receive(),
             )
             for partition in partitions.values()
             if now - partition.steered_at >= STEER_SECONDS
         )
-        steering = steer(states, shut=now - self._shut_since >= PAUSE_AFTER_SECONDS)
+        steering = steer(states, shut=shut_for_long and self.reserved_room <= 0)
         self._set_paused([partitions[key] for key in steering.pause], self._consumer.pause, paused=True)
         self._set_paused([partitions[key] for key in steering.resume], self._consumer.resume, paused=False)
 
@@ -169,6 +180,7 @@ class Intake:
         """The record is in flight no more; its room is free."""
         flight.partition.flights.pop(flight.record.offset, None)
         self._load.remove(flight)
+        self._reserved.discard(flight)
 
     def park(self, flight: Flight, dependency: str) -> None:
         """The same attempt waits until the dependency is up; meanwhile nothing is taken in."""
@@ -199,6 +211,15 @@ class Intake:
         """Records polled that wait for room or for their due time."""
         return sum(len(partition.backlog) for partition in self._assignment.partitions.values())
 
+    def _admit_reserved(self, partitions: Sequence[AssignedPartition]) -> None:
+        """One interactive record from each partition where one is next, while places are kept for them."""
+        for partition in partitions:
+            next_one = partition.backlog[0] if partition.backlog else None
+            if next_one and self.reserved_room > 0 and lane_of(next_one) is Lane.INTERACTIVE:
+                self._admit_some(partition, 1)
+                if flight := partition.flights.get(next_one.offset):
+                    self._reserved.add(flight)
+
     def _admit_some(self, partition: AssignedPartition, limit: int) -> bool:
         """Up to ``limit`` records of one partition. False when it has nothing more for now."""
         backlog, ledger, journal = partition.backlog, partition.ledger, partition.journal
@@ -216,6 +237,17 @@ class Intake:
             else:
                 self._skipped.labels(flight.record.topic).inc()
         return True
+
+    @property
+    def _is_blocked(self) -> bool:
+        """Whether nothing may be taken in for another reason than how much is in flight."""
+        most_undelivered = UNDELIVERED_FACTOR * self._settings.in_flight_records
+        return (
+            self.closed
+            or bool(self.down)
+            or self._is_isolated
+            or self._load.undelivered_records >= most_undelivered
+        )
 
     @property
     def _is_isolated(self) -> bool:

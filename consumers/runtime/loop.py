@@ -98,22 +98,24 @@ class Loop:
         room = self._intake.room
         now = self._clock.monotonic()
         if room <= 0 and now - self._polled_at < self._settings.poll_interval_seconds:
+            self._poll_brought_records = False
             return
         self._poll_gap.observe(now - self._polled_at)
         self._polled_at = now
         self._intake.steer()
         first = self._consumer.poll(self._settings.poll_interval_seconds if self._is_idle() else 0.0)
-        rest = self._consumer.consume(room - 1, 0.0) if first is not None and room > 1 else []
+        most = max(room, self._intake.reserved_room)
+        rest = self._consumer.consume(most - 1, 0.0) if first is not None and most > 1 else []
         records = kafka.records_of([first, *rest], _complain) if first is not None else []
         self._poll_brought_records = bool(records)
         self._intake.receive(records)
 
     def _patience_seconds(self) -> float:
         """How long to wait for outcomes and commands before anything else is looked at."""
-        if self._is_idle():
+        if self._is_idle() or self._poll_brought_records:
             return 0.0
         if self._intake.room > 0:
-            return 0.0 if self._poll_brought_records else BUSY_SECONDS
+            return BUSY_SECONDS
         until_poll = self._polled_at + self._settings.poll_interval_seconds - self._clock.monotonic()
         return max(0.0, until_poll)
 

@@ -16,8 +16,10 @@ from consumers.runtime.metrics import Metrics
 from consumers.runtime.runtime import Runtime
 from consumers.runtime.stage import Stage
 from producers.outbox import AtLeastOnceOutbox
+from schemas.options import Lane
 from schemas.settings import KafkaSettings, RuntimeSettings, Settings
 from schemas.topics import dead_letter_topic, retry_topic
+from schemas.wire import LANE
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.stages import OUTPUT, TOPIC, CommandStage
 from tests.waiting import eventually
@@ -62,13 +64,21 @@ def create_topics(broker: MockCluster, *, partitions: int = 1, delays: tuple[int
         broker.create_topic(topic)
 
 
-def send(bootstrap_servers: str, values: list[str], *, topic: str = TOPIC, partitions: int = 1) -> None:
+def send(
+    bootstrap_servers: str,
+    values: list[str],
+    *,
+    topic: str = TOPIC,
+    partitions: int = 1,
+    first_partition: int = 0,
+    lane: Lane = Lane.BULK,
+) -> None:
     """One record per value, dealt out over the partitions in turn."""
     producer = Producer({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    headers: list[tuple[str, str | bytes | None]] = [("mark", b"\x00\xff"), (LANE, lane.value.encode())]
     for number, value in enumerate(values):
-        producer.produce(
-            topic, value, f"key-{value}", partition=number % partitions, headers=[("mark", b"\x00\xff")]
-        )
+        partition = first_partition + number % partitions
+        producer.produce(topic, value, f"key-{value}", partition=partition, headers=headers)
     assert producer.flush(10) == 0
 
 

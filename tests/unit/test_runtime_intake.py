@@ -1,9 +1,17 @@
 """What is taken in and when it runs: suspects alone, nothing before its name is durable."""
 
+from consumers.runtime.admission import reserved_records
+from consumers.runtime.flight import Flight
 from consumers.runtime.killers import Caution, Journal
 from schemas import history
+from schemas.options import Lane
+from schemas.settings import RuntimeSettings
+from schemas.wire import LANE
 from tests.unit.taking_in import TakingIn, offsets, taking_in
 
+SOMEBODY_WAITS = ((LANE, Lane.INTERACTIVE.value.encode()),)
+EIGHT = RuntimeSettings(in_flight_records=8)
+"""With one place for those that somebody waits for."""
 ONE_SUSPECT = (100, " wdead0+1")
 """The record at offset 100 was running at one death before this one."""
 
@@ -14,7 +22,11 @@ def _suspects(count: int) -> tuple[int, str]:
 
 def _until_handed_over(bench: TakingIn) -> list[int]:
     """What a few turns hand over: a suspect that waits for its turn starts in the turn after its admission."""
-    return [offset for _ in range(3) for offset in offsets(bench.turn())]
+    return offsets(_handed_over(bench, turns=3))
+
+
+def _handed_over(bench: TakingIn, *, turns: int = 20) -> list[Flight]:
+    return [flight for _ in range(turns) for flight in bench.turn()]
 
 
 def test_nothing_is_taken_in_beside_a_suspect() -> None:
@@ -132,3 +144,50 @@ def test_a_partition_that_comes_back_unchanged_runs_its_records() -> None:
         bench.assigned(committed)
         bench.arrive(101)
         assert _until_handed_over(bench) == [101]
+
+
+def test_an_interactive_record_is_taken_in_where_bulk_holds_every_place() -> None:
+    """For hours, perhaps. The place that is kept for it is free for the next one once it is settled."""
+    with taking_in((0, ""), (0, ""), settings=EIGHT) as bench:
+        bench.arrive(*range(20))
+        assert len(bench.turn()) == 8
+        bench.arrive(0, 1, partition=1, headers=SOMEBODY_WAITS)
+        (first,) = _handed_over(bench)
+        assert first.record.coordinates.partition == 1
+        bench.complete(first)
+        (second,) = _handed_over(bench)
+        assert (second.record.partition, second.record.offset) == (1, 1)
+
+
+def test_no_flood_of_interactive_records_starves_bulk() -> None:
+    """Beyond the places that are kept they share the others with bulk, partition by partition."""
+    with taking_in((0, ""), (0, ""), settings=RuntimeSettings(in_flight_records=64)) as bench:
+        bench.arrive(*range(500))
+        bench.arrive(*range(500), partition=1, headers=SOMEBODY_WAITS)
+        flights = _handed_over(bench)
+        bulk = [flight for flight in flights if flight.record.partition == 0]
+        assert len(bulk) == 32
+        assert len(flights) == 64 + reserved_records(RuntimeSettings(in_flight_records=64))
+        for flight in flights:
+            bench.complete(flight)
+        assert [flight for flight in _handed_over(bench) if flight.record.partition == 0]
+
+
+def test_bulk_waits_for_its_own_places() -> None:
+    """The kept ones are not for it, and an interactive record behind it in its partition waits with it."""
+    with taking_in((0, ""), settings=EIGHT) as bench:
+        bench.arrive(*range(9))
+        bench.arrive(9, headers=SOMEBODY_WAITS)
+        assert offsets(_handed_over(bench)) == [*range(8)]
+
+
+def test_nothing_takes_a_kept_place_while_a_dependency_is_down() -> None:
+    """Nor beside a suspect, nor at the end: intake is shut for everybody."""
+    with taking_in((0, ""), (0, ""), settings=EIGHT) as bench:
+        bench.arrive(*range(9))
+        flights = bench.turn()
+        bench.park(flights[0])
+        bench.arrive(0, partition=1, headers=SOMEBODY_WAITS)
+        assert _handed_over(bench) == []
+        bench.intake.unpark("s3")
+        assert (1, 0) in {(flight.record.partition, flight.record.offset) for flight in _handed_over(bench)}
