@@ -11,6 +11,9 @@ from models.vllm.transport import KEEP_ALIVE_SECONDS, Transport
 from tests.contract import http_double
 from tests.waiting import eventually
 
+MOST_TURNS = 12
+"""Of the event loop, between two cancellations: cleaning up takes fewer."""
+
 
 class Server:
     """Answers each request once it may, and counts what is open."""
@@ -32,6 +35,9 @@ class Server:
                 self.in_flight -= 1
                 if path == "/breaks":
                     break
+                if path == "/stalls":
+                    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")
+                    continue
                 await http_double.send_json(writer, 200, {"path": path})
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -111,6 +117,39 @@ def test_a_request_that_ends_badly_gives_its_connection_back(how: str) -> None:
         assert server.opened == 2
 
     run(1, story)
+
+
+@pytest.mark.parametrize("path", ["/stalls", "/waits"])
+def test_a_request_that_is_cancelled_twice_holds_no_connection(path: str) -> None:
+    """Whatever the second cancellation interrupts of what the first one began to clean up."""
+
+    async def story(server: Server, client: httpx.AsyncClient, _: list[float]) -> None:
+        for turns in range(MOST_TURNS):
+            server.may_answer.clear()
+            has_head = asyncio.Event()
+            ending = asyncio.ensure_future(ask(client, path, has_head))
+            await until(lambda: server.in_flight == 1)
+            if path == "/stalls":
+                server.may_answer.set()
+                await has_head.wait()
+            ending.cancel()
+            for _turn in range(turns):
+                await asyncio.sleep(0)
+            ending.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await ending
+            server.may_answer.set()
+            async with asyncio.timeout(30):
+                assert (await client.get("/")).status_code == 200
+
+    run(1, story)
+
+
+async def ask(client: httpx.AsyncClient, path: str, has_head: asyncio.Event) -> None:
+    """One request, told of when its answer begins."""
+    async with client.stream("GET", path) as response:
+        has_head.set()
+        await response.aread()
 
 
 def test_a_body_that_nobody_reads_to_its_end_gives_its_connection_back() -> None:
