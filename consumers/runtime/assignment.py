@@ -59,6 +59,11 @@ class Assignment:
         """Those of the partitions that are held."""
         return [self.partitions[key] for key in keys if key in self.partitions]
 
+    @property
+    def waiting_records(self) -> int:
+        """Records polled that wait for room or for their due time."""
+        return sum(len(partition.backlog) for partition in self.partitions.values())
+
     def _drop(self, key: Partition) -> None:
         partition = self.partitions.pop(key, None)
         if partition is not None:

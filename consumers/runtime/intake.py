@@ -206,11 +206,6 @@ class Intake:
         for dependency, flights in self.down.items():
             self.down[dependency] = [flight for flight in flights if flight.partition is not partition]
 
-    @property
-    def waiting_records(self) -> int:
-        """Records polled that wait for room or for their due time."""
-        return sum(len(partition.backlog) for partition in self._assignment.partitions.values())
-
     def _admit_reserved(self, partitions: Sequence[AssignedPartition]) -> None:
         """One interactive record from each partition where one is next, while places are kept for them."""
         for partition in partitions:
@@ -241,13 +236,8 @@ class Intake:
     @property
     def _is_blocked(self) -> bool:
         """Whether nothing may be taken in for another reason than how much is in flight."""
-        most_undelivered = UNDELIVERED_FACTOR * self._settings.in_flight_records
-        return (
-            self.closed
-            or bool(self.down)
-            or self._is_isolated
-            or self._load.undelivered_records >= most_undelivered
-        )
+        full = self._load.undelivered_records >= UNDELIVERED_FACTOR * self._settings.in_flight_records
+        return self.closed or bool(self.down) or self._is_isolated or full
 
     @property
     def _is_isolated(self) -> bool:

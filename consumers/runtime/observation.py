@@ -96,7 +96,7 @@ class Observation:
             in_flight_records=load.records,
             in_flight_bytes=load.size_bytes,
             in_flight_audio_seconds=load.audio_seconds,
-            waiting_records=intake.waiting_records,
+            waiting_records=self._assignment.waiting_records,
             undelivered_records=load.undelivered_records,
             oldest_undelivered_age_seconds=now - (now if outlet.oldest_sent_at is None else outlet.oldest_sent_at),
             delivery_problem=outlet.problem,

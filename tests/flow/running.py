@@ -75,7 +75,9 @@ def send(
 ) -> None:
     """One record per value, dealt out over the partitions in turn."""
     producer = Producer({"bootstrap.servers": bootstrap_servers, "log_level": 0})
-    headers: list[tuple[str, str | bytes | None]] = [("mark", b"\x00\xff"), (LANE, lane.value.encode())]
+    headers: list[tuple[str, str | bytes | None]] = [("mark", b"\x00\xff")]
+    if lane is Lane.INTERACTIVE:
+        headers.append((LANE, lane.value.encode()))
     for number, value in enumerate(values):
         partition = first_partition + number % partitions
         producer.produce(topic, value, f"key-{value}", partition=partition, headers=headers)
