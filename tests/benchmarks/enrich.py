@@ -5,8 +5,9 @@ Fails when ours is below ``--least-ratio`` of raw, in requests or in tokens.
 Both send the same bodies, as many at once; only the cache salt differs, so that neither finds the prefixes of the
 other in the server. Temperature 0 and a schema of one length make all answers equally long. The raw side writes
 prepared bytes to sockets and reads the answers; ours plans, asks, parses, validates and cleans. Rounds are pairs,
-whose sides take turns in beginning, so that what else the machine does hits both. Both run on the processors that
-no worker of the server is bound to: where one spins, others have been seen to wait for more than a second.
+whose sides take turns in beginning, so that what else the machine does hits both; they last for half a minute, so
+that their beginnings and ends, when the server is not full, weigh little. Both run on the processors that no worker
+of the server is bound to: where one spins, others have been seen to wait for more than a second.
 """
 
 import argparse
@@ -239,8 +240,8 @@ def free_processors(server: VllmServer) -> set[int]:
 def main() -> int:
     """Prints the comparison as JSON; 1 when ours is too slow."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.enrich", description=__doc__)
-    parser.add_argument("--count", type=int, default=100, help="requests per round and side (default: 100)")
-    parser.add_argument("--rounds", type=int, default=10, help="(default: 10)")
+    parser.add_argument("--count", type=int, default=200, help="requests per round and side (default: 200)")
+    parser.add_argument("--rounds", type=int, default=6, help="(default: 6)")
     parser.add_argument("--in-flight", type=int, default=32, help="requests at once (default: 32)")
     parser.add_argument("--least-ratio", type=float, default=0.9, help="of ours to raw (default: 0.9)")
     parser.add_argument("--state", type=Path, default=default_cache() / "vllm" / "bench", help="of the server")
