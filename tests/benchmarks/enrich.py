@@ -6,8 +6,8 @@ Both send the same bodies, as many at once; only the cache salt differs, so that
 other in the server. Temperature 0 and a schema of one length make all answers equally long. The raw side writes
 prepared bytes to sockets and reads the answers; ours plans, asks, parses, validates and cleans. Rounds are pairs,
 whose sides take turns in beginning, so that what else the machine does hits both; they last for half a minute, so
-that their beginnings and ends, when the server is not full, weigh little. Both run on the processors that no worker
-of the server is bound to: where one spins, others have been seen to wait for more than a second.
+that their beginnings and ends, when the server is not full, weigh little. Both run on the processors that no
+worker of the server is bound to: where one spins, others have been seen to wait for more than a second.
 """
 
 import argparse
