@@ -124,7 +124,13 @@ class Loop:
 
     def _assigned(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
         self._rebalances.labels("assigned").inc()
-        committed = consumer.committed(assigned, timeout=COMMITTED_SECONDS) if assigned else []
+        if self._intake.closed:
+            return  # nothing is taken in any more, and leaving must not wait for what is committed
+        try:
+            committed = consumer.committed(assigned, timeout=COMMITTED_SECONDS) if assigned else []
+        except KafkaException as error:
+            # What the client raises within a callback leaves it as a bare KafkaError, which nothing can catch.
+            raise KafkaException(*error.args) from error
         for position in committed:
             if position.error is not None:
                 raise KafkaException(position.error)
