@@ -21,7 +21,6 @@ REOPEN_SHARE: Final = 0.75
 RECORD_SHARE: Final = 0.25
 """Of the limits of bytes and of seconds, which one record counts for at most: the longest leaves others room."""
 
-
 RESERVED_SHARE: Final = 0.125
 """Of the records' limit, beyond it: places for interactive records while no others are taken in."""
 

@@ -232,7 +232,7 @@ def on_stack() -> Iterator[House]:
         stack.down(purge=True)
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main() -> int:
     """Exit code 1 when a goal was missed."""
     configure_logs(LogSettings(level="warning"))
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -241,7 +241,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--uploads", type=int, default=200)
     parser.add_argument("--upload-bytes", type=int, default=480_000)
-    arguments = parser.parse_args(words)
+    arguments = parser.parse_args()
     with (embedded if arguments.embedded else on_stack)() as house:
         house.transcribe()
         with served(house) as (gateway, process_id):

@@ -101,7 +101,7 @@ def test_one_after_another_shares_one_connection() -> None:
 
 
 @pytest.mark.parametrize("how", ["cancelled", "broken"])
-def test_a_request_that_ends_badly_gives_its_connection_back(how: str) -> None:
+def test_a_request_that_ends_badly_gives_its_place_back(how: str) -> None:
     """The socket is closed, which is what tells the server; the next request finds a place."""
 
     async def story(server: Server, client: httpx.AsyncClient, _: list[float]) -> None:
@@ -160,7 +160,7 @@ async def ask(client: httpx.AsyncClient, path: str, has_head: asyncio.Event) -> 
         await response.aread()
 
 
-def test_a_body_that_nobody_reads_to_its_end_gives_its_connection_back() -> None:
+def test_a_body_that_nobody_reads_to_its_end_gives_its_place_back() -> None:
     """Such as an answer that is longer than any may be."""
 
     async def story(server: Server, client: httpx.AsyncClient, _: list[float]) -> None:
