@@ -63,8 +63,8 @@ ONE_LENGTH: Final[dict[str, Any]] = {
     },
 }
 """The schema of ``key_points`` for three points of 80 characters: what a client costs is to be seen beside answers
-as long as those of real models. Letters alone, since markup that the tiny model babbles is taken out, and the answer
-asked for again."""
+as long as those of real models. Letters alone, since markup that the tiny model babbles is taken out, and the
+answer asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
