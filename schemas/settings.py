@@ -5,13 +5,20 @@ A field ``name`` of the part ``part`` is ``KASCRIBE_PART_NAME`` in the environme
 ``kascribe.configuration``'s work.
 """
 
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from schemas.options import ProfileName
+from schemas.topics import RETRY_INFIX
+
+TOPIC_PREFIX_CHARACTERS: Final = 200
+"""A topic's name has 249 at most, and what we add to it takes 34."""
+
+_NOT_IN_TOPICS: Final = re.compile(r"[^A-Za-z0-9._-]")
 
 
 def _http_address(value: str) -> str:
@@ -37,8 +44,38 @@ def _server_addresses(value: str) -> str:
     return ",".join(addresses)
 
 
+def _folder(value: str) -> str:
+    # With one slash at its end, so that "results" does not take in "results-2026/"; with none before it, for
+    # stores drop that one from keys, and what they then announce would not be known as ours.
+    parts = value.strip().strip("/").split("/")
+    if not all(part.strip(".") for part in parts) or any(ord(character) < 32 for character in value):
+        raise ValueError("Input should be the name of a folder in the bucket, as in results/")
+    return "/".join(parts) + "/"
+
+
+def _bucket_name(value: str) -> str:
+    name = value.strip()
+    if not name or "/" in name or ":" in name:
+        raise ValueError("Input should be a bucket's name alone, as in audio, not an address")
+    return name
+
+
+def _topic_prefix(value: str) -> str:
+    prefix = value.strip()
+    if _NOT_IN_TOPICS.search(prefix) or len(prefix) > TOPIC_PREFIX_CHARACTERS:
+        raise ValueError(
+            f"Input should be at most {TOPIC_PREFIX_CHARACTERS} letters, digits, dots, hyphens and underscores"
+        )
+    if RETRY_INFIX in prefix:
+        raise ValueError(f"Input should be without {RETRY_INFIX}, by which retry topics are known")
+    return prefix
+
+
 HttpAddress = Annotated[str, AfterValidator(_http_address)]
 ServerAddresses = Annotated[str, AfterValidator(_server_addresses)]
+Folder = Annotated[str, AfterValidator(_folder)]
+BucketName = Annotated[str, AfterValidator(_bucket_name)]
+TopicPrefix = Annotated[str, AfterValidator(_topic_prefix)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Seconds = Annotated[float, Field(gt=0)]
 RetryDelay = Annotated[int, Field(ge=1)]
@@ -55,7 +92,9 @@ class KafkaSettings(Part):
     """The broker. Any other ``KASCRIBE_KAFKA_*`` name is passed on as a librdkafka property."""
 
     bootstrap_servers: str = Field(default="localhost:9092", description="Brokers, comma-separated.")
-    topic_prefix: str = Field(default="", description="Goes before every topic's name, separator included.")
+    topic_prefix: TopicPrefix = Field(
+        default="", description="Goes before every topic's name, separator included."
+    )
     group_id_prefix: str = Field(default="kascribe.", description="Goes before the role's name.")
     group_protocol: Literal["classic", "consumer"] = Field(
         default="consumer", description="consumer is KIP-848 and wants brokers of 4.0 or later."
@@ -73,13 +112,18 @@ class S3Settings(Part):
 
     endpoint_url: HttpAddress | None = Field(default=None, description="None is AWS; MinIO: http://host:9000.")
     region: str | None = Field(default=None, description="None leaves it to AWS_REGION.")
-    bucket: str = Field(default="audio", description="Where uploads go.")
-    allowed_buckets: tuple[str, ...] = Field(
+    bucket: BucketName = Field(default="audio", description="Where uploads go.")
+    allowed_buckets: tuple[BucketName, ...] = Field(
         default=(), description="Buckets that references may name; empty: only the bucket above."
     )
-    results_bucket: str | None = Field(default=None, description="None: the same bucket as uploads.")
-    results_prefix: str = Field(default="kascribe-results/", description="Under which results are kept.")
-    uploads_prefix: str = Field(default="kascribe-uploads/", description="Under which our uploads are kept.")
+    results_bucket: BucketName | None = Field(default=None, description="None: the same bucket as uploads.")
+    results_prefix: Folder = Field(
+        default="kascribe-results/",
+        description="The folder in which results are kept; a slash before it is dropped, one after it added.",
+    )
+    uploads_prefix: Folder = Field(
+        default="kascribe-uploads/", description="The folder in which our uploads are kept; likewise."
+    )
     object_limit_bytes: ByteCount = Field(default=8 * 1024**3, description="Larger objects are audio_too_large.")
     part_size_bytes: ByteCount = Field(
         default=16 * 1024**2, description="Bytes of one ranged read or upload part."

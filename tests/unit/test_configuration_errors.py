@@ -66,6 +66,46 @@ def _empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             ),
         ),
         (
+            "KASCRIBE_S3_RESULTS_PREFIX",
+            "/",
+            (
+                "KASCRIBE_S3_RESULTS_PREFIX is '/': it should be the name of a folder in the bucket, as in "
+                "results/ (The folder in which results are kept; a slash before it is dropped, one after it added)"
+            ),
+        ),
+        (
+            "KASCRIBE_S3_UPLOADS_PREFIX",
+            "a/../b",
+            (
+                "KASCRIBE_S3_UPLOADS_PREFIX is 'a/../b': it should be the name of a folder in the bucket, as in "
+                "results/ (The folder in which our uploads are kept; likewise)"
+            ),
+        ),
+        (
+            "KASCRIBE_S3_ALLOWED_BUCKETS",
+            "audio,s3://more",
+            (
+                "KASCRIBE_S3_ALLOWED_BUCKETS is ('audio', 's3://more'): it should be a bucket's name alone, as in "
+                "audio, not an address (Buckets that references may name; empty: only the bucket above)"
+            ),
+        ),
+        (
+            "KASCRIBE_KAFKA_TOPIC_PREFIX",
+            "team/a.",
+            (
+                "KASCRIBE_KAFKA_TOPIC_PREFIX is 'team/a.': it should be at most 200 letters, digits, dots, "
+                "hyphens and underscores (Goes before every topic's name, separator included)"
+            ),
+        ),
+        (
+            "KASCRIBE_KAFKA_TOPIC_PREFIX",
+            "a.retry.",
+            (
+                "KASCRIBE_KAFKA_TOPIC_PREFIX is 'a.retry.': it should be without .retry., by which retry topics "
+                "are known (Goes before every topic's name, separator included)"
+            ),
+        ),
+        (
             "KASCRIBE_WHISPER_BATCH_SIZE",
             "0",
             (

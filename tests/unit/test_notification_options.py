@@ -144,6 +144,16 @@ def test_our_own_objects_are_recognised() -> None:
     assert not is_our_own("audio", "kascribe-results/jobs/1.json", apart)
 
 
+@pytest.mark.parametrize("written", ["results", "results/", "/results/", "//results//", " results "])
+def test_a_folder_is_ours_however_it_is_written(written: str) -> None:
+    """A missing slash takes in no neighbour's objects; one too many, which stores drop, loses none of ours."""
+    settings = S3Settings(bucket="audio", results_prefix=written, uploads_prefix=written.replace("results", "in"))
+    assert is_our_own("audio", "results/jobs/1.json", settings)
+    assert is_our_own("audio", "in/1/call.wav", settings)
+    assert not is_our_own("audio", "results-2026/call.wav", settings)
+    assert not is_our_own("audio", "inbox/call.wav", settings)
+
+
 def test_every_option_is_on_the_page_for_those_who_drop_audio() -> None:
     """The page names each option that metadata can carry, and no other."""
     page = (Path(__file__).parents[2] / "docs" / "dropping.md").read_text(encoding="utf-8")
