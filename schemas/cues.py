@@ -6,9 +6,10 @@ Widths are in cells: a character of Chinese, Japanese or Korean takes two, a com
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from schemas.intervals import lasting, milliseconds
 from schemas.transcript import Segment
 
 LINE_CELLS: Final = 42
@@ -21,8 +22,8 @@ LINES_PER_CUE: Final = 2
 PAUSE_SECONDS: Final = 1.5
 """A silence between two words that ends a cue; known only when words have times."""
 
-SHORTEST_CUE_MS: Final = 1
-"""WebVTT requires an end after the start."""
+SHORTEST_CUE_MS: Final = 700
+"""What is shown for less cannot be read; the next cue may end it sooner."""
 
 _PIECE: Final = re.compile(r"\s*\S+")
 _NO_LINE_START: Final = frozenset("、。，．！？；：）」』】〉》”’,.!?;:)]}%…")
@@ -53,12 +54,23 @@ _Line = tuple[_Piece, ...]
 
 
 def cues(segments: Sequence[Segment]) -> Iterator[Cue]:
-    """The cues of all segments that have text, by start; a cue never spans two segments."""
-    for segment in sorted(segments, key=lambda s: (s.start, s.id)):
-        for run in _between_pauses(_pieces(segment)):
-            lines = _balanced(run)
-            for first in range(0, len(lines), LINES_PER_CUE):
-                yield _cue(lines[first : first + LINES_PER_CUE], segment.channel)
+    """The cues of all segments that have text, by start; a cue never spans two segments.
+
+    None is without length, and each is shown for ``SHORTEST_CUE_MS`` unless the next one begins before.
+    """
+    ordered = sorted(segments, key=lambda s: (s.start, s.id))
+    found = sorted((cue for segment in ordered for cue in _cues(segment)), key=lambda cue: cue.start_ms)
+    times = lasting((cue.start_ms, cue.end_ms) for cue in found)
+    for number, (cue, (start, end)) in enumerate(zip(found, times, strict=True), 1):
+        until = times[number][0] if number < len(times) else start + SHORTEST_CUE_MS
+        yield replace(cue, start_ms=start, end_ms=max(end, min(start + SHORTEST_CUE_MS, until)))
+
+
+def _cues(segment: Segment) -> Iterator[Cue]:
+    for run in _between_pauses(_pieces(segment)):
+        lines = _balanced(run)
+        for first in range(0, len(lines), LINES_PER_CUE):
+            yield _cue(lines[first : first + LINES_PER_CUE], segment.channel)
 
 
 def cells(text: str) -> int:
@@ -68,8 +80,7 @@ def cells(text: str) -> int:
 
 
 def _cue(lines: Sequence[_Line], channel: int | None) -> Cue:
-    start_ms = round(lines[0][0].start * 1000)
-    end_ms = max(round(lines[-1][-1].end * 1000), start_ms + SHORTEST_CUE_MS)
+    start_ms, end_ms = milliseconds(lines[0][0].start, lines[-1][-1].end)
     return Cue(start_ms, end_ms, tuple(_text(line) for line in lines), channel)
 
 

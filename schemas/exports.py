@@ -1,15 +1,17 @@
 """A transcript in the forms that other tools read. Pure."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any, Final
 
 from schemas.cues import Cue, cues
+from schemas.intervals import lasting, milliseconds
 from schemas.options import ExportFormat
 from schemas.results import EXPORT_EXTENSIONS
-from schemas.transcript import Segment, Transcript
+from schemas.transcript import Segment, Transcript, Word
 
 SEEK_FRAMES_PER_SECOND: Final = 100
 """OpenAI counts ``seek`` in Whisper's frames of 10 ms."""
@@ -36,11 +38,13 @@ def to_verbose_json(transcript: Transcript) -> str:
         "language": transcript.language,
         "duration": transcript.audio.audio_duration_seconds,
         "text": transcript.text,
-        "segments": [_verbose_segment(segment) for segment in transcript.segments],
+        "segments": [
+            _verbose_segment(segment, times)
+            for segment, times in zip(transcript.segments, _lasting_seconds(transcript.segments), strict=True)
+        ],
     }
-    words = [word for segment in transcript.segments for word in segment.words or ()]
     if transcript.options.word_timestamps:
-        body["words"] = [{"word": w.word.strip(), "start": w.start, "end": w.end} for w in words]
+        body["words"] = list(_verbose_words(transcript.segments))
     return _dumped(body | {"usage": _usage(transcript)})
 
 
@@ -68,9 +72,10 @@ def to_vtt(transcript: Transcript) -> str:
 
 def to_tsv(transcript: Transcript) -> str:
     """Tab-separated: start and end in whole milliseconds, and one segment's text per line."""
+    times = lasting(milliseconds(segment.start, segment.end) for segment in transcript.segments)
     rows = (
-        f"{round(segment.start * 1000)}\t{round(segment.end * 1000)}\t{' '.join(segment.text.split())}\n"
-        for segment in transcript.segments
+        f"{start}\t{end}\t{' '.join(segment.text.split())}\n"
+        for segment, (start, end) in zip(transcript.segments, times, strict=True)
     )
     return "start\tend\ttext\n" + "".join(rows)
 
@@ -97,12 +102,29 @@ def _usage(transcript: Transcript) -> dict[str, Any]:
     return {"type": "duration", "seconds": ceil(transcript.audio.audio_duration_seconds)}
 
 
-def _verbose_segment(segment: Segment) -> dict[str, Any]:
+def _lasting_seconds(timed: Sequence[Segment] | Sequence[Word]) -> list[tuple[float, float]]:
+    # A transcript that was stored by an earlier version may hold what lasts no time.
+    times = lasting(milliseconds(one.start, one.end) for one in timed)
+    return [(start / 1000, end / 1000) for start, end in times]
+
+
+def _verbose_words(segments: Sequence[Segment]) -> Iterator[dict[str, Any]]:
+    spoken: defaultdict[int | None, list[Word]] = defaultdict(list)
+    for segment in segments:
+        spoken[segment.channel].extend(segment.words or ())
+    times = {channel: iter(_lasting_seconds(words)) for channel, words in spoken.items()}
+    for segment in segments:
+        for word in segment.words or ():
+            start, end = next(times[segment.channel])
+            yield {"word": word.word.strip(), "start": start, "end": end}
+
+
+def _verbose_segment(segment: Segment, times: tuple[float, float]) -> dict[str, Any]:
     return {
         "id": segment.id,
-        "seek": round(segment.start * SEEK_FRAMES_PER_SECOND),
-        "start": segment.start,
-        "end": segment.end,
+        "seek": round(times[0] * SEEK_FRAMES_PER_SECOND),
+        "start": times[0],
+        "end": times[1],
         "text": segment.text,
         "tokens": [],
         "temperature": segment.temperature,

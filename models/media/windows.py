@@ -59,6 +59,11 @@ class TimeMap:
 
     spans: tuple[Span, ...]
 
+    @property
+    def duration_seconds(self) -> float:
+        """Seconds of audio within the window."""
+        return sum(span.samples for span in self.spans) / SAMPLE_RATE_HERTZ
+
     def interval(self, start_seconds: float, end_seconds: float) -> tuple[float, float]:
         """Both ends of what lies between, kept inside the one span that holds its middle.
 

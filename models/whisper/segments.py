@@ -5,12 +5,15 @@ segment, timed by the voice detector; of a longer one the words are aligned, and
 at pauses, or where they grow longer than a reader of subtitles likes.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from models.media.windows import Window
 from models.whisper.gate import Decoded
 from models.whisper.words import HeardWord, ends_sentence
+from schemas.intervals import Interval, lasting, milliseconds
 from schemas.transcript import QualityFlag, Segment, Word
 
 PAUSE_SECONDS = 0.6
@@ -50,20 +53,21 @@ def joined(texts: Iterable[str], *, language: str | None) -> str:
 
 def segments_of(windows: Iterable[HeardWindow], *, language: str | None, with_words: bool) -> tuple[Segment, ...]:
     """The segments of all windows by their start, with ids from 0."""
-    pieces = [(piece, window) for window in windows if window.decoded is not None for piece in _pieces(window)]
-    pieces.sort(key=lambda pair: (pair[0].start_seconds, pair[1].window.channel or 0))
+    pieces = _timed([piece for window in windows for piece in _pieces(window)])
+    pieces.sort(key=lambda piece: (piece.times[0][0], piece.heard.window.channel or 0))
     return tuple(
-        _segment(number, piece, window, language=language, with_words=with_words)
-        for number, (piece, window) in enumerate(pieces)
+        _segment(number, piece, language=language, with_words=with_words) for number, piece in enumerate(pieces)
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
+    """What becomes a segment. ``times`` has an interval per word; one where there are none."""
+
+    heard: HeardWindow
     text: str
-    start_seconds: float
-    end_seconds: float
-    words: tuple[HeardWord, ...] | None
+    times: tuple[Interval, ...]
+    words: tuple[HeardWord, ...] = ()
 
 
 def _pieces(heard: HeardWindow) -> Iterator[_Piece]:
@@ -71,12 +75,25 @@ def _pieces(heard: HeardWindow) -> Iterator[_Piece]:
         return
     if not heard.words:
         text = heard.decoded.text.strip()
-        yield _Piece(text, heard.window.start_seconds, heard.window.end_seconds, heard.words)
+        yield _Piece(heard, text, (milliseconds(heard.window.start_seconds, heard.window.end_seconds),))
         return
     for words in _sentences(heard.words):
         text = "".join(word.text for word in words).strip()
         if text:
-            yield _Piece(text, words[0].start_seconds, words[-1].end_seconds, tuple(words))
+            times = tuple(milliseconds(word.start_seconds, word.end_seconds) for word in words)
+            yield _Piece(heard, text, times, tuple(words))
+
+
+def _timed(pieces: Iterable[_Piece]) -> list[_Piece]:
+    """The pieces of each channel one after the other, none of them and no word without length."""
+    timed: list[_Piece] = []
+    channels: defaultdict[int | None, list[_Piece]] = defaultdict(list)
+    for piece in pieces:
+        channels[piece.heard.window.channel].append(piece)
+    for of_channel in channels.values():
+        times = iter(lasting(interval for piece in of_channel for interval in piece.times))
+        timed.extend(replace(piece, times=tuple(islice(times, len(piece.times)))) for piece in of_channel)
+    return timed
 
 
 def _sentences(words: Sequence[HeardWord]) -> Iterator[list[HeardWord]]:
@@ -103,27 +120,22 @@ def _ends_before(held: Sequence[HeardWord], word: HeardWord) -> bool:
     return seconds >= LONG_SECONDS and last.text.rstrip().endswith(_COMMAS)
 
 
-def _segment(number: int, piece: _Piece, heard: HeardWindow, *, language: str | None, with_words: bool) -> Segment:
-    decoded = heard.decoded
+def _segment(number: int, piece: _Piece, *, language: str | None, with_words: bool) -> Segment:
+    decoded = piece.heard.decoded
     return Segment(
         id=number,
-        start=round(piece.start_seconds, 3),
-        end=round(piece.end_seconds, 3),
+        start=piece.times[0][0] / 1000,
+        end=piece.times[-1][1] / 1000,
         text=piece.text,
-        channel=heard.window.channel,
+        channel=piece.heard.window.channel,
         language=language,
         avg_logprob=round(decoded.avg_logprob, 4) if decoded else None,
         compression_ratio=round(decoded.compression_ratio, 3) if decoded else None,
         no_speech_prob=round(decoded.no_speech_prob, 4) if decoded else None,
-        flags=heard.flags,
-        words=tuple(_word(word) for word in piece.words or ()) if with_words else None,
+        flags=piece.heard.flags,
+        words=tuple(map(_word, piece.words, piece.times)) if with_words else None,
     )
 
 
-def _word(word: HeardWord) -> Word:
-    return Word(
-        word=word.text,
-        start=round(word.start_seconds, 3),
-        end=round(word.end_seconds, 3),
-        probability=round(word.probability, 4),
-    )
+def _word(word: HeardWord, times: Interval) -> Word:
+    return Word(word=word.text, start=times[0] / 1000, end=times[1] / 1000, probability=round(word.probability, 4))

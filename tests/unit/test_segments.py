@@ -1,5 +1,11 @@
 """Segments are what a reader of subtitles expects: sentences, ended by pauses, never too long."""
 
+import itertools
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from models.media.windows import SAMPLE_RATE_HERTZ, Span, TimeMap, Window
 from models.whisper.gate import Decoded
 from models.whisper.rows import Alignment
@@ -134,3 +140,57 @@ def test_punctuation_stays_with_its_word() -> None:
     alignment = Alignment(tuple(number * 0.3 for number in range(8)), (0.9,) * 7)
     found = heard_words(counted, alignment, TimeMap((Span(0, SECOND * 3),)))
     assert [word.text for word in found] == [" She", " said,", ' "no."']
+
+
+def test_words_that_were_aligned_to_one_instant_take_the_silence_after_it() -> None:
+    """Each as long as the others are, and no longer."""
+    counted = [(" zero", 1), (" one", 1), (" two", 1)]
+    alignment = Alignment((0.0, 0.5, 0.5, 0.5), (0.9,) * 3)
+    found = heard_words(counted, alignment, TimeMap((Span(0, SECOND * 4),)))
+    assert [(word.start_seconds, word.end_seconds) for word in found] == [(0.0, 0.5), (0.5, 1.0), (1.0, 1.5)]
+
+
+def test_words_at_one_instant_take_the_silence_before_it_too() -> None:
+    """A sentence that took a pause in gives it to the words behind it."""
+    counted = [(" zero", 1), (" one.", 1), (" two", 1), (" three", 1)]
+    alignment = Alignment((0.0, 0.25, 1.75, 1.75, 2.0), (0.9,) * 4)
+    found = heard_words(counted, alignment, TimeMap((Span(0, SECOND * 4),)))
+    assert [(word.start_seconds, word.end_seconds) for word in found] == [
+        (0.0, 0.25),
+        (0.25, 0.75),
+        (1.5, 1.75),
+        (1.75, 2.0),
+    ]
+
+
+def test_words_aligned_beyond_the_end_of_the_window_lie_within_it() -> None:
+    """The alignment works in whole seconds; the silence after the last one is not in the recording."""
+    counted = [(" stop", 1), (" nine", 1)]
+    found = heard_words(counted, Alignment((0.4, 1.8, 2.0), (0.9, 0.9)), TimeMap((Span(0, SECOND * 3 // 2),)))
+    (first, last) = found
+    assert first.end_seconds == last.start_seconds < last.end_seconds == 1.5
+
+
+@given(
+    st.lists(st.sampled_from([" go", " stop.", " 가", "、", "天", ' "']), min_size=1, max_size=224),
+    st.lists(st.integers(0, 1_500), min_size=225, max_size=225).map(sorted),
+    st.lists(st.tuples(st.floats(0, 3), st.floats(0.25, 4)), min_size=1, max_size=5),
+)
+def test_no_segment_and_no_word_is_without_length(
+    texts: list[str], steps: Sequence[int], spans: list[tuple[float, float]]
+) -> None:
+    """However the alignment puts them, words follow each other, and so do the segments made of them."""
+    edges, at = [], 0.0
+    for pause, length in spans:
+        edges.append((at + pause, at + pause + length))
+        at += pause + length
+    heard = window(*edges)
+    alignment = Alignment(tuple(step * 0.02 for step in steps[: len(texts) + 1]), (0.5,) * len(texts))
+    found = heard_words([(text, 1) for text in texts], alignment, TimeMap(heard.spans))
+    text = "".join(texts)
+    made = segments_of([HeardWindow(heard, decoded(text), (), found)], language="en", with_words=True)
+    timed = [word for segment in made for word in segment.words or ()]
+    assert "".join(word.word for word in timed) == text
+    for times in ([(one.start, one.end) for one in timed], [(one.start, one.end) for one in made]):
+        assert all(start < end for start, end in times)
+        assert all(before[1] <= after[0] for before, after in itertools.pairwise(times))
