@@ -17,7 +17,7 @@ from structlog.contextvars import bind_contextvars, bound_contextvars
 from consumers.cancellations import Withdrawn
 from consumers.in_flight import InFlight
 from consumers.progress import Surroundings, real_surroundings
-from consumers.runtime.stage import Job
+from consumers.runtime.stage import CancelledByCaller, Job
 from consumers.transcript_source import TranscriptSource
 from models.vllm.enriching import Enrichment, EnrichRequest
 from models.vllm.profiles import Profile
@@ -107,7 +107,7 @@ class EnrichStage:
         self._topics = topics
         self._withdrawn = withdrawn or Withdrawn()
         self._surroundings = surroundings or real_surroundings()
-        self._in_flight = InFlight(clock=self._surroundings.clock)
+        self._in_flight = InFlight()
         self._answer_language = settings.answer_language
         self._unasked = EnrichOptions(
             profiles=settings.profiles, instruction=settings.instruction, language=settings.answer_language
@@ -153,15 +153,12 @@ class EnrichStage:
             f"{event.job_id}.{digest}", job.origin, cancelled=job.cancelled, withdrawn=self._withdrawal_of(event)
         )
         with claim as holding:
-            if holding is None:
-                _log.info("duplicate_in_flight", origin=str(job.origin))
-                return ()
             # What is finished is published whoever withdrew it: the owner alone can, and others may wait for it.
             stored = self._results.find_enrichment(event.job_id, digest)
             stored = stored or holding.unless_withdrawn(partial(self._do, job, event, options, holding.cancelled))
         if stored is None:
             _log.info("job_withdrawn", origin=str(job.origin))
-            return ()
+            raise CancelledByCaller
         if stored.owner != job.origin:
             _log.info("enriched_by_another_record", origin=str(job.origin), owner=str(stored.owner))
             return ()

@@ -19,7 +19,7 @@ from consumers.in_flight import Holding, InFlight
 from consumers.intake import Intake
 from consumers.outcome import STAGE_NAME, Attempt, Heard, ended_event, job_id_of, transcript_event
 from consumers.progress import ProgressReporter, Surroundings, real_surroundings
-from consumers.runtime.stage import Job, Weight
+from consumers.runtime.stage import CancelledByCaller, Job, Weight
 from consumers.seams import Results, SpeechToText
 from schemas import identity, wire
 from schemas.errors import ENGINE, SCRATCH, DependencyDown
@@ -58,7 +58,7 @@ class TranscribeStage:
         self._withdrawn = withdrawn or Withdrawn()
         self._surroundings = surroundings or real_surroundings()
         self._intake = Intake(fetcher, topics=topics, settings=settings)
-        self._in_flight = InFlight(clock=self._surroundings.clock)
+        self._in_flight = InFlight()
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -93,15 +93,12 @@ class TranscribeStage:
             self._withdrawn.includes, job_id, asked_at=reference.occurred_at, event_id=reference.event_id
         )
         with self._in_flight.claim(job_id, job.origin, cancelled=job.cancelled, withdrawn=withdrawn) as holding:
-            if holding is None:
-                _log.info("duplicate_in_flight", origin=str(job.origin))
-                return ()
             attempt = self._attempt(job, reference, holding)
             # What is finished is published whoever withdrew it: the owner alone can, and others may wait for it.
             stored = self._results.find_job(job_id) or holding.unless_withdrawn(partial(self._do, attempt, state))
         if stored is None:
             _log.info("job_withdrawn", origin=str(job.origin))
-            return ()
+            raise CancelledByCaller
         if stored.owner != job.origin:
             _log.info("job_done_by_another_record", origin=str(job.origin), owner=str(stored.owner))
             return ()

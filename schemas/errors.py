@@ -7,7 +7,7 @@
     ├── StoreError                a model cannot be fetched, found or trusted
     │   └── ModelNotFound         it is not on this disk
     ├── NotDelivered              the broker did not confirm records in time
-    ├── JobCancelled              the caller withdrew the job: it completes without output
+    ├── JobCancelled              the work stopped before its end, because it was told to
     └── JobError                  one record failed; carries a Reason
         ├── PermanentError        the same input fails again: dead letter at once
         │   ├── InvalidEvent
@@ -75,7 +75,7 @@ class NotDelivered(KascribeError):
 
 
 class JobCancelled(KascribeError):
-    """The caller withdrew the job; it completes without output."""
+    """The work stopped because it was told to: the partition is gone, or every caller has cancelled the job."""
 
 
 class JobError(KascribeError):

@@ -11,6 +11,7 @@ from structlog.typing import EventDict, WrappedLogger
 
 from consumers.runtime.partition import AssignedPartition
 from consumers.runtime.stage import Job, Stage, Weight
+from schemas.errors import JobError
 from schemas.records import Coordinates, OutgoingRecord, Record
 from schemas.wire import trace_of
 
@@ -53,6 +54,10 @@ class JobSupport(Protocol):
 
     def reweigh(self, flight: "Flight", weight: Weight) -> None:
         """Takes note that the record weighs something else now. Must not block."""
+        ...
+
+    def is_final(self, flight: "Flight", error: JobError) -> bool:
+        """Whether the record becomes a dead letter if the attempt ends with ``error``. Must not block."""
         ...
 
 
@@ -137,11 +142,15 @@ class Flight:
                 self._support.report,
                 self._weigh,
                 self._is_cancelled,
+                self._is_final,
             )
         return self.job
 
     def _weigh(self, weight: Weight) -> None:
         self._support.reweigh(self, weight)
+
+    def _is_final(self, error: JobError) -> bool:
+        return self._support.is_final(self, error)
 
     def _is_cancelled(self) -> bool:
         return self.cancelled

@@ -1,18 +1,19 @@
 """What is taken in: how much, in which order, with which caution; and which partitions pause meanwhile."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Final
 
 from confluent_kafka import Consumer, TopicPartition
 
 from consumers.runtime import metrics as rows
-from consumers.runtime.admission import PartitionState, is_shut, reserved_records, steer
+from consumers.runtime.admission import is_shut, reserved_records
 from consumers.runtime.assignment import Assignment
 from consumers.runtime.clock import Clock
 from consumers.runtime.flight import Flight, JobSupport
-from consumers.runtime.kafka import positions
+from consumers.runtime.flow_control import FlowControl
+from consumers.runtime.following import Following
 from consumers.runtime.killers import Caution
 from consumers.runtime.load import Load
 from consumers.runtime.metrics import Metrics
@@ -21,18 +22,12 @@ from consumers.runtime.retry import may_run_at
 from consumers.runtime.workers import Workers
 from schemas import history
 from schemas.options import Lane
-from schemas.records import Record
+from schemas.records import Coordinates, Record
 from schemas.settings import RuntimeSettings
 from schemas.wire import lane_of
 
 POLL_RECORDS_LIMIT: Final = 500
 """Records of one poll; what is polled and finds no room waits in memory, so this bounds that too."""
-
-STEER_SECONDS: Final = 0.1
-"""Between pausing a partition and resuming it. librdkafka ignores a pause that a resume overtakes, and rewinds."""
-
-PAUSE_AFTER_SECONDS: Final = 0.5
-"""Without room for so long, partitions pause; pausing throws away what the client has fetched."""
 
 UNDELIVERED_FACTOR: Final = 4
 """Settled records whose outputs the broker has not confirmed: this many times ``in_flight_records`` at most."""
@@ -65,7 +60,8 @@ class Intake:
         self._settings = settings
         self._clock = clock
         self._shut = False
-        self._shut_since = clock.monotonic()
+        self._flow_control = FlowControl(consumer, clock)
+        self._following = Following()
         self._reserved: set[Flight] = set()
         self._suspects: deque[Flight] = deque()
         self._alone: Flight | None = None
@@ -109,6 +105,9 @@ class Intake:
         if self._suspects and not self._running and not self.closed and not self.down:
             self._alone = self._suspects.popleft()
             self._start(self._alone)
+        if not self._is_isolated and not self.closed and not self.down:
+            for flight in self._following.released():
+                self._run_with_caution(flight)
         waiting = [partition for partition in self._assignment.partitions.values() if partition.backlog]
         # With room for fewer records than there are partitions, the first may not always be the same one.
         self._turns += 1
@@ -127,46 +126,8 @@ class Intake:
             self._hand_over(flight)
 
     def steer(self) -> None:
-        """Pauses what must not be polled and resumes the rest.
-
-        A short lack of room pauses nothing: what a poll brings meanwhile is a record or two, and they wait here.
-        A longer one leaves those partitions open of which nothing waits: their next record may be interactive.
-        """
-        now = self._clock.monotonic()
-        partitions = self._assignment.partitions
-        unknown = [partition for partition in partitions.values() if partition.paused is None]
-        self._set_paused(unknown, self._consumer.resume, paused=False)
-        open_now = self.room > 0
-        if open_now:
-            self._shut_since = now
-        shut_for_long = now - self._shut_since >= PAUSE_AFTER_SECONDS
-        states = (
-            PartitionState(
-                partition.key,
-                bool(partition.paused),
-                len(partition.backlog) if open_now or shut_for_long or partition.paused else 0,
-                partition.ledger.can_receive(),
-            )
-            for partition in partitions.values()
-            if now - partition.steered_at >= STEER_SECONDS
-        )
-        steering = steer(states, shut=shut_for_long and self.reserved_room <= 0)
-        self._set_paused([partitions[key] for key in steering.pause], self._consumer.pause, paused=True)
-        self._set_paused([partitions[key] for key in steering.resume], self._consumer.resume, paused=False)
-
-    def _set_paused(
-        self,
-        partitions: Sequence[AssignedPartition],
-        call: Callable[[list[TopicPartition]], None],
-        *,
-        paused: bool,
-    ) -> None:
-        if not partitions:
-            return
-        call(positions([partition.key for partition in partitions]))
-        for partition in partitions:
-            partition.paused = paused
-            partition.steered_at = self._clock.monotonic()
+        """Pauses the partitions that must not be polled and resumes the rest. See ``FlowControl.steer``."""
+        self._flow_control.steer(self._assignment.partitions, room=self.room, reserved_room=self.reserved_room)
 
     def ended(self, flight: Flight) -> None:
         """An attempt came back from the workers."""
@@ -177,14 +138,19 @@ class Intake:
             flight.partition.journal.ended(flight.record.offset)
 
     def settled(self, flight: Flight) -> None:
-        """The record is in flight no more; its room is free."""
+        """The record is in flight no more; its room is free, and the records that follow it run again."""
         flight.partition.flights.pop(flight.record.offset, None)
+        self._following.end(flight)
         self._load.remove(flight)
         self._reserved.discard(flight)
 
     def park(self, flight: Flight, dependency: str) -> None:
         """The same attempt waits until the dependency is up; meanwhile nothing is taken in."""
         self.down.setdefault(dependency, []).append(flight)
+
+    def follow(self, flight: Flight, leader: Coordinates) -> None:
+        """The same attempt waits until the record that was first read at ``leader`` has ended in this process."""
+        self._following.wait(flight, leader)
 
     def unpark(self, dependency: str) -> None:
         """The dependency is up: runs what waited for it, a suspect alone again. Safe to repeat."""
@@ -197,8 +163,9 @@ class Intake:
         if self._alone in partition.unnamed:
             self._alone = None
         idle = [*partition.unnamed, *self._suspects, *self.set_aside, *chain.from_iterable(self.down.values())]
-        for flight in idle:
+        for flight in chain(idle, self._following.drop(partition)):
             if flight.partition is partition:
+                flight.cancelled = True
                 self.settled(flight)
         partition.unnamed = []
         self._suspects = deque(flight for flight in self._suspects if flight.partition is not partition)
@@ -274,6 +241,7 @@ class Intake:
 
     def _take(self, flight: Flight) -> None:
         self._load.add(flight)
+        self._following.begin(flight)
         flight.partition.flights[flight.record.offset] = flight
         self._run_with_caution(flight)
 

@@ -39,7 +39,8 @@ RECORDS_SETTLED: Final = Metric(
     "counter",
     "records",
     ("topic", "outcome"),
-    "Attempts that ended: completed, retried, dead_lettered, parked (dependency down), dropped (partition gone).",
+    "Attempts that ended: completed, cancelled, retried, dead_lettered, parked (dependency down), joined (waits "
+    "for a record of the same job), dropped (partition gone).",
 )
 RECORDS_SKIPPED: Final = Metric(
     "kascribe_records_skipped_total",

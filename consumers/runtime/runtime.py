@@ -18,11 +18,13 @@ from consumers.runtime.metrics import Metrics
 from consumers.runtime.observation import Observation, Snapshot
 from consumers.runtime.outlet import Outlet
 from consumers.runtime.ports import Outbox
+from consumers.runtime.retry import DeadLetter, decide
 from consumers.runtime.settlement import Settlement
 from consumers.runtime.stage import Stage, Weight
 from consumers.runtime.workers import Workers
+from schemas.errors import JobError
 from schemas.records import OutgoingRecord
-from schemas.settings import Settings
+from schemas.settings import RuntimeSettings, Settings
 
 
 class Runtime:
@@ -57,7 +59,7 @@ class Runtime:
             assignment,
             self._workers,
             load,
-            _Support(outbox, mailbox, load),
+            _Support(outbox, mailbox, load, runtime),
             settings=runtime,
             metrics=metrics,
             clock=clock,
@@ -128,7 +130,8 @@ class Runtime:
 class _Support:
     """What running jobs may ask for; see flight.JobSupport."""
 
-    def __init__(self, outbox: Outbox, mailbox: Mailbox, load: Load) -> None:
+    def __init__(self, outbox: Outbox, mailbox: Mailbox, load: Load, settings: RuntimeSettings) -> None:
+        self._settings = settings
         self._outbox = outbox
         self._mailbox = mailbox
         self._load = load
@@ -141,6 +144,18 @@ class _Support:
     def reweigh(self, flight: Flight, weight: Weight) -> None:
         """Posted to the owner, who does the sums."""
         self._mailbox.put_command(partial(self._load.reweigh, flight, weight))
+
+    def is_final(self, flight: Flight, error: JobError) -> bool:
+        """What ``Settlement`` will decide; the time of day has no part in it."""
+        decision = decide(
+            error,
+            topic=flight.record.topic,
+            attempt=flight.attempt,
+            retry_delays_seconds=self._settings.retry_delays_seconds,
+            now_ms=0,
+            pauses=flight.pauses,
+        )
+        return isinstance(decision, DeadLetter)
 
 
 def _wake() -> None:

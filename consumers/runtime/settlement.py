@@ -16,12 +16,12 @@ from consumers.runtime.intake import Intake
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.outlet import Outlet
 from consumers.runtime.retry import DeadLetter, Pause, Retry, decide, retried
-from consumers.runtime.stage import Stage
+from consumers.runtime.stage import CancelledByCaller, FollowsAnother, Stage
 from schemas import dead_letters
 from schemas.dead_letters import Cause, Site
-from schemas.errors import JobCancelled, KascribeError, PermanentError, Reason
+from schemas.errors import EngineFailed, JobCancelled, KascribeError, PermanentError, Reason
 from schemas.events import Failure
-from schemas.records import OutgoingRecord, Record
+from schemas.records import Coordinates, OutgoingRecord, Record
 from schemas.settings import Settings
 
 _log: Final = structlog.get_logger(__name__)
@@ -75,10 +75,13 @@ class Settlement:
             self._seconds_done.observe(flight.seconds)
             self._finish(flight, "completed", flight.outputs)
             return
+        if isinstance(error, FollowsAnother):
+            self._follow(flight, error.leader)
+            return
         self._seconds_failed.observe(flight.seconds)
         with speaking_of(flight):
             if isinstance(error, JobCancelled):
-                self._cancelled(flight)
+                self._cancelled(flight, error)
             else:
                 self._failed(flight, error)
 
@@ -146,6 +149,13 @@ class Settlement:
         self._intake.park(flight, dependency)
         self._watch.watch(dependency, relapses=flight.pauses)
 
+    def _follow(self, flight: Flight, leader: Coordinates) -> None:
+        if flight.cancelled or flight.partition.draining:
+            self._drop(flight)
+            return
+        self._count(flight, "joined")
+        self._intake.follow(flight, leader)
+
     def _dead_letter(self, flight: Flight, error: BaseException, reason: Reason) -> Sequence[OutgoingRecord]:
         letter = self._letter(flight.record, flight.attempt, error, reason)
         failure = Failure(
@@ -174,12 +184,15 @@ class Settlement:
             _log.exception("the stage failed to say that a record failed")
             return ()
 
-    def _cancelled(self, flight: Flight) -> None:
-        """The runtime's doing: not complete. The caller's wish: complete, without output."""
+    def _cancelled(self, flight: Flight, error: JobCancelled) -> None:
+        """Complete only if the callers cancelled the job. What the runtime cancelled is left to the next holder,
+        and what stopped for any other reason is another attempt's."""
         if flight.cancelled:
             self._drop(flight)
+        elif isinstance(error, CancelledByCaller):
+            self._finish(flight, "cancelled", error.outputs)
         else:
-            self._finish(flight, "completed", ())
+            self._failed(flight, EngineFailed(f"the work was stopped before its end: {error}"))
 
     def _finish(self, flight: Flight, outcome: str, outputs: Sequence[OutgoingRecord]) -> None:
         self._count(flight, outcome)

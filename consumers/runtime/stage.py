@@ -1,10 +1,11 @@
 """The seam between the runtime and the work: a stage is a function from one record to records."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from schemas.events import Failure
+from schemas.errors import JobCancelled, JobError
+from schemas.events import AudioReference, Failure
 from schemas.records import Coordinates, OutgoingRecord, Record
 from schemas.trace import Trace
 
@@ -17,6 +18,33 @@ class Weight:
     audio_seconds: float = 0.0
 
 
+class FollowsAnother(Exception):
+    """Another record in this process does the work that this one asks for.
+
+    The runtime runs the record again, as the same attempt, once that one has ended; until then it holds no worker.
+    ``leader`` is the other one's ``Job.origin``; it is the record's own after its partition left and came back.
+    """
+
+    def __init__(self, leader: Coordinates) -> None:
+        super().__init__(f"the same job is done for {leader}")
+        self.leader = leader
+
+
+class CancelledByCaller(JobCancelled):
+    """Every caller has cancelled the job: the record completes, and ``outputs`` say so."""
+
+    def __init__(self, outputs: Sequence[OutgoingRecord] = ()) -> None:
+        super().__init__("every caller has cancelled the job")
+        self.outputs = outputs
+
+
+@dataclass(slots=True)
+class Notes:
+    """What ``process`` found out about a record, for ``failed``. The runtime does not read it."""
+
+    reference: AudioReference | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One attempt at one record, as a stage sees it. Every member may be called from the stage's thread.
@@ -24,7 +52,8 @@ class Job:
     ``origin`` is where the record was first read: retry topics keep it. ``report`` publishes at once and best
     effort (progress); what must not be lost is returned instead. ``weigh`` replaces the record's weight once
     more is known. ``cancelled`` turns true when the partition is gone or the process stops; a stage that
-    sees it raises JobCancelled, and the runtime drops the attempt without completing the record.
+    sees it raises JobCancelled, and the runtime drops the attempt without completing the record. ``is_final``
+    says whether an error ends the record in a dead letter, rather than in another attempt.
     """
 
     record: Record
@@ -34,6 +63,8 @@ class Job:
     report: Callable[[OutgoingRecord], None]
     weigh: Callable[[Weight], None]
     cancelled: Callable[[], bool]
+    is_final: Callable[[JobError], bool]
+    notes: Notes = field(default_factory=Notes)
 
 
 class Stage(Protocol):
@@ -53,7 +84,9 @@ class Stage(Protocol):
         """Does the work and returns what is to be published. Blocks; called from many threads at once.
 
         Raises PermanentError (dead letter), TransientError (retry topic), DependencyDown (intake pauses, the
-        same attempt again later), JobCancelled. Anything else counts as transient. Must be safe to repeat.
+        same attempt again later), FollowsAnother (the same attempt again once that one has ended),
+        CancelledByCaller (complete), JobCancelled (not complete). Anything else counts as transient. Must be safe
+        to repeat.
         """
         ...
 

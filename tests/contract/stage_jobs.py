@@ -15,6 +15,7 @@ from consumers.transcribe import TranscribeStage
 from producers.results import ResultStore
 from producers.s3 import create_client
 from schemas import wire
+from schemas.errors import PermanentError
 from schemas.events import AudioReference, ProgressEvent, TranscriptEvent
 from schemas.records import Coordinates, OutgoingRecord, Record
 from schemas.settings import S3Settings
@@ -48,6 +49,7 @@ class Runtime:
             report=self.reported.append,
             weigh=self.weights.append,
             cancelled=lambda: self.cancelled,
+            is_final=lambda error: isinstance(error, PermanentError),
         )
 
     @property

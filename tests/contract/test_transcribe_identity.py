@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from consumers.runtime.stage import FollowsAnother
 from schemas.errors import JobCancelled, Reason
 from schemas.events import Failure, ProgressEvent
 from schemas.options import ExportFormat
@@ -107,7 +108,8 @@ def test_both_copies_of_a_notification_are_heard_once(moto_store: ObjectStore, s
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(stage.process, Runtime().job(objects_record(value)))
         eventually(lambda: engine.running == 1, timeout_seconds=30)
-        assert stage.process(Runtime().job(objects_record(value, offset=1))) == ()
+        with pytest.raises(FollowsAnother):
+            stage.process(Runtime().job(objects_record(value, offset=1)))
         engine.gate.set()
         (event,) = transcripts(first.result(timeout=30))
     assert engine.heard == 1
@@ -115,38 +117,24 @@ def test_both_copies_of_a_notification_are_heard_once(moto_store: ObjectStore, s
     assert stage.process(Runtime().job(objects_record(value, offset=2))) == ()
 
 
-def test_the_same_record_read_again_waits_for_its_earlier_attempt(settings: S3Settings) -> None:
-    """After a partition left and came back, the old attempt's outcome is dropped: the new one works."""
+def test_the_same_record_read_again_follows_its_earlier_attempt(settings: S3Settings) -> None:
+    """After a partition left and came back, the old attempt's outcome is dropped: the new one works after it."""
     engine = WavListener()
     stage = stage_on(settings, engine)
     record = reference_record(uri(settings), idempotency_key="k")
     old, new = Runtime(), Runtime()
     engine.gate.clear()
-    with ThreadPoolExecutor(2) as threads:
-        first = threads.submit(stage.process, old.job(record))
-        eventually(lambda: engine.running == 1, timeout_seconds=30)
-        second = threads.submit(stage.process, new.job(record))
-        old.cancelled = True
-        with pytest.raises(JobCancelled):
-            first.result(timeout=30)
-        engine.gate.set()
-        assert len(transcripts(second.result(timeout=30))) == 1
-
-
-def test_waiting_for_an_earlier_attempt_ends_when_cancelled(settings: S3Settings) -> None:
-    """No thread is held by a record that nobody wants any more."""
-    engine = WavListener()
-    stage = stage_on(settings, engine)
-    record = reference_record(uri(settings), idempotency_key="k")
-    old, new = Runtime(), Runtime(cancelled=True)
-    engine.gate.clear()
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(stage.process, old.job(record))
         eventually(lambda: engine.running == 1, timeout_seconds=30)
-        with pytest.raises(JobCancelled):
+        with pytest.raises(FollowsAnother) as told:
             stage.process(new.job(record))
-        engine.gate.set()
-        first.result(timeout=30)
+        assert told.value.leader == record.coordinates
+        old.cancelled = True
+        with pytest.raises(JobCancelled):
+            first.result(timeout=30)
+    engine.gate.set()
+    assert len(transcripts(stage.process(new.job(record)))) == 1
 
 
 def test_two_processes_agree_on_one_owner(settings: S3Settings) -> None:

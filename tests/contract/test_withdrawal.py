@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from consumers.cancellations import Withdrawn
+from consumers.runtime.stage import CancelledByCaller, FollowsAnother
 from schemas.errors import JobCancelled
 from schemas.events import AudioReference, CancellationEvent
 from schemas.identity import job_id
@@ -62,7 +63,8 @@ def test_an_enrichment_withdrawn_before_it_begins_costs_nothing(bench: Bench) ->
     record = asked(bench, "a")
     before = bench.store.keys(bench.settings.bucket)
     withdraw(bench.withdrawn, "a")
-    assert bench.process(record) == ()
+    with pytest.raises(CancelledByCaller):
+        bench.process(record)
     assert bench.double.requests == []
     assert bench.runtime.reported == []
     assert bench.store.keys(bench.settings.bucket) == before
@@ -74,7 +76,8 @@ def test_an_enrichment_withdrawn_while_it_runs_closes_its_request(patient: Bench
     with ThreadPoolExecutor(1) as threads:
         running = begin(threads, patient, asked(patient, "a"))
         withdraw(patient.withdrawn, "a")
-        assert running.result(timeout=30) == ()
+        with pytest.raises(CancelledByCaller):
+            running.result(timeout=30)
     eventually(lambda: patient.double.hung_up == 1, timeout_seconds=30, what="the closed connection")
     patient.double.always = Fault.NONE
     assert enrichment_in(patient.process(asked(patient, "b", offset=1))).results
@@ -85,7 +88,8 @@ def test_what_another_reference_still_wants_goes_on(patient: Bench) -> None:
     patient.double.gate = threading.Event()
     with ThreadPoolExecutor(1) as threads:
         running = begin(threads, patient, asked(patient, "a"))
-        assert patient.process(asked(patient, "b", offset=1)) == ()
+        with pytest.raises(FollowsAnother):
+            patient.process(asked(patient, "b", offset=1))
         withdraw(patient.withdrawn, "a")
         patient.double.gate.set()
         assert enrichment_in(running.result(timeout=30)).results
@@ -97,11 +101,13 @@ def test_what_all_have_withdrawn_ends(patient: Bench) -> None:
     patient.double.always = Fault.HANG
     with ThreadPoolExecutor(1) as threads:
         running = begin(threads, patient, asked(patient, "a"))
-        assert patient.process(asked(patient, "b", offset=1)) == ()
+        with pytest.raises(FollowsAnother):
+            patient.process(asked(patient, "b", offset=1))
         withdraw(patient.withdrawn, "a")
         assert not running.done()
         withdraw(patient.withdrawn, "b")
-        assert running.result(timeout=30) == ()
+        with pytest.raises(CancelledByCaller):
+            running.result(timeout=30)
 
 
 def test_an_enrichment_that_is_finished_is_published_although_it_was_withdrawn(bench: Bench) -> None:
@@ -117,7 +123,10 @@ def test_a_transcript_that_names_no_reference_ends_with_all_of_its_job(bench: Be
     withdraw(bench.withdrawn, "a")
     assert bench.process(asked(bench, None))
     withdraw(bench.withdrawn, at=WHEN + timedelta(seconds=1))
-    assert bench.process(transcript_record(bench.transcript(spoken(9)), enrich=SUMMARY, offset=1)) == ()
+    with pytest.raises(CancelledByCaller):
+        bench.process(
+            transcript_record(bench.transcript(spoken(9)), enrich=EnrichOptions(profiles=("title",)), offset=1)
+        )
 
 
 def test_a_withdrawn_enrichment_whose_partition_is_gone_stays_with_the_next_holder(patient: Bench) -> None:
@@ -151,7 +160,8 @@ def test_a_job_that_two_references_asked_for_survives_one_of_them(settings: S3Se
     with ThreadPoolExecutor(1) as threads:
         running = threads.submit(stage.process, Runtime().job(first))
         eventually(lambda: engine.running == 1, timeout_seconds=30)
-        assert stage.process(Runtime().job(second)) == ()
+        with pytest.raises(FollowsAnother):
+            stage.process(Runtime().job(second))
         withdraw(withdrawn, "a")
         engine.gate.set()
         (event,) = transcripts(running.result(timeout=30))

@@ -86,7 +86,7 @@ class TakingIn:
             self.assignment,
             self.workers,
             self.load,
-            _Support(self.outbox, self.mailbox, self.load),
+            _Support(self.outbox, self.mailbox, self.load, settings),
             settings=settings,
             metrics=metrics,
             clock=self.clock,

@@ -11,6 +11,7 @@ from consumers.runtime.flight import Flight
 from consumers.runtime.load import Load
 from consumers.runtime.partition import AssignedPartition
 from consumers.runtime.stage import Weight
+from schemas.errors import JobError
 from schemas.records import OutgoingRecord, Record
 from schemas.settings import RuntimeSettings
 
@@ -87,6 +88,10 @@ class Nobody:
 
     def reweigh(self, flight: Flight, weight: Weight) -> None:
         """Takes no note."""
+
+    def is_final(self, flight: Flight, error: JobError) -> bool:  # noqa: ARG002 (no job here fails)
+        """Another attempt is always possible."""
+        return False
 
 
 @given(st.integers(1, 1_000))
