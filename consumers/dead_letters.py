@@ -1,12 +1,10 @@
-"""Reading dead letters, and remembering which of them went back.
+"""Reading dead letters, and which of them went back.
 
-The memory is a committed offset with a gap map per partition of the dead-letter topic, kept by a ledger as any
-consumer's: a letter that was redriven is complete. It lives at the broker, in a group of its own that no member
-ever joins, so it survives this process and nothing has to be stored anywhere else.
+What went back is marked in a topic of our own (see ``redrive_marks``), which is read before the letters.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -15,15 +13,15 @@ from typing import Final, Self
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from consumers.runtime.kafka import client_configuration, open_consumer, to_record
-from consumers.runtime.ledger import PartitionLedger
 from schemas import dead_letters
 from schemas.dead_letters import DeadLetter
-from schemas.delivery import Commit, Partition
+from schemas.delivery import Partition
 from schemas.errors import DependencyDown
-from schemas.records import Coordinates
+from schemas.records import Coordinates, Record
+from schemas.redrive_marks import Marks
 from schemas.settings import KafkaSettings
+from schemas.topics import Topics, origin_topic, shortest_retry_topic
 
-GROUP: Final = "dead-letters"
 REQUEST_TIMEOUT_SECONDS: Final = 15.0
 SILENCE_SECONDS: Final = 15.0
 """Without a record although the partition has more: the broker is gone."""
@@ -42,18 +40,18 @@ class FoundLetter:
 class DeadLetterReader:
     """The dead letters of some topics. One thread's; every method may block, and raises DependencyDown.
 
-    Reading gives up after 15 s, ``commit`` after librdkafka's minute.
-
-    Two readers that mark at the same time forget some of each other's marks: redrive from one place.
+    Two redrives at the same time both send what neither had marked when they began: redrive from one place.
     """
 
     def __init__(self, settings: KafkaSettings, topics: Sequence[str]) -> None:
         self._topics = topics
+        self._marks_topic = Topics(settings.topic_prefix).redriven
         self._consumer = open_consumer(
             settings,
             {
                 **client_configuration(settings, client_id="kascribe-dead-letters"),
-                "group.id": f"{settings.group_id_prefix}{GROUP}",
+                # librdkafka wants a group id to construct a consumer; nothing is ever committed to it.
+                "group.id": f"{settings.group_id_prefix}dead-letters",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
@@ -62,47 +60,42 @@ class DeadLetterReader:
                 "fetch.wait.max.ms": 10,
             },
         )
-        self._ledgers: dict[Partition, PartitionLedger] = {}
+        self._marks = Marks()
+        self._first_offsets: dict[Partition, int] = {}
 
     def read(self) -> Iterator[FoundLetter]:
         """Every letter that is there now, partition by partition, oldest first. A missing topic has none."""
-        for key in self._partitions():
-            position = TopicPartition(*key)
-            with _kafka_errors(f"{key[0]}[{key[1]}] cannot be read"):
-                (committed,) = self._consumer.committed([position], timeout=REQUEST_TIMEOUT_SECONDS)
-                low, high = self._consumer.get_watermark_offsets(position, timeout=REQUEST_TIMEOUT_SECONDS)
-            known = Commit(committed.offset, committed.metadata or "") if committed.offset >= 0 else Commit(low)
-            ledger = self._ledgers[key] = PartitionLedger(committed=known)
-            for letter in self._letters(key, low, high):
-                offset = letter.record.offset
-                yield FoundLetter(letter, redriven=offset < known.offset or not ledger.receive(offset))
+        self._marks = Marks(
+            record for key in self._partitions([self._marks_topic]) for record in self._records(key)
+        )
+        for key in self._partitions(self._topics):
+            for record in self._records(key):
+                yield FoundLetter(dead_letters.read(record), redriven=self._marks.has(record))
 
     def find(self, coordinates: Coordinates) -> FoundLetter | None:
         """The letter at these coordinates, as ``list`` shows them; None when there is none."""
         found = (found for found in self.read() if found.letter.record.coordinates == coordinates)
         return next(found, None)
 
-    def mark(self, letter: DeadLetter) -> None:
-        """Notes that a letter that ``read`` has given went back. Durable with ``commit``. Safe to repeat."""
-        self._ledgers[letter.record.topic, letter.record.partition].complete(letter.record.offset)
+    def destination(self, letter: DeadLetter) -> str:
+        """Where a letter goes back to: a retry topic of its own topic, whatever topic its headers name.
 
-    def commit(self) -> None:
-        """Makes the marks durable. Safe to repeat.
-
-        Thousands of marks with as many letters between them may not all fit (see ``gap_map``); those that do not
-        are redriven again the next time, which the job's identity absorbs.
+        Consumers read every retry topic that exists, and believe there that a record has an origin. A deployment
+        that has none gets the letter as a new record on the input topic.
         """
-        commits = {key: commit for key, ledger in self._ledgers.items() if (commit := ledger.commit()) is not None}
-        if not commits:
-            return
-        offsets = [TopicPartition(*key, commit.offset, commit.metadata) for key, commit in commits.items()]
-        with _kafka_errors("what went back cannot be noted"):
-            self._consumer.commit(offsets=offsets, asynchronous=False)
-        for key, commit in commits.items():
-            self._ledgers[key].committed(commit)
+        topic = origin_topic(letter.record.topic)
+        return shortest_retry_topic(topic, self._existing()) or topic
+
+    def outdated_marks(self) -> list[Coordinates]:
+        """The marks of letters that have expired, in the partitions that ``read`` has come to."""
+        return [
+            letter
+            for partition, first_offset in self._first_offsets.items()
+            for letter in self._marks.before(partition, first_offset)
+        ]
 
     def close(self) -> None:
-        """Lets go of the broker; marks that were not committed are forgotten."""
+        """Lets go of the broker."""
         self._consumer.close()
 
     def __enter__(self) -> Self:
@@ -113,14 +106,21 @@ class DeadLetterReader:
     ) -> None:
         self.close()
 
-    def _partitions(self) -> list[Partition]:
+    def _existing(self) -> Mapping[str, list[int]]:
+        """The topics of the broker, and the partitions of each."""
         with _kafka_errors("no broker answers"):
             topics = self._consumer.list_topics(timeout=REQUEST_TIMEOUT_SECONDS).topics
-        return [
-            (name, number) for name in self._topics if name in topics for number in sorted(topics[name].partitions)
-        ]
+        return {name: sorted(topic.partitions) for name, topic in topics.items()}
 
-    def _letters(self, key: Partition, low: int, high: int) -> Iterator[DeadLetter]:
+    def _partitions(self, names: Sequence[str]) -> list[Partition]:
+        existing = self._existing()
+        return [(name, number) for name in names for number in existing.get(name, ())]
+
+    def _records(self, key: Partition) -> Iterator[Record]:
+        """The records that a partition has now."""
+        with _kafka_errors(f"{key[0]}[{key[1]}] cannot be read"):
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(*key), timeout=REQUEST_TIMEOUT_SECONDS)
+        self._first_offsets[key] = low
         if low >= high:
             return
         self._consumer.assign([TopicPartition(*key, low)])
@@ -136,7 +136,7 @@ class DeadLetterReader:
             if error is None:
                 record = to_record(message)
                 if record.offset < high:
-                    yield dead_letters.read(record)
+                    yield record
                 if record.offset >= high - 1:
                     return
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public name for it

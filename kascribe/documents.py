@@ -25,6 +25,11 @@ What travels where; a prefix may stand before every name (`KASCRIBE_KAFKA_TOPIC_
 Kascribe's. Values are UTF-8 JSON with `schema_version`; readers ignore unknown fields and refuse unknown major
 versions. Headers follow the CloudEvents Kafka binding in binary mode, with `traceparent`. The retry topics are
 those of the default delays. Schemas are in `contracts/`, all of it together in `contracts/asyncapi.json`.
+
+Callers need no access to retry and dead-letter topics, and should have none: only there does Kascribe believe the
+headers that say which record a job began with (its origin) and how often it was tried. `kascribe dlq redrive`
+sends a letter to the shortest retry topic of its own topic, and marks it in `audio.redriven`, which it creates:
+one partition, and `cleanup.policy=compact`, so a letter that went back stays marked while it exists.
 """
 
 _METRICS_INTRODUCTION: Final = """

@@ -1,35 +1,103 @@
-"""Sending dead letters back to where they came from."""
+"""Sending dead letters back, and marking those that went."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
+from confluent_kafka import KafkaError
+
+from producers.kafka import REFUSALS
 from producers.publisher import Publisher
-from schemas import dead_letters
+from producers.topics import ensure_topics
+from schemas import dead_letters, redrive_marks
 from schemas.dead_letters import DeadLetter
+from schemas.errors import NotDelivered
+from schemas.records import Coordinates, OutgoingRecord
+from schemas.settings import KafkaSettings
+from schemas.topics import Topics
 
 CHUNK_LETTERS: Final = 100
 """Published together, then marked: what a crash between the two can make to be sent twice."""
 
+MARKS_PARTITIONS: Final = 1
+"""Marks are read whole, by one reader."""
 
-def redrive(
-    letters: Iterable[DeadLetter],
-    publisher: Publisher,
-    *,
-    now_ms: Callable[[], int],
-    sent: Callable[[list[DeadLetter]], None],
-) -> int:
-    """Publishes letters to their origin's topic, as new; returns how many. Blocks until all are confirmed.
 
-    ``sent`` hears of every chunk that the broker has, and makes that durable. Raises NotDelivered; what was sent
-    until then was reported.
-    """
-    count = 0
-    for chunk in _chunks(letters):
-        publisher.publish(dead_letters.redriven(letter, now_ms=now_ms()) for letter in chunk)
-        sent(chunk)
-        count += len(chunk)
-    return count
+@dataclass(slots=True)
+class Redriven:
+    """How many letters went back, and a sentence for each that the broker refuses."""
+
+    count: int = 0
+    refused: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Redrive:
+    """Sends letters back. Blocks; raises NotDelivered, and ConfigurationError where marks cannot be kept."""
+
+    settings: KafkaSettings
+    publisher: Publisher
+    destination: Callable[[DeadLetter], str]
+    now_ms: Callable[[], int]
+
+    def send(self, letters: Iterable[DeadLetter]) -> Redriven:
+        """Publishes letters as new records and marks each that the broker has.
+
+        A letter is marked only when it is there, so a crash in between sends it again rather than losing it. One
+        that the broker refuses for its size is named and stays as it is; the others go on.
+        """
+        # Before anything is sent: a broker that creates topics by itself would let marks expire.
+        ensure_topics(self.settings, {self._marks_topic: MARKS_PARTITIONS})
+        done = Redriven()
+        for chunk in _chunks(letters):
+            self._send_chunk(chunk, done)
+        return done
+
+    def forget(self, marks: Iterable[Coordinates]) -> None:
+        """Removes marks of letters that are gone, so that their topic does not grow for ever. Safe to repeat."""
+        self.publisher.publish(redrive_marks.removed(marks, topic=self._marks_topic))
+
+    @property
+    def _marks_topic(self) -> str:
+        return Topics(self.settings.topic_prefix).redriven
+
+    def _send_chunk(self, chunk: list[DeadLetter], done: Redriven) -> None:
+        records = [
+            dead_letters.redriven(letter, topic=self.destination(letter), now_ms=self.now_ms()) for letter in chunk
+        ]
+        outcomes = list(zip(chunk, records, self.publisher.publish_each(records), strict=True))
+        sent = [letter for letter, _, error in outcomes if error is None]
+        trouble = None
+        for letter, record, error in outcomes:
+            if error is None:
+                continue
+            # What the client sends together is refused together: one that goes alone is refused for itself.
+            last = self._send_alone(record) if error.code() in REFUSALS else error
+            if last is None:
+                sent.append(letter)
+            elif last.code() in REFUSALS:
+                done.refused.append(_refusal(letter, record, last.str()))
+            else:
+                trouble = last
+        self.publisher.publish(redrive_marks.mark(letter.record, topic=self._marks_topic) for letter in sent)
+        done.count += len(sent)
+        if trouble is not None:
+            raise NotDelivered(f"{done.count} letters went back, then the broker said: {trouble.str()}")
+
+    def _send_alone(self, record: OutgoingRecord) -> KafkaError | None:
+        (error,) = self.publisher.publish_each([record])
+        return error
+
+
+def _refusal(letter: DeadLetter, record: OutgoingRecord, why: str) -> str:
+    size_bytes = len(record.key or b"") + len(record.value or b"")
+    size_bytes += sum(len(name) + len(value or b"") for name, value in record.headers)
+    return (
+        f"{letter.record.coordinates} was refused ({why}): its {size_bytes:,} bytes are more than "
+        f"max.message.bytes of {record.topic} allows; raise that (kafka-configs --alter --topic {record.topic} "
+        "--add-config max.message.bytes=...) and redrive the letter again"
+    )
 
 
 def _chunks(letters: Iterable[DeadLetter]) -> Iterator[list[DeadLetter]]:

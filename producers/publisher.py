@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
@@ -31,24 +32,46 @@ class Publisher:
 
         Raises NotDelivered when one was refused or the time is over; a repeat may publish some of them twice.
         """
-        deadline = time.monotonic() + timeout_seconds
-        answers: list[KafkaError | None] = []
+        sent = list(records)
+        errors = self.publish_each(sent, timeout_seconds=timeout_seconds)
+        refused = [(record, error) for record, error in zip(sent, errors, strict=True) if error is not None]
+        if refused:
+            (record, error), confirmed = refused[0], len(sent) - len(refused)
+            raise NotDelivered(
+                f"{confirmed} of {len(sent)} records were delivered: one for {record.topic} was refused: "
+                f"{error.str()}"
+            )
+        return len(sent)
 
-        def answered(error: KafkaError | None, _: Message) -> None:
-            answers.append(error)
+    def publish_each(
+        self, records: Iterable[OutgoingRecord], *, timeout_seconds: float = PUBLISH_TIMEOUT_SECONDS
+    ) -> list[KafkaError | None]:
+        """Publishes records in their order; returns what the broker said of each, None for one that it has.
+
+        Blocks until the broker has answered for every one. Raises NotDelivered when the time is over or the client
+        is broken. Records that are sent together may be refused together, for one of them.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        errors: dict[int, KafkaError | None] = {}
+
+        def on_delivery(number: int, error: KafkaError | None, _: Message) -> None:
+            errors[number] = error
 
         handed_over = 0
         for record in records:
-            self._hand_over(record, answered, deadline)
+            refusal = self._hand_over(record, partial(on_delivery, handed_over), deadline)
+            if refusal is not None:
+                errors[handed_over] = refusal
             handed_over += 1
-        while len(answers) < handed_over and time.monotonic() < deadline:
+        while len(errors) < handed_over and time.monotonic() < deadline:
             self._poll()
-        errors = [error.str() for error in answers if error is not None]
-        if errors or len(answers) < handed_over:
-            why = errors[0] if errors else f"no answer from {self._bootstrap_servers} in {timeout_seconds:g} s"
-            confirmed = len(answers) - len(errors)
-            raise NotDelivered(f"{confirmed} of {handed_over} records were delivered: {why}")
-        return handed_over
+        if len(errors) < handed_over:
+            confirmed = sum(error is None for error in errors.values())
+            raise NotDelivered(
+                f"{confirmed} of {handed_over} records were delivered: no answer from "
+                f"{self._bootstrap_servers} in {timeout_seconds:g} s"
+            )
+        return [errors[number] for number in range(handed_over)]
 
     def close(self) -> None:
         """Lets go of the broker at once. Safe to repeat."""
@@ -62,18 +85,20 @@ class Publisher:
     ) -> None:
         self.close()
 
-    def _hand_over(self, record: OutgoingRecord, answered: object, deadline: float) -> None:
+    def _hand_over(self, record: OutgoingRecord, on_delivery: object, deadline: float) -> KafkaError | None:
+        """Gives a record to the client; what it says when it refuses the record at once, as for its size."""
         while True:
             try:
-                produce(self._producer, record, on_delivery=answered)
+                produce(self._producer, record, on_delivery=on_delivery)
             except BufferError as error:
                 if time.monotonic() >= deadline:
                     raise NotDelivered(f"the queue to {self._bootstrap_servers} does not drain") from error
                 self._poll()
             except KafkaException as error:
-                raise NotDelivered(f"a record for {record.topic} was refused: {error.args[0].str()}") from error
+                refusal: KafkaError = error.args[0]
+                return refusal
             else:
-                return
+                return None
 
     def _poll(self) -> None:
         try:

@@ -10,8 +10,9 @@ from confluent_kafka.cimpl import NewTopic
 
 from producers.kafka import RECORD_LIMIT_BYTES, open_admin, producer_configuration
 from schemas.errors import ConfigurationError
+from schemas.redrive_marks import TOPIC_PROPERTIES
 from schemas.settings import KafkaSettings
-from schemas.topics import DEAD_LETTER_SUFFIX, RETRY_INFIX
+from schemas.topics import DEAD_LETTER_SUFFIX, MARKS_SUFFIX, RETRY_INFIX
 
 REQUEST_TIMEOUT_SECONDS: Final = 15.0
 
@@ -80,6 +81,8 @@ def _new_topic(name: str, partitions: int, settings: KafkaSettings) -> NewTopic:
 
 def _topic_properties(name: str) -> dict[str, str]:
     """Retries and dead letters carry more headers than what they were made of, so they may be larger."""
+    if name.endswith(MARKS_SUFFIX):
+        return dict(TOPIC_PROPERTIES)
     properties = {}
     if name.endswith(DEAD_LETTER_SUFFIX) or RETRY_INFIX in name:
         properties["max.message.bytes"] = str(RECORD_LIMIT_BYTES)

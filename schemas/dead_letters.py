@@ -21,7 +21,7 @@ from schemas.errors import Reason
 from schemas.history import INT_LIMIT, LONG_BYTES, LONG_LIMIT, History
 from schemas.identity import job_id
 from schemas.records import Coordinates, Headers, OutgoingRecord, Record
-from schemas.topics import dead_letter_topic, origin_topic
+from schemas.topics import dead_letter_topic
 
 REASON: Final = "kascribe-reason"
 ERROR_MESSAGE: Final = "kascribe-error-message"
@@ -158,10 +158,10 @@ def read(record: Record) -> DeadLetter:
     )
 
 
-def redriven(letter: DeadLetter, *, now_ms: int) -> OutgoingRecord:
-    """The record that goes back to the origin's topic: key, value and headers as at first, attempts from 1 again.
+def redriven(letter: DeadLetter, *, topic: str, now_ms: int) -> OutgoingRecord:
+    """The record that goes back, to ``topic``: key, value and headers as at first, attempts from 1 again.
 
-    It keeps the origin's coordinates, for these own the job's result.
+    It keeps the origin's coordinates, for these own the job's result; they are believed on a retry topic only.
     """
     headers = without(history.without(letter.record.headers))
     marks: Headers = (
@@ -172,7 +172,6 @@ def redriven(letter: DeadLetter, *, now_ms: int) -> OutgoingRecord:
     names = {name for name, _ in marks}
     kept = tuple(header for header in headers if header[0] not in names)
     first = History(1, letter.origin, history.read(letter.record).first_seen_ms)
-    topic = origin_topic(letter.origin.topic)
     return OutgoingRecord(topic, letter.record.key, letter.record.value, (*history.write(first, kept), *marks))
 
 

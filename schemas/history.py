@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.records import Coordinates, Headers, Record
+from schemas.topics import is_written_by_us_alone
 
 ATTEMPT: Final = "kascribe-attempt"
 DUE_MS: Final = "kascribe-due-ms"
@@ -57,8 +58,12 @@ class History:
 def read(record: Record) -> History:
     """The history of a record; that of a first attempt where headers are absent or make no sense.
 
-    What is read can be written again, also into the ints and longs of other dialects.
+    On an input topic, which any producer writes to, these headers are ignored: they would choose the record that
+    owns a job's result, or use up its attempts. What is read can be written again, also into the ints and longs of
+    other dialects.
     """
+    if not is_written_by_us_alone(record.topic):
+        return History(1, record.coordinates, record.timestamp_ms)
     return History(
         attempt=number(record, ATTEMPT, INT_LIMIT) or _big_endian(record, SPRING_ATTEMPTS, INT_LIMIT) or 1,
         origin=_origin(record) or record.coordinates,

@@ -1,6 +1,8 @@
 """Records: bytes with coordinates, as Kafka carries them."""
 
+import re
 from dataclasses import dataclass
+from typing import Self
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
@@ -12,6 +14,12 @@ class Coordinates:
     topic: str
     partition: int
     offset: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """The coordinates that a text names as ``str`` writes them; None when it names none."""
+        match = re.fullmatch(r"(.+)\[(\d{1,10})\]@(\d{1,19})", text, re.ASCII | re.DOTALL)
+        return cls(match[1], int(match[2]), int(match[3])) if match else None
 
     def __str__(self) -> str:
         return f"{self.topic}[{self.partition}]@{self.offset}"

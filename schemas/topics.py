@@ -7,6 +7,7 @@ from typing import Final
 
 RETRY_INFIX: Final = ".retry."
 DEAD_LETTER_SUFFIX: Final = ".dlq"
+MARKS_SUFFIX: Final = ".redriven"
 _SECONDS: Final = {"h": 3600, "m": 60, "s": 1}
 
 
@@ -21,14 +22,17 @@ class Topics:
     enrichments: str = field(init=False)
     progress: str = field(init=False)
     cancellations: str = field(init=False)
+    redriven: str = field(init=False)
+    """Marks of dead letters that went back: compacted, so that a mark outlives its letter. For `kascribe dlq`."""
 
     def __post_init__(self) -> None:
-        for name in ("references", "objects", "transcripts", "enrichments", "progress", "cancellations"):
+        names = ("references", "objects", "transcripts", "enrichments", "progress", "cancellations", "redriven")
+        for name in names:
             object.__setattr__(self, name, f"{self.prefix}audio.{name}")
 
     @property
     def all(self) -> tuple[str, ...]:
-        """Every topic but the retry and dead-letter topics."""
+        """Every topic of events: all but retry topics, dead-letter topics and the marks of redrives."""
         return (
             self.references,
             self.objects,
@@ -71,6 +75,24 @@ def topics_around(topics: Topics, inputs: Iterable[str], retry_delays_seconds: I
     delays = tuple(retry_delays_seconds)
     retries = (retry_topic(topic, delay) for topic in inputs for delay in delays)
     return (*topics.all, *retries, *map(dead_letter_topic, topics.all))
+
+
+def is_written_by_us_alone(topic: str) -> bool:
+    """Whether a topic is a retry or dead-letter topic: only there are a record's history and origin believed.
+
+    Callers write to the input topics, and could claim any history there.
+    """
+    return topic.endswith(DEAD_LETTER_SUFFIX) or retry_delay_seconds(topic) is not None
+
+
+def shortest_retry_topic(topic: str, existing: Iterable[str]) -> str | None:
+    """Of the topics that exist, the retry topic of ``topic`` with the shortest delay; None when it has none."""
+    retries = [
+        (delay, name)
+        for name in existing
+        if (delay := retry_delay_seconds(name)) is not None and origin_topic(name) == topic
+    ]
+    return min(retries)[1] if retries else None
 
 
 def origin_topic(topic: str) -> str:

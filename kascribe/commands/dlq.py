@@ -119,18 +119,13 @@ def redrive(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many.")] = False,
 ) -> None:
     """Send dead letters back to their topics as new records; each goes once unless --again."""
-    from producers.dead_letters import redrive as send
+    from producers.dead_letters import Redrive
     from producers.publisher import Publisher
 
     selection = _selection(reason, job, since)
     wanted = _coordinates(letter) if letter else None
     left = 0
     with _reader() as (settings, reader), Publisher(settings.kafka) as publisher:
-
-        def sent(letters: list[DeadLetter]) -> None:
-            for each in letters:
-                reader.mark(each)
-            reader.commit()
 
         def chosen() -> Iterator[DeadLetter]:
             nonlocal left
@@ -145,13 +140,22 @@ def redrive(
         letters = islice(chosen(), limit)
         if dry_run:
             print(f"{sum(1 for _ in letters)} would be redriven")
+            refused = []
         else:
-            print(f"{send(letters, publisher, now_ms=lambda: int(time.time() * 1000), sent=sent)} redriven")
+            back = Redrive(settings.kafka, publisher, reader.destination, now_ms=lambda: int(time.time() * 1000))
+            done = back.send(letters)
+            back.forget(reader.outdated_marks())
+            print(f"{done.count} redriven")
+            refused = done.refused
     if left:
         print(
             f"{left} left: too large for the broker, they were kept without their values; "
             "redrive or submit again what they were made of, which `kascribe dlq show` tells"
         )
+    for sentence in refused:
+        print(sentence, file=sys.stderr)
+    if refused:
+        raise typer.Exit(1)
 
 
 @contextmanager
@@ -209,9 +213,9 @@ def _selection(reason: Reason | None, job: str | None, since: str | None) -> Sel
 def _coordinates(text: str) -> Coordinates:
     from schemas.errors import ConfigurationError
 
-    match = re.fullmatch(r"(.+)\[(\d+)\]@(\d+)", text)
-    if match is None:
+    coordinates = Coordinates.parse(text)
+    if coordinates is None:
         raise ConfigurationError(
             f"{text} names no letter: write topic[partition]@offset, as `kascribe dlq list` does"
         )
-    return Coordinates(match[1], int(match[2]), int(match[3]))
+    return coordinates

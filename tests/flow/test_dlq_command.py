@@ -19,6 +19,7 @@ from tests.flow.reading import records_on
 
 ORIGIN = "audio.references"
 LETTERS = "audio.references.dlq"
+RETRIES = "audio.references.retry.30s"
 LATE_MS = 1_795_374_000_000
 MESSAGE = "looking up s3://audio/kascribe-uploads/2026/11/25/call-000123.wav: the store answered 404 NoSuchKey"
 
@@ -30,6 +31,7 @@ def publisher(broker: MockCluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setenv("KASCRIBE_KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap_servers)
     broker.create_topic(LETTERS)
     broker.create_topic(ORIGIN)
+    broker.create_topic(RETRIES)
     with Publisher(KafkaSettings(bootstrap_servers=broker.bootstrap_servers)) as publisher:
         publisher.publish([letter(b"first")])
         yield publisher
@@ -94,7 +96,7 @@ def test_letters_that_were_kept_without_their_value_are_not_sent_back(
     said = run("redrive").splitlines()
     assert said[0] == "2 redriven"
     assert said[1].startswith("1 left: too large for the broker")
-    assert [record.value for record in records_on(broker.bootstrap_servers, ORIGIN, count=2)] == [
+    assert [record.value for record in records_on(broker.bootstrap_servers, RETRIES, count=2)] == [
         b"first",
         b"last",
     ]

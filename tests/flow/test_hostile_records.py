@@ -11,7 +11,7 @@ from consumers.follower import Follower, Start
 from consumers.runtime.retry import PAUSES_LIMIT
 from kascribe.logs import configure_logs
 from schemas import dead_letters, history
-from schemas.records import Record
+from schemas.records import Coordinates, Record
 from schemas.settings import KafkaSettings, LogSettings
 from schemas.topics import dead_letter_topic
 from tests.flow.mock_cluster import MockCluster
@@ -79,6 +79,20 @@ def test_a_header_that_names_an_impossible_attempt_costs_nobody_anything(broker:
         started.stop()
     assert committed(broker.bootstrap_servers) == [(2, "")]
     assert (dead_letters.read(letter).reason, dead_letters.read(letter).attempt) == ("audio_undecodable", 1)
+
+
+def test_a_caller_chooses_neither_a_record_s_origin_nor_its_attempt(broker: MockCluster) -> None:
+    """History is believed on retry and dead-letter topics alone, so nobody takes another record's job over."""
+    create_topics(broker)
+    forged = history.write(history.History(4, Coordinates("others", 7, 99), 1, due_ms=2**62), ())
+    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
+    producer.produce(TOPIC, "bad", "key", headers=list(forged))
+    assert producer.flush(10) == 0
+    with running(CommandStage(), settings_for(broker.bootstrap_servers)) as started:
+        (letter,) = records_on(broker.bootstrap_servers, dead_letter_topic(TOPIC), count=1, timeout_seconds=30)
+        started.stop()
+    read = dead_letters.read(letter)
+    assert (read.origin, read.attempt) == (Coordinates(TOPIC, 0, 0), 1)
 
 
 def test_a_failure_that_cannot_be_described_leaves_a_bare_dead_letter(broker: MockCluster) -> None:

@@ -36,7 +36,7 @@ def test_publish_says_how_many_records_were_not_confirmed() -> None:
 def test_a_record_that_is_too_large_is_refused_by_name() -> None:
     """The client knows its own limit, so no broker is needed to hear it."""
     record = OutgoingRecord("audio.references", None, b"v" * 5_000_000)
-    said = r"for audio\.references was refused"
+    said = r"0 of 1 records were delivered: one for audio\.references was refused"
     with Publisher(KafkaSettings(bootstrap_servers=NOBODY)) as publisher, pytest.raises(NotDelivered, match=said):
         publisher.publish([record], timeout_seconds=0.2)
 

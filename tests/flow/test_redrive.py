@@ -1,44 +1,53 @@
 """Dead letters on a broker: listed, filtered, sent back once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
+from pydantic import SecretStr
 
 from consumers.dead_letters import DeadLetterReader, FoundLetter
-from producers.dead_letters import redrive
+from producers.dead_letters import Redrive, Redriven
 from producers.publisher import Publisher
-from schemas import dead_letters, history
+from schemas import dead_letters, history, redrive_marks
 from schemas.dead_letters import Cause, DeadLetter, Selection, Site
-from schemas.errors import DependencyDown
-from schemas.records import Coordinates, Record
+from schemas.errors import DependencyDown, NotDelivered
+from schemas.records import Coordinates, OutgoingRecord, Record
 from schemas.settings import KafkaSettings
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.reading import records_on
 
 ORIGIN = "audio.references"
 LETTERS = "audio.references.dlq"
+RETRIES = "audio.references.retry.10s"
+MARKS = "audio.redriven"
 REASONS = ("audio_not_found", "audio_undecodable")
-OFFSET_COMMIT, OFFSET_FETCH = 8, 9
-GROUP_AUTHORIZATION_FAILED = 30
+PRODUCE, LIST_OFFSETS = 0, 2
+TOPIC_AUTHORIZATION_FAILED, MESSAGE_TOO_LARGE = 29, 10
 
 
 @pytest.fixture
 def settings(broker: MockCluster) -> KafkaSettings:
-    """A broker that has ten dead letters in two partitions, of two reasons in turn."""
-    broker.create_topic(ORIGIN)
+    """A broker that has ten dead letters in two partitions, of two reasons in turn, and retry topics."""
+    for topic in (ORIGIN, RETRIES, "audio.references.retry.5m", "audio.objects.retry.1s"):
+        broker.create_topic(topic)
     broker.create_topic(LETTERS, partitions=2)
     settings = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
     with Publisher(settings) as publisher:
-        publisher.publish(
-            dead_letters.write(
-                Record(ORIGIN, 0, n, f"key {n}".encode(), f"value {n}".encode(), (("traceparent", b"00"),), 7),
-                Cause(REASONS[n % 2], "deliberate"),
-                Site("transcriber", "kascribe.transcriber", failed_ms=1_000 + n),
-                attempt=4,
-            )
-            for n in range(10)
-        )
+        publisher.publish(letter(n) for n in range(10))
     return settings
+
+
+def letter(number: int, *, origin: str = ORIGIN) -> OutgoingRecord:
+    """The dead letter of the record at this offset."""
+    headers = (("traceparent", b"00"),)
+    return dead_letters.write(
+        Record(origin, 0, number, f"key {number}".encode(), f"value {number}".encode(), headers, 7),
+        Cause(REASONS[number % 2], "deliberate"),
+        Site("transcriber", "kascribe.transcriber", failed_ms=1_000 + number),
+        attempt=4,
+    )
 
 
 def read(settings: KafkaSettings) -> list[FoundLetter]:
@@ -49,15 +58,27 @@ def read(settings: KafkaSettings) -> list[FoundLetter]:
 
 def send_back(settings: KafkaSettings, included: Callable[[DeadLetter], bool]) -> int:
     """What `redrive` does: the letters that were not redriven and are included go back and are marked."""
+    return outcome(settings, included).count
+
+
+def outcome(settings: KafkaSettings, included: Callable[[DeadLetter], bool] = lambda _: True) -> Redriven:
+    """The same, with what was refused."""
     with DeadLetterReader(settings, [LETTERS]) as reader, Publisher(settings) as publisher:
-
-        def sent(letters: Sequence[DeadLetter]) -> None:
-            for letter in letters:
-                reader.mark(letter)
-            reader.commit()
-
         letters = (found.letter for found in reader.read() if not found.redriven and included(found.letter))
-        return redrive(letters, publisher, now_ms=lambda: 5_000, sent=sent)
+        return redrive(settings, reader, publisher).send(letters)
+
+
+def written(broker: MockCluster, topic: str) -> int:
+    """How many records the topic's one partition has."""
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "counting", "log_level": 0})
+    first, after_last = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)
+    consumer.close()
+    return after_last - first
+
+
+def redrive(settings: KafkaSettings, reader: DeadLetterReader, publisher: Publisher) -> Redrive:
+    """A redrive at a fixed time."""
+    return Redrive(settings, publisher, reader.destination, now_ms=lambda: 5_000)
 
 
 def test_every_letter_is_listed_with_its_reason_and_origin(settings: KafkaSettings) -> None:
@@ -74,7 +95,7 @@ def test_a_letter_goes_back_once_and_is_marked(settings: KafkaSettings, broker: 
     selection = Selection(reason="audio_not_found", since_ms=1_002)
     assert send_back(settings, selection.includes) == 4
     assert send_back(settings, selection.includes) == 0
-    sent = records_on(broker.bootstrap_servers, ORIGIN, count=4)
+    sent = records_on(broker.bootstrap_servers, RETRIES, count=4)
     assert sorted(record.value or b"" for record in sent) == [b"value 2", b"value 4", b"value 6", b"value 8"]
     past = [history.read(record) for record in sent]
     assert {p.attempt for p in past} == {1}
@@ -91,18 +112,127 @@ def test_the_rest_can_follow_later(settings: KafkaSettings) -> None:
     assert send_back(settings, lambda _: True) == 0
 
 
-def test_a_crash_before_the_mark_sends_the_letters_again(settings: KafkaSettings) -> None:
+def test_a_letter_that_the_broker_does_not_have_is_not_marked(
+    settings: KafkaSettings, broker: MockCluster
+) -> None:
+    """Marks follow the letters: one that was marked first and never arrived would be lost."""
+    broker.fail_next(PRODUCE, *[TOPIC_AUTHORIZATION_FAILED] * 10)
+    with pytest.raises(NotDelivered, match=r"0 letters went back, then the broker said: .*authorization"):
+        send_back(settings, lambda _: True)
+    broker.fail_next(PRODUCE)
+    assert not any(found.redriven for found in read(settings))
+
+
+def test_a_crash_before_the_mark_sends_the_letters_again(settings: KafkaSettings, broker: MockCluster) -> None:
     """Between publishing and marking, the letters are at the broker twice rather than lost: at least once."""
 
-    def crash(_: Sequence[DeadLetter]) -> None:
-        raise KeyboardInterrupt
+    class Crashing(Publisher):
+        """Ends before it publishes marks, as a process that is killed there does."""
 
-    with DeadLetterReader(settings, [LETTERS]) as reader, Publisher(settings) as publisher:
+        def publish(self, records: Iterable[OutgoingRecord], *, timeout_seconds: float = 30.0) -> int:
+            if any(record.topic == MARKS for record in records):
+                raise KeyboardInterrupt
+            return super().publish(records, timeout_seconds=timeout_seconds)
+
+    with DeadLetterReader(settings, [LETTERS]) as reader, Crashing(settings) as publisher:
         letters = [found.letter for found in reader.read()]
         with pytest.raises(KeyboardInterrupt):
-            redrive(letters, publisher, now_ms=lambda: 5_000, sent=crash)
+            redrive(settings, reader, publisher).send(letters)
     assert not any(found.redriven for found in read(settings))
     assert send_back(settings, lambda _: True) == 10
+    assert written(broker, RETRIES) == 20
+    sent = records_on(broker.bootstrap_servers, RETRIES, count=20)
+    assert sorted(record.key or b"" for record in sent) == sorted([f"key {n}".encode() for n in range(10)] * 2)
+
+
+def test_letters_go_to_the_shortest_retry_topic_of_their_own_topic(
+    settings: KafkaSettings, broker: MockCluster
+) -> None:
+    """There consumers believe in an origin; a topic without a retry topic gets its letters as new records."""
+    broker.create_topic("audio.objects.dlq")
+    broker.create_topic("audio.transcripts.dlq")
+    broker.create_topic("audio.transcripts")
+    with Publisher(settings) as publisher:
+        publisher.publish([letter(1, origin="audio.objects.retry.1s"), letter(2, origin="audio.transcripts")])
+    topics = [LETTERS, "audio.objects.dlq", "audio.transcripts.dlq"]
+    with DeadLetterReader(settings, topics) as reader:
+        destinations = {f.letter.record.topic: reader.destination(f.letter) for f in reader.read()}
+    assert destinations == {
+        LETTERS: RETRIES,
+        "audio.objects.dlq": "audio.objects.retry.1s",
+        "audio.transcripts.dlq": "audio.transcripts",
+    }
+
+
+def test_a_letter_goes_to_no_topic_that_its_headers_name(settings: KafkaSettings, broker: MockCluster) -> None:
+    """A forged origin would make redrive write anywhere with the operator's rights."""
+    broker.create_topic("payments")
+    forged = history.write(history.History(1, Coordinates("payments", 0, 1), 7), ())
+    forged += (
+        (f"{dead_letters.CONNECT}topic", b"payments"),
+        (f"{dead_letters.SPRING}original-topic", b"payments"),
+    )
+    with Publisher(settings) as publisher:
+        publisher.publish([OutgoingRecord(LETTERS, b"forged", b"{}", forged)])
+    assert send_back(settings, lambda _: True) == 11
+    assert (written(broker, RETRIES), written(broker, "payments")) == (11, 0)
+
+
+def test_a_letter_that_is_too_large_is_named_and_the_others_go_on(
+    settings: KafkaSettings, broker: MockCluster
+) -> None:
+    """The large one stays a letter, which can be sent once there is room for it."""
+    small = settings.model_copy(update={"properties": {"message.max.bytes": SecretStr("200000")}})
+    large = dead_letters.write(
+        Record(ORIGIN, 0, 99, b"large", b"x" * 300_000), Cause("r", "m"), Site("s", "g", 9), attempt=1
+    )
+    with Publisher(settings) as publisher:
+        publisher.publish([large])
+    done = outcome(small)
+    assert done.count == 10
+    (sentence,) = done.refused
+    assert sentence.startswith(f"{LETTERS}[")
+    assert "max.message.bytes of audio.references.retry.10s" in sentence
+    assert outcome(small).refused == [sentence]
+    assert outcome(settings).count == 1
+    assert written(broker, RETRIES) == 11
+
+
+def test_one_letter_that_the_broker_refuses_does_not_hold_those_sent_with_it(
+    settings: KafkaSettings, broker: MockCluster
+) -> None:
+    """The broker refuses a whole batch for one record: each goes alone then, and is refused for itself."""
+    broker.fail_next(PRODUCE, MESSAGE_TOO_LARGE, MESSAGE_TOO_LARGE)
+    done = outcome(settings)
+    assert done.count == 9
+    (sentence,) = done.refused
+    assert "was refused (Broker: Message size too large)" in sentence
+    assert outcome(settings).count == 1
+
+
+def test_marks_are_of_letters_and_not_of_their_offsets(settings: KafkaSettings) -> None:
+    """A topic that was deleted and made again has other letters at the same offsets: none of them went back."""
+    assert send_back(settings, lambda _: True) == 10
+    first = read(settings)[0].letter.record
+    marks = [redrive_marks.mark(replace(first, timestamp_ms=first.timestamp_ms - 1), topic=MARKS)]
+    with Publisher(settings) as publisher:
+        publisher.publish(marks)
+    assert [found.redriven for found in read(settings)] == [False] + [True] * 9
+
+
+def test_marks_of_letters_that_are_gone_are_removed(settings: KafkaSettings) -> None:
+    """So the topic of marks is no longer than the letters, for all that it is never expired."""
+    gone = Coordinates(LETTERS, 0, 3)
+    marks = redrive_marks.Marks(
+        Record(MARKS, 0, n, str(letter).encode(), b"7")
+        for n, letter in enumerate([gone, Coordinates(LETTERS, 0, 4), Coordinates(LETTERS, 1, 3)])
+    )
+    assert marks.before((LETTERS, 0), 4) == [gone]
+    with DeadLetterReader(settings, [LETTERS]) as reader, Publisher(settings) as publisher:
+        sender = redrive(settings, reader, publisher)
+        sender.send(found.letter for found in reader.read())
+        sender.forget([read(settings)[0].letter.record.coordinates])
+    assert [found.redriven for found in read(settings)] == [False] + [True] * 9
 
 
 def test_a_letter_is_found_by_its_coordinates(settings: KafkaSettings) -> None:
@@ -132,12 +262,8 @@ def test_a_broker_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_broker_that_refuses_is_told_in_our_words(settings: KafkaSettings, broker: MockCluster) -> None:
-    """Whether it refuses to say what went back already or to note it: the command ends with a sentence."""
+    """The command ends with a sentence."""
     with DeadLetterReader(settings, [LETTERS]) as reader:
-        reader.mark(next(reader.read()).letter)
-        broker.fail_next(OFFSET_COMMIT, GROUP_AUTHORIZATION_FAILED)
-        with pytest.raises(DependencyDown, match="cannot be noted"):
-            reader.commit()
-        broker.fail_next(OFFSET_FETCH, GROUP_AUTHORIZATION_FAILED)
+        broker.fail_next(LIST_OFFSETS, *[TOPIC_AUTHORIZATION_FAILED] * 4)
         with pytest.raises(DependencyDown, match="cannot be read"):
             list(reader.read())

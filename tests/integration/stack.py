@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
 
 from deploy.stack import Stack, Topic
 from tests.waiting import eventually
@@ -92,6 +94,23 @@ class PrivateStack:
         finally:
             consumer.close()
         return seen
+
+    def delete_groups(self, prefix: str) -> None:
+        """Deletes the groups whose names begin so, with their offsets: what the broker does after a week without a
+        member.
+        """
+        admin = AdminClient(self._client_settings())
+        groups = admin.list_consumer_groups().result().valid
+        names = [group.group_id for group in groups if group.group_id.startswith(prefix)]
+        for deleted in admin.delete_consumer_groups(names).values() if names else ():
+            deleted.result()
+
+    def topic_property(self, topic: str, name: str) -> str:
+        """One of a topic's properties, as the broker says it."""
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+        admin = AdminClient(self._client_settings())  # its answers end with it
+        (answer,) = admin.describe_configs([resource]).values()
+        return str(answer.result()[name].value)
 
     def _client_settings(self) -> dict[str, str | float | bool]:
         return {

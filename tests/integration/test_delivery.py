@@ -8,7 +8,7 @@ from confluent_kafka import TopicPartition
 from consumers.dead_letters import DeadLetterReader
 from consumers.runtime.gap_map import METADATA_CHARACTERS_LIMIT
 from consumers.runtime.ledger import PartitionLedger
-from producers.dead_letters import redrive
+from producers.dead_letters import Redrive
 from producers.outbox import AtLeastOnceOutbox
 from producers.publisher import Publisher
 from producers.topics import ensure_topics
@@ -89,10 +89,13 @@ def test_an_output_that_the_broker_refuses_is_replaced(settings: KafkaSettings) 
     assert small.value == b"small"
 
 
-def test_dead_letters_go_back_once(settings: KafkaSettings) -> None:
-    """The marks live in the broker's offsets, also those of a group without members."""
+def test_dead_letters_go_back_once_also_after_every_offset_has_expired(
+    settings: KafkaSettings, stack: PrivateStack
+) -> None:
+    """Marks are kept in a compacted topic: they last as long as the letters, whatever a group's offsets do."""
     topic = f"{settings.topic_prefix}audio.references"
-    ensure_topics(settings, {topic: 1, f"{topic}.dlq": 2})
+    retries = f"{topic}.retry.10s"
+    ensure_topics(settings, {topic: 1, retries: 1, f"{topic}.dlq": 2})
     site = Site("transcriber", "group", failed_ms=1)
     with Publisher(settings) as publisher:
         publisher.publish(
@@ -100,15 +103,14 @@ def test_dead_letters_go_back_once(settings: KafkaSettings) -> None:
             for n in range(20)
         )
         counts = []
-        for _ in range(2):
+        for _ in range(3):
             with DeadLetterReader(settings, [f"{topic}.dlq"]) as reader:
-
-                def sent(letters: list[dead_letters.DeadLetter], reader: DeadLetterReader = reader) -> None:
-                    for letter in letters:
-                        reader.mark(letter)
-                    reader.commit()
-
                 todo = [found.letter for found in reader.read() if not found.redriven]
-                counts.append(redrive(todo, publisher, now_ms=lambda: 2, sent=sent))
-    assert counts == [20, 0]
-    assert len(records_on(settings.bootstrap_servers, topic, count=20)) == 20
+                sender = Redrive(settings, publisher, reader.destination, now_ms=lambda: 2)
+                counts.append(sender.send(todo).count)
+            stack.delete_groups(settings.group_id_prefix)
+    assert counts == [20, 0, 0]
+    consumer = stack.consumer()
+    assert consumer.get_watermark_offsets(TopicPartition(retries, 0), timeout=10) == (0, 20)
+    consumer.close()
+    assert stack.topic_property(f"{settings.topic_prefix}audio.redriven", "cleanup.policy") == "compact"

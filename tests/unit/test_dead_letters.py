@@ -96,16 +96,16 @@ def test_a_record_that_fails_again_and_again_does_not_grow() -> None:
     for _ in range(5):
         letter = dead_letters.read(arrived(dead_letters.write(record, CAUSE, SITE, attempt=3)))
         sizes.append(len(letter.record.headers))
-        back = dead_letters.redriven(letter, now_ms=1)
+        back = dead_letters.redriven(letter, topic="audio.references.retry.10s", now_ms=1)
         record = Record(back.topic, 5, 500, back.key, back.value, back.headers)
     assert sizes[1:] == [sizes[1]] * 4
 
 
 def test_a_redriven_record_starts_over_and_still_owns_its_job() -> None:
-    """Attempt 1, to the origin's topic, with the first coordinates; what the dead letter added is gone."""
+    """Attempt 1, with the first coordinates; what the dead letter added is gone."""
     letter = dead_letters.read(arrived(dead_letters.write(FAILED, CAUSE, SITE, attempt=4), offset=12))
-    back = dead_letters.redriven(letter, now_ms=1_000)
-    assert (back.topic, back.key, back.value) == ("audio.references", b"k", b"v")
+    back = dead_letters.redriven(letter, topic="audio.references.retry.10s", now_ms=1_000)
+    assert (back.topic, back.key, back.value) == ("audio.references.retry.10s", b"k", b"v")
     record = Record(back.topic, 0, 9_000, back.key, back.value, back.headers)
     assert history.read(record) == history.History(1, Coordinates("audio.references", 3, 41), 258)
     names = [name for name, _ in back.headers]
@@ -196,7 +196,7 @@ def test_no_dead_letter_makes_the_reader_fail(
 ) -> None:
     """Whatever stands in the headers and the value, it is read, and it can be sent back."""
     letter = dead_letters.read(Record("x.dlq", 0, 0, None, value, tuple(headers)))
-    dead_letters.redriven(letter, now_ms=1)
+    dead_letters.redriven(letter, topic="audio.references.retry.10s", now_ms=1)
 
 
 @given(anybodys_headers)

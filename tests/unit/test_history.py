@@ -23,6 +23,20 @@ def test_a_record_without_headers_is_at_its_first_attempt_and_its_own_origin() -
     assert history.read(record()) == History(1, Coordinates("audio.references.retry.1m", 0, 7), 5, None)
 
 
+@pytest.mark.parametrize("topic", ["audio.references", "audio.objects", "audio.retry.references", "x.retry.soon"])
+def test_on_a_topic_that_others_write_to_no_history_is_believed(topic: str) -> None:
+    """A caller that claims an origin would own another job's result; one that claims attempts would have none."""
+    forged = record(history.write(History(9, ORIGIN, FIRST_SEEN_MS, DUE_MS), ()), topic=topic)
+    assert history.read(forged) == History(1, Coordinates(topic, 0, 7), 5)
+
+
+@pytest.mark.parametrize("topic", ["audio.references.retry.1m", "eu.audio.references.dlq"])
+def test_retry_and_dead_letter_topics_are_believed(topic: str) -> None:
+    """Only we write there."""
+    past = History(9, ORIGIN, FIRST_SEEN_MS, DUE_MS)
+    assert history.read(record(history.write(past, ()), topic=topic)) == past
+
+
 def test_the_bytes_of_every_header_are_those_of_the_contract() -> None:
     """Ours in decimal digits; Spring's as an int of four bytes and BigIntegers of epoch milliseconds."""
     written = history.write(History(2, ORIGIN, FIRST_SEEN_MS, DUE_MS), (("traceparent", b"00"), ("x", None)))
