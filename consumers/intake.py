@@ -1,5 +1,6 @@
 """A record to what is to be transcribed: a reference, one dropped object, or several that go their own ways."""
 
+import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -10,13 +11,14 @@ from pydantic_core import from_json
 from consumers.fetch import ObjectFetcher, ObjectState
 from consumers.runtime.stage import Job
 from schemas import identity, wire
-from schemas.errors import InvalidOptions, JobError
+from schemas.errors import JobError
 from schemas.events import AudioReference
 from schemas.notifications import (
     ObjectCreated,
     is_our_own,
     parse_notification,
     requested_options,
+    sound_options,
     split_notification,
     to_reference,
 )
@@ -111,12 +113,15 @@ class Intake:
         if origin_topic(job.origin.topic) != self._topics.objects:
             return _lenient_reference(job.record, now)
         for created in parse_notification(job.record.value).created[:1]:
-            try:
-                requested = requested_options(created.user_metadata or {})
-            except InvalidOptions:
-                requested = requested_options({})
-            return to_reference(created, requested, now=now)
+            return to_reference(created, sound_options(created.user_metadata or {}), now=now)
         return None
+
+
+def _sound_metadata(metadata: Any) -> dict[str, str]:
+    """What can be echoed, number 7 as ``7``: the caller finds its record again by what it wrote rightly."""
+    fields = metadata.items() if isinstance(metadata, dict) else ()
+    scalars = {name: value for name, value in fields if isinstance(value, str | int | float)}
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in scalars.items()}
 
 
 def _key(reference: AudioReference, version: str) -> str:
@@ -130,6 +135,7 @@ def _lenient_reference(record: Record, now: datetime) -> AudioReference | None:
     if not isinstance(found, dict):
         return None
     # What identifies the job and whom to tell, each only if it is sound; options cannot be trusted here.
+    found = {**found, "metadata": _sound_metadata(found.get("metadata"))}
     known: dict[str, Any] = {"event_id": str(record.coordinates), "occurred_at": now, "uri": "unknown"}
     for name in (
         "uri",

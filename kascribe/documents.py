@@ -30,6 +30,10 @@ Callers need no access to retry and dead-letter topics, and should have none: on
 headers that say which record a job began with (its origin) and how often it was tried. `kascribe dlq redrive`
 sends a letter to the shortest retry topic of its own topic, and marks it in `audio.redriven`, which it creates:
 one partition, and `cleanup.policy=compact`, so a letter that went back stays marked while it exists.
+
+An unknown name inside `options` or `enrich` is refused with `invalid_options` and the nearest name, since it would
+change the result without a word; so is an option, or a misspelt field, beside `options`. Only an event of a later
+minor version than this release knows (`1.1` for one that knows `1.0`) may have new options: they are ignored.
 """
 
 _METRICS_INTRODUCTION: Final = """

@@ -32,8 +32,8 @@ REASONS: Final[dict[Reason, tuple[str, str]]] = {
         "Correct the publisher. The original bytes are kept.",
     ),
     Reason.INVALID_OPTIONS: (
-        "An unknown language code, or a task that the model cannot do.",
-        "Correct the options, or serve a model that can.",
+        "A name that is no option, an unknown language code, or a task that the model cannot do.",
+        "Correct the options: the message names the nearest one. Or serve a model that can.",
     ),
     Reason.SOURCE_NOT_ALLOWED: (
         "The URI is outside the allowed buckets or is not `s3://`. Nothing was fetched.",

@@ -102,7 +102,7 @@ class InvalidEvent(PermanentError):
 
 
 class InvalidOptions(PermanentError):
-    """The options ask for what cannot be done: an unknown language, a task that the model lacks."""
+    """The options ask for what cannot be: an unknown name or language, a task that the model lacks."""
 
     reason = Reason.INVALID_OPTIONS
 

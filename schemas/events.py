@@ -1,13 +1,15 @@
 """Events: what travels on the topics, one frozen model each.
 
-``schema_version`` is ``major.minor``: unknown fields are ignored, an unknown major version is refused.
+``schema_version`` is ``major.minor``: unknown fields are ignored, an unknown major version is refused. Names
+inside ``options`` and ``enrich`` are another matter, for a misspelt one changes the result: see ``schemas.wire``.
 """
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from schemas.errors import Reason
 from schemas.options import EnrichOptions, ExportFormat, Lane, TranscribeOptions
@@ -26,13 +28,33 @@ INLINE_TEXT_BYTES = 65_536
 """Longer texts travel in the bucket alone, so no event nears the broker's limit of a megabyte."""
 
 
+_VERSION: Final = r"^1\.[0-9]{1,9}$"
+_RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _written_in_full(value: object) -> object:
+    # A number may count seconds or milliseconds, and a time without a zone may be anywhere: neither is guessed.
+    if isinstance(value, str) and _RFC_3339.fullmatch(value):
+        return datetime.fromisoformat(value.upper())
+    if isinstance(value, datetime):
+        return value
+    raise ValueError(
+        "write the time as RFC 3339 with its zone, as in 2026-11-22T09:00:00Z (Jackson: register JavaTimeModule "
+        "and disable WRITE_DATES_AS_TIMESTAMPS)"
+    )
+
+
 def _with_zone(moment: datetime) -> datetime:
     # Moments are compared with each other, which one without a zone cannot be.
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-Moment = Annotated[datetime, AfterValidator(_with_zone)]
-"""What names no zone is taken for UTC."""
+Moment = Annotated[datetime, BeforeValidator(_written_in_full), AfterValidator(_with_zone)]
+"""As text it names its zone; a ``datetime`` of ours that has none is UTC."""
+
+
+def _minor(version: str) -> int:
+    return int(version.split(".")[1])
 
 
 class Event(Contract):
@@ -40,16 +62,25 @@ class Event(Contract):
 
     ce_type: ClassVar[str]
 
-    schema_version: str = EVENT_SCHEMA_VERSION
+    schema_version: str = Field(
+        default=EVENT_SCHEMA_VERSION,
+        description="Major and minor. Absent: 1.0.",
+        json_schema_extra={"pattern": _VERSION},
+    )
     event_id: str = Field(description="Unique per event; a redelivered job repeats its event's id.")
     occurred_at: Moment
 
     @field_validator("schema_version")
     @classmethod
     def _known_major(cls, value: str) -> str:
-        if value.split(".")[0] != EVENT_SCHEMA_VERSION.split(".")[0]:
-            raise ValueError(f"schema_version {value!r} is not understood; this release reads 1.x")
+        if not re.fullmatch(_VERSION, value):
+            raise ValueError(f"schema_version {value[:20]!r} is not understood; this release reads 1.x")
         return value
+
+    @property
+    def is_of_a_later_version(self) -> bool:
+        """Whether its publisher may know options and fields that this release does not."""
+        return _minor(self.schema_version) > _minor(EVENT_SCHEMA_VERSION)
 
 
 class AudioReference(Event):

@@ -1,13 +1,30 @@
 """What a caller may ask of one job."""
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
 
-from schemas.languages import LANGUAGES
+from schemas.languages import LANGUAGES, nearest_language
 
 ProfileName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
+
+
+AUTO: Final = "auto"
+LANGUAGE_PATTERN: Final = f"^({'|'.join((AUTO, *LANGUAGES))})?$"
+
+
+def language_code(written: str) -> str:
+    """A code as people write it in forms, metadata and commands, to the code of events: case does not matter."""
+    return written.strip().lower()
+
+
+def _whole(value: object) -> object:
+    # 5.0 is an integer in JSON Schema, and what some writers of JSON make of 5.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
 
 
 class Task(StrEnum):
@@ -43,7 +60,8 @@ class Lane(StrEnum):
 
 
 class Options(BaseModel):
-    """Parent of the option sets: frozen; unknown fields are tolerated, as everywhere on the wire."""
+    """Parent of the option sets: frozen. Unknown names are left to who reads them: a caller's are refused, while a
+    stored set may be of a later version."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -52,14 +70,17 @@ class TranscribeOptions(Options):
     """How one audio object is transcribed. Two equal sets give the same transcript."""
 
     language: str | None = Field(
-        default=None, description="Whisper language code, such as ko; None detects it.", examples=["ko", "en"]
+        default=None,
+        description="Whisper language code, such as ko; None, empty and auto detect it.",
+        examples=["ko", "en"],
+        json_schema_extra={"pattern": LANGUAGE_PATTERN},
     )
     task: Task = Task.TRANSCRIBE
     word_timestamps: bool = Field(default=False, description="Add the time and probability of each word.")
     channels: Channels = Channels.MIX
     initial_prompt: str | None = Field(default=None, max_length=1_000)
     hotwords: str | None = Field(default=None, max_length=1_000)
-    beam_size: int = Field(default=5, ge=1, le=10)
+    beam_size: Whole = Field(default=5, ge=1, le=10)
     vad: bool = Field(default=True, description="Leave out what has no speech before the model sees it.")
     model: str | None = Field(
         default=None, description="A model that this deployment serves; None takes its default."
@@ -68,17 +89,16 @@ class TranscribeOptions(Options):
         default=(), description="Files to write beside the transcript, in these formats."
     )
 
-    @field_validator("language", mode="before")
+    @field_validator("language")
     @classmethod
-    def _known_language(cls, value: object) -> object:
-        if value is None or not isinstance(value, str):
-            return value
-        code = value.strip().lower()
-        if code in ("", "auto"):
+    def _known_language(cls, value: str | None) -> str | None:
+        if value in (None, "", AUTO):
             return None
-        if code not in LANGUAGES:
-            raise ValueError(f"{value!r} is not a Whisper language code; use one such as ko, en or zh")
-        return code
+        if value not in LANGUAGES:
+            nearest = nearest_language(value)
+            hint = f"did you mean {nearest}?" if nearest else "use one such as ko, en or zh"
+            raise ValueError(f"{value[:40]!r} is not a Whisper language code: {hint}")
+        return value
 
     def for_digest(self) -> Self:
         """The same options without what does not change the words: the exports."""

@@ -3,13 +3,16 @@
 Sources: CloudEvents Kafka protocol binding 1.0.2 (headers ``ce_*`` and ``content-type``), W3C Trace Context.
 """
 
-from typing import Final, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from schemas.errors import InvalidEvent, InvalidOptions, PermanentError
 from schemas.events import Event
-from schemas.options import Lane
+from schemas.misspelling import did_you_mean, misspelt
+from schemas.options import EnrichOptions, Lane, TranscribeOptions
 from schemas.records import Headers, OutgoingRecord, Record
 from schemas.trace import Trace
 
@@ -18,7 +21,8 @@ TRACEPARENT: Final = "traceparent"
 LANE: Final = "kascribe-lane"
 """Beside the lane in the value, so that who waits is known before the value is read. Absent: bulk."""
 _INTERACTIVE = Lane.INTERACTIVE.value.encode()
-OPTION_FIELDS: Final = frozenset({"options", "enrich"})
+OPTION_SETS: Final[Mapping[str, type[BaseModel]]] = {"options": TranscribeOptions, "enrich": EnrichOptions}
+"""The fields of an event that ask for something: an unknown name in them would change the result in silence."""
 
 E = TypeVar("E", bound=Event)
 
@@ -42,14 +46,19 @@ def encode(event: Event, *, topic: str, key: str, trace: Trace, source: str = CE
 def decode(record: Record, kind: type[E]) -> E:
     """The event in a record.
 
-    Raises InvalidEvent for what is not such an event, InvalidOptions when only its options are wrong.
+    Raises InvalidEvent for what is not such an event, InvalidOptions when only its options are wrong. A name that
+    is no option is wrong, unless the event is of a later minor version, which may have more of them than we know.
     """
     if record.value is None:
         raise InvalidEvent(f"{record.coordinates} is a tombstone; expected {kind.__name__} as JSON")
     try:
-        return kind.model_validate_json(record.value)
+        event = kind.model_validate_json(record.value, strict=True)
     except ValidationError as error:
         raise _translated(error, kind) from error
+    sets = {name: options for name, options in OPTION_SETS.items() if name in kind.model_fields}
+    if sets and not event.is_of_a_later_version:
+        _refuse_unknown_options(from_json(record.value), kind, sets)
+    return event
 
 
 def lane_of(record: Record) -> Lane:
@@ -64,9 +73,36 @@ def trace_of(record: Record) -> Trace:
     return parent.child() if parent else Trace.start()
 
 
+def _refuse_unknown_options(
+    fields: Mapping[str, Any], kind: type[Event], sets: Mapping[str, type[BaseModel]]
+) -> None:
+    """Raises InvalidOptions for what is no option, stands outside ``options``, or in a misspelt field.
+
+    Other unknown fields of an event may be there.
+    """
+    unknown = [
+        f"{name}.{option} is not an option: {did_you_mean(option, options.model_fields)}"
+        for name, options in sets.items()
+        for option in fields.get(name) or ()
+        if option not in options.model_fields
+    ]
+    if "options" in sets:
+        unknown += _misplaced(fields, kind)
+    if unknown:
+        raise InvalidOptions(f"not a valid {kind.__name__}: {'; '.join(unknown[:5])}")
+
+
+def _misplaced(fields: Mapping[str, Any], kind: type[Event]) -> Iterator[str]:
+    for name in fields.keys() - kind.model_fields.keys():
+        if name in TranscribeOptions.model_fields:
+            yield f"{name} is an option: it belongs inside options"
+        elif (meant := misspelt(name, kind.model_fields.keys() - fields.keys())) is not None:
+            yield f"{name} is not a field: did you mean {meant}?"
+
+
 def _translated(error: ValidationError, kind: type[Event]) -> PermanentError:
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     sentences = "; ".join(f"{'.'.join(map(str, p['loc'])) or 'value'}: {p['msg']}" for p in problems[:5])
-    only_options = all(problem["loc"][:1] and problem["loc"][0] in OPTION_FIELDS for problem in problems)
+    only_options = all(problem["loc"][:1] and problem["loc"][0] in OPTION_SETS for problem in problems)
     error_type = InvalidOptions if only_options else InvalidEvent
     return error_type(f"not a valid {kind.__name__}: {sentences}")

@@ -6,7 +6,7 @@ import typer
 from pydantic import ValidationError
 
 from schemas.errors import ConfigurationError
-from schemas.options import Channels, EnrichOptions, ExportFormat, Task, TranscribeOptions
+from schemas.options import Channels, EnrichOptions, ExportFormat, Task, TranscribeOptions, language_code
 
 Language = Annotated[str | None, typer.Option("--language", "-l", help="Such as ko or en; detected if not given.")]
 TaskOption = Annotated[Task, typer.Option(help="translate gives English, on models that can.")]
@@ -28,6 +28,8 @@ Parsed = TypeVar("Parsed", TranscribeOptions, EnrichOptions)
 
 def transcribe_options(**given: object) -> TranscribeOptions:
     """The options; raises ConfigurationError with a sentence per problem."""
+    if isinstance(language := given.get("language"), str):
+        given["language"] = language_code(language)
     return _parsed(TranscribeOptions, given)
 
 

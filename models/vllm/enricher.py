@@ -21,6 +21,7 @@ from models.vllm.prompts import Nonce, nonces, wording
 from models.vllm.withdrawals import Withdrawals
 from schemas.errors import InvalidOptions, JobCancelled
 from schemas.events import TokenUsage
+from schemas.misspelling import did_you_mean
 from schemas.options import EnrichOptions
 from schemas.settings import VllmSettings
 
@@ -82,8 +83,8 @@ class Enricher:
         """The profiles that the options name, and the free instruction. Raises InvalidOptions for unknown ones."""
         unknown = [name for name in options.profiles if name not in self.profiles]
         if unknown:
-            known = ", ".join(sorted(self.profiles))
-            raise InvalidOptions(f"no profile {', '.join(unknown)}: this enricher has {known}")
+            wrong = (f"no profile {name}: {did_you_mean(name, self.profiles)}" for name in unknown)
+            raise InvalidOptions("; ".join(wrong))
         named = tuple(self.profiles[name] for name in dict.fromkeys(options.profiles))
         return (*named, for_instruction(options.instruction)) if options.instruction else named
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from models.vllm.answers import validator_for
 from models.vllm.bounds import Room, bounded
 from schemas.errors import ConfigurationError
+from schemas.misspelling import did_you_mean
 from schemas.options import ProfileName
 
 OWN_PROFILES: Final = Path(__file__).with_name("profiles")
@@ -33,6 +34,9 @@ class ProfileFile(BaseModel):
     json_schema: str = Field(alias="schema")
     max_completion_tokens: int = Field(default=1_024, ge=16, le=COMPLETION_LIMIT_TOKENS)
     temperature: float = Field(default=0.3, ge=0, le=2)
+
+
+_FILE_FIELDS: Final = tuple(field.alias or name for name, field in ProfileFile.model_fields.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,10 @@ def read_profile(path: Path) -> Profile:
         bounded(schema, Room(fields.max_completion_tokens))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise ConfigurationError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        field = ".".join(map(str, first["loc"]))
+        unknown = first["type"] == "extra_forbidden"
+        why = f"no such field: {did_you_mean(field, _FILE_FIELDS)}" if unknown else first["msg"]
+        raise ConfigurationError(f"{path}: {field}: {why}") from error
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ConfigurationError(f"{path}: cannot be read as a profile: {error}") from error
     except jsonschema.SchemaError as error:

@@ -16,7 +16,7 @@ from producers.gateway.body import opened_form
 from producers.gateway.failures import RequestRefused, add_failure_handlers
 from producers.gateway.health import Dependencies
 from producers.gateway.jobs import Answer, Jobs
-from producers.gateway.requests import asked_in, upload_in
+from producers.gateway.requests import asked_in, check_names, upload_in
 from producers.gateway.tracing import TraceMiddleware
 from schemas.events import EnrichmentEvent
 from schemas.settings import GatewaySettings
@@ -78,6 +78,7 @@ async def _answer(request: Request, settings: GatewaySettings, *, enriching: boo
     async with opened_form(request, limit_bytes=settings.upload_limit_bytes) as form:
         if enriching and not settings.enrichment:
             raise _no_enricher()
+        check_names(request, form, enriching=enriching)
         file = upload_in(form, limit_bytes=settings.upload_limit_bytes)
         asked = asked_in(request, form, file, new_id=jobs.new_id(), enriching=enriching)
         return await _while_connected(request, jobs.answer(asked, file.file))

@@ -1,7 +1,7 @@
 """From a multipart form to what is asked, checked before anything is stored."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from http import HTTPStatus
 from pathlib import PurePath
 from typing import Final, TypeVar
@@ -15,7 +15,8 @@ from producers.gateway.failures import RequestRefused
 from producers.gateway.jobs import Asked
 from producers.gateway.tracing import trace_of
 from schemas.errors import Reason
-from schemas.options import EnrichOptions, TranscribeOptions
+from schemas.misspelling import did_you_mean, misspelt
+from schemas.options import EnrichOptions, TranscribeOptions, language_code
 
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
 IDEMPOTENCY_KEY_CHARACTERS: Final = 512
@@ -23,9 +24,37 @@ TENANT_CHARACTERS: Final = 128
 FILE_NAME_CHARACTERS: Final = 200
 
 LIST_FIELDS: Final = frozenset({"profiles", "exports"})
+FORM_FIELDS: Final = frozenset({"file", "tenant", *TranscribeOptions.model_fields})
+"""Of ``POST /transcribe``."""
+
+ENRICHING_FIELDS: Final = frozenset({"profiles", "instruction", "answer_language"})
+"""What ``POST /transcribe-and-process`` takes beside them."""
+
 _CONTENT_TYPE: Final = re.compile(r"[A-Za-z0-9.+-]{1,64}/[A-Za-z0-9.+-]{1,64}")
 
 Options = TypeVar("Options", TranscribeOptions, EnrichOptions)
+
+
+def check_names(request: Request, form: FormData, *, enriching: bool) -> None:
+    """Refuses fields that there are not, and options in the query: they would change nothing, without a word."""
+    known = FORM_FIELDS | ENRICHING_FIELDS if enriching else FORM_FIELDS
+    # Forms in browsers send every field, so an empty one is as good as none.
+    given = dict.fromkeys(name for name, value in form.multi_items() if value)
+    wrong = [_unknown(name, known) for name in given if name not in known]
+    everywhere = FORM_FIELDS | ENRICHING_FIELDS
+    wrong += [
+        f"{name} is in the query: send it as a form field"
+        for name in dict.fromkeys(request.query_params)
+        if name in everywhere or misspelt(name, everywhere)
+    ]
+    if wrong:
+        raise RequestRefused.because(Reason.INVALID_OPTIONS, "; ".join(wrong[:5]))
+
+
+def _unknown(name: str, known: Set[str]) -> str:
+    if name in ENRICHING_FIELDS:
+        return f"{name} is a field of POST /transcribe-and-process"
+    return f"there is no field {name[:100]!r}: {did_you_mean(name, known)}"
 
 
 def upload_in(form: FormData, *, limit_bytes: int) -> UploadFile:
@@ -74,7 +103,10 @@ def asked_in(request: Request, form: FormData, file: UploadFile, *, new_id: str,
 
 def transcribe_options(form: FormData) -> TranscribeOptions:
     """The options among the form's fields. Raises RequestRefused for a wrong value."""
-    return _validated(TranscribeOptions, {name: value for name, value in _texts(form).items() if value})
+    given = {name: value for name, value in _texts(form).items() if value}
+    if isinstance(language := given.get("language"), str):
+        given["language"] = language_code(language)
+    return _validated(TranscribeOptions, given)
 
 
 def enrich_options(form: FormData) -> EnrichOptions:

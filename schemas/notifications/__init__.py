@@ -10,7 +10,7 @@ A notification is a hint: stores repeat, reorder and lose them. What it names is
 from schemas.notifications.events import Dialect, Notification, ObjectCreated, Skipped
 from schemas.notifications.ownership import is_our_own
 from schemas.notifications.parsing import parse_notification, split_notification
-from schemas.notifications.references import RequestedOptions, requested_options, to_reference
+from schemas.notifications.references import RequestedOptions, requested_options, sound_options, to_reference
 
 __all__ = [
     "Dialect",
@@ -21,6 +21,7 @@ __all__ = [
     "is_our_own",
     "parse_notification",
     "requested_options",
+    "sound_options",
     "split_notification",
     "to_reference",
 ]

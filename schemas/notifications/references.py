@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from schemas import identity
 from schemas.errors import InvalidOptions
 from schemas.events import AudioReference
+from schemas.misspelling import misspelt
 from schemas.notifications.events import ObjectCreated
 from schemas.notifications.metadata import PREFIX
 from schemas.options import EnrichOptions, Lane, TranscribeOptions
@@ -32,13 +33,14 @@ OPTION_NAMES: Final[Mapping[str, tuple[str, str]]] = {
     "tenant": ("job", "tenant"),
     "idempotency-key": ("job", "idempotency_key"),
 }
-"""Metadata names, after ``x-amz-meta-``, that are options; every other one is echoed in the job's events."""
+"""Metadata names, after ``x-amz-meta-``, that are options. Every other one is echoed in the job's events, unless
+it misspells an option."""
 
 Asked = TypeVar("Asked", bound=BaseModel)
 
-_LISTS: Final = frozenset({"exports", "profiles"})
+_LISTS: Final = frozenset({"exports", "enrich"})
 _FREE_TEXT: Final = frozenset(
-    {"initial_prompt", "hotwords", "instruction", "idempotency_key", "tenant", "model", "language"}
+    {"initial-prompt", "hotwords", "instruction", "idempotency-key", "tenant", "model", "enrich-language"}
 )
 
 
@@ -48,6 +50,13 @@ class _JobFields(BaseModel):
     lane: Lane = Lane.BULK
     tenant: str = Field(default="default", min_length=1, max_length=128)
     idempotency_key: str | None = Field(default=None, min_length=1, max_length=512)
+
+
+PARTS: Final[Mapping[str, type[BaseModel]]] = {
+    "options": TranscribeOptions,
+    "enrich": EnrichOptions,
+    "job": _JobFields,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +72,29 @@ class RequestedOptions:
 
 
 def requested_options(user_metadata: Mapping[str, str]) -> RequestedOptions:
-    """The options in plain user metadata (see ``plain_metadata``). Raises InvalidOptions naming the headers."""
+    """The options in plain user metadata (see ``plain_metadata``). Raises InvalidOptions naming the headers.
+
+    Other systems write metadata of their own, so a name that is no option is refused only if it hardly differs
+    from one that is not given, and its value is one that this option takes.
+    """
+    _refuse_misspelt(user_metadata)
+    return _requested(user_metadata)
+
+
+def sound_options(user_metadata: Mapping[str, str]) -> RequestedOptions:
+    """The same without what is wrong: for what is said about an object whose options were refused."""
+    return _requested(
+        {name: value for name, value in user_metadata.items() if name not in OPTION_NAMES or _takes(name, value)}
+    )
+
+
+def _requested(user_metadata: Mapping[str, str]) -> RequestedOptions:
     fields: dict[str, dict[str, Any]] = {"options": {}, "enrich": {}, "job": {}}
     echoed: dict[str, str] = {}
     for name, value in user_metadata.items():
         if name in OPTION_NAMES:
             part, field = OPTION_NAMES[name]
-            fields[part][field] = _option_value(field, value)
+            fields[part][field] = _option_value(name, value)
         else:
             echoed[name] = value
     enrich = _validated(EnrichOptions, "enrich", fields["enrich"])
@@ -108,10 +133,30 @@ def to_reference(created: ObjectCreated, requested: RequestedOptions, *, now: da
     )
 
 
-def _option_value(field: str, value: str) -> Any:
-    if field in _LISTS:
+def _refuse_misspelt(user_metadata: Mapping[str, str]) -> None:
+    missing = sorted(OPTION_NAMES.keys() - user_metadata.keys())
+    wrong = [
+        f"{PREFIX}{name} is not an option: did you mean {PREFIX}{option}?"
+        for name, value in user_metadata.items()
+        if name not in OPTION_NAMES and (option := misspelt(name, missing)) is not None and _takes(option, value)
+    ]
+    if wrong:
+        raise InvalidOptions(f"{'; '.join(wrong)} Metadata of your own goes under a name that is unlike them")
+
+
+def _takes(option: str, value: str) -> bool:
+    part, field = OPTION_NAMES[option]
+    try:
+        _validated(PARTS[part], part, {field: _option_value(option, value)})
+    except InvalidOptions:
+        return False
+    return True
+
+
+def _option_value(name: str, value: str) -> Any:
+    if name in _LISTS:
         return tuple(part.strip().lower() for part in value.split(",") if part.strip())
-    return value if field in _FREE_TEXT else value.strip().lower()
+    return value if name in _FREE_TEXT else value.strip().lower()
 
 
 def _validated(kind: type[Asked], part: str, fields: Mapping[str, Any]) -> Asked:

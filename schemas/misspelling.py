@@ -1,0 +1,43 @@
+"""Names that nobody knows, and the known one that was meant. Pure."""
+
+import difflib
+from collections.abc import Collection, Iterable
+from typing import Final
+
+SHORTEST_LIKENESS: Final = 6
+"""Letters. Shorter names resemble too many others: ``mode``, which backup tools write, is no ``model``."""
+
+LIKENESS: Final = 0.87
+"""Of ``difflib``'s ratio. One letter too many, too few or wrong; ``enriched`` and ``tenantid`` are other words."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown name: the nearest known one, else all of them."""
+    by_letters = {_letters(each): each for each in known}
+    nearest = difflib.get_close_matches(_letters(name), by_letters, n=1, cutoff=0.6)
+    if nearest:
+        return f"did you mean {by_letters[nearest[0]]}?"
+    return f"known names are {', '.join(sorted(by_letters.values()))}"
+
+
+def misspelt(name: str, known: Collection[str]) -> str | None:
+    """The known name that ``name`` hardly differs from; None for a known one, and for a word of its own.
+
+    Hardly: by case and separators (``idempotencyKey``), by the order of its letters, or, where names are long
+    enough to tell, by a letter.
+    """
+    if name in known:
+        return None
+    letters = _letters(name)
+    for each in known:
+        wanted = _letters(each)
+        if letters == wanted or (len(wanted) > 3 and sorted(letters) == sorted(wanted)):
+            return each
+        alike = difflib.SequenceMatcher(None, letters, wanted).ratio() >= LIKENESS
+        if len(wanted) >= SHORTEST_LIKENESS and alike:
+            return each
+    return None
+
+
+def _letters(name: str) -> str:
+    return "".join(character for character in name.casefold() if character.isalnum())
