@@ -34,6 +34,8 @@ class QualityFlag(StrEnum):
     TRUNCATED_AT_TOKEN_LIMIT = "truncated_at_token_limit"
     SUPPRESSED_NO_SPEECH = "suppressed_no_speech"
     RETRIED = "retried"
+    DOWNMIX_REPLACED = "downmix_replaced"
+    """The channels cancel each other, or a mix leaves out the only one with sound: the loudest stood for all."""
 
 
 class Word(Contract):

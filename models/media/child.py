@@ -90,7 +90,7 @@ class Decoding:
                 self._say(Advanced(decoded_seconds=self._decoded_samples / SAMPLE_RATE_HERTZ))
             for channel, packer in enumerate(packers):
                 self._emit(spool, channel, self._vad_measured(packer.finish()))
-            self._say(self._finished(packers))
+            self._say(self._finished(packers, downmix_replaced=sound.downmix.replaced))
 
     def _blocks(self, sound: SoundReader) -> Iterator[np.ndarray[tuple[int, ...], np.dtype[np.int16]]]:
         blocks = sound.blocks(BLOCK_SAMPLES)
@@ -145,7 +145,7 @@ class Decoding:
         samples = min(self._declared_seconds, self._request.audio_limit_seconds) * SAMPLE_RATE_HERTZ
         return int(known_bytes * max(1.0, samples / known_samples))
 
-    def _finished(self, packers: Sequence[WindowPacker]) -> Finished:
+    def _finished(self, packers: Sequence[WindowPacker], *, downmix_replaced: bool) -> Finished:
         speech_samples = max(packer.speech_samples for packer in packers)
         return Finished(
             audio_seconds=self._decoded_samples / SAMPLE_RATE_HERTZ,
@@ -153,6 +153,7 @@ class Decoding:
             decode_seconds=self._clocks.decode,
             vad_seconds=self._clocks.vad,
             features_seconds=self._clocks.features,
+            downmix_replaced=downmix_replaced,
         )
 
     def _say(self, message: Message) -> None:

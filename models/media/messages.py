@@ -88,6 +88,7 @@ class Finished(Message):
     decode_seconds: float
     vad_seconds: float
     features_seconds: float
+    downmix_replaced: bool = False
 
 
 class Refused(Message):

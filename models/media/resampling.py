@@ -8,6 +8,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from models.media.downmix import Downmix
 from models.media.timeline import Timeline
 from models.media.windows import SAMPLE_RATE_HERTZ
 from schemas.errors import AudioTooLarge
@@ -22,13 +23,14 @@ SILENCE_SAMPLES = 10 * SAMPLE_RATE_HERTZ
 """In one piece: a gap may be hours long."""
 
 
-def resampled(frames: Iterable[Any], *, split: bool) -> Iterator[Samples]:
+def resampled(frames: Iterable[Any], *, split: bool, downmix: Downmix | None = None) -> Iterator[Samples]:
     """Pieces of shape (channels, samples) at 16 kHz, all of one width; one channel unless ``split``.
 
-    Where the frames' times leave a gap, there is silence, so that what comes later keeps its time.
+    ``downmix`` sees every frame before it is mixed. Where the frames' times leave a gap, there is silence, so that
+    what comes later keeps its time.
     Raises AudioTooLarge for more channels than any recorder writes.
     """
-    return _same_width(_pieces(frames, split=split))
+    return _same_width(_pieces(frames, split=split, downmix=downmix or Downmix()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class _Silence:
     seconds: float
 
 
-def _pieces(frames: Iterable[Any], *, split: bool) -> Iterator[Samples]:
+def _pieces(frames: Iterable[Any], *, split: bool, downmix: Downmix) -> Iterator[Samples]:
     resampler: _Resampler | None = None
     shape: tuple[object, ...] = ()
     width = 1
@@ -50,7 +52,7 @@ def _pieces(frames: Iterable[Any], *, split: bool) -> Iterator[Samples]:
         if resampler is None or now != shape:  # a stream may change its rate or channels midway
             yield from resampler.rest() if resampler else ()
             resampler, shape = _Resampler(group, split=split), now
-        for piece in resampler.samples(group):
+        for piece in resampler.samples(group if split else downmix.frame(group)):
             width = len(piece)
             yield piece
     yield from resampler.rest() if resampler else ()

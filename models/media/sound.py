@@ -13,6 +13,7 @@ from typing import Any, Self
 import av
 import numpy as np
 
+from models.media.downmix import Downmix
 from models.media.resampling import CHANNELS_LIMIT, Samples, resampled
 from models.media.windows import SAMPLE_RATE_HERTZ
 from schemas.errors import AudioEmpty, AudioTooLarge, AudioUndecodable
@@ -54,6 +55,7 @@ class SoundReader:
         if path.stat().st_size == 0:
             raise AudioEmpty("the object has no bytes")
         self._split = split
+        self.downmix = Downmix()
         self._file = path.open("rb")
         try:
             self._container = self._open()
@@ -85,7 +87,7 @@ class SoundReader:
         held_samples = 0
         anything = False
         late = self._late_samples()
-        for piece in resampled(self._frames(), split=self._split):
+        for piece in resampled(self._frames(), split=self._split, downmix=self.downmix):
             if not anything and late:
                 held, held_samples = [np.zeros((len(piece), late), np.int16)], late
             anything = True

@@ -38,7 +38,7 @@ def assemble(
         all_language_probs=spoken.guesses if spoken and segments else (),
         text=_text(windows, segments, said_in),
         segments=segments,
-        flags=_flags(windows),
+        flags=_flags(windows, heard.finished),
         options=options,
         audio=audio_facts(heard, heard.opened),
         provenance=provenance,
@@ -59,8 +59,10 @@ def _text(windows: Sequence[HeardWindow], segments: Sequence[Segment], language:
     return joined((window.decoded.text for window in windows if window.decoded is not None), language=language)
 
 
-def _flags(windows: Sequence[HeardWindow]) -> tuple[QualityFlag, ...]:
+def _flags(windows: Sequence[HeardWindow], finished: Finished) -> tuple[QualityFlag, ...]:
     raised = {flag for window in windows for flag in window.flags}
+    if finished.downmix_replaced:
+        raised.add(QualityFlag.DOWNMIX_REPLACED)
     return tuple(flag for flag in QualityFlag if flag in raised)
 
 
