@@ -1,6 +1,6 @@
 """Which partitions this process holds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import structlog
@@ -8,6 +8,7 @@ from confluent_kafka import TopicPartition
 
 from consumers.runtime import metrics as rows
 from consumers.runtime.admission import reserved_records
+from consumers.runtime.commit_metadata import CommitMetadata
 from consumers.runtime.killers import new_holder
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.partition import AssignedPartition
@@ -26,21 +27,27 @@ class Assignment:
         self._metrics = metrics
         self._epoch = 0
         self._holder = new_holder()
+        self._log_ids: dict[str, str] = {}
+        self._former_log_ids: set[str] = set()
 
     def take(self, committed: Iterable[TopicPartition]) -> None:
-        """Begins with partitions as their commits describe them. One that is held already begins anew."""
+        """Begins with partitions as their commits describe them. One that is held already begins anew.
+
+        A commit that was made over another log than the topic's of today means nothing: that partition is read
+        from the beginning of its log.
+        """
         self._epoch += 1
         for position in committed:
             key = (position.topic, position.partition)
             self._drop(key)
-            self.partitions[key] = partition = AssignedPartition(
-                key,
-                holder=self._holder,
-                epoch=self._epoch,
-                committed=Commit(position.offset, position.metadata or "") if position.offset >= 0 else None,
-                wary_records=self._settings.in_flight_records + reserved_records(self._settings),
-                killer_attempts=self._settings.killer_attempts,
-            )
+            commit = Commit(position.offset, position.metadata or "") if position.offset >= 0 else None
+            found = CommitMetadata.read(commit.metadata).log_id if commit else ""
+            log_id = self._log_ids.get(position.topic, "") or found
+            if found in {"", log_id}:
+                partition = self._begin(key, commit, log_id)
+            else:
+                partition = self._begin(key, None, log_id, rewinding=True)
+                _warn_of_a_new_log(partition, former=found)
             if partition.journal.found_open:
                 self._metrics.counter(rows.UNCLEAN_TAKEOVERS).labels(position.topic).inc()
                 _log.warning(
@@ -49,6 +56,34 @@ class Assignment:
                     partition=position.partition,
                     offset=position.offset,
                 )
+
+    def replace(self, partition: AssignedPartition, *, log_id: str, rewinding: bool) -> None:
+        """Begins with a new log under a partition's name: nothing of the old one's books goes on."""
+        self._drop(partition.key)
+        self._epoch += 1
+        replacement = self._begin(partition.key, None, log_id, rewinding=rewinding)
+        _warn_of_a_new_log(replacement, former=partition.log_id)
+
+    def replaced_logs(self, log_ids: Mapping[str, str]) -> list[tuple[AssignedPartition, str]]:
+        """Takes note of topics' ids, and returns partitions whose log is another one now, with its id.
+
+        An id that was followed by another one never comes back: a broker that lags behind may still say it.
+        """
+        for topic, log_id in log_ids.items():
+            known = self._log_ids.get(topic, "")
+            if log_id != known and log_id not in self._former_log_ids:
+                self._log_ids[topic] = log_id
+                self._former_log_ids.add(known)
+        replaced = []
+        for partition in self.partitions.values():
+            log_id = self._log_ids.get(partition.key[0], "")
+            if partition.draining or log_id == partition.log_id or not log_id:
+                continue
+            if partition.log_id:
+                replaced.append((partition, log_id))
+            else:
+                partition.log_id = log_id
+        return replaced
 
     def let_go(self, keys: Iterable[Partition]) -> None:
         """Ends with partitions: their flights are cancelled, and what comes of them is dropped."""
@@ -64,6 +99,21 @@ class Assignment:
         """Records polled that wait for room or for their due time."""
         return sum(len(partition.backlog) for partition in self.partitions.values())
 
+    def _begin(
+        self, key: Partition, committed: Commit | None, log_id: str, *, rewinding: bool = False
+    ) -> AssignedPartition:
+        self.partitions[key] = partition = AssignedPartition(
+            key,
+            holder=self._holder,
+            epoch=self._epoch,
+            committed=committed,
+            wary_records=self._settings.in_flight_records + reserved_records(self._settings),
+            killer_attempts=self._settings.killer_attempts,
+            log_id=log_id,
+            rewinding=rewinding,
+        )
+        return partition
+
     def _drop(self, key: Partition) -> None:
         partition = self.partitions.pop(key, None)
         if partition is not None:
@@ -71,3 +121,13 @@ class Assignment:
             partition.backlog.clear()
             for flight in partition.flights.values():
                 flight.cancelled = True
+
+
+def _warn_of_a_new_log(partition: AssignedPartition, *, former: str) -> None:
+    _log.warning(
+        "the topic was created again or its log cut off; the new log is read from its beginning",
+        topic=partition.key[0],
+        partition=partition.key[1],
+        former_id=former or None,
+        id=partition.log_id or None,
+    )

@@ -1,9 +1,9 @@
-"""Pausing and resuming partitions at the client, as ``admission.steer`` decides."""
+"""Pausing, resuming and rewinding partitions at the client, as ``admission.steer`` and the partitions say."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 from consumers.runtime.admission import PartitionState, steer
 from consumers.runtime.clock import Clock
@@ -27,13 +27,17 @@ class FlowControl:
         self._shut_since = clock.monotonic()
 
     def steer(self, partitions: Mapping[Partition, AssignedPartition], *, room: int, reserved_room: int) -> None:
-        """Pauses what must not be polled and resumes the rest. ``room`` counts records that may be taken in now,
-        ``reserved_room`` interactive ones beyond it.
+        """Pauses what must not be polled, resumes the rest, rewinds what begins anew.
+
+        ``room`` counts records that may be taken in now, ``reserved_room`` interactive ones beyond it.
 
         A short lack of room pauses nothing: what a poll brings meanwhile is a record or two, and they wait here.
         A longer one leaves those partitions open of which nothing waits: their next record may be interactive.
         """
         now = self._clock.monotonic()
+        for partition in partitions.values():
+            if partition.rewinding:
+                self._rewind(partition)
         unknown = [partition for partition in partitions.values() if partition.paused is None]
         self._set_paused(unknown, self._consumer.resume, paused=False)
         open_now = room > 0
@@ -53,6 +57,18 @@ class FlowControl:
         steering = steer(states, shut=shut_for_long and reserved_room <= 0)
         self._set_paused([partitions[key] for key in steering.pause], self._consumer.pause, paused=True)
         self._set_paused([partitions[key] for key in steering.resume], self._consumer.resume, paused=False)
+
+    def log_reaches(self, partition: AssignedPartition) -> bool:
+        """Whether the log is at least as long as what was polled of it, as far as the client has heard."""
+        _, end = self._consumer.get_watermark_offsets(TopicPartition(*partition.key), cached=True)
+        return end >= partition.polled
+
+    def _rewind(self, partition: AssignedPartition) -> None:
+        try:
+            self._consumer.seek(TopicPartition(*partition.key, OFFSET_BEGINNING))
+        except KafkaException:
+            return  # the client does not fetch it yet; the next turn tries again
+        partition.rewinding = False
 
     def _set_paused(
         self,

@@ -1,11 +1,11 @@
 """What is taken in: how much, in which order, with which caution; and which partitions pause meanwhile."""
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer
 
 from consumers.runtime import metrics as rows
 from consumers.runtime.admission import is_shut, reserved_records
@@ -34,7 +34,10 @@ UNDELIVERED_FACTOR: Final = 4
 
 
 class Intake:
-    """Takes records from polls to the workers. The owner thread's alone."""
+    """Takes records from polls to the workers. The owner thread's alone.
+
+    ``doubt`` asks that ``logs_found`` be called soon.
+    """
 
     def __init__(
         self,
@@ -47,12 +50,13 @@ class Intake:
         settings: RuntimeSettings,
         metrics: Metrics,
         clock: Clock,
+        doubt: Callable[[], None] = lambda: None,
     ) -> None:
         self.closed = False
         self.down: dict[str, list[Flight]] = {}
         self.handed_over_at = clock.monotonic()
         self.set_aside: list[Flight] = []
-        self._consumer = consumer
+        self._doubt = doubt
         self._assignment = assignment
         self._workers = workers
         self._load = load
@@ -91,10 +95,12 @@ class Intake:
         for record in records:
             counts[record.topic] += 1
             partition = partitions.get((record.topic, record.partition))
-            if partition is None or partition.draining:
+            if partition is None or partition.draining or partition.rewinding:
                 continue
-            if record.offset < partition.polled and self._is_rewound(partition):
-                continue
+            if record.offset < partition.polled:
+                partition = self._after_going_back(partition)
+                if partition is None:
+                    continue
             partition.polled = record.offset + 1
             partition.backlog.append(record)
         for topic, count in counts.items():
@@ -128,6 +134,11 @@ class Intake:
     def steer(self) -> None:
         """Pauses the partitions that must not be polled and resumes the rest. See ``FlowControl.steer``."""
         self._flow_control.steer(self._assignment.partitions, room=self.room, reserved_room=self.reserved_room)
+
+    def logs_found(self, log_ids: Mapping[str, str]) -> None:
+        """Learns which logs the topics stand for now: one that replaced another is read from its beginning."""
+        for partition, log_id in self._assignment.replaced_logs(log_ids):
+            self._begin_anew(partition, log_id=log_id, rewinding=True)
 
     def ended(self, flight: Flight) -> None:
         """An attempt came back from the workers."""
@@ -211,14 +222,23 @@ class Intake:
         """Whether a suspect runs alone, or waits for that: nothing may begin beside it."""
         return self._alone is not None or bool(self._suspects)
 
-    def _is_rewound(self, partition: AssignedPartition) -> bool:
-        """Whether a record that was polled before came again, rather than a new one from a log that began anew.
+    def _begin_anew(self, partition: AssignedPartition, *, log_id: str, rewinding: bool) -> AssignedPartition:
+        self.abandon(partition)
+        self._assignment.replace(partition, log_id=log_id, rewinding=rewinding)
+        return self._assignment.partitions[partition.key]
 
-        librdkafka may rewind on resume (its issues 2593 and 4686). While the log reaches as far as before, it is
-        the same log.
+    def _after_going_back(self, partition: AssignedPartition) -> AssignedPartition | None:
+        """The partition that a record belongs to whose offset lies below what was polled. None: drop it.
+
+        A log that does not reach as far as before was cut off, or replaced. One that does may have been replaced
+        as well, and the answer about its id comes later: until then the record counts as one that was polled
+        before, for librdkafka may rewind on resume (its issues 2593 and 4686). A log that turns out to be another
+        one is read from its beginning.
         """
-        _, end = self._consumer.get_watermark_offsets(TopicPartition(*partition.key), cached=True)
-        return end >= partition.polled
+        if self._flow_control.log_reaches(partition):
+            self._doubt()
+            return None
+        return self._begin_anew(partition, log_id="", rewinding=False)
 
     def _flight(self, record: Record, partition: AssignedPartition) -> Flight | None:
         """The record's flight; None while it is not due."""

@@ -23,8 +23,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Self
 
-SEPARATOR: Final = " "
-"""Between gap map and journal; neither contains it."""
+from consumers.runtime.commit_metadata import SEPARATOR, CommitMetadata
+
+__all__ = ["SEPARATOR", "Caution", "Journal", "new_holder", "without_journal"]
 
 NAMED_RECORDS_LIMIT: Final = 8
 """Records of one partition that run at once while it is wary: its names have to fit."""
@@ -91,7 +92,7 @@ class Journal:
     @classmethod
     def of_metadata(cls, metadata: str | None, *, holder: str, offset: int, wary_records: int, limit: int) -> Self:
         """The journal that continues what a commit's metadata says."""
-        journal = (metadata or "").partition(SEPARATOR)[2]
+        journal = CommitMetadata.read(metadata).journal
         return cls(journal, holder=holder, offset=offset, wary_records=wary_records, limit=limit)
 
     def deaths(self, offset: int) -> int:
@@ -180,7 +181,7 @@ class Journal:
 
 def without_journal(metadata: str | None) -> str:
     """The gap map's part of a commit's metadata."""
-    return (metadata or "").partition(SEPARATOR)[0]
+    return CommitMetadata.read(metadata).gap_map
 
 
 def _running_first(named: tuple[int, _Suspect]) -> tuple[bool, int, int]:

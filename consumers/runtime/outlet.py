@@ -100,8 +100,8 @@ class Outlet:
         )
         sent = _Sent(self._records, commits, now)
         if not self._outbox.submit(batch, partial(self._settled, sent)):
-            for partition, _ in commits:
-                partition.commit_failed()
+            for partition, commit in commits:
+                partition.commit_failed(commit)
             return
         self._sent.append(sent)
         self._outputs, self._records = [], 0
@@ -174,20 +174,22 @@ class Outlet:
             if (position.offset, position.metadata or "") == (commit.offset, commit.metadata):
                 self._confirm(partition, commit)
             else:
-                self._failed(partition, "another offset is committed")
+                self._failed(partition, commit, "another offset is committed")
 
     def _answered(self, position: TopicPartition, error: KafkaError | None) -> None:
         partition = self._assignment.partitions.get((position.topic, position.partition))
         if partition is None:
             return
+        commit = Commit(position.offset, position.metadata or "")
         if error is None:
-            self._confirm(partition, Commit(position.offset, position.metadata or ""))
+            self._confirm(partition, commit)
             return
-        self._failed(partition, error.str())
+        self._failed(partition, commit, error.str())
 
-    def _failed(self, partition: AssignedPartition, why: str) -> None:
+    def _failed(self, partition: AssignedPartition, commit: Commit, why: str) -> None:
         """The commit is offered again with the next batch: until then a crash means that more is done again."""
-        partition.commit_failed()
+        if not partition.commit_failed(commit):
+            return
         self._commit_failures.inc()
         _log.info("a commit did not get through", partition=repr(partition), why=why)
 

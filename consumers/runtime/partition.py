@@ -3,7 +3,9 @@
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from consumers.runtime.killers import SEPARATOR, Journal, without_journal
+from consumers.runtime.commit_metadata import LOG_ID_CHARACTERS, SEPARATOR, CommitMetadata
+from consumers.runtime.gap_map import METADATA_CHARACTERS_LIMIT
+from consumers.runtime.killers import Journal, without_journal
 from consumers.runtime.ledger import PartitionLedger
 from schemas.delivery import Commit, Partition
 from schemas.records import Record
@@ -13,15 +15,20 @@ if TYPE_CHECKING:
 
 NOTHING_COMMITTED: Final = Commit(-1)
 
+GAP_MAP_CHARACTERS_LIMIT: Final = METADATA_CHARACTERS_LIMIT - LOG_ID_CHARACTERS - 2 * len(SEPARATOR)
+"""Of the budget, so that the log's id fits beside it; the journal lives in the reserve above the budget."""
+
 
 class AssignedPartition:
-    """Everything that is known about a partition from its assignment until it is let go. The owner thread's alone.
+    """Everything that is known about one log of a partition, from its assignment until the partition is let go, or
+    its log is replaced by another one. The owner thread's alone.
 
-    ``epoch`` numbers the assignment. ``held`` turns false when the partition is gone: results that come later find
-    that out in the same step that would have recorded them. ``draining`` takes nothing in any more; ``leaving``
-    commits for the last time. ``backlog`` are records polled and not taken in; ``unnamed`` are flights that wait
-    for the journal to be durable. ``paused`` is None while it is not known what the client thinks. ``polled`` is
-    the offset after the highest that a poll brought.
+    ``epoch`` numbers the objects. ``held`` turns false when the partition or its log is gone: results that come
+    later find that out in the same step that would have recorded them. ``draining`` takes nothing in any more;
+    ``leaving`` commits for the last time. ``backlog`` are records polled and not taken in; ``unnamed`` are flights
+    that wait for the journal to be durable. ``paused`` is None while it is not known what the client thinks.
+    ``polled`` is the offset after the highest that a poll brought. ``log_id`` is the topic's id, empty while it is
+    not known. ``rewinding`` until the client reads from the log's beginning: what is polled before is dropped.
     """
 
     __slots__ = (
@@ -36,8 +43,11 @@ class AssignedPartition:
         "key",
         "leaving",
         "ledger",
+        "log_id",
+        "offered",
         "paused",
         "polled",
+        "rewinding",
         "steered_at",
         "submitted",
         "unnamed",
@@ -52,11 +62,15 @@ class AssignedPartition:
         committed: Commit | None,
         wary_records: int,
         killer_attempts: int,
+        log_id: str = "",
+        rewinding: bool = False,
     ) -> None:
         gap_map = Commit(committed.offset, without_journal(committed.metadata)) if committed else None
         self.key = key
         self.epoch = epoch
-        self.ledger = PartitionLedger(committed=gap_map)
+        self.log_id = log_id
+        self.rewinding = rewinding
+        self.ledger = PartitionLedger(committed=gap_map, characters_limit=GAP_MAP_CHARACTERS_LIMIT)
         self.journal = Journal.of_metadata(
             committed.metadata if committed else "",
             holder=holder,
@@ -76,6 +90,7 @@ class AssignedPartition:
         self.polled = 0
         self.confirmed = committed or NOTHING_COMMITTED
         self.submitted = self.confirmed
+        self.offered: set[Commit] = set()
 
     def commit(self) -> Commit | None:
         """What the broker should be told and has not been: offset, gap map, journal. None when there is nothing.
@@ -88,6 +103,7 @@ class AssignedPartition:
         if wanted == self.submitted and not journal_waits:
             return None
         self.submitted = wanted
+        self.offered.add(wanted)
         self.journal.submitted()
         return wanted
 
@@ -98,19 +114,26 @@ class AssignedPartition:
                 return NOTHING_COMMITTED
             gap_map = Commit(self.confirmed.offset, without_journal(self.confirmed.metadata))
         journal = self.journal.farewell(gap_map.offset) if self.leaving else self.journal.text(gap_map.offset)
-        return Commit(gap_map.offset, f"{gap_map.metadata}{SEPARATOR}{journal}" if journal else gap_map.metadata)
+        return Commit(gap_map.offset, str(CommitMetadata(gap_map.metadata, journal, self.log_id)))
 
     def commit_confirmed(self, commit: Commit) -> None:
-        """Notes that the broker has ``commit``."""
+        """Notes that the broker has ``commit``. One that this object did not offer is ignored: another log did."""
+        if commit not in self.offered:
+            return
+        self.offered.discard(commit)
         self.confirmed = commit
         self.ledger.committed(Commit(commit.offset, without_journal(commit.metadata)))
         if commit == self.submitted:
             self.journal.committed()
 
-    def commit_failed(self) -> None:
-        """Notes that the last commit did not get through: ``commit`` offers it again."""
+    def commit_failed(self, commit: Commit) -> bool:
+        """Notes that ``commit`` did not get through: ``commit`` offers it again. False: another log offered it."""
+        if commit not in self.offered:
+            return False
+        self.offered.discard(commit)
         self.submitted = self.confirmed
         self.journal.failed()
+        return True
 
     @property
     def is_committed(self) -> bool:

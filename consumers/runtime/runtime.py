@@ -12,6 +12,7 @@ from consumers.runtime.flight import Flight
 from consumers.runtime.intake import Intake
 from consumers.runtime.lag import LagWatch
 from consumers.runtime.load import Load
+from consumers.runtime.logs import LogWatch
 from consumers.runtime.loop import Loop
 from consumers.runtime.mailbox import Mailbox
 from consumers.runtime.metrics import Metrics
@@ -53,6 +54,11 @@ class Runtime:
         self._consumer = kafka.make_consumer(settings.kafka, role=stage.name, on_commit=answered)
         self._workers = Workers(stage, threads=runtime.worker_threads, done=mailbox.put_flight)
         assignment = Assignment(runtime, metrics)
+        self._logs = LogWatch(
+            settings.kafka,
+            role=stage.name,
+            found=lambda log_ids: mailbox.put_command(partial(intake.logs_found, log_ids)),
+        )
         load = Load(settings.runtime)
         intake = Intake(
             self._consumer,
@@ -63,6 +69,7 @@ class Runtime:
             settings=runtime,
             metrics=metrics,
             clock=clock,
+            doubt=self._logs.ask,
         )
         outlet = Outlet(
             outbox,
@@ -104,17 +111,19 @@ class Runtime:
 
         Raises KafkaException when the client says that it cannot go on; nothing is lost then.
         """
-        for thread in (self._workers, self._watch, self._lag):
+        for thread in (self._workers, self._watch, self._lag, self._logs):
             thread.start()
         try:
-            self._loop.run([*self._topics, *kafka.former_retry_topics(self._consumer, self._topics)])
+            topics = [*self._topics, *kafka.former_retry_topics(self._consumer, self._topics)]
+            self._logs.watch(topics)
+            self._loop.run(topics)
         except BaseException:
             # No drain: what failed here may be what a drain needs.
             self._loop.stops = 2
             raise
         finally:
             self._consumer.close()
-            for thread in (self._watch, self._lag, self._workers):
+            for thread in (self._watch, self._lag, self._logs, self._workers):
                 thread.stop()
 
     def stop(self) -> None:

@@ -1,0 +1,81 @@
+"""Which log stands behind a topic's name now: the topic's id, asked from the broker off the owner thread.
+
+A topic that is deleted and created again keeps its name and gets another id, and offsets of the old log mean
+nothing in the new one. The client goes on at its old offset when the new log has grown past that before its next
+fetch, and reads the new log from the beginning otherwise; only the id tells both from a log that goes on.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import TimeoutError as NoAnswer
+from typing import Final
+
+import structlog
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+
+from consumers.runtime.kafka import client_configuration, make_client_id
+from schemas.settings import KafkaSettings
+
+LOG_SECONDS: Final = 5.0
+"""Between two questions: one Metadata request. So long at most is a new log taken for the old one."""
+
+REQUEST_SECONDS: Final = 5.0
+
+_log: Final = structlog.get_logger(__name__)
+
+
+class LogWatch:
+    """Asks for the ids of topics from a thread and with a client of its own, and reports each answer.
+
+    ``found`` is called on the watch's thread with the id of every topic that exists; it must not block or raise.
+    A broker that does not say, or topics without ids, mean no report: the runtime then goes by offsets alone.
+    """
+
+    def __init__(self, settings: KafkaSettings, *, role: str, found: Callable[[Mapping[str, str]], None]) -> None:
+        self._configuration = client_configuration(settings, client_id=make_client_id(f"{role}-logs"))
+        self._found = found
+        self._topics: list[str] = []
+        self._wake = threading.Event()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="logs", daemon=True)
+
+    def watch(self, topics: Collection[str]) -> None:
+        """Ask about these topics from now on, at once. From any thread; never blocks."""
+        self._topics = list(topics)
+        self.ask()
+
+    def ask(self) -> None:
+        """Ask again without waiting for the interval. From any thread; never blocks; safe to repeat."""
+        self._wake.set()
+
+    def start(self) -> None:
+        """Return at once; to be called once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Do not wait for a request that is under way."""
+        self._stopped = True
+        self._wake.set()
+
+    def _run(self) -> None:
+        client = AdminClient(self._configuration, logger=logging.getLogger("kafka.admin"))
+        while not self._stopped:
+            self._wake.clear()
+            if ids := self._ask(client):
+                self._found(ids)
+            self._wake.wait(LOG_SECONDS)
+
+    def _ask(self, client: AdminClient) -> dict[str, str]:
+        ids: dict[str, str] = {}
+        if not self._topics:
+            return ids
+        answers = client.describe_topics(TopicCollection(self._topics), request_timeout=REQUEST_SECONDS)
+        for topic, answer in answers.items():
+            try:
+                ids[topic] = str(answer.result(REQUEST_SECONDS).topic_id)
+            except (KafkaException, NoAnswer) as error:
+                # Also a topic that does not exist just now: what is known of it stays.
+                _log.debug("the broker does not say which log this is", topic=topic, error=str(error))
+        return ids
