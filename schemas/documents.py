@@ -152,6 +152,9 @@ endpoint), `AWS_REGION`, `AWS_DEFAULT_REGION`, `HF_HUB_OFFLINE` (offline), `WHIS
 `AWS_PROFILE` and all else that boto3 reads, and `HF_TOKEN`, `HUGGINGFACE_HUB_TOKEN`, `HF_ENDPOINT` for pulling
 models. A `.env` file may hold them too.
 
+Nothing is reported to anyone: `ORT_DISABLE_TELEMETRY=1` (onnxruntime) and `HF_HUB_DISABLE_TELEMETRY=1` (Hugging
+Face's client) are set unless you set them.
+
 `KASCRIBE_CACHE` is read by `make stack` and `make vllm` alone: where the servers that they build are kept, instead
 of `kascribe` in the user's cache.
 """

@@ -119,6 +119,7 @@ def _start(
         "VLLM_LOOPBACK_IP": LOOPBACK,
         "GLOO_SOCKET_IFNAME": "lo",
         "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HOME": str(state / "cache" / "huggingface"),
     }
     command = [

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from pydantic import ValidationError
 
+from models import SILENT
 from models.media.messages import Finished, Ready, Refused, Reply, ReplyParser, Request
 from schemas.errors import ENGINE, DecoderCrashed, DependencyDown, JobCancelled
 
@@ -164,7 +165,8 @@ class DecoderProcess:
 
 def _environment() -> dict[str, str]:
     """Only what Python and its libraries need; credentials stay with the parent."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR", "LD_LIBRARY_PATH") if name in os.environ}
+    names = ("PATH", "LANG", "TMPDIR", "LD_LIBRARY_PATH", *SILENT)
+    kept = {name: os.environ[name] for name in names if name in os.environ}
     return kept | {
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "PYTHONDONTWRITEBYTECODE": "1",
