@@ -5,9 +5,9 @@ from enum import Enum
 from types import TracebackType
 from typing import Final, Self
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from consumers.runtime.kafka import client_configuration, make_client_id, open_consumer, records_of
+from consumers.runtime.kafka import client_configuration, is_fatal, make_client_id, open_consumer, records_of
 from schemas.errors import DependencyDown
 from schemas.records import Record
 from schemas.settings import KafkaSettings
@@ -64,7 +64,7 @@ class Follower:
             messages = [] if first is None else [first, *self._consumer.consume(BATCH_RECORDS, timeout=0)]
         except (KafkaException, RuntimeError) as error:
             raise DependencyDown("kafka", f"following is over: {error}") from error
-        return records_of(messages, on_error=lambda _: None)
+        return records_of(messages, on_error=_raise_what_is_fatal)
 
     def close(self) -> None:
         """Leaves the broker. Safe to repeat."""
@@ -92,3 +92,8 @@ class Follower:
                 partition.offset = first if start is Start.BEGINNING else after_last
                 positions.append(partition)
         return positions
+
+
+def _raise_what_is_fatal(error: KafkaError) -> None:
+    if is_fatal(error):
+        raise DependencyDown("kafka", f"following is over: {error.str()}")

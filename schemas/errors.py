@@ -7,6 +7,8 @@
     ├── StoreError                a model cannot be fetched, found or trusted
     │   └── ModelNotFound         it is not on this disk
     ├── NotDelivered              the broker did not confirm records in time
+    ├── ClientBroken              the Kafka client cannot go on: the process ends, a new one takes over
+    │   └── InstanceIdInUse       the broker still counts another member with this group.instance.id
     ├── JobCancelled              the work stopped before its end, because it was told to
     └── JobError                  one record failed; carries a Reason
         ├── PermanentError        the same input fails again: dead letter at once
@@ -72,6 +74,14 @@ class ModelNotFound(StoreError):
 
 class NotDelivered(KascribeError):
     """The broker did not confirm all records within the time; some of them may have arrived."""
+
+
+class ClientBroken(KascribeError):
+    """The Kafka client cannot go on; the message names the cause and says what to do. Nothing is lost."""
+
+
+class InstanceIdInUse(ClientBroken):
+    """Another member of the group has our group.instance.id, or the broker has not missed it yet."""
 
 
 class JobCancelled(KascribeError):

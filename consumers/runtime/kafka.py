@@ -56,7 +56,7 @@ def consumer_configuration(settings: KafkaSettings, *, role: str, client_id: str
         **_DEFAULTS,
         **strategy,
         **client_configuration(settings, client_id=client_id),
-        "group.id": f"{settings.group_id_prefix}{role}",
+        "group.id": group_id(settings, role),
         "group.protocol": settings.group_protocol,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
@@ -64,6 +64,11 @@ def consumer_configuration(settings: KafkaSettings, *, role: str, client_id: str
         "isolation.level": "read_committed",
         "allow.auto.create.topics": False,
     }
+
+
+def group_id(settings: KafkaSettings, role: str) -> str:
+    """The role's consumer group."""
+    return f"{settings.group_id_prefix}{role}"
 
 
 def make_client_id(role: str) -> str:
@@ -128,6 +133,11 @@ def _headers(message: Message) -> Headers:
         _log.warning("a record's headers cannot be read; it goes on without them", record=place, error=str(error))
         return ()
     return tuple(headers) if headers else ()
+
+
+def is_fatal(error: KafkaError) -> bool:
+    """Whether the client can never go on. An error that arrives as a message says so by its code alone."""
+    return error.fatal() or error.code() == KafkaError._FATAL  # noqa: SLF001 - the client's public name for it
 
 
 def records_of(messages: Sequence[Message], on_error: Callable[[KafkaError], None]) -> list[Record]:

@@ -7,7 +7,7 @@ from consumers.runtime.health import Verdict
 from consumers.runtime.observation import Snapshot
 
 TURN_SECONDS: Final = 60.0
-"""A loop that did not turn for this long hangs: its longest wait is for committed offsets, 30 s."""
+"""A loop that did not turn for this long hangs: its longest wait is one question about committed offsets, 10 s."""
 
 STALL_SECONDS: Final = 4 * 3600.0
 """Work in flight and no sign of it for this long. A file of any length gives signs: what is heard is reported."""

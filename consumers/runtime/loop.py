@@ -9,6 +9,7 @@ from consumers.runtime import kafka
 from consumers.runtime import metrics as rows
 from consumers.runtime.assignment import Assignment
 from consumers.runtime.clock import Clock
+from consumers.runtime.committed import committed
 from consumers.runtime.drain import Drain
 from consumers.runtime.intake import Intake
 from consumers.runtime.load import Load
@@ -24,8 +25,8 @@ _log: Final = structlog.get_logger(__name__)
 BUSY_SECONDS: Final = 0.01
 """With work in flight and room for more, how long outcomes are waited for before new records are looked for."""
 
-COMMITTED_SECONDS: Final = 30.0
-"""For the broker to say what is committed; without that nothing may be taken in."""
+COMMITTED_RETRY_SECONDS: Final = 0.2
+"""Between two questions about what is committed; without an answer nothing may be taken in."""
 
 COMMIT_TRIES: Final = 10
 """At the end of the process, while the group goes on: a commit that meets a rebalance is refused."""
@@ -126,16 +127,18 @@ class Loop:
         self._rebalances.labels("assigned").inc()
         if self._intake.closed:
             return  # nothing is taken in any more, and leaving must not wait for what is committed
-        try:
-            committed = consumer.committed(assigned, timeout=COMMITTED_SECONDS) if assigned else []
-        except KafkaException as error:
-            # What the client raises within a callback leaves it as a bare KafkaError, which nothing can catch.
-            raise KafkaException(*error.args) from error
-        for position in committed:
-            if position.error is not None:
-                raise KafkaException(position.error)
-        self._drain.drop(self._assignment.held(kafka.keys(committed)))
-        self._assignment.take(committed)
+        # Another member may wait for what is in flight of other partitions, so work goes on between the tries.
+        positions = committed(
+            consumer,
+            assigned,
+            between=lambda: self._work(COMMITTED_RETRY_SECONDS),
+            stopped=lambda: self.stops > 0,
+            clock=self._clock,
+        )
+        if positions is None:
+            return
+        self._drain.drop(self._assignment.held(kafka.keys(positions)))
+        self._assignment.take(positions)
 
     def _revoked(self, _consumer: Consumer, revoked: list[TopicPartition]) -> None:
         self._rebalances.labels("revoked").inc()
@@ -153,6 +156,6 @@ class Loop:
 
 def _complain(error: KafkaError) -> None:
     """Logs what the client reports, and raises what it cannot recover from."""
-    if error.fatal():
+    if kafka.is_fatal(error):
         raise KafkaException(error)
     _log.warning("the Kafka client reports a problem", code=error.name(), error=error.str())

@@ -2,10 +2,11 @@
 
 from functools import partial
 
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from consumers.runtime import kafka
 from consumers.runtime.assignment import Assignment
+from consumers.runtime.broken import broken
 from consumers.runtime.clock import Clock, SystemClock
 from consumers.runtime.dependencies import DependencyWatch
 from consumers.runtime.flight import Flight
@@ -42,6 +43,8 @@ class Runtime:
         runtime = settings.runtime
         mailbox = Mailbox(clock)
         self._mailbox = mailbox
+        self._kafka = settings.kafka
+        self._group = kafka.group_id(settings.kafka, stage.name)
         self._topics = kafka.subscription(stage.topics, runtime.retry_delays_seconds)
 
         # The consumer and what commits through it need each other; so do the watch and what it wakes.
@@ -109,7 +112,7 @@ class Runtime:
     def run(self) -> None:
         """Blocks until ``stop`` and the drain after it. To be called once.
 
-        Raises KafkaException when the client says that it cannot go on; nothing is lost then.
+        Raises ClientBroken when the client cannot go on; nothing is lost then.
         """
         for thread in (self._workers, self._watch, self._lag, self._logs):
             thread.start()
@@ -117,6 +120,9 @@ class Runtime:
             topics = [*self._topics, *kafka.former_retry_topics(self._consumer, self._topics)]
             self._logs.watch(topics)
             self._loop.run(topics)
+        except KafkaException as error:
+            self._loop.stops = 2
+            raise broken(error.args[0], self._kafka, group=self._group) from error
         except BaseException:
             # No drain: what failed here may be what a drain needs.
             self._loop.stops = 2
