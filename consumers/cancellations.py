@@ -20,6 +20,7 @@ WITHDRAWN_LIMIT: Final = 10_000
 
 POLL_SECONDS: Final = 0.2
 RETRY_SECONDS: Final = 5.0
+STOP_SECONDS: Final = 1.0
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -74,9 +75,9 @@ class CancellationListener:
         self._thread.start()
 
     def stop(self) -> None:
-        """Blocks for a moment, until the thread is gone."""
+        """Blocks for a moment; a thread that waits for a broker which is away is left behind."""
         self._stopped.set()
-        self._thread.join()
+        self._thread.join(STOP_SECONDS)
 
     def _run(self) -> None:
         while not self._stopped.is_set():

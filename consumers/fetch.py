@@ -134,8 +134,11 @@ class ObjectFetcher:
         return create_probe_client(self._settings)
 
     def close(self) -> None:
-        """Ends the threads that read parts and removes the scratch directory; call it when no fetch is running."""
-        self._parts.shutdown(cancel_futures=True)
+        """Ends the threads that read parts and removes the scratch directory: a fetch that still runs fails.
+
+        Does not wait for parts that are being read, which may take as long as the store is silent.
+        """
+        self._parts.shutdown(wait=False, cancel_futures=True)
         self._scratch.close()
 
     def _head(self, address: ObjectAddress, version_id: str | None, etag: str | None) -> ObjectState:

@@ -17,6 +17,7 @@ from kascribe.commands.submit import submit
 from kascribe.commands.transcribe import transcribe
 from kascribe.commands.up import up
 from kascribe.commands.watch import watch
+from kascribe.endings import ended_by_dead_threads, tell
 from kascribe.setting_sources import CONFIG_NAME
 from schemas.errors import ConfigurationError, KascribeError
 
@@ -65,7 +66,8 @@ def options(
 def main() -> None:
     """The console script."""
     try:
-        app(prog_name="kascribe")
+        with ended_by_dead_threads():
+            app(prog_name="kascribe")
     except ConfigurationError as error:
         _fail(str(error), 2)
     except KascribeError as error:
@@ -81,5 +83,5 @@ def main() -> None:
 
 
 def _fail(sentence: str, exit_code: int) -> None:
-    print(f"kascribe: {sentence}", file=sys.stderr)
+    tell(sentence)
     sys.exit(exit_code)

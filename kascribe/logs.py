@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+from types import TracebackType
 from typing import Any, Final, TextIO
 
 import structlog
@@ -15,6 +16,7 @@ from schemas.settings import LogSettings
 REDACTED: Final = "[redacted]"
 _SECRET_NAME: Final = re.compile(r"(?i)(secret|password|passwd|token$|api_?key|authorization|credential)")
 _SECRET_IN_URL: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s:@]+:[^/\s@]+@", re.IGNORECASE)
+_json = False
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -52,6 +54,30 @@ def configure_logs(settings: LogSettings, *, stream: TextIO = sys.stderr) -> Non
     root.setLevel(max(level, logging.WARNING))
 
 
+def configure_process(settings: LogSettings) -> None:
+    """The same for a process of its own: its warnings and its last words go the same way as its lines."""
+    global _json  # noqa: PLW0603 - the process's, as sys.excepthook is
+    configure_logs(settings)
+    logging.captureWarnings(True)
+    _json = not _on_terminal(settings, sys.stderr)
+    if _json:
+        sys.excepthook = _excepthook
+
+
+def writes_json() -> bool:
+    """Whether the lines of this process are JSON, so that none may be anything else."""
+    return _json
+
+
+def tell_end(sentence: str, error: BaseException | None) -> None:
+    """The line that a process ends with: ``why`` is the sentence."""
+    structlog.get_logger(__name__).error("the process ends", why=sentence, exc_info=error)
+
+
+def _excepthook(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+    tell_end(f"a defect: {error!r}", error)
+
+
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """A processor: what is named like a secret, typed as one, or written into a URL is not printed."""
     for name, value in event.items():
@@ -69,9 +95,12 @@ def _redacted(name: str, value: Any) -> Any:
     return value
 
 
+def _on_terminal(settings: LogSettings, stream: TextIO) -> bool:
+    return settings.format == "console" or (settings.format == "auto" and stream.isatty())
+
+
 def _renderers(settings: LogSettings, stream: TextIO) -> list[Processor]:
-    on_terminal = settings.format == "console" or (settings.format == "auto" and stream.isatty())
-    if on_terminal:
+    if _on_terminal(settings, stream):
         return [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
     return [
         structlog.processors.format_exc_info,

@@ -152,11 +152,11 @@ class AtLeastOnceOutbox:
                 self._listen()
                 self._settle()
             self._let_go()
-        except Exception as error:  # noqa: BLE001 - a thread that dies silently would stop the consumer for ever
-            _log.exception("the outbox died")
+        except BaseException as error:
             self._problem = f"the outbox died: {error!r}"
             self._is_alive = False
             self._closing_at = 0.0
+            raise
 
     def _is_done(self) -> bool:
         closing_at = self._closing_at

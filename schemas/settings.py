@@ -179,7 +179,7 @@ class RuntimeSettings(Part):
         default=(10, 60, 600), description="One retry topic each."
     )
     killer_attempts: int = Field(default=3, ge=1, description="Deaths before a record is set aside.")
-    drain_timeout_seconds: float = Field(ge=0, default=30.0, description="For what is in flight at SIGTERM.")
+    drain_timeout_seconds: float = Field(ge=0, default=30.0, description="From SIGTERM to the end of the process.")
     revoke_timeout_seconds: float = Field(ge=0, default=10.0, description="For what is in flight at revocation.")
     dependency_check_seconds: Seconds = Field(default=2.0, description="Between looks at a service that is down.")
 

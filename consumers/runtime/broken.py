@@ -21,7 +21,7 @@ def broken(error: KafkaError, settings: KafkaSettings, *, group: str) -> ClientB
         kind = InstanceIdInUse if _speaks_of(error, KafkaError.UNRELEASED_INSTANCE_ID) else ClientBroken
         return kind(
             f"another member of the group {group} has the instance id {name} ({said}): give each process an id of "
-            "its own in KASCRIBE_KAFKA_GROUP_INSTANCE_ID; after a kill, wait until the broker has missed the old one"
+            "its own in KASCRIBE_KAFKA_GROUP_INSTANCE_ID; after a kill, wait until the broker misses the old one"
         )
     if _speaks_of(error, KafkaError.GROUP_AUTHORIZATION_FAILED):
         return ClientBroken(

@@ -16,8 +16,11 @@ _log: Final = structlog.get_logger(__name__)
 COMMIT_RESERVE_SECONDS: Final = 5.0
 """For delivery and commit after the drain, however much time the work took: finished work must not be redone."""
 
-HURRIED_RESERVE_SECONDS: Final = 1.0
-"""The same after a second signal."""
+HURRIED_RESERVE_SECONDS: Final = 0.4
+"""The same after a second signal, which ends the process within a second."""
+
+LEAVING_SECONDS: Final = 8.0
+"""Of the time from the first signal to the end of the process: for that commit, and for all that is closed."""
 
 
 class Drain:
@@ -100,6 +103,11 @@ class Drain:
     ) -> None:
         while not done() and not hurried() and self._clock.monotonic() < deadline:
             step()
+
+
+def work_seconds(limit_seconds: float) -> float:
+    """How long work may go on after the first signal in a process that ends within the limit."""
+    return limit_seconds - min(LEAVING_SECONDS, limit_seconds / 4)
 
 
 def _never() -> bool:

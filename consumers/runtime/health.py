@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
+import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -15,6 +16,8 @@ from schemas.settings import ServerSettings
 
 REQUEST_TIMEOUT_SECONDS: Final = 5.0
 """A client that opens a connection and says nothing must not hold a thread for ever."""
+
+_log: Final = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +45,12 @@ class HealthServer:
         checks = {"/health/live": live, "/health/ready": ready}
         handler = type("_BoundHandler", (_Handler,), {"checks": checks, "registry": registry})
         try:
-            self._server = ThreadingHTTPServer((settings.host, settings.port), handler)
+            self._server = _Server((settings.host, settings.port), handler)
         except OSError as error:
             raise ConfigurationError(
                 f"cannot listen on {settings.host}:{settings.port} for health and metrics ({error}); "
                 "set KASCRIBE_SERVER_PORT to a free port, or to 0 to take any"
             ) from error
-        self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 
     @property
@@ -65,6 +67,14 @@ class HealthServer:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - as it is called
+        """Logs it: the standard library writes a traceback to stderr."""
+        _log.debug("a health request failed", client=str(client_address), exc_info=True)
 
 
 class _Handler(BaseHTTPRequestHandler):

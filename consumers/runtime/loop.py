@@ -10,7 +10,7 @@ from consumers.runtime import metrics as rows
 from consumers.runtime.assignment import Assignment
 from consumers.runtime.clock import Clock
 from consumers.runtime.committed import committed
-from consumers.runtime.drain import Drain
+from consumers.runtime.drain import Drain, work_seconds
 from consumers.runtime.intake import Intake
 from consumers.runtime.load import Load
 from consumers.runtime.mailbox import Mailbox
@@ -76,7 +76,7 @@ class Loop:
         everything = list(self._assignment.partitions.values())
         self._drain.drain(
             everything,
-            timeout_seconds=self._settings.drain_timeout_seconds,
+            timeout_seconds=work_seconds(self._settings.drain_timeout_seconds),
             step=self._turn,
             commit_tries=COMMIT_TRIES,
         )

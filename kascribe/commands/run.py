@@ -20,7 +20,7 @@ def run(role: Annotated[Role, typer.Argument(help="What this process does.")]) -
     from kascribe.configuration import load
 
     settings = load().settings
-    logs.configure_logs(settings.log)
+    logs.configure_process(settings.log)
     if role is Role.TRANSCRIBER:
         from kascribe.wiring.transcriber import run_transcriber
 

@@ -74,8 +74,9 @@ def _stop_on_signals(stop: threading.Event, at_once: threading.Event) -> None:
     def handle(*_: object) -> None:
         (at_once if stop.is_set() else stop).set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, handle)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, handle)
 
 
 def _welcome(plan: "Plan", choice: "ModelChoice", session: "Session") -> Panel:

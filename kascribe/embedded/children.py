@@ -1,6 +1,7 @@
 """The consumers of the embedded stack, as child processes: the same ``kascribe run`` that production runs."""
 
 import ctypes
+import json
 import os
 import signal
 import subprocess
@@ -77,7 +78,7 @@ class Child:
         with suppress(OSError), self.log_path.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - SAID_BYTES))
             text = log.read().decode("utf-8", "replace").strip()
-            return text.rpartition("kascribe: ")[2] if "\nkascribe: " in f"\n{text}" else text.rpartition("\n")[2]
+            return _last_sentence(text)
         return ""
 
 
@@ -170,3 +171,13 @@ class Children:
                 child.process.kill()
                 child.process.wait()
         return tuple(child.role for child in left)
+
+
+def _last_sentence(text: str) -> str:
+    if "\nkascribe: " in f"\n{text}":
+        return text.rpartition("kascribe: ")[2]
+    line = text.rpartition("\n")[2]
+    with suppress(ValueError):
+        said = json.loads(line)
+        return str(said.get("why", line)) if isinstance(said, dict) else line
+    return line

@@ -4,6 +4,7 @@ from consumers.enrich import EnrichStage
 from consumers.transcript_source import StoredTranscripts
 from kascribe.wiring.consumer import Health, listening_for_cancellations, run_stage, served
 from kascribe.wiring.request_metering import REQUEST_METRICS, RequestMeter, meter_load
+from kascribe.wiring.shutdown import ended_by_signals
 from models.vllm.enricher import Enricher
 from producers.map_results import EnrichmentResults
 from schemas.settings import Settings
@@ -15,6 +16,7 @@ def run_enricher(settings: Settings) -> None:
     health = Health(declared=REQUEST_METRICS)
     results = EnrichmentResults(settings.s3)
     with (
+        ended_by_signals(limit_seconds=settings.runtime.drain_timeout_seconds) as shutdown,
         served(health, settings),
         Enricher(settings.vllm, cache=results, observer=RequestMeter(health.metrics)) as model,
         listening_for_cancellations(settings) as withdrawn,
@@ -28,4 +30,4 @@ def run_enricher(settings: Settings) -> None:
             settings=settings.vllm,
             withdrawn=withdrawn,
         )
-        run_stage(stage, settings, health)
+        run_stage(stage, settings, health, shutdown)

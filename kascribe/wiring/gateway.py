@@ -19,6 +19,7 @@ from consumers.follower import Follower, Start
 from consumers.s3 import create_probe_client
 from consumers.transcript_source import StoredTranscripts
 from kascribe.following import POLL_SECONDS, answer_topics
+from kascribe.wiring.shutdown import ended_by_signals
 from producers.gateway.answers import Answers
 from producers.gateway.app import Behind, create_app
 from producers.gateway.health import Dependencies
@@ -39,6 +40,9 @@ FINISH_SECONDS: Final = 10.0
 
 TELL_SECONDS: Final = 5
 """After that, for telling them."""
+
+CLOSE_SECONDS: Final = 5.0
+"""After that, for what the threads have begun."""
 
 UPLOADING_THREADS: Final = 16
 UPLOAD_PART_BYTES: Final = 5 * 1024**2
@@ -66,7 +70,9 @@ def run_gateway(settings: Settings) -> None:
     topics = Topics(settings.kafka.topic_prefix)
     ensure_topics(settings.kafka, dict.fromkeys(topics.all, settings.kafka.topic_partitions))
     server = GatewayServer(settings)
-    server.run()
+    with ended_by_signals(limit_seconds=FINISH_SECONDS + TELL_SECONDS + CLOSE_SECONDS) as shutdown:
+        shutdown.pass_to(server.stop)
+        server.run()
     if not server.started:
         raise KascribeError("the gateway did not start; its log says why")
 
@@ -96,6 +102,16 @@ class GatewayServer(uvicorn.Server):
         port: int = self.servers[0].sockets[0].getsockname()[1]
         return port
 
+    def stop(self) -> None:
+        """Asks it to end; asked again, it waits for no request any more. From any thread and signal handlers."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves signals alone: ``stop`` is how the server hears of them."""
+        yield
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begins to listen."""
         try:
@@ -115,8 +131,6 @@ class GatewayServer(uvicorn.Server):
             await super().shutdown(sockets)
         finally:
             telling.cancel()
-            # Uvicorn would raise them again, and end with the signal's exit code what has ended well.
-            self._captured_signals.clear()
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 It holds no credentials, limits its own memory and processor time, and may be killed at any moment.
 """
 
+import ctypes
 import errno
 import os
 import resource
@@ -32,6 +33,7 @@ BLOCK_SAMPLES = 625 * CHUNK_SAMPLES
 """Twenty seconds: what is decoded and searched for speech at a time; a minute costs 100 MB more."""
 BLOCK_CPU_SECONDS = 300
 """Processor seconds that one block may take; it takes about a tenth of one."""
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(slots=True)
@@ -167,6 +169,12 @@ def _allow_processor_seconds(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
 
 
+def _die_with_parent() -> None:
+    # A parent that is killed, or ends at once, closes no pipe that a decoder inside one long call would notice.
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _limit(memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -191,6 +199,7 @@ def _answer(request: Request, wire: BinaryIO, session: onnxruntime.InferenceSess
 def main(arguments: Sequence[str]) -> None:
     """Serves requests until the input ends. What no handler catches ends the process: the parent sees a crash."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with_parent()
     wire = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints must not reach the wire
     _limit(int(arguments[0]))

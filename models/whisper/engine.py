@@ -132,12 +132,18 @@ class Engine:
         return [row for call in self._calls.values() if call.began_at < latest for row in call.rows] or None
 
     def _own(self, number: int) -> None:
-        while batch := self._next(number):
-            try:
-                self._answer(batch, number)
-            finally:
-                with self._changed:
-                    self._calls.pop(number, None)
+        batch: Sequence[AnyRow] = ()
+        try:
+            while batch := self._next(number):
+                try:
+                    self._answer(batch, number)
+                finally:
+                    with self._changed:
+                        self._calls.pop(number, None)
+        except BaseException as died:
+            # Whatever it was, rows would wait in line for an owner that is gone.
+            self._break(batch, EngineFailed(f"the engine's thread died of {died!r}"))
+            raise
 
     def _next(self, number: int) -> list[AnyRow]:
         with self._changed:
@@ -225,5 +231,5 @@ class Engine:
 def _fail(row: AnyRow, failed: Exception) -> None:
     error = EngineFailed(f"inference failed: {failed}")
     error.__cause__ = failed
-    if row.answer.set_running_or_notify_cancel():
+    if not row.answer.done() and row.answer.set_running_or_notify_cancel():
         row.answer.set_exception(error)

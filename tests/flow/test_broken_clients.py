@@ -1,4 +1,4 @@
-"""Errors of the Kafka client: those that pass are waited out, those that do not end the process with a sentence."""
+"""Errors of the Kafka client: those that pass are waited out, the others end the process with a sentence."""
 
 import pytest
 

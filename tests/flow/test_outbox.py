@@ -138,6 +138,7 @@ def test_close_gives_up_at_its_deadline_and_says_so(broker: MockCluster) -> None
     outbox.report(OutgoingRecord("audio.progress", None, b"too late"))
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_outbox_that_died_says_so(outbox: AtLeastOnceOutbox) -> None:
     """What no client can take, a defect of its own, ends it; whoever watches over the process hears of it."""
     assert outbox.is_alive

@@ -1,0 +1,102 @@
+"""Signals: the first one drains, the second one ends at once, and neither takes longer than its limit."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from math import inf
+from queue import Empty, SimpleQueue
+from types import FrameType
+from typing import Final
+
+import structlog
+
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+STARTING_SECONDS: Final = 5.0
+"""For a process that is told to end before it has begun to work."""
+
+HURRY_SECONDS: Final = 1.0
+"""From the second signal to the end of the process."""
+
+_log: Final = structlog.get_logger(__name__)
+
+
+class Shutdown:
+    """Counts signals, passes them on to what runs, and ends the process when the time for its end is over.
+
+    What the process then still waits for (a call of the model, a read from the store, a thread that the
+    interpreter joins) is given up: nothing is lost by it, because what was not committed is done again.
+    """
+
+    def __init__(self, *, limit_seconds: float, end: Callable[[int], object] = os._exit) -> None:
+        self.signals = 0
+        self.ends_at = inf
+        self._limit_seconds = limit_seconds
+        self._end = end
+        self._stop: Callable[[], None] | None = None
+        # A signal handler may interrupt any line, so it takes no lock: these queues are made for that.
+        self._deadlines: SimpleQueue[float | None] = SimpleQueue()
+        self._woken: SimpleQueue[None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._watch, name="shutdown", daemon=True)
+        self._thread.start()
+
+    def handle(self, number: int, _frame: FrameType | None = None) -> None:
+        """The signal handler. Raises SystemExit in a process that has not begun to work."""
+        self.signals += 1
+        limit = self._limit_seconds if self._stop is not None else min(self._limit_seconds, STARTING_SECONDS)
+        self.ends_at = min(self.ends_at, time.monotonic() + (limit if self.signals == 1 else HURRY_SECONDS))
+        self._deadlines.put(self.ends_at)
+        self._woken.put(None)
+        if self._stop is not None:
+            self._stop()
+        elif self.signals == 1:
+            raise SystemExit(128 + number)
+
+    def pass_to(self, stop: Callable[[], None]) -> None:
+        """Calls ``stop`` at every signal from now on, and at once for each that came before."""
+        self._stop = stop
+        for _ in range(self.signals):
+            stop()
+
+    def wait(self, seconds: float) -> bool:
+        """Blocks until a signal comes, or for that long; whether one has come."""
+        if not self.signals:
+            with suppress(Empty):
+                self._woken.get(timeout=seconds)
+        return self.signals > 0
+
+    def seconds_left(self, most: float, *, reserve: float = 0.5) -> float:
+        """How long a step of the end may take: ``most``, or what is left of the time less the reserve."""
+        return max(0.0, min(most, self.ends_at - time.monotonic() - reserve))
+
+    def close(self) -> None:
+        """Gives up the limit. Only for a process that goes on."""
+        self._deadlines.put(None)
+        self._thread.join()
+
+    def _watch(self) -> None:
+        ends_at = self._deadlines.get()
+        while ends_at is not None:
+            left_seconds = ends_at - time.monotonic()
+            if left_seconds <= 0:
+                _log.warning("the time to end is over; the process ends without waiting for the rest")
+                self._end(0)
+                return
+            with suppress(Empty):
+                ends_at = self._deadlines.get(timeout=left_seconds)
+
+
+@contextmanager
+def ended_by_signals(*, limit_seconds: float) -> Iterator[Shutdown]:
+    """Handles SIGTERM, SIGINT and SIGHUP from now on, also after the context, until the process has ended.
+
+    SIGHUP stays ignored where it was (nohup).
+    """
+    shutdown = Shutdown(limit_seconds=limit_seconds)
+    for number in SIGNALS:
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, shutdown.handle)
+    yield shutdown
