@@ -4,6 +4,7 @@ from typing import Final
 
 from confluent_kafka import KafkaError
 
+from consumers.runtime.kafka import group_id
 from schemas.errors import ClientBroken, InstanceIdInUse
 from schemas.settings import KafkaSettings
 
@@ -12,9 +13,9 @@ INSTANCE_ID: Final = "group.instance.id"
 _INSTANCE_CODES: Final = (KafkaError.UNRELEASED_INSTANCE_ID, KafkaError.FENCED_INSTANCE_ID)
 
 
-def broken(error: KafkaError, settings: KafkaSettings, *, group: str) -> ClientBroken:
+def broken(error: KafkaError, settings: KafkaSettings, *, role: str) -> ClientBroken:
     """The error to end with. librdkafka wraps the broker's code in its own, so its sentence is looked at too."""
-    said = error.str()
+    group, said = group_id(settings, role), error.str()
     if _speaks_of(error, *_INSTANCE_CODES):
         instance = settings.properties.get(INSTANCE_ID)
         name = instance.get_secret_value() if instance else "unknown"

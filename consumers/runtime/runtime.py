@@ -43,8 +43,7 @@ class Runtime:
         runtime = settings.runtime
         mailbox = Mailbox(clock)
         self._mailbox = mailbox
-        self._kafka = settings.kafka
-        self._group = kafka.group_id(settings.kafka, stage.name)
+        self._broken = partial(broken, settings=settings.kafka, role=stage.name)
         self._topics = kafka.subscription(stage.topics, runtime.retry_delays_seconds)
 
         # The consumer and what commits through it need each other; so do the watch and what it wakes.
@@ -122,7 +121,7 @@ class Runtime:
             self._loop.run(topics)
         except KafkaException as error:
             self._loop.stops = 2
-            raise broken(error.args[0], self._kafka, group=self._group) from error
+            raise self._broken(error.args[0]) from error
         except BaseException:
             # No drain: what failed here may be what a drain needs.
             self._loop.stops = 2
