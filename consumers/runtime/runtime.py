@@ -46,12 +46,9 @@ class Runtime:
         self._broken = partial(broken, settings=settings.kafka, role=stage.name)
         self._topics = kafka.subscription(stage.topics, runtime.retry_delays_seconds)
 
-        # The consumer and what commits through it need each other; so do the watch and what it wakes.
+        # The consumer and what commits through it need each other.
         def answered(error: KafkaError | None, positions: list[TopicPartition]) -> None:
             outlet.answered(error, positions)
-
-        def recovered(dependency: str, looks: int) -> None:
-            mailbox.put_command(partial(settlement.recovered, dependency, looks))
 
         self._consumer = kafka.make_consumer(settings.kafka, role=stage.name, on_commit=answered)
         self._workers = Workers(stage, threads=runtime.worker_threads, done=mailbox.put_flight)
@@ -87,9 +84,9 @@ class Runtime:
         self._watch = DependencyWatch(
             stage.dependency_is_up,
             interval_seconds=runtime.dependency_check_seconds,
-            recovered=recovered,
+            recovered=self._recovered,
         )
-        settlement = Settlement(
+        self._settlement = Settlement(
             stage, intake, outlet, self._watch, settings=settings, metrics=metrics, clock=clock
         )
         self._observation = Observation(assignment, intake, load, mailbox, outlet, metrics=metrics, clock=clock)
@@ -99,7 +96,7 @@ class Runtime:
             mailbox,
             assignment,
             intake,
-            settlement,
+            self._settlement,
             outlet,
             load,
             observation=self._observation,
@@ -135,6 +132,10 @@ class Runtime:
         """Asks ``run`` to drain and return; asked a second time, to return at once. Never blocks."""
         self._loop.stops += 1
         self._mailbox.put_command(_wake)
+
+    def _recovered(self, dependency: str, looks: int) -> None:
+        """On the watch's thread."""
+        self._mailbox.put_command(partial(self._settlement.recovered, dependency, looks))
 
     def snapshot(self) -> Snapshot:
         """What the loop looked like a second ago at most, unless it hangs. From any thread."""
