@@ -94,12 +94,16 @@ class _Handler(BaseHTTPRequestHandler):
             body = json.dumps({"error": "not found", "paths": [*self.checks, "/metrics"]}).encode()
             self._answer(404, "application/json", body)
 
+    # The headers of a GET, and no body: what some balancers ask with.
+    do_HEAD = do_GET
+
     def _answer(self, status: int, content_type: str, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's name
         """Says nothing: probes come every few seconds."""

@@ -50,7 +50,7 @@ def create_app(settings: GatewaySettings, *, start: Callable[[], AbstractAsyncCo
 
 
 def _add_routes(app: FastAPI, settings: GatewaySettings) -> None:
-    @app.get("/health")
+    @app.api_route("/health", methods=["GET", "HEAD"])
     async def health(request: Request) -> JSONResponse:
         # Always 200: a new process would not mend a service that is down.
         up = await _behind(request).dependencies.up()

@@ -89,15 +89,40 @@ def test_every_port_is_published_on_loopback_only(project: dict[str, Any]) -> No
     assert len(ports) == 4
 
 
-def test_the_transcriber_reserves_a_gpu_and_the_cpu_file_lets_go_of_it(resolve: Resolve) -> None:
+def gpus(project: dict[str, Any], service: str) -> list[dict[str, Any]]:
+    """What a service reserves."""
+    return list(project["services"][service]["deploy"]["resources"]["reservations"]["devices"])
+
+
+def test_each_gpu_service_has_a_gpu_of_its_own_unless_told_otherwise(
+    resolve: Resolve, project: dict[str, Any]
+) -> None:
+    """Two that share one by accident fail for want of its memory; a machine with one GPU says so in a variable."""
+    reserved = {"driver": "nvidia", "capabilities": ["gpu"]}
+    assert gpus(project, "transcriber") == [{**reserved, "device_ids": ["0"]}]
+    assert gpus(project, "vllm") == [{**reserved, "device_ids": ["1"]}]
+    variables = {**REQUIRED, "TRANSCRIBER_GPU": "GPU-5c1e", "VLLM_GPU": "0"}
+    moved = json.loads(resolve("compose.yaml", variables=variables, profile="vllm").stdout)
+    assert [gpus(moved, name)[0]["device_ids"] for name in ("transcriber", "vllm")] == [["GPU-5c1e"], ["0"]]
+
+
+def test_the_cpu_file_lets_go_of_the_transcriber_s_gpu(resolve: Resolve) -> None:
     """One override runs the same file on a machine without a GPU."""
-    with_gpu = json.loads(resolve("compose.yaml", variables=REQUIRED).stdout)["services"]["transcriber"]
-    assert with_gpu["deploy"]["resources"]["reservations"]["devices"] == [
-        {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
-    ]
     without = json.loads(resolve("compose.yaml", "compose.cpu.yaml", variables=REQUIRED).stdout)
     assert "deploy" not in without["services"]["transcriber"]
     assert without["services"]["transcriber"]["environment"]["KASCRIBE_WHISPER_DEVICE"] == "cpu"
+
+
+def test_what_runs_once_is_waited_for_and_not_missed(project: dict[str, Any]) -> None:
+    """`up --wait` takes a container that ended for a failure, except where a service depends on its success."""
+    once = {name for name, service in project["services"].items() if service.get("restart") == "on-failure"}
+    awaited = {
+        needed
+        for service in project["services"].values()
+        for needed, condition in service.get("depends_on", {}).items()
+        if condition["condition"] == "service_completed_successfully"
+    }
+    assert once == awaited == {"topics", "bucket"}
 
 
 def test_vllm_starts_only_when_asked_for(resolve: Resolve, project: dict[str, Any]) -> None:
@@ -163,6 +188,7 @@ def test_the_image_serves_where_the_settings_say() -> None:
     assert f"EXPOSE {ServerSettings().port}" in dockerfile
     assert f"or {ServerSettings().port})" in dockerfile
     assert f"EXPOSE {GatewaySettings().port}" in dockerfile
+    assert f"or {GatewaySettings().port})" in dockerfile
 
 
 @pytest.mark.parametrize("dockerfile", ["Dockerfile", "minio/Dockerfile"])

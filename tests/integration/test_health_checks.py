@@ -1,0 +1,28 @@
+"""The compose file's own health check of the language model server, beside a real one."""
+
+import re
+import shlex
+
+import pytest
+
+from deploy.vllm.server import VllmServer
+from tests.health_checks import DEPLOY, exit_code
+
+
+def of_service(name: str) -> list[str]:
+    """The command of one service, as it stands in the compose file."""
+    text = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+    service = re.search(rf"^  {name}:\n(.*?)(?=^  \w|^\w)", text, re.DOTALL | re.MULTILINE)
+    assert service is not None
+    test = re.search(r"^      test: \[CMD, (.*)\]$", service[1], re.MULTILINE)
+    assert test is not None
+    return [word.rstrip(",") for word in shlex.split(test[1])]
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_vllm_s_check_asks_where_vllm_says_how_it_is(vllm: VllmServer, served: bool) -> None:
+    """Healthy where the server is, unhealthy where none listens."""
+    *python, program = of_service("vllm")
+    assert "http://127.0.0.1:8000/health" in program
+    base_url = vllm.base_url if served else "http://127.0.0.1:9"
+    assert (exit_code([*python, program.replace("http://127.0.0.1:8000", base_url)], {}) == 0) is served
