@@ -1,4 +1,4 @@
-"""The commands with which containers ask how their process is, as the Dockerfile and the compose file have them."""
+"""The commands with which containers ask how their process is, as the files in ``deploy`` have them."""
 
 import json
 import os

@@ -18,6 +18,7 @@ from kascribe.commands.selftest import words
 from kascribe.embedded.session import Session
 from models.selftest import SELFTEST_MODEL_NAME, Clip, clips
 from tests.demo.role import free_port
+from tests.interrupting import interruptible
 from tests.recordings import FORMATS, read, write
 from tests.waiting import eventually
 
@@ -202,7 +203,9 @@ def test_who_stops_waiting_for_a_job_hears_how_to_see_it_later(up: Up, clip: Cli
     """Ctrl-C ends the command, not the job."""
     write(tmp_path / "long.wav", np.tile(read(clip.path), LONG_CLIPS), FORMATS["wav, 8 kHz stereo"])
     command = [sys.executable, "-m", "kascribe", "submit", str(tmp_path / "long.wav")]
-    with subprocess.Popen(command, env=up.environment, stdout=subprocess.PIPE, text=True) as waiting:
+    with interruptible():
+        started = subprocess.Popen(command, env=up.environment, stdout=subprocess.PIPE, text=True)
+    with started as waiting:
         assert waiting.stdout is not None
         told = ""
         while "long.wav: fetching" not in told:
