@@ -2,8 +2,10 @@
 
 import threading
 from collections import OrderedDict
-from datetime import datetime
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Final
+from weakref import WeakSet
 
 import structlog
 
@@ -18,6 +20,12 @@ from schemas.topics import Topics
 WITHDRAWN_LIMIT: Final = 10_000
 """Remembered at most. A cancellation that is forgotten costs the work, never a result."""
 
+ANY_JOB: Final = ("",)
+"""In place of a job's id, for references that are cancelled wherever they were asked for."""
+
+LOGGED_LIMIT: Final = 20
+"""Of references in one line of the log."""
+
 POLL_SECONDS: Final = 0.2
 RETRY_SECONDS: Final = 5.0
 STOP_SECONDS: Final = 1.0
@@ -25,37 +33,75 @@ STOP_SECONDS: Final = 1.0
 _log: Final = structlog.get_logger(__name__)
 
 
-class Withdrawn:
-    """What was withdrawn last: references by their event's id, and jobs by the moment. Safe between threads."""
+class Wish:
+    """One request for a job, for as long as it is worked on or followed. Call it to learn if it is withdrawn."""
 
-    def __init__(self) -> None:
-        self._references: OrderedDict[str, None] = OrderedDict()
+    def __init__(self, withdrawn: "Withdrawn", job_id: str, *, asked_at: datetime, event_id: str | None) -> None:
+        self.job_id = job_id
+        self.event_id = event_id
+        self._asked_at = asked_at
+        self._withdrawn = withdrawn
+
+    def __call__(self) -> bool:
+        """Whether the caller has withdrawn the request. Never blocks."""
+        return self._withdrawn.includes(self.job_id, asked_at=self._asked_at, event_id=self.event_id)
+
+
+class Withdrawn:
+    """What was withdrawn last: references by their event's id, and jobs by the moment. Thread-safe.
+
+    ``now`` is the time of day in UTC.
+    """
+
+    def __init__(self, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._references: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._jobs: OrderedDict[str, datetime] = OrderedDict()
+        self._wishes: WeakSet[Wish] = WeakSet()
+        self._now = now
         self._lock = threading.Lock()
 
+    def wish(self, job_id: str, *, asked_at: datetime, event_id: str | None) -> Wish:
+        """A request that is worked on from now on. See ``includes``; one from the future was made now."""
+        wish = Wish(self, job_id, asked_at=min(asked_at, self._now()), event_id=event_id)
+        with self._lock:
+            self._wishes.add(wish)
+        return wish
+
     def includes(self, job_id: str, *, asked_at: datetime, event_id: str | None) -> bool:
-        """Whether this reference was withdrawn. Who asks for the same job with another one still wants it.
+        """Whether this reference was withdrawn. Another reference for the same job is not.
 
         Without an ``event_id`` only a cancellation of all references of the job counts.
         """
-        if event_id in self._references:
+        if event_id is not None and ((job_id, event_id) in self._references or ("", event_id) in self._references):
             return True
         withdrawn_at = self._jobs.get(job_id)
         return withdrawn_at is not None and asked_at <= withdrawn_at
 
     def take(self, record: Record) -> None:
-        """Takes note of a record of the cancellations topic. What is not understood is passed by."""
+        """Takes note of a record of the cancellations topic, and logs one that is not understood or matches no job
+        in flight here: that may be in flight elsewhere, or still to come."""
         try:
             event = wire.decode(record, CancellationEvent)
-        except JobError:
+        except JobError as error:
+            _log.warning("cancellation_not_understood", record=str(record.coordinates), why=str(error))
             return
+        moment = min(event.occurred_at, self._now())
         with self._lock:
-            if not event.reference_event_ids:
-                self._jobs[event.job_id] = event.occurred_at
+            for job_id in event.job_ids if not event.reference_event_ids else ():
+                self._jobs[job_id] = max(moment, self._jobs.get(job_id, moment))
+                self._jobs.move_to_end(job_id)
             for event_id in event.reference_event_ids[:WITHDRAWN_LIMIT]:
-                self._references[event_id] = None
+                for job_id in event.job_ids or ANY_JOB:
+                    self._references[job_id, event_id] = None
             _forget_oldest(self._references)
             _forget_oldest(self._jobs)
+            named = [wish for wish in self._wishes if _names(event, wish)]
+        if not named:
+            _log.info(
+                "cancellation_matches_no_job_in_flight",
+                job_ids=event.job_ids,
+                reference_event_ids=event.reference_event_ids[:LOGGED_LIMIT],
+            )
 
 
 class CancellationListener:
@@ -95,6 +141,12 @@ class CancellationListener:
                     self._withdrawn.take(record)
 
 
-def _forget_oldest(remembered: OrderedDict[str, Any]) -> None:
+def _names(event: CancellationEvent, wish: Wish) -> bool:
+    named_job = not event.job_ids or wish.job_id in event.job_ids
+    named_reference = not event.reference_event_ids or wish.event_id in event.reference_event_ids
+    return named_job and named_reference and bool(event.job_ids or event.reference_event_ids)
+
+
+def _forget_oldest(remembered: OrderedDict[Any, Any]) -> None:
     while len(remembered) > WITHDRAWN_LIMIT:
         remembered.popitem(last=False)

@@ -8,26 +8,30 @@
 """
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 from structlog.contextvars import bind_contextvars, bound_contextvars
 
 from consumers.cancellations import Withdrawn
+from consumers.enrichment_seams import EnrichmentStore, LanguageModel
+from consumers.failures import is_failure, is_told_already
 from consumers.in_flight import InFlight
-from consumers.progress import Surroundings, real_surroundings
+from consumers.lenient import sound_fields
+from consumers.progress import Surroundings, ended_event, real_surroundings
 from consumers.runtime.stage import CancelledByCaller, Job
 from consumers.transcript_source import TranscriptSource
 from models.vllm.enriching import Enrichment, EnrichRequest
-from models.vllm.profiles import Profile
 from schemas import identity, wire
-from schemas.errors import ConfigurationError, InvalidOptions, KascribeError
+from schemas.errors import ConfigurationError, InvalidOptions, JobError
 from schemas.events import (
     INLINE_TEXT_BYTES,
     EnrichmentEvent,
     EnrichmentStatus,
     Failure,
+    JobEvent,
     Phase,
     ProgressEvent,
     TranscriptEvent,
@@ -44,44 +48,6 @@ STAGE_NAME: Final = "enricher"
 REPORT_INTERVAL_SECONDS: Final = 0.5
 
 _log = structlog.get_logger(__name__)
-
-
-class LanguageModel(Protocol):
-    """The enricher as the stage needs it. Called from many threads at once."""
-
-    def wanted(self, options: EnrichOptions) -> tuple[Profile, ...]:
-        """The profiles that options name. Raises InvalidOptions."""
-        ...
-
-    def enrich(
-        self,
-        request: EnrichRequest,
-        *,
-        cancelled: Callable[[], bool],
-        on_chunk: Callable[[int, int], None],
-    ) -> Enrichment:
-        """The results. Blocks. Raises EnrichmentInvalid, EnrichmentFailed, DependencyDown, JobCancelled."""
-        ...
-
-    def is_up(self) -> bool:
-        """Whether a server makes tokens. Blocks for a second at most."""
-        ...
-
-
-class EnrichmentStore(Protocol):
-    """Where finished enrichments are kept. Methods block, are safe to repeat, and raise DependencyDown."""
-
-    def find_enrichment(self, job_id: str, enrich_digest: str) -> StoredEnrichment | None:
-        """The finished enrichment, if there is one."""
-        ...
-
-    def create_enrichment(self, stored: StoredEnrichment) -> StoredEnrichment:
-        """Stores it unless somebody did; the one that is stored."""
-        ...
-
-    def results_uri(self, job_id: str, enrich_digest: str) -> str:
-        """Where it is, once it is stored."""
-        ...
 
 
 class EnrichStage:
@@ -123,63 +89,89 @@ class EnrichStage:
         return (self._topics.transcripts,)
 
     def process(self, job: Job) -> Sequence[OutgoingRecord]:
-        """The enrichment of a transcript; nothing when none is asked for, or another record owns it, or all who
-        asked have withdrawn."""
+        """The enrichment of a transcript; nothing when none is asked for, or another record owns it."""
         with bound_contextvars(trace_id=job.trace.trace_id):
-            event = wire.decode(job.record, TranscriptEvent)
-            options = event.enrich if event.enrich is not None else self._unasked
-            if not options.asks_for_anything:
-                _log.debug("nothing_asked", job_id=event.job_id)
-                return ()
-            # Not only while this lasts: the runtime says it too, when it settles what is raised here.
-            bind_contextvars(job_id=event.job_id)
-            return self._process(job, event, options)
+            try:
+                return self._read_and_process(job)
+            except Exception as error:
+                if is_failure(error) and self._is_told_already(job, error):
+                    return ()
+                raise
 
     def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
-        """The FAILED event beside a dead letter, when the record says which job it is about."""
-        try:
-            event = wire.decode(job.record, TranscriptEvent)
-        except KascribeError:
-            return ()
-        return (self._progress(job, event, Phase.FAILED, failure=failure),)
+        """The FAILED event beside a dead letter, with the job's identity as far as the record tells it."""
+        return (self._ended(job, _told(job), Phase.FAILED, failure=failure),)
 
     def dependency_is_up(self, dependency: str) -> bool:
         """Whether the bucket answers, or a model server makes tokens."""
         return self._transcripts.is_up() if dependency == S3 else self._model.is_up()
 
+    def _read_and_process(self, job: Job) -> Sequence[OutgoingRecord]:
+        event = wire.decode(job.record, TranscriptEvent)
+        options = self._options(event)
+        if not options.asks_for_anything:
+            _log.debug("nothing_asked", job_id=event.job_id)
+            return ()
+        # Not only while this lasts: the runtime says it too, when it settles what is raised here.
+        bind_contextvars(job_id=event.job_id)
+        return self._process(job, event, options)
+
+    def _options(self, event: TranscriptEvent) -> EnrichOptions:
+        return event.enrich if event.enrich is not None else self._unasked
+
     def _process(self, job: Job, event: TranscriptEvent, options: EnrichOptions) -> Sequence[OutgoingRecord]:
         digest = identity.enrich_digest(options)
         claim = self._in_flight.claim(
-            f"{event.job_id}.{digest}", job.origin, cancelled=job.cancelled, withdrawn=self._withdrawal_of(event)
+            f"{event.job_id}.{digest}", job.origin, cancelled=job.cancelled, withdrawn=self._wish(event)
         )
         with claim as holding:
             # What is finished is published whoever withdrew it: the owner alone can, and others may wait for it.
             stored = self._results.find_enrichment(event.job_id, digest)
             stored = stored or holding.unless_withdrawn(partial(self._do, job, event, options, holding.cancelled))
         if stored is None:
-            _log.info("job_withdrawn", origin=str(job.origin))
-            raise CancelledByCaller
+            _log.info("job_cancelled", origin=str(job.origin))
+            raise CancelledByCaller((self._ended(job, event, Phase.CANCELLED),))
         if stored.owner != job.origin:
             _log.info("enriched_by_another_record", origin=str(job.origin), owner=str(stored.owner))
-            return ()
+            return self._pointed_to(job, event, stored)
         _log.info("enriched", results_uri=stored.event.results_uri, seconds=stored.event.total_seconds)
         return (
-            wire.encode(_small(stored.event), topic=self._topics.enrichments, key=event.job_id, trace=job.trace),
-            self._progress(job, event, Phase.COMPLETED, fraction=1.0),
+            wire.encode(inline(stored.event), topic=self._topics.enrichments, key=event.job_id, trace=job.trace),
+            self._ended(job, event, Phase.COMPLETED, result_uri=stored.event.results_uri),
         )
 
-    def _withdrawal_of(self, event: TranscriptEvent) -> Callable[[], bool]:
-        # A transcript is younger than every reference that asked for it, should the event name none.
-        asked_at = event.reference_occurred_at or event.occurred_at
-        return partial(
-            self._withdrawn.includes, event.job_id, asked_at=asked_at, event_id=event.reference_event_id
+    def _pointed_to(self, job: Job, event: TranscriptEvent, stored: StoredEnrichment) -> Sequence[OutgoingRecord]:
+        """Where the result of a finished enrichment is, for another reference; nothing for a copy of the same."""
+        if event.reference_event_id == stored.event.reference_event_id:
+            return ()
+        return (self._ended(job, event, Phase.COMPLETED, result_uri=stored.event.results_uri),)
+
+    def _wish(self, event: TranscriptEvent) -> Callable[[], bool]:
+        # A transcript is younger than every reference that asked for it, should the event name none or several.
+        alone = None if event.shared else event.reference_event_id
+        asked_at = event.reference_occurred_at if alone else None
+        return self._withdrawn.wish(event.job_id, asked_at=asked_at or event.occurred_at, event_id=alone)
+
+    def _is_told_already(self, job: Job, error: Exception) -> bool:
+        try:
+            event = wire.decode(job.record, TranscriptEvent)
+        except JobError:
+            return False  # no two records share an identity that nobody can read
+        asked = f"{event.reference_event_id}.{identity.enrich_digest(self._options(event))}"
+        return is_told_already(
+            job,
+            error,
+            self._results,
+            job_id=event.job_id,
+            request=(asked, event.reference_occurred_at or event.occurred_at),
+            now=self._surroundings.now,
         )
 
     def _do(
         self, job: Job, event: TranscriptEvent, options: EnrichOptions, cancelled: Callable[[], bool]
     ) -> StoredEnrichment:
         profiles = self._model.wanted(options)
-        job.report(self._progress(job, event, Phase.ENRICHING))
+        job.report(self._enriching(job, event))
         transcript = self._transcripts.load(event.transcript_uri)
         language = options.language or self._answer_language
         request = EnrichRequest(
@@ -196,12 +188,9 @@ class EnrichStage:
         _tell_losses(made)
         digest = identity.enrich_digest(options)
         enriched = EnrichmentEvent(
+            **event.correlation(),
             event_id=f"{event.job_id}.{digest[:16]}.enrichment",
             occurred_at=self._surroundings.now(),
-            job_id=event.job_id,
-            tenant=event.tenant,
-            lane=event.lane,
-            metadata=event.metadata,
             transcript_uri=event.transcript_uri,
             language=language or transcript.language,
             model=made.model,
@@ -222,33 +211,48 @@ class EnrichStage:
             now = self._surroundings.clock()
             if now >= next_report:
                 next_report = now + REPORT_INTERVAL_SECONDS
-                job.report(self._progress(job, event, Phase.ENRICHING, fraction=done / (of_all + 1)))
+                job.report(self._enriching(job, event, fraction=done / (of_all + 1)))
 
         return report
 
-    def _progress(
-        self,
-        job: Job,
-        event: TranscriptEvent,
-        phase: Phase,
-        *,
-        fraction: float | None = None,
-        failure: Failure | None = None,
-    ) -> OutgoingRecord:
-        ended = phase in (Phase.COMPLETED, Phase.FAILED)
+    def _enriching(self, job: Job, event: TranscriptEvent, *, fraction: float | None = None) -> OutgoingRecord:
         progress = ProgressEvent(
-            event_id=f"{event.job_id}.{STAGE_NAME}.{phase.value}" if ended else self._surroundings.new_id(),
+            **event.correlation(),
+            event_id=self._surroundings.new_id(),
             occurred_at=self._surroundings.now(),
-            job_id=event.job_id,
-            tenant=event.tenant,
-            lane=event.lane,
-            metadata=event.metadata,
-            phase=phase,
+            phase=Phase.ENRICHING,
             stage=STAGE_NAME,
             fraction=fraction,
-            failure=failure,
         )
         return wire.encode(progress, topic=self._topics.progress, key=event.job_id, trace=job.trace)
+
+    def _ended(
+        self,
+        job: Job,
+        event: JobEvent,
+        phase: Phase,
+        *,
+        failure: Failure | None = None,
+        result_uri: str | None = None,
+    ) -> OutgoingRecord:
+        now = self._surroundings.now()
+        ended = ended_event(
+            event.correlation(), STAGE_NAME, phase, now=now, failure=failure, result_uri=result_uri
+        )
+        return wire.encode(ended, topic=self._topics.progress, key=event.job_id, trace=job.trace)
+
+
+def _told(job: Job) -> JobEvent:
+    """Whose job a transcript's record is about, as far as it tells: at the least where it was first read."""
+    key = identity.record_key(str(job.origin))
+    unknown = {
+        "event_id": str(job.origin),
+        "occurred_at": datetime.now(UTC),
+        "job_id": identity.job_id(key),
+        "idempotency_key": key,
+        "reference_event_id": str(job.origin),
+    }
+    return sound_fields(job.record.value, JobEvent, JobEvent.model_fields, unknown)
 
 
 def segments_of(transcript: Transcript) -> tuple[Segment, ...]:
@@ -267,7 +271,7 @@ def _tell_losses(made: Enrichment) -> None:
             )
 
 
-def _small(event: EnrichmentEvent) -> EnrichmentEvent:
+def inline(event: EnrichmentEvent) -> EnrichmentEvent:
     """The event as it travels: without the outputs when they are large, which ``results_uri`` has."""
     if len(event.model_dump_json().encode()) <= INLINE_TEXT_BYTES:
         return event

@@ -1,14 +1,11 @@
 """A record to what is to be transcribed: a reference, one dropped object, or several that go their own ways."""
 
-import json
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
-
-from pydantic import ValidationError
-from pydantic_core import from_json
+from typing import Final
 
 from consumers.fetch import ObjectFetcher, ObjectState
+from consumers.lenient import sound_fields
 from consumers.runtime.stage import Job
 from schemas import identity, wire
 from schemas.errors import JobError
@@ -27,6 +24,21 @@ from schemas.records import OutgoingRecord, Record
 from schemas.settings import S3Settings
 from schemas.topics import Topics, origin_topic
 from schemas.trace import Trace
+
+_TOLD: Final = frozenset(
+    {
+        "event_id",
+        "occurred_at",
+        "uri",
+        "version_id",
+        "etag",
+        "idempotency_key",
+        "tenant",
+        "lane",
+        "metadata",
+    }
+)
+"""Of a reference that cannot be read: what identifies the job, and whom to tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,52 +63,43 @@ class Intake:
         self._settings = settings
 
     def read(self, job: Job, *, now: datetime) -> Work:
-        """What the record asks for. Looks the object up only when the record leaves identity or options open.
+        """What the record asks for. Looks the object up only when a notification leaves its metadata open.
+
+        Leaves in ``job.notes`` what ``best_guess`` needs.
 
         A notification of several objects is split into one notification for each, on the same topic, so that
         each is tried again, dead-lettered and completed by itself; they leave together with the record's offset.
         Raises InvalidEvent, InvalidOptions, and what ``ObjectFetcher.look_up`` raises.
         """
-        if origin_topic(job.origin.topic) != self._topics.objects:
-            return self._identified(wire.decode(job.record, AudioReference))
+        if not self.is_notification(job):
+            job.notes.reference = reference = _identified(wire.decode(job.record, AudioReference))
+            return Work(reference)
         created = self._foreign(parse_notification(job.record.value).created)
         if len(created) > 1:
             return Work(None, forwarded=self._split(job.record, job.trace))
-        return self._dropped(created[0], now=now) if created else Work(None)
+        return self._dropped(job, created[0], now=now) if created else Work(None)
+
+    def is_notification(self, job: Job) -> bool:
+        """Whether the record is about a dropped object, of which copies arrive as a rule."""
+        return origin_topic(job.origin.topic) == self._topics.objects
 
     def best_guess(self, job: Job, *, now: datetime) -> AudioReference:
-        """The reference, as far as a record that failed still tells one. Neither blocks nor raises."""
-        try:
-            guess = self._guess(job, now)
-        except (JobError, ValidationError, ValueError):
-            guess = None
-        fallback = AudioReference(event_id=str(job.origin), occurred_at=now, uri="unknown")
-        reference = guess or fallback
-        if reference.idempotency_key is not None:
-            return reference
-        version = reference.version_id or reference.etag or ""
-        key = _key(reference, version)
-        return reference.model_copy(update={"idempotency_key": key if guess else f"record {job.origin}"})
+        """The reference, as far as a record that failed still tells one. Neither blocks nor raises.
 
-    def _identified(self, reference: AudioReference) -> Work:
-        if reference.idempotency_key is not None:
-            return Work(reference)
-        state = None
-        version = reference.version_id or reference.etag
-        if version is None:
-            state = self._fetcher.look_up(reference.uri)
-            version = state.version_id or state.etag
-        key = _key(reference, version)
-        return Work(reference.model_copy(update={"idempotency_key": key}), state)
+        Once ``read`` has identified the record, its identity stays the same.
+        """
+        return job.notes.reference or self._guess(job, now)
 
-    def _dropped(self, created: ObjectCreated, *, now: datetime) -> Work:
+    def _dropped(self, job: Job, created: ObjectCreated, *, now: datetime) -> Work:
         state = None
         if created.user_metadata is None:
             state = self._fetcher.look_up(created.uri, version_id=created.version_id, etag=created.etag)
             reported = {PREFIX + name: value for name, value in state.reported_metadata.items()}
             created = replace(created, user_metadata=plain_metadata(reported))
+        job.notes.reference = to_reference(created, sound_options(created.user_metadata or {}), now=now)
         requested = requested_options(created.user_metadata or {})
-        return Work(to_reference(created, requested, now=now), state)
+        job.notes.reference = to_reference(created, requested, now=now)
+        return Work(job.notes.reference, state)
 
     def _split(self, record: Record, trace: Trace) -> tuple[OutgoingRecord, ...]:
         headers = (("content-type", b"application/json"), (wire.TRACEPARENT, trace.traceparent.encode()))
@@ -109,48 +112,28 @@ class Intake:
     def _foreign(self, created: tuple[ObjectCreated, ...]) -> tuple[ObjectCreated, ...]:
         return tuple(one for one in created if not is_our_own(one.bucket, one.key, self._settings))
 
-    def _guess(self, job: Job, now: datetime) -> AudioReference | None:
-        if origin_topic(job.origin.topic) != self._topics.objects:
-            return _lenient_reference(job.record, now)
-        for created in parse_notification(job.record.value).created[:1]:
-            return to_reference(created, sound_options(created.user_metadata or {}), now=now)
-        return None
-
-
-def _sound_metadata(metadata: Any) -> dict[str, str]:
-    """What can be echoed, number 7 as ``7``: the caller finds its record again by what it wrote rightly."""
-    fields = metadata.items() if isinstance(metadata, dict) else ()
-    scalars = {name: value for name, value in fields if isinstance(value, str | int | float)}
-    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in scalars.items()}
-
-
-def _key(reference: AudioReference, version: str) -> str:
-    return identity.reference_key(
-        uri=reference.uri, version=version, options=reference.options, enrich=reference.enrich
-    )
-
-
-def _lenient_reference(record: Record, now: datetime) -> AudioReference | None:
-    found: Any = from_json(record.value or b"null")
-    if not isinstance(found, dict):
-        return None
-    # What identifies the job and whom to tell, each only if it is sound; options cannot be trusted here.
-    found = {**found, "metadata": _sound_metadata(found.get("metadata"))}
-    known: dict[str, Any] = {"event_id": str(record.coordinates), "occurred_at": now, "uri": "unknown"}
-    for name in (
-        "uri",
-        "version_id",
-        "etag",
-        "idempotency_key",
-        "options",
-        "enrich",
-        "tenant",
-        "lane",
-        "metadata",
-    ):
+    def _guess(self, job: Job, now: datetime) -> AudioReference:
+        unknown = AudioReference(
+            event_id=str(job.origin),
+            occurred_at=now,
+            uri="unknown",
+            idempotency_key=identity.record_key(str(job.origin)),
+        )
+        if not self.is_notification(job):
+            guess = sound_fields(job.record.value, AudioReference, _TOLD, unknown.model_dump())
+            if guess.idempotency_key == unknown.idempotency_key and guess.event_id != unknown.event_id:
+                guess = _identified(guess.model_copy(update={"idempotency_key": None}))
+            return guess
         try:
-            AudioReference.model_validate({**known, name: found.get(name)})
-        except ValidationError:
-            continue
-        known[name] = found[name] if name in found else known.get(name)
-    return AudioReference.model_validate({name: value for name, value in known.items() if value is not None})
+            created = parse_notification(job.record.value).created[:1]
+        except JobError:
+            created = ()
+        for one in created:
+            return to_reference(one, sound_options(one.user_metadata or {}), now=now)
+        return unknown
+
+
+def _identified(reference: AudioReference) -> AudioReference:
+    if reference.idempotency_key is not None:
+        return reference
+    return reference.model_copy(update={"idempotency_key": identity.reference_key(reference.event_id)})

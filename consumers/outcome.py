@@ -1,8 +1,7 @@
-"""A finished or failed job to the events that say so. Pure."""
+"""A finished job to the event that says so, and whether it is the one that a reference asks for. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from consumers.fetch import FetchedAudio
@@ -10,8 +9,9 @@ from consumers.in_flight import Holding
 from consumers.progress import ProgressReporter, Surroundings
 from consumers.runtime.stage import Job
 from schemas import identity
-from schemas.events import INLINE_TEXT_BYTES, AudioReference, Failure, Phase, ProgressEvent, TranscriptEvent
-from schemas.options import ExportFormat
+from schemas.events import INLINE_TEXT_BYTES, AudioReference, TranscriptEvent
+from schemas.options import EnrichOptions, ExportFormat, TranscribeOptions
+from schemas.results import StoredJob
 from schemas.transcript import StageTiming, Transcript, Usage
 
 STAGE_NAME: Final = "transcriber"
@@ -55,18 +55,12 @@ def transcript_event(
 ) -> TranscriptEvent:
     """The event of a finished job. A reused result cost this job nothing but the fetch."""
     reference, transcript = attempt.reference, heard.transcript
-    # Whoever else asked for the job may want its enrichment still, when this reference is withdrawn.
-    asked_alone = not attempt.holding.is_shared
     return TranscriptEvent(
+        **reference.correlation(),
         event_id=f"{attempt.job_id}.transcript",
         occurred_at=surroundings.now(),
-        job_id=attempt.job_id,
-        tenant=reference.tenant,
-        lane=reference.lane,
-        metadata=reference.metadata,
-        idempotency_key=reference.idempotency_key or "",
-        reference_event_id=reference.event_id if asked_alone else None,
-        reference_occurred_at=reference.occurred_at if asked_alone else None,
+        reference_occurred_at=reference.occurred_at,
+        shared=attempt.holding.is_shared,
         status=transcript.status,
         source=audio.source,
         source_changed=audio.source_changed,
@@ -88,23 +82,41 @@ def transcript_event(
     )
 
 
-def ended_event(
-    reference: AudioReference, phase: Phase, failure: Failure | None, *, now: datetime
-) -> ProgressEvent:
-    """The one reliable progress event of a job: COMPLETED or FAILED."""
-    job_id = job_id_of(reference)
-    return ProgressEvent(
-        event_id=f"{job_id}.{phase.value}",
-        occurred_at=now,
-        job_id=job_id,
-        tenant=reference.tenant,
-        lane=reference.lane,
-        metadata=reference.metadata,
-        phase=phase,
-        stage=STAGE_NAME,
-        fraction=1.0 if phase is Phase.COMPLETED else None,
-        failure=failure,
+def asks_for_more(reference: AudioReference, stored: StoredJob) -> bool:
+    """Whether a reference asks for something that the finished job with its key has not done.
+
+    The audio is not compared. By which name the model was asked does not matter. A job that an older release
+    stored does not say what was asked, and passes.
+    """
+    asked = stored.reference
+    return asked is not None and (
+        reference.tenant != asked.tenant
+        or _words(reference.options) != _words(asked.options)
+        or not set(reference.options.exports) <= set(asked.options.exports)
+        or (_asks(reference.enrich) and reference.enrich != asked.enrich)
     )
+
+
+def is_same_object(reference: AudioReference, stored: StoredJob) -> bool:
+    """Whether a reference names the object that the job read, as far as addresses tell; else compare the bytes."""
+    asked, source = stored.reference, stored.event.source
+    if asked is not None and _address(reference) == _address(asked):
+        return True
+    if reference.version_id is None and reference.etag is None:
+        return reference.uri == source.uri
+    return reference.etag is not None and reference.etag == source.etag
+
+
+def _address(reference: AudioReference) -> tuple[str, str | None, str | None]:
+    return (reference.uri, reference.version_id, reference.etag)
+
+
+def _words(options: TranscribeOptions) -> str:
+    return identity.options_digest(options.model_copy(update={"model": None}))
+
+
+def _asks(enrich: EnrichOptions | None) -> bool:
+    return enrich is not None and enrich.asks_for_anything
 
 
 def _timing(attempt: Attempt, heard: Heard, surroundings: Surroundings) -> StageTiming:

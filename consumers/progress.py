@@ -3,15 +3,15 @@
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from consumers.runtime.stage import Job
 from consumers.seams import HeardSoFar
-from schemas import wire
-from schemas.events import AudioReference, Phase, ProgressEvent
+from schemas import identity, wire
+from schemas.events import AudioReference, Failure, Phase, ProgressEvent
 
 INTERVAL_SECONDS: Final = 0.5
 """Shortest time between two reports of text: two a second is as fast as people read."""
@@ -34,15 +34,35 @@ def real_surroundings() -> Surroundings:
     return Surroundings(clock=time.monotonic, now=lambda: datetime.now(UTC), new_id=lambda: uuid.uuid4().hex)
 
 
+def ended_event(
+    correlation: Mapping[str, Any],
+    stage: str,
+    phase: Phase,
+    *,
+    now: datetime,
+    failure: Failure | None = None,
+    result_uri: str | None = None,
+) -> ProgressEvent:
+    """The one reliable progress event of a reference in a stage. Its id is the same when it is published again."""
+    asked = identity.request_digest(correlation["reference_event_id"] or "", stage)
+    return ProgressEvent(
+        **correlation,
+        event_id=f"{correlation['job_id']}.{stage}.{phase.value}.{asked}",
+        occurred_at=now,
+        phase=phase,
+        stage=stage,
+        fraction=1.0 if phase is Phase.COMPLETED else None,
+        failure=failure,
+        result_uri=result_uri,
+    )
+
+
 class ProgressReporter:
     """Reports one job's phases and text through ``job.report``. Safe to call from the engine's threads."""
 
-    def __init__(
-        self, job: Job, reference: AudioReference, job_id: str, *, topic: str, surroundings: Surroundings
-    ) -> None:
+    def __init__(self, job: Job, reference: AudioReference, *, topic: str, surroundings: Surroundings) -> None:
         self._job = job
-        self._reference = reference
-        self._job_id = job_id
+        self._correlation = reference.correlation()
         self._topic = topic
         self._surroundings = surroundings
         self._lock = threading.Lock()
@@ -78,15 +98,12 @@ class ProgressReporter:
 
     def _report(self, phase: Phase, *, fraction: float | None, text: str | None) -> None:
         event = ProgressEvent(
+            **self._correlation,
             event_id=self._surroundings.new_id(),
             occurred_at=self._surroundings.now(),
-            job_id=self._job_id,
-            tenant=self._reference.tenant,
-            lane=self._reference.lane,
-            metadata=self._reference.metadata,
             phase=phase,
             stage="transcriber",
             fraction=fraction,
             text=text,
         )
-        self._job.report(wire.encode(event, topic=self._topic, key=self._job_id, trace=self._job.trace))
+        self._job.report(wire.encode(event, topic=self._topic, key=event.job_id, trace=self._job.trace))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from consumers.failures import FailureStore
 from schemas.options import ExportFormat, Lane, TranscribeOptions
 from schemas.results import StoredJob
 from schemas.transcript import AudioFacts, Provenance, Transcript
@@ -58,7 +59,7 @@ class SpeechToText(Protocol):
         ...
 
 
-class Results(Protocol):
+class Results(FailureStore, Protocol):
     """Where results are kept. Methods block, are safe to repeat, and raise DependencyDown."""
 
     def find_job(self, job_id: str) -> StoredJob | None:
@@ -81,6 +82,6 @@ class Results(Protocol):
         """Where a stored body is."""
         ...
 
-    def put_export(self, job_id: str, export_format: ExportFormat, body: bytes, content_type: str) -> str:
+    def put_export(self, content_key: str, export_format: ExportFormat, body: bytes, content_type: str) -> str:
         """Stores an export; its URI."""
         ...

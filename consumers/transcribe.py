@@ -14,18 +14,27 @@ import structlog
 from structlog.contextvars import bind_contextvars, bound_contextvars
 
 from consumers.cancellations import Withdrawn
+from consumers.failures import is_failure, is_told_already
 from consumers.fetch import FetchedAudio, ObjectFetcher, ObjectState
 from consumers.in_flight import Holding, InFlight
 from consumers.intake import Intake
-from consumers.outcome import STAGE_NAME, Attempt, Heard, ended_event, job_id_of, transcript_event
-from consumers.progress import ProgressReporter, Surroundings, real_surroundings
+from consumers.outcome import (
+    STAGE_NAME,
+    Attempt,
+    Heard,
+    asks_for_more,
+    is_same_object,
+    job_id_of,
+    transcript_event,
+)
+from consumers.progress import ProgressReporter, Surroundings, ended_event, real_surroundings
 from consumers.runtime.stage import CancelledByCaller, Job, Weight
 from consumers.seams import Results, SpeechToText
 from schemas import identity, wire
-from schemas.errors import ENGINE, SCRATCH, DependencyDown
+from schemas.errors import ENGINE, SCRATCH, DependencyDown, KeyReused
 from schemas.events import AudioReference, Failure, Phase
 from schemas.exports import EXPORTERS
-from schemas.options import ExportFormat
+from schemas.options import ExportFormat, TranscribeOptions
 from schemas.records import OutgoingRecord
 from schemas.results import StoredJob
 from schemas.settings import S3Settings
@@ -66,20 +75,23 @@ class TranscribeStage:
         return (self._topics.references, self._topics.objects)
 
     def process(self, job: Job) -> Sequence[OutgoingRecord]:
-        """The events of the job that a record names; none when another record owns it. See ``Stage.process``."""
+        """The events of the job that a record names. See ``Stage.process``.
+
+        Of the records with one identity the owner publishes the transcript; any other reference is told where it
+        is, and any other notification completes without output.
+        """
         with bound_contextvars(trace_id=job.trace.trace_id):
-            work = self._intake.read(job, now=self._surroundings.now())
-            if work.reference is None:
-                _log.debug("nothing_to_transcribe", origin=str(job.origin), forwarded=len(work.forwarded))
-                return work.forwarded
-            # Not only while this lasts: the runtime says it too, when it settles what is raised here.
-            bind_contextvars(job_id=job_id_of(work.reference))
-            return self._process(job, work.reference, work.state)
+            try:
+                return self._read_and_process(job)
+            except Exception as error:
+                if is_failure(error) and self._is_told_already(job, error):
+                    return ()
+                raise
 
     def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
         """The FAILED event beside a dead letter, with the job's identity as far as the record tells it."""
         reference = self._intake.best_guess(job, now=self._surroundings.now())
-        return (self._ended(job, reference, Phase.FAILED, failure),)
+        return (self._ended(job, reference, Phase.FAILED, failure=failure),)
 
     def dependency_is_up(self, dependency: str) -> bool:
         """Whether the bucket or the engine answers, or the scratch disk has room."""
@@ -87,26 +99,63 @@ class TranscribeStage:
             return self._engine.healthy()
         return self._fetcher.is_up(dependency)
 
+    def _read_and_process(self, job: Job) -> Sequence[OutgoingRecord]:
+        work = self._intake.read(job, now=self._surroundings.now())
+        if work.reference is None:
+            _log.debug("nothing_to_transcribe", origin=str(job.origin), forwarded=len(work.forwarded))
+            return work.forwarded
+        # Not only while this lasts: the runtime says it too, when it settles what is raised here.
+        bind_contextvars(job_id=job_id_of(work.reference))
+        return self._process(job, work.reference, work.state)
+
     def _process(self, job: Job, reference: AudioReference, state: ObjectState | None) -> Sequence[OutgoingRecord]:
         job_id = job_id_of(reference)
-        withdrawn = partial(
-            self._withdrawn.includes, job_id, asked_at=reference.occurred_at, event_id=reference.event_id
-        )
-        with self._in_flight.claim(job_id, job.origin, cancelled=job.cancelled, withdrawn=withdrawn) as holding:
+        wish = self._withdrawn.wish(job_id, asked_at=reference.occurred_at, event_id=reference.event_id)
+        with self._in_flight.claim(job_id, job.origin, cancelled=job.cancelled, withdrawn=wish) as holding:
             attempt = self._attempt(job, reference, holding)
             # What is finished is published whoever withdrew it: the owner alone can, and others may wait for it.
             stored = self._results.find_job(job_id) or holding.unless_withdrawn(partial(self._do, attempt, state))
-        if stored is None:
-            _log.info("job_withdrawn", origin=str(job.origin))
-            raise CancelledByCaller
-        if stored.owner != job.origin:
-            _log.info("job_done_by_another_record", origin=str(job.origin), owner=str(stored.owner))
-            return ()
+            if stored is None:
+                _log.info("job_cancelled", origin=str(job.origin))
+                raise CancelledByCaller((self._ended(job, reference, Phase.CANCELLED),))
+            if stored.owner != job.origin:
+                return self._pointed_to(attempt, stored, state)
         _log.info("job_completed", reused=stored.event.reused, transcript_uri=stored.event.transcript_uri)
         return (
             wire.encode(stored.event, topic=self._topics.transcripts, key=job_id, trace=job.trace),
-            self._ended(job, reference, Phase.COMPLETED, None),
+            self._ended(job, reference, Phase.COMPLETED, result_uri=stored.event.transcript_uri),
         )
+
+    def _pointed_to(
+        self, attempt: Attempt, stored: StoredJob, state: ObjectState | None
+    ) -> Sequence[OutgoingRecord]:
+        """Where the result of a finished job is, for another record that asks for the same. Raises KeyReused."""
+        job, reference = attempt.job, attempt.reference
+        if asks_for_more(reference, stored) or not self._is_same_audio(attempt, stored, state):
+            raise KeyReused(
+                f"the idempotency key {reference.idempotency_key} names job {attempt.job_id}, which was asked for "
+                "other audio, with other options or by another tenant: use another key"
+            )
+        _log.info("job_done_by_another_record", origin=str(job.origin), owner=str(stored.owner))
+        if self._intake.is_notification(job):
+            return ()
+        return (self._ended(job, reference, Phase.COMPLETED, result_uri=stored.event.transcript_uri),)
+
+    def _is_same_audio(self, attempt: Attempt, stored: StoredJob, state: ObjectState | None) -> bool:
+        """Fetches the object where its address does not tell."""
+        reference = attempt.reference
+        if is_same_object(reference, stored):
+            return True
+        state = state or self._fetcher.look_up(reference.uri, version_id=reference.version_id, etag=reference.etag)
+        attempt.job.weigh(Weight(object_size_bytes=state.object_size_bytes))
+        with self._fetcher.fetched(state, cancelled=attempt.job.cancelled) as audio:
+            return audio.source.sha256 == stored.event.source.sha256
+
+    def _is_told_already(self, job: Job, error: Exception) -> bool:
+        now = self._surroundings.now
+        reference = self._intake.best_guess(job, now=now())
+        request = (reference.event_id, reference.occurred_at)
+        return is_told_already(job, error, self._results, job_id=job_id_of(reference), request=request, now=now)
 
     def _do(self, attempt: Attempt, state: ObjectState | None) -> StoredJob:
         reference, job = attempt.reference, attempt.job
@@ -118,10 +167,16 @@ class TranscribeStage:
         with self._fetcher.fetched(state, cancelled=attempt.holding.cancelled) as audio:
             fetch_seconds = self._surroundings.clock() - attempt.started
             heard = self._hear(attempt, audio, fetch_seconds)
-        exports = self._export(attempt, heard.transcript)
+        exports = self._export(reference.options, heard)
         event = transcript_event(attempt, audio, heard, exports, surroundings=self._surroundings)
         return self._results.create_job(
-            StoredJob(job_id=attempt.job_id, owner=job.origin, content_key=heard.content_key, event=event)
+            StoredJob(
+                job_id=attempt.job_id,
+                owner=job.origin,
+                content_key=heard.content_key,
+                event=event,
+                reference=reference,
+            )
         )
 
     def _hear(self, attempt: Attempt, audio: FetchedAudio, fetch_seconds: float) -> Heard:
@@ -163,23 +218,35 @@ class TranscribeStage:
         progress.flush()
         return transcript
 
-    def _export(self, attempt: Attempt, transcript: Transcript) -> dict[ExportFormat, str]:
+    def _export(self, options: TranscribeOptions, heard: Heard) -> dict[ExportFormat, str]:
         uris = {}
-        for export_format in attempt.reference.options.exports:
+        for export_format in options.exports:
             exporter = EXPORTERS[export_format]
-            body = exporter.render(transcript).encode()
+            body = exporter.render(heard.transcript).encode()
             uris[export_format] = self._results.put_export(
-                attempt.job_id, export_format, body, exporter.content_type
+                heard.content_key, export_format, body, exporter.content_type
             )
         return uris
 
     def _attempt(self, job: Job, reference: AudioReference, holding: Holding) -> Attempt:
-        job_id = job_id_of(reference)
-        progress = ProgressReporter(
-            job, reference, job_id, topic=self._topics.progress, surroundings=self._surroundings
-        )
-        return Attempt(job, reference, job_id, progress, holding, self._surroundings.clock())
+        progress = ProgressReporter(job, reference, topic=self._topics.progress, surroundings=self._surroundings)
+        return Attempt(job, reference, job_id_of(reference), progress, holding, self._surroundings.clock())
 
-    def _ended(self, job: Job, reference: AudioReference, phase: Phase, failure: Failure | None) -> OutgoingRecord:
-        event = ended_event(reference, phase, failure, now=self._surroundings.now())
+    def _ended(
+        self,
+        job: Job,
+        reference: AudioReference,
+        phase: Phase,
+        *,
+        failure: Failure | None = None,
+        result_uri: str | None = None,
+    ) -> OutgoingRecord:
+        event = ended_event(
+            reference.correlation(),
+            STAGE_NAME,
+            phase,
+            now=self._surroundings.now(),
+            failure=failure,
+            result_uri=result_uri,
+        )
         return wire.encode(event, topic=self._topics.progress, key=event.job_id, trace=job.trace)

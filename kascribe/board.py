@@ -11,7 +11,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from schemas.events import EnrichmentEvent, EnrichmentResult, JobEvent, Phase, ProgressEvent, TranscriptEvent
+from schemas.events import (
+    ENDED,
+    EnrichmentEvent,
+    EnrichmentResult,
+    JobEvent,
+    Phase,
+    ProgressEvent,
+    TranscriptEvent,
+)
 
 VISIBLE_JOBS = 12
 PREVIEW_CHARACTERS = 200
@@ -35,7 +43,7 @@ class JobLine:
 
 def after_progress(line: JobLine, event: ProgressEvent) -> JobLine:
     """The line after a progress event. What is finished stays so: late progress does not reopen it."""
-    if line.phase in (Phase.COMPLETED, Phase.FAILED):
+    if line.phase in ENDED:
         return line
     note = event.failure.message if event.failure else (event.text or line.note)
     fraction = 1.0 if event.phase is Phase.COMPLETED else event.fraction or line.fraction
@@ -74,7 +82,7 @@ class Tracker:
         """Takes note of an event; False for one of other jobs."""
         if event.job_id not in self.open:
             return False
-        if isinstance(event, ProgressEvent) and event.phase is Phase.FAILED:
+        if isinstance(event, ProgressEvent) and event.phase in (Phase.FAILED, Phase.CANCELLED):
             self.failed.add(event.job_id)
             self.open.discard(event.job_id)
         last = EnrichmentEvent if self.enriched else TranscriptEvent
@@ -169,7 +177,7 @@ def _is_news(told: JobLine | None, line: JobLine) -> bool:
 def _table(lines: list[JobLine]) -> Group:
     table = Table.grid(padding=(0, 2))
     for line in lines:
-        colour = {Phase.COMPLETED: "green", Phase.FAILED: "red"}.get(line.phase, "cyan")
+        colour = {Phase.COMPLETED: "green", Phase.FAILED: "red", Phase.CANCELLED: "yellow"}.get(line.phase, "cyan")
         bar = ProgressBar(total=1.0, completed=line.fraction, width=20)
         table.add_row(
             Text(printable(line.name)), Text(line.phase.value, style=colour), bar, Text(printable(line.note))

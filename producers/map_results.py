@@ -1,20 +1,18 @@
 """The enricher's results in the bucket: finished enrichments with their owner, and notes that save work."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 from pydantic import ValidationError
 
+from producers.results import ResultStore
 from producers.s3 import JsonObjects, create_client
 from schemas.errors import DependencyDown, InvalidEvent
-from schemas.object_addresses import S3
-from schemas.results import ResultKeys, StoredEnrichment
+from schemas.results import FailedRequest, ResultKeys, StoredEnrichment
 from schemas.settings import S3Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-CREATE_ATTEMPTS: Final = 3
 
 _log = structlog.get_logger(__name__)
 
@@ -26,32 +24,31 @@ class EnrichmentResults:
     """
 
     def __init__(self, settings: S3Settings, *, client: "S3Client | None" = None) -> None:
-        self._objects = JsonObjects(client or create_client(settings), settings.results_bucket or settings.bucket)
+        client = client or create_client(settings)
+        self._results = ResultStore(settings, client=client)
+        self._objects = JsonObjects(client, settings.results_bucket or settings.bucket)
         self._keys = ResultKeys(settings.results_prefix)
 
     def find_enrichment(self, job_id: str, enrich_digest: str) -> StoredEnrichment | None:
         """The finished enrichment, if there is one. Raises InvalidEvent for one that we cannot read."""
         key = self._keys.enrichment(job_id, enrich_digest)
         body = self._objects.read(key)
-        if body is None:
-            return None
-        try:
-            return StoredEnrichment.model_validate_json(body)
-        except ValidationError as error:
-            raise InvalidEvent(
-                f"{self._objects.uri(key)} is no enrichment that this release reads: upgrade, or delete it"
-            ) from error
+        return None if body is None else self._read(key, body)
+
+    def enrichments_of(self, job_id: str) -> list[StoredEnrichment]:
+        """All finished enrichments of a job, one for each set of options. Raises InvalidEvent as above."""
+        keys = self._objects.keys(self._keys.enrichments(job_id))
+        bodies = ((key, self._objects.read(key)) for key in keys)
+        return [self._read(key, body) for key, body in bodies if body is not None]
 
     def create_enrichment(self, stored: StoredEnrichment) -> StoredEnrichment:
         """Stores it unless somebody did, and returns the one that is stored: compare the owners."""
         key = self._keys.enrichment(stored.job_id, stored.enrich_digest)
-        for _ in range(CREATE_ATTEMPTS):
-            if self._objects.create(key, stored.model_dump_json().encode()):
-                return stored
-            found = self.find_enrichment(stored.job_id, stored.enrich_digest)
-            if found is not None:
-                return found
-        raise DependencyDown(S3, f"{self._objects.uri(key)} could be neither created nor read")
+        return self._read(key, self._objects.claim(key, stored.model_dump_json().encode()))
+
+    def claim_failure(self, failed: FailedRequest) -> FailedRequest:
+        """See ``ResultStore.claim_failure``."""
+        return self._results.claim_failure(failed)
 
     def results_uri(self, job_id: str, enrich_digest: str) -> str:
         """Where the enrichment is, once it is stored."""
@@ -72,3 +69,11 @@ class EnrichmentResults:
             self._objects.put(key, result)
         except DependencyDown as error:
             _log.debug("notes_not_kept", error=str(error))
+
+    def _read(self, key: str, body: bytes) -> StoredEnrichment:
+        try:
+            return StoredEnrichment.model_validate_json(body)
+        except ValidationError as error:
+            raise InvalidEvent(
+                f"{self._objects.uri(key)} is no enrichment that this release reads: upgrade, or delete it"
+            ) from error

@@ -1,22 +1,18 @@
 """Results in the bucket: who owns a job, what its audio said, and its exports. No database beside it."""
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
 from producers.s3 import JsonObjects, create_client
-from schemas.errors import DependencyDown, InvalidEvent
-from schemas.object_addresses import S3
+from schemas.errors import InvalidEvent
 from schemas.options import ExportFormat
-from schemas.results import ResultKeys, StoredJob
+from schemas.results import FailedRequest, ResultKeys, StoredJob
 from schemas.settings import S3Settings
 from schemas.transcript import Contract, Transcript
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-CREATE_ATTEMPTS: Final = 3
-"""AWS answers 409 while another writer creates the same key; by the third try one of the two is there."""
 
 Found = TypeVar("Found", bound=Contract)
 
@@ -38,13 +34,13 @@ class ResultStore:
     def create_job(self, job: StoredJob) -> StoredJob:
         """Stores the job unless somebody did, and returns the one that is stored: compare the owners."""
         key = self._keys.job(job.job_id)
-        for _ in range(CREATE_ATTEMPTS):
-            if self._objects.create(key, job.model_dump_json().encode()):
-                return job
-            stored = self.find_job(job.job_id)
-            if stored is not None:
-                return stored
-        raise DependencyDown(S3, f"{self.uri(key)} could be neither created nor read")
+        return self._read(key, self._objects.claim(key, job.model_dump_json().encode()), StoredJob)
+
+    def claim_failure(self, failed: FailedRequest) -> FailedRequest:
+        """Stores that a request failed unless a copy of it did, and returns the one that is stored: compare the
+        owners."""
+        key = self._keys.failure(failed.job_id, failed.request_digest)
+        return self._read(key, self._objects.claim(key, failed.model_dump_json().encode()), FailedRequest)
 
     def find_transcript(self, content_key: str) -> Transcript | None:
         """What the same audio, options and model gave before; None when nothing did, or nothing readable."""
@@ -61,9 +57,9 @@ class ResultStore:
         """Where the body of a content key is, once it is stored."""
         return self.uri(self._keys.transcript(content_key))
 
-    def put_export(self, job_id: str, export_format: ExportFormat, body: bytes, content_type: str) -> str:
-        """Stores one export of a job and returns its URI."""
-        return self._objects.put(self._keys.export(job_id, export_format), body, content_type=content_type)
+    def put_export(self, content_key: str, export_format: ExportFormat, body: bytes, content_type: str) -> str:
+        """Stores one export of a transcript and returns its URI. Two writers of one key write the same words."""
+        return self._objects.put(self._keys.export(content_key, export_format), body, content_type=content_type)
 
     def uri(self, key: str) -> str:
         """``s3://bucket/key`` in the results bucket."""
@@ -71,8 +67,9 @@ class ResultStore:
 
     def _find(self, key: str, kind: type[Found]) -> Found | None:
         body = self._objects.read(key)
-        if body is None:
-            return None
+        return None if body is None else self._read(key, body, kind)
+
+    def _read(self, key: str, body: bytes, kind: type[Found]) -> Found:
         try:
             return kind.model_validate_json(body)
         except ValidationError as error:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 ATTEMPTS: Final = 3
 """Of one request, by botocore; a store that fails three times is down."""
 
+CREATE_ATTEMPTS: Final = 3
+"""AWS answers 409 while another writer creates the same key; by the third try one of the two is there."""
+
 CONNECTIONS: Final = 64
 """Kept open; more than a role has threads unless its settings say so, and beyond it connections are made anew."""
 
@@ -116,6 +119,22 @@ class JsonObjects:
                     return False
                 raise
         return True
+
+    def claim(self, key: str, body: bytes) -> bytes:
+        """Stores a body unless there is one; the one that is stored, whoever stored it."""
+        for _ in range(CREATE_ATTEMPTS):
+            if self.create(key, body):
+                return body
+            stored = self.read(key)
+            if stored is not None:
+                return stored
+        raise DependencyDown(S3, f"{self.uri(key)} could be neither created nor read")
+
+    def keys(self, prefix: str) -> list[str]:
+        """The keys below a prefix, in order. Keys that belong together are few: all are held in memory."""
+        with s3_errors(f"listing {self.uri(prefix)}"):
+            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+            return [found["Key"] for page in pages for found in page.get("Contents", [])]
 
     def put(self, key: str, body: bytes, *, content_type: str = JSON_TYPE) -> str:
         """Stores a body, whatever was there; its URI."""

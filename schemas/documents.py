@@ -35,6 +35,10 @@ REASONS: Final[dict[Reason, tuple[str, str]]] = {
         "A name that is no option, an unknown language code, or a task that the model cannot do.",
         "Correct the options: the message names the nearest one. Or serve a model that can.",
     ),
+    Reason.KEY_REUSED: (
+        "The idempotency key names a finished job of other audio, other options or another tenant.",
+        "Use a new key for each request. The finished job is untouched.",
+    ),
     Reason.SOURCE_NOT_ALLOWED: (
         "The URI is outside the allowed buckets or is not `s3://`. Nothing was fetched.",
         "Add the bucket to `KASCRIBE_S3_ALLOWED_BUCKETS`, or correct the publisher.",

@@ -14,6 +14,7 @@
         ├── PermanentError        the same input fails again: dead letter at once
         │   ├── InvalidEvent
         │   ├── InvalidOptions
+        │   ├── KeyReused
         │   ├── SourceNotAllowed
         │   ├── AudioTooLarge
         │   ├── AudioTooLong
@@ -40,6 +41,7 @@ class Reason(StrEnum):
 
     INVALID_EVENT = "invalid_event"
     INVALID_OPTIONS = "invalid_options"
+    KEY_REUSED = "key_reused"
     SOURCE_NOT_ALLOWED = "source_not_allowed"
     AUDIO_NOT_FOUND = "audio_not_found"
     AUDIO_FORBIDDEN = "audio_forbidden"
@@ -115,6 +117,12 @@ class InvalidOptions(PermanentError):
     """The options ask for what cannot be: an unknown name or language, a task that the model lacks."""
 
     reason = Reason.INVALID_OPTIONS
+
+
+class KeyReused(PermanentError):
+    """The idempotency key names a finished job of other audio, other options or another tenant."""
+
+    reason = Reason.KEY_REUSED
 
 
 class SourceNotAllowed(PermanentError):

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
+from schemas import identity
 from schemas.errors import Reason
 from schemas.options import EnrichOptions, ExportFormat, Lane, TranscribeOptions
 from schemas.transcript import (
@@ -94,13 +95,24 @@ class AudioReference(Event):
     idempotency_key: str | None = Field(
         default=None,
         max_length=512,
-        description="Two references with the same key are one job; None derives it from object and options.",
+        description="References with the same key are one job; without a key the event_id identifies the job.",
     )
     options: TranscribeOptions = TranscribeOptions()
     enrich: EnrichOptions | None = None
     lane: Lane = Lane.BULK
     tenant: str = Field(default="default", max_length=128)
     metadata: dict[str, str] = Field(default_factory=dict, description="Echoed in every event of the job.")
+
+    def correlation(self) -> dict[str, Any]:
+        """What the events of the job repeat, by field name. Only for a reference that has an idempotency key."""
+        return {
+            "job_id": identity.job_id(self.idempotency_key or ""),
+            "idempotency_key": self.idempotency_key,
+            "reference_event_id": self.event_id,
+            "tenant": self.tenant,
+            "lane": self.lane,
+            "metadata": self.metadata,
+        }
 
 
 class SourceObject(Contract):
@@ -115,12 +127,23 @@ class SourceObject(Contract):
 
 
 class JobEvent(Event):
-    """Parent of what is said about a job."""
+    """Parent of what is said about a job. The fields here are its correlation: all events of a job carry them."""
 
     job_id: str
+    idempotency_key: str | None = Field(
+        default=None, description="The key that the job_id is made of: the caller's, or a derived one."
+    )
+    reference_event_id: str | None = Field(
+        default=None,
+        description="The event_id of the reference that this event answers; a derived one for a dropped object.",
+    )
     tenant: str = "default"
     lane: Lane = Lane.BULK
-    metadata: dict[str, str] = Field(default_factory=dict)
+    metadata: dict[str, str] = Field(default_factory=dict, description="The caller's, as the reference has it.")
+
+    def correlation(self) -> dict[str, Any]:
+        """What every further event of the same job repeats, by field name."""
+        return {name: getattr(self, name) for name in JobEvent.model_fields if name not in Event.model_fields}
 
 
 class TranscriptEvent(JobEvent):
@@ -128,12 +151,14 @@ class TranscriptEvent(JobEvent):
 
     ce_type = "kascribe.audio.transcript.v1"
 
-    idempotency_key: str
-    reference_event_id: str | None = Field(
-        default=None,
-        description="The reference whose withdrawal ends the enrichment; None when several asked for the job.",
+    idempotency_key: str = Field(description="The key that the job_id is made of: the caller's, or a derived one.")
+    reference_occurred_at: Moment | None = Field(
+        default=None, description="When the reference of reference_event_id was made."
     )
-    reference_occurred_at: Moment | None = Field(default=None, description="When that reference was made.")
+    shared: bool = Field(
+        default=False,
+        description="Other references asked for the job while it ran: cancelling one does not end its enrichment.",
+    )
     status: TranscriptStatus
     source: SourceObject
     source_changed: bool = Field(
@@ -157,14 +182,26 @@ class TranscriptEvent(JobEvent):
 
 
 class CancellationEvent(Event):
-    """``audio.cancellations``: nobody wants this job any more; whoever runs it may stop."""
+    """``audio.cancellations``: a job is not wanted any more, and its worker may stop.
+
+    Name the job by ``job_id``, by ``idempotency_key``, by ``reference_event_ids``, or by a job and some of its
+    references. An ``occurred_at`` in the future counts as the moment of arrival.
+    """
 
     ce_type = "kascribe.audio.cancellation.v1"
 
-    job_id: str
+    job_id: str | None = None
+    idempotency_key: str | None = Field(default=None, description="The caller's key, instead of the job_id.")
     reference_event_ids: tuple[str, ...] = Field(
-        default=(), description="The references that are withdrawn; empty: all that came before this event."
+        default=(),
+        description="The references that are cancelled; empty: all of the job that came before this event.",
     )
+
+    @property
+    def job_ids(self) -> tuple[str, ...]:
+        """The jobs that the event names; empty when it names references alone."""
+        named = (self.job_id, self.idempotency_key and identity.job_id(self.idempotency_key))
+        return tuple(job for job in named if job)
 
 
 class Phase(StrEnum):
@@ -178,6 +215,11 @@ class Phase(StrEnum):
     RETRYING = "retrying"
     COMPLETED = "completed"
     FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ENDED: Final = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED})
+"""Phases after which nothing more comes from the stage."""
 
 
 class Failure(Contract):
@@ -190,7 +232,8 @@ class Failure(Contract):
 
 
 class ProgressEvent(JobEvent):
-    """``audio.progress``: best effort while a job runs; exactly one COMPLETED or FAILED is reliable."""
+    """``audio.progress``: best effort while a job runs. For each reference and stage exactly one event is
+    reliable: COMPLETED, FAILED or CANCELLED."""
 
     ce_type = "kascribe.audio.progress.v1"
 
@@ -199,6 +242,9 @@ class ProgressEvent(JobEvent):
     fraction: float | None = Field(default=None, ge=0, le=1, description="Of the audio that is done.")
     text: str | None = Field(default=None, description="What was heard since the last progress event.")
     failure: Failure | None = None
+    result_uri: str | None = Field(
+        default=None, description="With COMPLETED: where the result is, the transcript or the enrichment."
+    )
 
 
 class TokenUsage(Contract):

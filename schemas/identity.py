@@ -32,9 +32,19 @@ def notification_key(
     return _digest("notification", bucket, key, version, *_wishes(options, enrich))
 
 
-def reference_key(*, uri: str, version: str, options: TranscribeOptions, enrich: EnrichOptions | None) -> str:
-    """The idempotency key of a reference whose publisher gave none."""
-    return _digest("reference", uri, version, *_wishes(options, enrich))
+def reference_key(event_id: str) -> str:
+    """The idempotency key of a reference whose publisher gave none: every event is a job of its own."""
+    return _digest("reference", event_id)
+
+
+def record_key(coordinates: str) -> str:
+    """The idempotency key of a record that tells no identity: where it was first read."""
+    return _digest("record", coordinates)
+
+
+def request_digest(event_id: str, occurred_at: str) -> str:
+    """Equal for records that carry the same request: the same event, published or delivered more than once."""
+    return _digest("request", event_id, occurred_at)[:JOB_ID_CHARACTERS]
 
 
 def _wishes(options: TranscribeOptions, enrich: EnrichOptions | None) -> tuple[str, ...]:

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.events import EnrichmentEvent, TranscriptEvent
+from pydantic import Field
+
+from schemas.errors import Reason
+from schemas.events import AudioReference, EnrichmentEvent, Moment, TranscriptEvent
 from schemas.options import ExportFormat
 from schemas.records import Coordinates
 from schemas.transcript import Contract
@@ -31,6 +34,20 @@ class StoredJob(Contract):
     owner: Coordinates
     content_key: str
     event: TranscriptEvent
+    reference: AudioReference | None = Field(default=None, description="What was asked; None in older objects.")
+
+
+class FailedRequest(Contract):
+    """A request that ended in a dead letter. The first record to store it owns it: copies of the same request,
+    such as the second notification of a dropped object, are not dead-lettered and told again."""
+
+    schema_version: str = "1.0"
+    job_id: str
+    owner: Coordinates
+    request_digest: str
+    reason: Reason
+    message: str
+    failed_at: Moment
 
 
 class StoredEnrichment(Contract):
@@ -57,13 +74,21 @@ class ResultKeys:
         """The whole transcript, shared by all jobs with the same audio, options and model."""
         return f"{self.prefix}transcripts/{content_key}.json"
 
-    def export(self, job_id: str, export_format: ExportFormat) -> str:
-        """The transcript in one export format."""
-        return f"{self.prefix}exports/{job_id}.{EXPORT_EXTENSIONS[export_format]}"
+    def export(self, content_key: str, export_format: ExportFormat) -> str:
+        """The transcript in one export format; shared as the transcript is."""
+        return f"{self.prefix}exports/{content_key}.{EXPORT_EXTENSIONS[export_format]}"
+
+    def failure(self, job_id: str, request_digest: str) -> str:
+        """Small: which record's dead letter stands for a request that failed. May be deleted at any time."""
+        return f"{self.prefix}failures/{job_id}/{request_digest}.json"
+
+    def enrichments(self, job_id: str) -> str:
+        """The prefix of all that the language model made of a job's transcript."""
+        return f"{self.prefix}enrichments/{job_id}/"
 
     def enrichment(self, job_id: str, enrich_digest: str) -> str:
         """What the language model made of a job's transcript, for one set of wishes."""
-        return f"{self.prefix}enrichments/{job_id}/{enrich_digest}.json"
+        return f"{self.enrichments(job_id)}{enrich_digest}.json"
 
     def map_result(self, digest: str) -> str:
         """The notes on one part of a long transcript; may be deleted at any time."""

@@ -11,7 +11,6 @@ from structlog.typing import EventDict, WrappedLogger
 
 from consumers.runtime.partition import AssignedPartition
 from consumers.runtime.stage import Job, Stage, Weight
-from schemas.errors import JobError
 from schemas.records import Coordinates, OutgoingRecord, Record
 from schemas.wire import trace_of
 
@@ -56,7 +55,7 @@ class JobSupport(Protocol):
         """Takes note that the record weighs something else now. Must not block."""
         ...
 
-    def is_final(self, flight: "Flight", error: JobError) -> bool:
+    def is_final(self, flight: "Flight", error: Exception) -> bool:
         """Whether the record becomes a dead letter if the attempt ends with ``error``. Must not block."""
         ...
 
@@ -149,7 +148,7 @@ class Flight:
     def _weigh(self, weight: Weight) -> None:
         self._support.reweigh(self, weight)
 
-    def _is_final(self, error: JobError) -> bool:
+    def _is_final(self, error: Exception) -> bool:
         return self._support.is_final(self, error)
 
     def _is_cancelled(self) -> bool:

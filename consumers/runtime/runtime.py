@@ -24,7 +24,6 @@ from consumers.runtime.retry import DeadLetter, decide
 from consumers.runtime.settlement import Settlement
 from consumers.runtime.stage import Stage, Weight
 from consumers.runtime.workers import Workers
-from schemas.errors import JobError
 from schemas.records import OutgoingRecord
 from schemas.settings import RuntimeSettings, Settings
 
@@ -160,7 +159,7 @@ class _Support:
         """Posted to the owner, who does the sums."""
         self._mailbox.put_command(partial(self._load.reweigh, flight, weight))
 
-    def is_final(self, flight: Flight, error: JobError) -> bool:
+    def is_final(self, flight: Flight, error: Exception) -> bool:
         """What ``Settlement`` will decide; the time of day has no part in it."""
         decision = decide(
             error,

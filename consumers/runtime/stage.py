@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from schemas.errors import JobCancelled, JobError
+from schemas.errors import JobCancelled
 from schemas.events import AudioReference, Failure
 from schemas.records import Coordinates, OutgoingRecord, Record
 from schemas.trace import Trace
@@ -63,7 +63,7 @@ class Job:
     report: Callable[[OutgoingRecord], None]
     weigh: Callable[[Weight], None]
     cancelled: Callable[[], bool]
-    is_final: Callable[[JobError], bool]
+    is_final: Callable[[Exception], bool]
     notes: Notes = field(default_factory=Notes)
 
 

@@ -30,7 +30,11 @@ def watch(
         for event in feed.events():
             if event is None:
                 continue
-            if isinstance(event, ProgressEvent) and not progress and event.phase is not Phase.FAILED:
+            if (
+                isinstance(event, ProgressEvent)
+                and not progress
+                and event.phase not in (Phase.FAILED, Phase.CANCELLED)
+            ):
                 continue
             if as_json:
                 print(event.model_dump_json(exclude_none=True), flush=True)

@@ -9,9 +9,10 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, TypeVar
 
-from schemas.errors import JobError
+from schemas.errors import JobError, Reason
 from schemas.events import (
     CancellationEvent,
     EnrichmentEvent,
@@ -99,9 +100,9 @@ class Answers:
         finally:
             self._leave(waiting)
 
-    def is_ours(self, waiting: Waiting, reference_event_id: str | None) -> bool:
-        """Whether this replica published a reference, for those who wait for the job now."""
-        return reference_event_id in self._rooms[waiting.job_id].references
+    def is_ours(self, waiting: Waiting, transcript: TranscriptEvent) -> bool:
+        """Whether a transcript's enrichment rests on a reference of this replica's, for those who wait now."""
+        return not transcript.shared and transcript.reference_event_id in self._rooms[waiting.job_id].references
 
     def publishing(self, waiting: Waiting, reference_event_id: str) -> None:
         """Takes note of a reference that is about to be published for a job that is waited for."""
@@ -135,13 +136,13 @@ class Answers:
         """Hands over a record of the answer topics. Never blocks or raises: what is not ours is passed by."""
         # The key of our events is the job id: records of others are dropped before they are parsed.
         job_id = (record.key or b"").decode("ascii", "replace")
-        if job_id not in self._rooms:
+        if job_id not in self._rooms and record.topic != self.topics.cancellations:
             return
-        deliver = self._delivery(record)
+        deliver = self._delivery(record, job_id)
         if deliver is not None and not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(self._deliver, job_id, deliver)
+            self.loop.call_soon_threadsafe(deliver)
 
-    def _delivery(self, record: Record) -> "Callable[[Waiting], None] | None":
+    def _delivery(self, record: Record, job_id: str) -> "Callable[[], None] | None":
         kinds: dict[str, type[JobEvent | CancellationEvent]] = {
             self.topics.transcripts: TranscriptEvent,
             self.topics.enrichments: EnrichmentEvent,
@@ -152,12 +153,30 @@ class Answers:
             event = decode(record, kinds[record.topic])
         except (JobError, KeyError):
             return None
-        return lambda waiting: _tell(waiting, event)
+        if isinstance(event, CancellationEvent):
+            return partial(self._cancelled, event)
+        return partial(self._deliver, job_id, event)
 
-    def _deliver(self, job_id: str, deliver: Callable[[Waiting], None]) -> None:
+    def _deliver(self, job_id: str, event: JobEvent) -> None:
         room = self._rooms.get(job_id)
         for waiting in room.waiting if room else ():
-            deliver(waiting)
+            if not isinstance(event, ProgressEvent) or event.phase is not Phase.CANCELLED:
+                _tell(waiting, event)
+            elif room and event.reference_event_id in room.references:
+                # Another client's cancellation hit our reference, and somebody waits: ask again.
+                waiting.withdrawn.set()
+
+    def _cancelled(self, event: CancellationEvent) -> None:
+        """A cancellation names jobs or references, whatever its record's key is."""
+        jobs = event.job_ids or [
+            job_id
+            for job_id, room in self._rooms.items()
+            if not room.references or not set(room.references).isdisjoint(event.reference_event_ids)
+        ]
+        for job_id in jobs:
+            room = self._rooms.get(job_id)
+            for waiting in room.waiting if room else ():
+                waiting.withdrawn.set()
 
     def _leave(self, waiting: Waiting) -> None:
         room = self._rooms[waiting.job_id]
@@ -170,14 +189,15 @@ class Answers:
                 future.exception()  # so that asyncio does not complain of a failure that nobody asked about
 
 
-def _tell(waiting: Waiting, event: JobEvent | CancellationEvent) -> None:
+def _tell(waiting: Waiting, event: JobEvent) -> None:
     match event:
         case TranscriptEvent():
             _give(waiting.transcript, event)
         case EnrichmentEvent():
             _give(waiting.enrichment, event)
-        case CancellationEvent():
-            waiting.withdrawn.set()
+        case ProgressEvent(phase=Phase.FAILED, failure=Failure(reason=Reason.KEY_REUSED)):
+            # Of one reference, not of the job: every request compares the transcript with what it asked for.
+            pass
         case ProgressEvent(phase=Phase.FAILED, failure=Failure() as failure):
             # A transcript that is there stays there: the enricher's failure is the enrichment's alone.
             of_enricher = event.stage == ENRICHER

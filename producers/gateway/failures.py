@@ -17,6 +17,7 @@ from schemas.errors import JobError, Reason
 STATUS_BY_REASON: Final[Mapping[Reason, HTTPStatus]] = {
     Reason.INVALID_EVENT: HTTPStatus.BAD_REQUEST,
     Reason.INVALID_OPTIONS: HTTPStatus.BAD_REQUEST,
+    Reason.KEY_REUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
     Reason.SOURCE_NOT_ALLOWED: HTTPStatus.FORBIDDEN,
     Reason.AUDIO_NOT_FOUND: HTTPStatus.NOT_FOUND,
     Reason.AUDIO_FORBIDDEN: HTTPStatus.FORBIDDEN,

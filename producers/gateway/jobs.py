@@ -156,7 +156,7 @@ class Jobs:
         _refuse_another(asked, audio_sha256, transcript)
         enrichment = None
         if asked.enrich:
-            if not waiting.enrichment.done() and not self.answers.is_ours(waiting, transcript.reference_event_id):
+            if not waiting.enrichment.done() and not self.answers.is_ours(waiting, transcript):
                 await self._ask_enricher(asked, transcript, waiting)
             enrichment = await self._call(self.stored.whole, await waiting.enrichment, asked.enrich)
         text = transcript.text
@@ -237,7 +237,7 @@ class Jobs:
         reference_event_id = self.new_id()
         ours = {"reference_event_id": reference_event_id, "reference_occurred_at": self.now()}
         self.answers.publishing(waiting, reference_event_id)
-        again = transcript.model_copy(update=ours)
+        again = transcript.model_copy(update={**ours, "shared": False})
         record = encode(again, topic=self.topics.transcripts, key=asked.job_id, trace=asked.trace)
         await self._call(self.publisher.publish, [record])
 

@@ -79,12 +79,15 @@ def reference_record(uri: str, *, offset: int = 0, **fields: Any) -> Record:
     return Record(TOPICS.references, 0, offset, None, reference.model_dump_json().encode())
 
 
-def notification(bucket: str, *keys: str, metadata: dict[str, str] | None = None, etag: str = "") -> bytes:
+def notification(
+    bucket: str, *keys: str, metadata: dict[str, str] | None = None, etag: str = "", time: str | None = None
+) -> bytes:
     """A MinIO notification about new objects."""
     records = [
         {
             "eventSource": "minio:s3",
             "eventName": "s3:ObjectCreated:Put",
+            **({"eventTime": time} if time else {}),
             "s3": {
                 "bucket": {"name": bucket},
                 "object": {

@@ -185,7 +185,8 @@ def test_nothing_valid_is_a_reason_and_leaves_nothing_behind(bench: Bench) -> No
     uri = bench.transcript(spoken(9))
     with pytest.raises(EnrichmentInvalid):
         bench.process(transcript_record(uri, enrich=SUMMARY))
-    assert bench.store.keys(bench.settings.bucket) == [uri.removeprefix(f"s3://{bench.settings.bucket}/")]
+    keys = [key for key in bench.store.keys(bench.settings.bucket) if "/failures/" not in key]
+    assert keys == [uri.removeprefix(f"s3://{bench.settings.bucket}/")]
 
 
 def test_what_cannot_be_read_has_its_own_reason(bench: Bench) -> None:
@@ -205,13 +206,21 @@ def test_what_cannot_be_read_has_its_own_reason(bench: Bench) -> None:
         bench.process(transcript_record(f"{prefix}x", enrich=EnrichOptions(profiles=("poetry",))))
 
 
-def test_a_dead_letter_is_told_to_subscribers_when_the_record_can_be_read(bench: Bench) -> None:
-    """One FAILED event; nothing for bytes that name no job."""
+def test_a_dead_letter_is_told_to_subscribers_whatever_the_record_holds(bench: Bench) -> None:
+    """One FAILED event; of bytes that name no job with the record's coordinates for its identity."""
     failure = Failure(reason=Reason.ENRICHMENT_INVALID, message="no", attempt=3)
     job = bench.runtime.job(transcript_record("s3://a/b", enrich=SUMMARY))
     event = decoded(bench.stage.failed(job, failure)[0], ProgressEvent)
     assert (event.phase, event.stage, event.failure) == (Phase.FAILED, "enricher", failure)
-    assert bench.stage.failed(bench.runtime.job(Record("t", 0, 0, None, None)), failure) == ()
+    told = [
+        decoded(
+            bench.stage.failed(bench.runtime.job(Record("t", 0, offset, None, value)), failure)[0], ProgressEvent
+        )
+        for offset, value in enumerate((None, b"\xff", b'{"job_id": "j", "metadata": {"call": "7"}, "status": 1}'))
+    ]
+    assert [event.reference_event_id for event in told] == ["t[0]@0", "t[0]@1", "t[0]@2"]
+    assert len({event.event_id for event in told}) == len({event.job_id for event in told}) == 3
+    assert (told[2].job_id, told[2].metadata) == ("j", {"call": "7"})
 
 
 def test_dependencies_are_asked_for_by_name(bench: Bench) -> None:

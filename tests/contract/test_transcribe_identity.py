@@ -2,13 +2,20 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
-from consumers.runtime.stage import FollowsAnother
-from schemas.errors import JobCancelled, Reason
-from schemas.events import Failure, ProgressEvent
-from schemas.options import ExportFormat
+from consumers.runtime.stage import FollowsAnother, Job
+from schemas.errors import (
+    JobCancelled,
+    KeyReused,
+    Reason,
+)
+from schemas.events import Failure, Phase, ProgressEvent
+from schemas.identity import job_id, reference_key
+from schemas.object_addresses import ObjectAddress
+from schemas.options import ExportFormat, Lane
 from schemas.records import Record
 from schemas.settings import S3Settings
 from tests.contract.stage_jobs import (
@@ -46,14 +53,80 @@ def test_a_retried_record_is_known_by_where_it_was_first_read(settings: S3Settin
     assert len(transcripts(stage.process(runtime.job(retried, origin=record.coordinates, attempt=2)))) == 1
 
 
-def test_another_record_of_the_same_job_completes_silently(settings: S3Settings) -> None:
-    """The job's event is published once, by its owner."""
+def test_another_reference_for_a_finished_job_is_told_where_the_result_is(settings: S3Settings) -> None:
+    """The transcript is published once, by its owner; who asks with the same key learns its address at once."""
     runtime, engine = Runtime(), WavListener()
     stage = stage_on(settings, engine)
-    stage.process(runtime.job(reference_record(uri(settings), idempotency_key="k", offset=1)))
-    again = stage.process(runtime.job(reference_record(uri(settings), idempotency_key="k", offset=2)))
-    assert again == ()
+    (event,) = transcripts(
+        stage.process(runtime.job(reference_record(uri(settings), idempotency_key="k", event_id="a", offset=1)))
+    )
+    second = reference_record(
+        uri(settings), idempotency_key="k", event_id="b", offset=2, metadata={"call": "7"}, lane="interactive"
+    )
+    (outgoing,) = stage.process(runtime.job(second))
+    told = decoded(outgoing, ProgressEvent)
     assert engine.heard == 1
+    assert (told.phase, told.result_uri) == (Phase.COMPLETED, event.transcript_uri)
+    assert told.correlation() == {
+        "job_id": event.job_id,
+        "idempotency_key": "k",
+        "reference_event_id": "b",
+        "tenant": "default",
+        "lane": Lane.INTERACTIVE,
+        "metadata": {"call": "7"},
+    }
+    assert stage.process(runtime.job(second))[0].value, "and told again when it is redelivered"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"options": {"language": "ko"}},
+        {"options": {"exports": ["srt"]}},
+        {"enrich": {"profiles": ["summary"]}},
+        {"tenant": "clinic"},
+        {"uri": "other.wav"},
+        {"etag": "overwritten"},
+    ],
+)
+def test_a_key_that_is_used_again_for_something_else_fails_and_says_so(
+    moto_store: ObjectStore, settings: S3Settings, other: dict[str, object]
+) -> None:
+    """Other audio, other options, another tenant: ``key_reused``, told with the second reference's correlation."""
+    stage = stage_on(settings, WavListener())
+    first = stage.process(Runtime().job(reference_record(uri(settings), idempotency_key="k", event_id="a")))
+    (event,) = transcripts(first)
+    moto_store.client.put_object(Bucket=settings.bucket, Key="other.wav", Body=wav_bytes(1))
+    if "etag" in other:
+        moto_store.client.put_object(Bucket=settings.bucket, Key="call.wav", Body=wav_bytes(1))
+    asked: dict[str, Any] = {"idempotency_key": "k", "event_id": "b", **other}
+    job = Runtime().job(reference_record(uri(settings, asked.pop("uri", "call.wav")), offset=1, **asked))
+    with pytest.raises(KeyReused, match="the idempotency key k names job") as raised:
+        stage.process(job)
+    (outgoing,) = stage.failed(job, Failure(reason=raised.value.reason, message="", attempt=1))
+    told = decoded(outgoing, ProgressEvent)
+    assert (told.job_id, told.reference_event_id, told.phase) == (event.job_id, "b", Phase.FAILED)
+    assert told.failure
+    assert told.failure.reason is Reason.KEY_REUSED
+
+
+def test_a_key_may_be_used_again_for_the_same_bytes_elsewhere(
+    moto_store: ObjectStore, settings: S3Settings
+) -> None:
+    """A client that uploads its file again with its request asks for the same; less than was done is no other."""
+    stage = stage_on(settings, WavListener())
+    wish: dict[str, Any] = {
+        "idempotency_key": "k",
+        "options": {"exports": ["srt"]},
+        "enrich": {"profiles": ["title"]},
+    }
+    stage.process(Runtime().job(reference_record(uri(settings), **wish)))
+    body = moto_store.client.get_object(Bucket=settings.bucket, Key="call.wav")["Body"].read()
+    moto_store.client.put_object(Bucket=settings.bucket, Key="again.wav", Body=body)
+    for offset, etag in ((1, None), (2, "another")):
+        record = reference_record(uri(settings, "again.wav"), idempotency_key="k", offset=offset, etag=etag)
+        (told,) = stage.process(Runtime().job(record))
+        assert decoded(told, ProgressEvent).phase is Phase.COMPLETED
 
 
 def test_the_same_audio_is_heard_once_and_published_for_every_job(settings: S3Settings) -> None:
@@ -82,12 +155,26 @@ def test_the_same_audio_is_heard_once_and_published_for_every_job(settings: S3Se
     assert engine.heard == 2, "other options are another result"
 
 
+def test_every_reference_without_a_key_is_a_job_of_its_own(settings: S3Settings) -> None:
+    """Two services that ask for one object each get their event; nothing is heard twice."""
+    runtime, engine = Runtime(), WavListener()
+    stage = stage_on(settings, engine)
+    events = [
+        transcripts(stage.process(runtime.job(reference_record(uri(settings), event_id=name, offset=offset))))[0]
+        for offset, name in enumerate(("a", "b"))
+    ]
+    assert [event.reused for event in events] == [False, True]
+    assert [event.reference_event_id for event in events] == ["a", "b"]
+    assert [event.job_id for event in events] == [job_id(reference_key(name)) for name in ("a", "b")]
+    assert engine.heard == 1
+
+
 def test_a_wish_for_other_files_is_a_job_of_its_own(settings: S3Settings) -> None:
     """Nothing is heard again, but what was not asked for before is written, told, and known when it fails."""
     runtime, engine = Runtime(), WavListener()
     stage = stage_on(settings, engine)
-    stage.process(runtime.job(reference_record(uri(settings), etag="e")))
-    wish = {"etag": "e", "options": {"exports": ["srt"]}, "enrich": {"instruction": "summarise"}}
+    stage.process(runtime.job(reference_record(uri(settings), etag="e", event_id="a")))
+    wish = {"etag": "e", "options": {"exports": ["srt"]}, "enrich": {"instruction": "summarise"}, "event_id": "b"}
     job = runtime.job(reference_record(uri(settings), offset=1, **wish))
     (event,) = transcripts(stage.process(job))
     assert engine.heard == 1
@@ -95,6 +182,29 @@ def test_a_wish_for_other_files_is_a_job_of_its_own(settings: S3Settings) -> Non
     failure = Failure(reason=Reason.INTERNAL_ERROR, message="for example", attempt=1)
     (told,) = stage.failed(job, failure)
     assert decoded(told, ProgressEvent).job_id == event.job_id
+
+
+def test_a_writer_that_loses_the_job_changes_no_export_of_the_winner(
+    moto_store: ObjectStore, settings: S3Settings
+) -> None:
+    """The object is overwritten between two attempts at one job: the loser heard other words."""
+    winner, loser = WavListener(), WavListener()
+    loser.gate.clear()
+
+    def asked(offset: int) -> Job:
+        wish = {"exports": ["text"]}
+        return Runtime().job(reference_record(uri(settings), offset=offset, idempotency_key="k", options=wish))
+
+    with ThreadPoolExecutor(1) as threads:
+        slow = threads.submit(stage_on(settings, loser).process, asked(0))
+        eventually(lambda: loser.running == 1, timeout_seconds=30)
+        moto_store.client.put_object(Bucket=settings.bucket, Key="call.wav", Body=wav_bytes(1))
+        (event,) = transcripts(stage_on(settings, winner).process(asked(1)))
+        loser.gate.set()
+        assert transcripts(slow.result(timeout=30)) == []
+    address = ObjectAddress.parse(event.exports[ExportFormat.TEXT])
+    body = moto_store.client.get_object(Bucket=address.bucket, Key=address.key)["Body"].read()
+    assert body.decode().split() == ["second", "1."]
 
 
 def test_both_copies_of_a_notification_are_heard_once(moto_store: ObjectStore, settings: S3Settings) -> None:
@@ -150,18 +260,3 @@ def test_two_processes_agree_on_one_owner(settings: S3Settings) -> None:
 
     with ThreadPoolExecutor(4) as threads:
         assert sum(threads.map(run, range(4))) == 1
-
-
-def test_a_reference_without_key_or_version_is_identified_by_what_is_there(
-    moto_store: ObjectStore, settings: S3Settings
-) -> None:
-    """Asking again for an overwritten object is another job; asking again for the same one is not."""
-    stage = stage_on(settings, WavListener())
-
-    def ask(offset: int) -> int:
-        record = reference_record(uri(settings), offset=offset)
-        return len(transcripts(stage.process(Runtime().job(record))))
-
-    assert [ask(0), ask(1)] == [1, 0]
-    moto_store.client.put_object(Bucket=settings.bucket, Key="call.wav", Body=wav_bytes(1))
-    assert ask(2) == 1

@@ -44,13 +44,14 @@ from tests.wav_listener import WavListener
 def test_bad_audio_gets_its_own_error(
     moto_store: ObjectStore, settings: S3Settings, key: str, body: bytes | None, error: type[Exception]
 ) -> None:
-    """Missing, empty, undecodable and too large objects are told apart, and leave nothing in the results."""
+    """Missing, empty, undecodable and too large objects are told apart, and leave no result."""
     limited = settings.model_copy(update={"object_limit_bytes": 1_000})
     if body is not None:
         moto_store.client.put_object(Bucket=settings.bucket, Key=key, Body=body)
     with pytest.raises(error):
         stage_on(limited, WavListener()).process(Runtime().job(reference_record(uri(settings, key))))
-    assert not [found for found in moto_store.keys(settings.bucket) if found.startswith("kascribe-results/")]
+    kept = [found for found in moto_store.keys(settings.bucket) if found.startswith("kascribe-results/")]
+    assert all(found.startswith("kascribe-results/failures/") for found in kept)
 
 
 def test_bad_records_get_their_own_error(settings: S3Settings) -> None:

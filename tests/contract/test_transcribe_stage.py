@@ -65,7 +65,8 @@ def test_a_reference_becomes_a_transcript_event(moto_store: ObjectStore, setting
     assert f"kascribe-results/jobs/{job_id}.json" in keys
     assert event.transcript_uri.removeprefix(f"s3://{settings.bucket}/") in keys
     assert sorted(event.exports) == [ExportFormat.JSON, ExportFormat.SRT]
-    assert f"kascribe-results/exports/{job_id}.srt" in keys
+    content_key = event.transcript_uri.rsplit("/", 1)[-1].removesuffix(".json")
+    assert f"kascribe-results/exports/{content_key}.srt" in keys
     assert {record.key for record in outgoing} == {job_id.encode()}
     assert outgoing[0].headers[-1] == ("traceparent", TRACE.traceparent.encode())
 

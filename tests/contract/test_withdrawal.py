@@ -145,11 +145,11 @@ def test_a_transcript_names_the_one_reference_that_asked_for_it(settings: S3Sett
     when = datetime(2026, 11, 22, tzinfo=UTC)
     record = reference_record(uri(settings), idempotency_key="call", event_id="a", occurred_at=when)
     (event,) = transcripts(stage_on(settings, WavListener()).process(Runtime().job(record)))
-    assert (event.reference_event_id, event.reference_occurred_at) == ("a", when)
+    assert (event.reference_event_id, event.reference_occurred_at, event.shared) == ("a", when, False)
 
 
 def test_a_job_that_two_references_asked_for_survives_one_of_them(settings: S3Settings) -> None:
-    """Its transcript names neither of them: the other wants its enrichment as well."""
+    """Its transcript says that it is shared: the other wants its enrichment as well."""
     engine, withdrawn = WavListener(), Withdrawn()
     stage = stage_on(settings, engine, withdrawn=withdrawn)
     first, second = (
@@ -165,8 +165,23 @@ def test_a_job_that_two_references_asked_for_survives_one_of_them(settings: S3Se
         withdraw(withdrawn, "a")
         engine.gate.set()
         (event,) = transcripts(running.result(timeout=30))
-    assert (event.reference_event_id, event.reference_occurred_at) == (None, None)
+    assert (event.reference_event_id, event.shared) == ("a", True)
     assert engine.heard == 1
+
+
+def test_a_shared_enrichment_survives_the_cancellation_of_the_reference_that_it_names(bench: Bench) -> None:
+    """Another reference asked for the job as well; only the cancellation of the whole job ends it."""
+    uri = bench.transcript(spoken(9))
+    withdraw(bench.withdrawn, "a")
+
+    def shared(offset: int, profile: str) -> Record:
+        enrich = EnrichOptions(profiles=(profile,))
+        return transcript_record(uri, offset=offset, enrich=enrich, reference_event_id="a", shared=True)
+
+    assert enrichment_in(bench.process(shared(0, "summary"))).reference_event_id == "a"
+    withdraw(bench.withdrawn, at=WHEN + timedelta(seconds=1))
+    with pytest.raises(CancelledByCaller):
+        bench.process(shared(1, "title"))
 
 
 def test_times_without_a_zone_are_utc() -> None:

@@ -199,10 +199,11 @@ class House:
 
     @property
     def transcripts_settled(self) -> float:
-        """Records of transcripts that the enricher has completed."""
-        assert self._enricher is not None
-        name = "kascribe_records_settled_total"
-        return self._enricher.sample(name, topic=TOPICS.transcripts, outcome="completed")
+        """Records of transcripts that the enricher has completed, or found to be in flight already."""
+        enricher, name = self._enricher, "kascribe_records_settled_total"
+        assert enricher is not None
+        outcomes = ("completed", "joined")
+        return sum(enricher.sample(name, topic=TOPICS.transcripts, outcome=outcome) for outcome in outcomes)
 
     def close(self) -> None:
         """Ends what was started, the last first."""

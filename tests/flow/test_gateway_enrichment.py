@@ -150,8 +150,9 @@ def test_who_waits_for_an_enrichment_that_others_withdrew_asks_for_it_again(
     with ThreadPoolExecutor(1) as client, Publisher(house.settings.kafka) as publisher:
         asked = client.submit(gateway.post, PATH, wav_bytes(1), headers=KEY, profiles="title")
         eventually(lambda: double.in_flight == 1, timeout_seconds=20, what="the question")
-        event = CancellationEvent(event_id="c", occurred_at=datetime.now(UTC), job_id=job_id("call-7"))
-        publisher.publish([encode(event, topic=TOPICS.cancellations, key=event.job_id, trace=TRACE)])
+        job = job_id("call-7")
+        event = CancellationEvent(event_id="c", occurred_at=datetime.now(UTC), job_id=job)
+        publisher.publish([encode(event, topic=TOPICS.cancellations, key=job, trace=TRACE)])
         assert asked.result().body["profiles"]["title"]
     assert double.hung_up == 1
     assert house.engine.heard == 1

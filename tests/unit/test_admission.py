@@ -11,7 +11,6 @@ from consumers.runtime.flight import Flight
 from consumers.runtime.load import Load
 from consumers.runtime.partition import AssignedPartition
 from consumers.runtime.stage import Weight
-from schemas.errors import JobError
 from schemas.records import OutgoingRecord, Record
 from schemas.settings import RuntimeSettings
 
@@ -89,7 +88,7 @@ class Nobody:
     def reweigh(self, flight: Flight, weight: Weight) -> None:
         """Takes no note."""
 
-    def is_final(self, flight: Flight, error: JobError) -> bool:  # noqa: ARG002 (no job here fails)
+    def is_final(self, flight: Flight, error: Exception) -> bool:  # noqa: ARG002 (no job here fails)
         """Another attempt is always possible."""
         return False
 

@@ -11,7 +11,6 @@ from consumers.runtime.partition import AssignedPartition
 from consumers.runtime.stage import Job, Weight
 from consumers.runtime.workers import BULK_TURN, Workers
 from schemas import wire
-from schemas.errors import JobError
 from schemas.events import AudioReference, Failure
 from schemas.options import Lane
 from schemas.records import OutgoingRecord, Record
@@ -56,7 +55,7 @@ class Nobody:
     def reweigh(self, flight: Flight, weight: Weight) -> None:
         """Takes no note."""
 
-    def is_final(self, flight: Flight, error: JobError) -> bool:  # noqa: ARG002 (no job here fails)
+    def is_final(self, flight: Flight, error: Exception) -> bool:  # noqa: ARG002 (no job here fails)
         """Another attempt is always possible."""
         return False
 
