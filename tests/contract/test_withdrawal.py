@@ -10,7 +10,7 @@ import pytest
 from consumers.cancellations import Withdrawn
 from consumers.runtime.stage import CancelledByCaller, FollowsAnother
 from schemas.errors import JobCancelled
-from schemas.events import AudioReference, CancellationEvent
+from schemas.events import CancellationEvent
 from schemas.identity import job_id
 from schemas.options import EnrichOptions
 from schemas.records import OutgoingRecord, Record
@@ -182,14 +182,3 @@ def test_a_shared_enrichment_survives_the_cancellation_of_the_reference_that_it_
     withdraw(bench.withdrawn, at=WHEN + timedelta(seconds=1))
     with pytest.raises(CancelledByCaller):
         bench.process(shared(1, "title"))
-
-
-def test_times_without_a_zone_are_utc() -> None:
-    """References and cancellations are written by many hands; the two can be compared whoever wrote them."""
-    withdrawn = Withdrawn()
-    value = f'{{"event_id": "c", "job_id": "{JOB}", "occurred_at": "2026-01-02T12:00:00"}}'
-    withdrawn.take(Record(TOPICS.cancellations, 0, 0, JOB.encode(), value.encode()))
-    before = AudioReference(event_id="r", occurred_at=datetime(2026, 1, 2, 11, tzinfo=UTC), uri="s3://audio/a.wav")
-    after = AudioReference.model_validate({**before.model_dump(), "occurred_at": "2026-01-02T13:00:00"})
-    wanted = [withdrawn.includes(JOB, asked_at=each.occurred_at, event_id=None) for each in (before, after)]
-    assert wanted == [True, False]
