@@ -81,7 +81,7 @@ REASONS: Final[dict[Reason, tuple[str, str]]] = {
         "Read the error's message: a bucket that may not be written says so. Mend the service and redrive.",
     ),
     Reason.KILLER_RECORD: (
-        "The process died several times while this record was in flight.",
+        "Several processes ended while this record ran, two of them at least while nothing else did.",
         "Keep the file, report it; do not redrive before the cause is known.",
     ),
     Reason.OUTPUT_TOO_LARGE: (

@@ -178,7 +178,14 @@ class RuntimeSettings(Part):
     retry_delays_seconds: tuple[RetryDelay, ...] = Field(
         default=(10, 60, 600), description="One retry topic each."
     )
-    killer_attempts: int = Field(default=3, ge=1, description="Deaths before a record is set aside.")
+    killer_attempts: int = Field(
+        default=4,
+        ge=1,
+        description="Ends of processes before a record is set aside: two of them alone, so 3 at least.",
+    )
+    killer_rest_seconds: float = Field(
+        default=30.0, ge=0, description="Before a record runs alone again that ended a process while alone."
+    )
     drain_timeout_seconds: float = Field(ge=0, default=30.0, description="From SIGTERM to the end of the process.")
     revoke_timeout_seconds: float = Field(ge=0, default=10.0, description="For what is in flight at revocation.")
     dependency_check_seconds: Seconds = Field(default=2.0, description="Between looks at a service that is down.")

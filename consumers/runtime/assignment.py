@@ -1,6 +1,6 @@
 """Which partitions this process holds."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import structlog
@@ -19,14 +19,25 @@ _log: Final = structlog.get_logger(__name__)
 
 
 class Assignment:
-    """The partitions held, each with its ledger. The owner thread's alone, callbacks of the group included."""
+    """The partitions held, each with its ledger. The owner thread's alone, callbacks of the group included.
 
-    def __init__(self, settings: RuntimeSettings, metrics: Metrics) -> None:
+    ``holder`` is this process's name in journals; ``lives`` says whether another holder is known to live.
+    """
+
+    def __init__(
+        self,
+        settings: RuntimeSettings,
+        metrics: Metrics,
+        *,
+        holder: str = "",
+        lives: Callable[[str], bool] = lambda _holder: False,
+    ) -> None:
         self.partitions: dict[Partition, AssignedPartition] = {}
         self._settings = settings
         self._metrics = metrics
         self._epoch = 0
-        self._holder = new_holder()
+        self._holder = holder or new_holder()
+        self._lives = lives
         self._log_ids: dict[str, str] = {}
         self._former_log_ids: set[str] = set()
 
@@ -51,7 +62,7 @@ class Assignment:
             if partition.journal.found_open:
                 self._metrics.counter(rows.UNCLEAN_TAKEOVERS).labels(position.topic).inc()
                 _log.warning(
-                    "the process that held this partition died; its records are named before they run",
+                    "the process that held this partition ended; its records are named before they run",
                     topic=position.topic,
                     partition=position.partition,
                     offset=position.offset,
@@ -109,6 +120,7 @@ class Assignment:
             committed=committed,
             wary_records=self._settings.in_flight_records + reserved_records(self._settings),
             killer_attempts=self._settings.killer_attempts,
+            lives=self._lives,
             log_id=log_id,
             rewinding=rewinding,
         )

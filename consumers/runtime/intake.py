@@ -1,6 +1,6 @@
 """What is taken in: how much, in which order, with which caution; and which partitions pause meanwhile."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Final
@@ -14,6 +14,7 @@ from consumers.runtime.clock import Clock
 from consumers.runtime.flight import Flight, JobSupport
 from consumers.runtime.flow_control import FlowControl
 from consumers.runtime.following import Following
+from consumers.runtime.isolation import Isolation
 from consumers.runtime.killers import Caution
 from consumers.runtime.load import Load
 from consumers.runtime.metrics import Metrics
@@ -67,8 +68,7 @@ class Intake:
         self._flow_control = FlowControl(consumer, clock)
         self._following = Following()
         self._reserved: set[Flight] = set()
-        self._suspects: deque[Flight] = deque()
-        self._alone: Flight | None = None
+        self._isolation = Isolation(rest_seconds=settings.killer_rest_seconds, clock=clock)
         self._running = 0
         self._turns = 0
         self._received = metrics.counter(rows.RECORDS_RECEIVED)
@@ -108,10 +108,10 @@ class Intake:
 
     def admit(self) -> None:
         """Hands over as much as there is room for, from each partition in turn."""
-        if self._suspects and not self._running and not self.closed and not self.down:
-            self._alone = self._suspects.popleft()
-            self._start(self._alone)
-        if not self._is_isolated and not self.closed and not self.down:
+        self._isolation.end_rests()
+        if not self._running and not self.closed and not self.down and (suspect := self._isolation.next()):
+            self._start(suspect)
+        if not self._isolation.is_wanted and not self.closed and not self.down:
             for flight in self._following.released():
                 self._run_with_caution(flight)
         waiting = [partition for partition in self._assignment.partitions.values() if partition.backlog]
@@ -143,8 +143,7 @@ class Intake:
     def ended(self, flight: Flight) -> None:
         """An attempt came back from the workers."""
         self._running -= 1
-        if flight is self._alone:
-            self._alone = None
+        self._isolation.ended(flight)
         if flight.partition.held:
             flight.partition.journal.ended(flight.record.offset)
 
@@ -171,15 +170,14 @@ class Intake:
     def abandon(self, partition: AssignedPartition) -> None:
         """Drops what a partition has here while it goes away; what is with the workers is dropped when it ends."""
         self._running -= len(partition.unnamed)
-        if self._alone in partition.unnamed:
-            self._alone = None
-        idle = [*partition.unnamed, *self._suspects, *self.set_aside, *chain.from_iterable(self.down.values())]
-        for flight in chain(idle, self._following.drop(partition)):
+        for flight in partition.unnamed:
+            self._isolation.ended(flight)
+        idle = [*partition.unnamed, *self.set_aside, *chain.from_iterable(self.down.values())]
+        for flight in chain(idle, self._isolation.drop(partition), self._following.drop(partition)):
             if flight.partition is partition:
                 flight.cancelled = True
                 self.settled(flight)
         partition.unnamed = []
-        self._suspects = deque(flight for flight in self._suspects if flight.partition is not partition)
         self.set_aside = [flight for flight in self.set_aside if flight.partition is not partition]
         for dependency, flights in self.down.items():
             self.down[dependency] = [flight for flight in flights if flight.partition is not partition]
@@ -199,7 +197,7 @@ class Intake:
         if partition.due_at_ms > self._clock.now_ms():
             return False
         for _ in range(limit):
-            if not backlog or self._is_isolated or not ledger.can_receive() or not journal.has_room():
+            if not backlog or self._isolation.is_wanted or not ledger.can_receive() or not journal.has_room():
                 return False
             flight = self._flight(backlog[0], partition)
             if flight is None:
@@ -215,12 +213,7 @@ class Intake:
     def _is_blocked(self) -> bool:
         """Whether nothing may be taken in for another reason than how much is in flight."""
         full = self._load.undelivered_records >= UNDELIVERED_FACTOR * self._settings.in_flight_records
-        return self.closed or bool(self.down) or self._is_isolated or full
-
-    @property
-    def _is_isolated(self) -> bool:
-        """Whether a suspect runs alone, or waits for that: nothing may begin beside it."""
-        return self._alone is not None or bool(self._suspects)
+        return self.closed or bool(self.down) or self._isolation.is_wanted or full
 
     def _begin_anew(self, partition: AssignedPartition, *, log_id: str, rewinding: bool) -> AssignedPartition:
         self.abandon(partition)
@@ -269,15 +262,15 @@ class Intake:
         caution = flight.partition.journal.caution(flight.record.offset)
         if caution is Caution.SET_ASIDE:
             self.set_aside.append(flight)
-        elif caution is Caution.ALONE:
-            self._suspects.append(flight)
-        else:
+        elif caution is Caution.TOGETHER:
             self._start(flight)
+        else:
+            self._isolation.add(flight, rested=caution is Caution.ALONE)
 
     def _start(self, flight: Flight) -> None:
         partition = flight.partition
         self._running += 1
-        partition.journal.start(flight.record.offset)
+        partition.journal.start(flight.record.offset, alone=flight is self._isolation.alone)
         if partition.journal.is_durable:
             self._hand_over(flight)
         else:

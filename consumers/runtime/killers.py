@@ -6,17 +6,21 @@ partition to whichever machine takes it over.
 
 - While a partition is held, its journal says so (``o``, open) and by whom. Letting go commits an empty journal, or
   one that only remembers whom to suspect (``c``, closed): nobody has died, and what was known stays known.
-- Who takes over an open partition knows that its holder died, not why. For as many records as can have been in
-  flight it is **wary**: every record counts one death already, and is named in the journal before it runs.
-- A process that finds its own name lost the partition for a while, because the group missed its heartbeats: nobody
-  has died.
-- Every record that is named as running when the process dies counts one more. One death before the limit a record
-  runs **alone**, with nothing else in flight in the process, so an innocent neighbour completes there and the
-  killer is proven. At the limit it is not run any more.
+- Who takes over an open partition knows that its holder is gone, not why. For as many records as can have been in
+  flight it is **wary**: every record counts one end already, and is named in the journal before it runs.
+- A holder that was only suspended, or cut off from the broker, has not ended. A process that finds its own name
+  lost the partition for a while; one that finds the name of a process that lives on its machine (``lifeline``)
+  took it from there. Neither counts. From another machine such a holder cannot be told from a dead one.
+- Every record that is named as running when a process ends counts one more. From its second end on (its first, if
+  the limit is the lowest) a record runs **alone**, with nothing else in flight in the process, so an innocent
+  neighbour completes there. A record that ended a process alone rests before it runs alone again: whatever else
+  ends processes then does so without it.
+- A record is not run any more when it has reached the limit, and ended ``PROOF_ENDS`` processes while alone.
 
 The price, outside of wariness, is one commit per assignment of a partition.
 """
 
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,12 +40,22 @@ JOURNAL_CHARACTERS_LIMIT: Final = 90
 HOLDER_CHARACTERS: Final = 4
 """Of the holder's name, drawn at random: one in a million that two processes share it, which delays a verdict."""
 
-PROOF_DEATHS: Final = 2
-"""The first death names nobody, so no limit is below two."""
+PROOF_ENDS: Final = 2
+"""Of processes in which nothing else ran: one may have another cause, such as a node that goes down."""
+
+LOWEST_LIMIT: Final = PROOF_ENDS + 1
+"""The first end names nobody."""
+
+TOGETHER_ENDS: Final = 2
+"""From so many ends on a record runs alone: the first names nobody, and most ends stay the only one."""
 
 _OPEN: Final = "o"
 _WARY: Final = "w"
 _CLOSED: Final = "c"
+_WAITS: Final = "-"
+_RUNS: Final = "+"
+_RUNS_ALONE: Final = "!"
+_NAME: Final = re.compile(r"([0-9a-z]+)([-+!])([0-9]{1,4})(?:[.]([0-9]{1,4}))?")
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -55,80 +69,109 @@ class Caution(Enum):
 
     TOGETHER = "together"
     ALONE = "alone"
+    ALONE_AFTER_REST = "alone_after_rest"
     SET_ASIDE = "set_aside"
 
 
 @dataclass(slots=True)
 class _Suspect:
-    deaths: int
-    running: bool
+    """``mark`` says whether it runs, and how; ``alone`` of the ``ends`` came while nothing else ran."""
+
+    ends: int
+    alone: int = 0
+    mark: str = _WAITS
 
 
 class Journal:
     """The journal of one partition, from its assignment on. Pure; one thread's.
 
     ``predecessor`` is the journal in the commit's metadata, ``offset`` that commit's offset, ``holder`` names
-    this process. ``wary_records`` is how many records the predecessor can have had in flight, ``limit`` the deaths
-    after which a record is set aside.
+    this process. ``wary_records`` is how many records the predecessor can have had in flight, ``limit`` the ends
+    of processes after which a record is set aside. ``lives`` says whether a holder is known to live.
     """
 
-    def __init__(self, predecessor: str, *, holder: str, offset: int, wary_records: int, limit: int) -> None:
+    def __init__(
+        self,
+        predecessor: str,
+        *,
+        holder: str,
+        offset: int,
+        wary_records: int,
+        limit: int,
+        lives: Callable[[str], bool] = lambda _holder: False,
+    ) -> None:
         state, named, names = (
             predecessor[:1],
             predecessor[1 : 1 + HOLDER_CHARACTERS],
             predecessor[1 + HOLDER_CHARACTERS :],
         )
-        self.found_open = state in (_OPEN, _WARY) and state != "" and named != holder
+        self.found_open = state in {_OPEN, _WARY} and named != holder and not lives(named)
         self._holder = holder
-        self._limit = max(PROOF_DEATHS, limit)
+        self._limit = max(LOWEST_LIMIT, limit)
         self._wary_left = wary_records if self.found_open else 0
         named_states = (_WARY, _CLOSED)
-        self._suspects = _read_suspects(names, offset, died=self.found_open) if state in named_states else {}
+        self._suspects = _read_suspects(names, offset, ended=self.found_open) if state in named_states else {}
         # Counts what has to be durable: what was asked for, what the commit under way holds, what is confirmed.
         self._wanted = 1
         self._submitted = 0
         self._confirmed = 0
 
     @classmethod
-    def of_metadata(cls, metadata: str | None, *, holder: str, offset: int, wary_records: int, limit: int) -> Self:
+    def of_metadata(
+        cls,
+        metadata: str | None,
+        *,
+        holder: str,
+        offset: int,
+        wary_records: int,
+        limit: int,
+        lives: Callable[[str], bool] = lambda _holder: False,
+    ) -> Self:
         """The journal that continues what a commit's metadata says."""
         journal = CommitMetadata.read(metadata).journal
-        return cls(journal, holder=holder, offset=offset, wary_records=wary_records, limit=limit)
+        return cls(journal, holder=holder, offset=offset, wary_records=wary_records, limit=limit, lives=lives)
 
     def deaths(self, offset: int) -> int:
-        """How many processes died while this record was, or may have been, running."""
+        """How many processes ended while this record was, or may have been, running."""
         suspect = self._suspects.get(offset)
         if suspect is not None:
-            return suspect.deaths
+            return suspect.ends
         return 1 if self._wary_left else 0
+
+    def deaths_alone(self, offset: int) -> int:
+        """How many of them ended while nothing else was running."""
+        suspect = self._suspects.get(offset)
+        return suspect.alone if suspect else 0
 
     def caution(self, offset: int) -> Caution:
         """How the record may be run."""
-        deaths = self.deaths(offset)
-        if deaths >= self._limit:
+        ends, alone = self.deaths(offset), self.deaths_alone(offset)
+        if ends >= self._limit and alone >= PROOF_ENDS:
             return Caution.SET_ASIDE
-        return Caution.ALONE if deaths >= self._limit - 1 else Caution.TOGETHER
+        if alone:
+            return Caution.ALONE_AFTER_REST
+        return Caution.ALONE if ends >= min(TOGETHER_ENDS, self._limit - PROOF_ENDS) else Caution.TOGETHER
 
     def has_room(self) -> bool:
         """Whether one more record may be named; always, while nobody has to be."""
-        running = sum(suspect.running for suspect in self._suspects.values())
+        running = sum(suspect.mark != _WAITS for suspect in self._suspects.values())
         return not self._wary_left or running < NAMED_RECORDS_LIMIT
 
-    def start(self, offset: int) -> None:
+    def start(self, offset: int, *, alone: bool = False) -> None:
         """Notes that the record is about to run. It may not before ``is_durable``."""
-        if offset in self._suspects:
-            self._suspects[offset].running = True
-        elif self._wary_left:
-            self._suspects[offset] = _Suspect(self.deaths(offset), running=True)
-        else:
-            return
+        suspect = self._suspects.get(offset)
+        if suspect is None:
+            if not self._wary_left:
+                return
+            suspect = self._suspects[offset] = _Suspect(self.deaths(offset))
+        suspect.mark = _RUNS_ALONE if alone else _RUNS
         self._wary_left = max(0, self._wary_left - 1)
         self._wanted += 1
 
     def ended(self, offset: int) -> None:
-        """Notes that the record runs no more; a later death is not its doing."""
+        """Notes that the record runs no more; a later end is not its doing."""
         if offset in self._suspects:
-            self._suspects[offset].running = False
+            self._suspects[offset].mark = _WAITS
 
     def settle(self, offset: int) -> None:
         """Notes that the record is complete. Its name leaves the journal with the next commit."""
@@ -169,8 +212,8 @@ class Journal:
 
     def _names(self, offset: int) -> str:
         names = [
-            f"{_base36(named - offset)}{'+' if suspect.running else '-'}{suspect.deaths}"
-            for named, suspect in sorted(self._suspects.items(), key=_running_first)
+            f"{_base36(named - offset)}{suspect.mark}{suspect.ends}{f'.{suspect.alone}' if suspect.alone else ''}"
+            for named, suspect in sorted(self._suspects.items(), key=_weightiest_first)
             if named >= offset
         ]
         # A name that is left off counts as unnamed: one death less, never a wrong one.
@@ -184,18 +227,20 @@ def without_journal(metadata: str | None) -> str:
     return CommitMetadata.read(metadata).gap_map
 
 
-def _running_first(named: tuple[int, _Suspect]) -> tuple[bool, int, int]:
+def _weightiest_first(named: tuple[int, _Suspect]) -> tuple[int, bool, int, int]:
     offset, suspect = named
-    return (not suspect.running, -suspect.deaths, offset)
+    return (-suspect.alone, suspect.mark == _WAITS, -suspect.ends, offset)
 
 
-def _read_suspects(names: str, offset: int, *, died: bool) -> dict[int, _Suspect]:
+def _read_suspects(names: str, offset: int, *, ended: bool) -> dict[int, _Suspect]:
     """Never raises: a name that cannot be read is left out, its record counts as unnamed."""
     suspects = {}
     for name in names.split(","):
-        delta, running, deaths = name.partition("+") if "+" in name else name.partition("-")
-        if delta.isalnum() and delta.isascii() and deaths.isdecimal():
-            suspects[offset + int(delta, 36)] = _Suspect(int(deaths) + (died and running == "+"), running=False)
+        if match := _NAME.fullmatch(name):
+            delta, mark, ends, alone = match.groups()
+            suspects[offset + int(delta, 36)] = _Suspect(
+                int(ends) + (ended and mark != _WAITS), int(alone or 0) + (ended and mark == _RUNS_ALONE)
+            )
     return suspects
 
 

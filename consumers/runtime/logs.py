@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import TimeoutError as NoAnswer
+from functools import partial
 from typing import Final
 
 import structlog
@@ -16,6 +17,7 @@ from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from consumers.runtime.kafka import client_configuration, make_client_id
+from consumers.runtime.mailbox import Command
 from schemas.settings import KafkaSettings
 
 LOG_SECONDS: Final = 5.0
@@ -27,19 +29,23 @@ _log: Final = structlog.get_logger(__name__)
 
 
 class LogWatch:
-    """Asks for the ids of topics from a thread and with a client of its own, and reports each answer.
+    """Asks for the ids of topics from a thread and with a client of its own, and posts each answer to the owner.
 
-    ``found`` is called on the watch's thread with the id of every topic that exists; it must not block or raise.
     A broker that does not say, or topics without ids, mean no report: the runtime then goes by offsets alone.
     """
 
-    def __init__(self, settings: KafkaSettings, *, role: str, found: Callable[[Mapping[str, str]], None]) -> None:
+    def __init__(self, settings: KafkaSettings, *, role: str, post: Callable[[Command], None]) -> None:
         self._configuration = client_configuration(settings, client_id=make_client_id(f"{role}-logs"))
-        self._found = found
+        self._post = post
+        self._found: Callable[[Mapping[str, str]], None] | None = None
         self._topics: list[str] = []
         self._wake = threading.Event()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="logs", daemon=True)
+
+    def tell(self, found: Callable[[Mapping[str, str]], None]) -> None:
+        """Have ``found`` called on the owner thread, after each question, with the topics' ids."""
+        self._found = found
 
     def watch(self, topics: Collection[str]) -> None:
         """Ask about these topics from now on, at once. From any thread; never blocks."""
@@ -63,8 +69,8 @@ class LogWatch:
         client = AdminClient(self._configuration, logger=logging.getLogger("kafka.admin"))
         while not self._stopped:
             self._wake.clear()
-            if ids := self._ask(client):
-                self._found(ids)
+            if self._found and (ids := self._ask(client)):
+                self._post(partial(self._found, ids))
             self._wake.wait(LOG_SECONDS)
 
     def _ask(self, client: AdminClient) -> dict[str, str]:

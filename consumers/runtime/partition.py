@@ -1,6 +1,7 @@
 """A partition while it is assigned to this process."""
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from consumers.runtime.commit_metadata import LOG_ID_CHARACTERS, SEPARATOR, CommitMetadata
@@ -29,6 +30,7 @@ class AssignedPartition:
     that wait for the journal to be durable. ``paused`` is None while it is not known what the client thinks.
     ``polled`` is the offset after the highest that a poll brought. ``log_id`` is the topic's id, empty while it is
     not known. ``rewinding`` until the client reads from the log's beginning: what is polled before is dropped.
+    ``rests_until`` is when suspects that ended a process alone may run again.
     """
 
     __slots__ = (
@@ -47,6 +49,7 @@ class AssignedPartition:
         "offered",
         "paused",
         "polled",
+        "rests_until",
         "rewinding",
         "steered_at",
         "submitted",
@@ -62,6 +65,7 @@ class AssignedPartition:
         committed: Commit | None,
         wary_records: int,
         killer_attempts: int,
+        lives: Callable[[str], bool] = lambda _holder: False,
         log_id: str = "",
         rewinding: bool = False,
     ) -> None:
@@ -77,6 +81,7 @@ class AssignedPartition:
             offset=committed.offset if committed else 0,
             wary_records=wary_records,
             limit=killer_attempts,
+            lives=lives,
         )
         self.backlog: deque[Record] = deque()
         self.due_at_ms = 0
@@ -88,6 +93,7 @@ class AssignedPartition:
         self.paused: bool | None = None
         self.steered_at = 0.0
         self.polled = 0
+        self.rests_until: float | None = None
         self.confirmed = committed or NOTHING_COMMITTED
         self.submitted = self.confirmed
         self.offered: set[Commit] = set()

@@ -12,6 +12,7 @@ from consumers.runtime.dependencies import DependencyWatch
 from consumers.runtime.flight import Flight
 from consumers.runtime.intake import Intake
 from consumers.runtime.lag import LagWatch
+from consumers.runtime.lifeline import Lifeline, lives
 from consumers.runtime.load import Load
 from consumers.runtime.logs import LogWatch
 from consumers.runtime.loop import Loop
@@ -51,13 +52,10 @@ class Runtime:
 
         self._consumer = kafka.make_consumer(settings.kafka, role=stage.name, on_commit=answered)
         self._workers = Workers(stage, threads=runtime.worker_threads, done=mailbox.put_flight)
-        assignment = Assignment(runtime, metrics)
-        self._logs = LogWatch(
-            settings.kafka,
-            role=stage.name,
-            found=lambda log_ids: mailbox.put_command(partial(intake.logs_found, log_ids)),
-        )
-        load = Load(settings.runtime)
+        self._lifeline = Lifeline()
+        assignment = Assignment(runtime, metrics, holder=self._lifeline.holder, lives=lives)
+        self._logs = LogWatch(settings.kafka, role=stage.name, post=mailbox.put_command)
+        load = Load(runtime)
         intake = Intake(
             self._consumer,
             assignment,
@@ -69,6 +67,7 @@ class Runtime:
             clock=clock,
             doubt=self._logs.ask,
         )
+        self._logs.tell(intake.logs_found)
         outlet = Outlet(
             outbox,
             self._consumer,
@@ -114,7 +113,8 @@ class Runtime:
         try:
             topics = [*self._topics, *kafka.former_retry_topics(self._consumer, self._topics)]
             self._logs.watch(topics)
-            self._loop.run(topics)
+            with self._lifeline:
+                self._loop.run(topics)
         except KafkaException as error:
             self._loop.stops = 2
             raise self._broken(error.args[0]) from error

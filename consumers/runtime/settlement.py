@@ -52,7 +52,6 @@ class Settlement:
         self._outlet = outlet
         self._watch = watch
         self._delays = settings.runtime.retry_delays_seconds
-        self._killer_attempts = settings.runtime.killer_attempts
         self._group = f"{settings.kafka.group_id_prefix}{stage.name}"
         self._clock = clock
         self._settled = metrics.counter(rows.RECORDS_SETTLED)
@@ -89,7 +88,11 @@ class Settlement:
         """Dead letters for the records that have killed too many processes."""
         flights, self._intake.set_aside = self._intake.set_aside, []
         for flight in flights:
-            message = f"{self._killer_attempts} processes died while this record ran; it was not run again"
+            journal, offset = flight.partition.journal, flight.record.offset
+            message = (
+                f"{journal.deaths(offset)} processes ended while this record ran, "
+                f"{journal.deaths_alone(offset)} of them while nothing else did; it was not run again"
+            )
             with speaking_of(flight):
                 self._give_up_or_retry(flight, KillerRecord(message), DeadLetter(Reason.KILLER_RECORD))
 

@@ -52,7 +52,12 @@ def settings_for(
             "properties": secret,
         }
     )
-    patient = {"commit_interval_seconds": 0.05, "dependency_check_seconds": 0.05, "retry_delays_seconds": (1,)}
+    patient = {
+        "commit_interval_seconds": 0.05,
+        "dependency_check_seconds": 0.05,
+        "retry_delays_seconds": (1,),
+        "killer_rest_seconds": 0.2,
+    }
     return Settings(kafka=kafka, runtime=RuntimeSettings.model_validate({**patient, **revocation, **limits}))
 
 

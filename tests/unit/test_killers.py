@@ -10,14 +10,14 @@ _processes = itertools.count()
 
 
 def _journal(
-    predecessor: str, *, holder: str | None = None, offset: int = 100, limit: int = 3, wary_records: int = 4
+    predecessor: str, *, holder: str | None = None, offset: int = 100, limit: int = 4, wary_records: int = 4
 ) -> Journal:
     """A journal of a new process, unless it is named."""
     name = holder or f"p{next(_processes):03}"
     return Journal(predecessor, holder=name, offset=offset, wary_records=wary_records, limit=limit)
 
 
-def _died(journal: Journal, *, offset: int = 100, limit: int = 3) -> Journal:
+def _died(journal: Journal, *, offset: int = 100, limit: int = 4) -> Journal:
     """The journal of the successor of a process that died now."""
     return _journal(journal.text(offset), offset=offset, limit=limit)
 
@@ -57,12 +57,16 @@ def test_a_killer_is_set_aside_at_the_limit_and_an_innocent_neighbour_never() ->
     first.start(101)
     second = _died(first)
     assert (second.caution(100), second.caution(101)) == (Caution.ALONE, Caution.ALONE)
-    second.start(100)
+    second.start(100, alone=True)
     second.settle(100)
-    second.start(101)
+    second.start(101, alone=True)
     third = _died(second)
-    assert third.caution(101) is Caution.SET_ASIDE
-    assert third.deaths(100) == 1
+    assert third.caution(101) is Caution.ALONE_AFTER_REST
+    third.start(101, alone=True)
+    fourth = _died(third)
+    assert fourth.caution(101) is Caution.SET_ASIDE
+    assert (fourth.deaths(101), fourth.deaths_alone(101)) == (4, 2)
+    assert fourth.deaths(100) == 1
 
 
 def test_a_record_that_was_not_running_at_the_death_is_not_blamed() -> None:
@@ -85,13 +89,58 @@ def test_wariness_ends_after_as_many_records_as_can_have_been_in_flight() -> Non
     assert journal.text(104).startswith("o")
 
 
-@pytest.mark.parametrize("limit", [1, 2])
-def test_the_smallest_limit_still_wants_a_death_alone(limit: int) -> None:
-    """The first death names nobody, so nobody is set aside for it."""
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_the_smallest_limit_still_wants_two_ends_alone(limit: int) -> None:
+    """The first end names no record, and the second may have another cause."""
     journal = _journal("odead", limit=limit)
     assert journal.caution(100) is Caution.ALONE
-    journal.start(100)
-    assert _died(journal, limit=limit).caution(100) is Caution.SET_ASIDE
+    journal.start(100, alone=True)
+    second = _died(journal, limit=limit)
+    assert second.caution(100) is Caution.ALONE_AFTER_REST
+    second.start(100, alone=True)
+    assert _died(second, limit=limit).caution(100) is Caution.SET_ASIDE
+
+
+@pytest.mark.parametrize("limit", [5, 9])
+def test_a_higher_limit_wants_more_ends_alone(limit: int) -> None:
+    """Ends beside other records prove nothing, so those are never more than two."""
+    journal = _died(_journal("", limit=limit), limit=limit)
+    ends = 1
+    while journal.caution(100) is not Caution.SET_ASIDE:
+        alone = journal.caution(100) is not Caution.TOGETHER
+        journal.start(100, alone=alone)
+        journal = _died(journal, limit=limit)
+        ends += 1
+    assert (ends, journal.deaths_alone(100)) == (limit, limit - 2)
+
+
+def test_ends_beside_other_records_never_set_a_record_aside() -> None:
+    """However many: what ran beside it may have been the cause each time."""
+    journal = _died(_journal(""))
+    for _ in range(20):
+        journal.start(100)
+        journal = _died(journal)
+        assert journal.caution(100) is not Caution.SET_ASIDE
+
+
+def test_a_holder_that_lives_has_not_ended() -> None:
+    """It was suspended or cut off: what it ran is not suspected, and what it suspected stays as it was."""
+    suspended = _died(_journal(""))
+    suspended.start(100, alone=True)
+    text = suspended.text(100)
+    successor = Journal(text, holder="self", offset=100, wary_records=4, limit=4, lives=lambda _: True)
+    assert not successor.found_open
+    assert (successor.deaths(100), successor.deaths_alone(100), successor.deaths(101)) == (1, 0, 0)
+
+
+def test_a_record_that_rests_keeps_what_is_known_of_it() -> None:
+    """A process that ends while the record rests adds nothing, however many other records it had to name."""
+    journal = _journal("wdead9!3.1", wary_records=64)
+    assert (journal.deaths(109), journal.deaths_alone(109)) == (4, 2)
+    for number in range(8):
+        journal.start(200 + number * 10**9)
+    successor = _died(journal)
+    assert (successor.deaths(109), successor.deaths_alone(109)) == (4, 2)
 
 
 def test_who_gets_a_lost_partition_back_blames_nobody() -> None:
@@ -111,9 +160,10 @@ def test_letting_go_between_two_deaths_forgets_none_of_them() -> None:
     assert not left.found_open
     assert (left.deaths(100), left.caution(100)) == (2, Caution.ALONE)
     assert (left.deaths(101), left.caution(101)) == (0, Caution.TOGETHER)
-    left.start(100)
+    left.start(100, alone=True)
     assert not left.is_durable
-    assert _died(left).caution(100) is Caution.SET_ASIDE
+    again = _journal(_died(left).farewell(100))
+    assert (again.deaths(100), again.deaths_alone(100)) == (3, 1)
 
 
 def test_a_record_that_runs_while_its_partition_is_let_go_has_killed_nobody() -> None:
@@ -144,7 +194,20 @@ def test_names_fit_beside_a_full_gap_map() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["w", "c", "cdead,1-", "wdead,,", "wdead1", "wdead1+", "wdead+1", "wdeadé+1", "wdead1+x,2-1", "zzz", "wdead-"],
+    [
+        "w",
+        "c",
+        "cdead,1-",
+        "wdead,,",
+        "wdead1",
+        "wdead1+",
+        "wdead+1",
+        "wdeadé+1",
+        "wdead1+x,2-1",
+        "zzz",
+        "wdead-",
+        "wdead1!2.x",
+    ],
 )
 def test_a_damaged_journal_raises_nothing(text: str) -> None:
     """What cannot be read counts as unnamed."""

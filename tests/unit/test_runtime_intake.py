@@ -2,7 +2,7 @@
 
 from consumers.runtime.admission import reserved_records
 from consumers.runtime.flight import Flight
-from consumers.runtime.killers import Caution, Journal
+from consumers.runtime.killers import Journal
 from schemas import history
 from schemas.options import Lane
 from schemas.settings import RuntimeSettings
@@ -68,12 +68,42 @@ def test_suspects_that_waited_for_a_dependency_still_run_alone() -> None:
             assert len(flights) == 1
             committed = bench.assignment.partitions["in", 0].confirmed
             successor = Journal.of_metadata(
-                committed.metadata, holder="next", offset=committed.offset, wary_records=64, limit=3
+                committed.metadata, holder="next", offset=committed.offset, wary_records=64, limit=4
             )
-            assert [n for n in (100, 101, 102) if successor.caution(n) is Caution.SET_ASIDE] == offsets(flights)
+            assert [n for n in (100, 101, 102) if successor.deaths_alone(n)] == offsets(flights)
             ran += offsets(flights)
             bench.complete(flights[0])
         assert sorted(ran) == [100, 101, 102]
+
+
+def test_a_suspect_that_ended_a_process_alone_rests_before_it_runs_alone_again() -> None:
+    """Other records go on without it meanwhile; when its time is up nothing else runs beside it."""
+    with taking_in((100, " wdead0!2")) as bench:
+        bench.arrive(100, 101, 102)
+        others = _handed_over(bench)
+        assert offsets(others) == [101, 102]
+        bench.clock.seconds = RuntimeSettings().killer_rest_seconds - 1
+        assert _handed_over(bench) == []
+        bench.clock.seconds += 1
+        assert _handed_over(bench) == []
+        for flight in others:
+            bench.complete(flight)
+        assert _until_handed_over(bench) == [100]
+        bench.arrive(103)
+        assert _until_handed_over(bench) == []
+
+
+def test_a_partition_that_leaves_takes_a_resting_suspect_along() -> None:
+    """Its place is free, and nothing of it runs here later."""
+    with taking_in((100, " wdead0!2")) as bench:
+        bench.arrive(100)
+        bench.turn()
+        leaving = bench.assignment.partitions["in", 0]
+        bench.intake.abandon(leaving)
+        bench.assignment.let_go([leaving.key])
+        assert bench.load.records == 0
+        bench.clock.seconds = RuntimeSettings().killer_rest_seconds + 1
+        assert _handed_over(bench) == []
 
 
 def test_a_partition_that_leaves_takes_its_suspects_along() -> None:
