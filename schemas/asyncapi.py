@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from pydantic.json_schema import models_json_schema
 
-from schemas import dead_letters, history, wire
+from schemas import dead_letters, history
 from schemas.documents import DOCUMENTED
 from schemas.events import (
     AudioReference,
@@ -205,7 +205,6 @@ def _schemas() -> dict[str, Any]:
             "ce_time": "When it occurred, RFC 3339.",
             "content-type": "application/json",
             "traceparent": "W3C trace context; a job keeps its trace through every topic.",
-            wire.LANE: "interactive where somebody waits: such records are taken first. Absent: bulk.",
         }
     )
     schemas["RetryHeaders"] = _headers(

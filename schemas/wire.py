@@ -12,15 +12,12 @@ from pydantic_core import from_json
 from schemas.errors import InvalidEvent, InvalidOptions, PermanentError
 from schemas.events import Event
 from schemas.misspelling import did_you_mean, misspelt
-from schemas.options import EnrichOptions, Lane, TranscribeOptions
+from schemas.options import EnrichOptions, TranscribeOptions
 from schemas.records import Headers, OutgoingRecord, Record
 from schemas.trace import Trace
 
 CE_SOURCE: Final = "kascribe"
 TRACEPARENT: Final = "traceparent"
-LANE: Final = "kascribe-lane"
-"""Beside the lane in the value, so that who waits is known before the value is read. Absent: bulk."""
-_INTERACTIVE = Lane.INTERACTIVE.value.encode()
 OPTION_SETS: Final[Mapping[str, type[BaseModel]]] = {"options": TranscribeOptions, "enrich": EnrichOptions}
 """The fields of an event that ask for something: an unknown name in them would change the result in silence."""
 
@@ -29,7 +26,6 @@ E = TypeVar("E", bound=Event)
 
 def encode(event: Event, *, topic: str, key: str, trace: Trace, source: str = CE_SOURCE) -> OutgoingRecord:
     """The record that carries ``event``. ``key`` decides the partition: one job, one key, one order."""
-    lane: Lane = getattr(event, "lane", Lane.BULK)
     headers: Headers = (
         ("ce_specversion", b"1.0"),
         ("ce_id", event.event_id.encode()),
@@ -37,7 +33,6 @@ def encode(event: Event, *, topic: str, key: str, trace: Trace, source: str = CE
         ("ce_source", source.encode()),
         ("ce_time", event.occurred_at.isoformat().encode()),
         ("content-type", b"application/json"),
-        *([] if lane is Lane.BULK else [(LANE, lane.value.encode())]),
         (TRACEPARENT, trace.traceparent.encode()),
     )
     return OutgoingRecord(topic, key.encode(), event.model_dump_json(exclude_none=True).encode(), headers)
@@ -59,11 +54,6 @@ def decode(record: Record, kind: type[E]) -> E:
     if sets and not event.is_of_a_later_version:
         _refuse_unknown_options(from_json(record.value), kind, sets)
     return event
-
-
-def lane_of(record: Record) -> Lane:
-    """The lane in a record's headers; bulk where there is none that we know. Cheap: the value is not read."""
-    return Lane.INTERACTIVE if record.header(LANE) == _INTERACTIVE else Lane.BULK
 
 
 def trace_of(record: Record) -> Trace:

@@ -22,10 +22,10 @@ from consumers.runtime.partition import AssignedPartition
 from consumers.runtime.retry import may_run_at
 from consumers.runtime.workers import Workers
 from schemas import history
+from schemas.lanes import lane_of
 from schemas.options import Lane
 from schemas.records import Coordinates, Record
 from schemas.settings import RuntimeSettings
-from schemas.wire import lane_of
 
 POLL_RECORDS_LIMIT: Final = 500
 """Records of one poll; what is polled and finds no room waits in memory, so this bounds that too."""

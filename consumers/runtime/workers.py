@@ -7,8 +7,8 @@ from typing import Final
 
 from consumers.runtime.flight import Done, Flight
 from consumers.runtime.stage import Stage
+from schemas.lanes import lane_of
 from schemas.options import Lane
-from schemas.wire import lane_of
 
 JOIN_SECONDS: Final = 1.0
 """For threads that have nothing left to do. One that hangs in a stage is a daemon and dies with the process."""

@@ -16,10 +16,8 @@ from consumers.runtime.metrics import Metrics
 from consumers.runtime.runtime import Runtime
 from consumers.runtime.stage import Stage
 from producers.outbox import AtLeastOnceOutbox
-from schemas.options import Lane
 from schemas.settings import KafkaSettings, RuntimeSettings, Settings
 from schemas.topics import dead_letter_topic, retry_topic
-from schemas.wire import LANE
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.stages import OUTPUT, TOPIC, CommandStage
 from tests.waiting import eventually
@@ -76,13 +74,10 @@ def send(
     topic: str = TOPIC,
     partitions: int = 1,
     first_partition: int = 0,
-    lane: Lane = Lane.BULK,
 ) -> None:
     """One record per value, dealt out over the partitions in turn."""
     producer = Producer({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     headers: list[tuple[str, str | bytes | None]] = [("mark", b"\x00\xff")]
-    if lane is Lane.INTERACTIVE:
-        headers.append((LANE, lane.value.encode()))
     for number, value in enumerate(values):
         partition = first_partition + number % partitions
         producer.produce(topic, value, f"key-{value}", partition=partition, headers=headers)

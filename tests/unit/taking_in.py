@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from confluent_kafka import Consumer, TopicPartition
 from prometheus_client import CollectorRegistry
@@ -19,9 +20,12 @@ from consumers.runtime.runtime import _Support
 from consumers.runtime.stage import Stage
 from consumers.runtime.workers import Workers
 from schemas.delivery import Batch, Commit
+from schemas.events import AudioReference
 from schemas.options import Lane
 from schemas.records import Headers, OutgoingRecord, Record
 from schemas.settings import RuntimeSettings
+from schemas.trace import Trace
+from schemas.wire import encode
 from tests.flow.stages import TOPIC, CommandStage
 
 
@@ -115,13 +119,18 @@ class TakingIn:
             for number, commit in enumerate(committed)
         )
 
-    def arrive(self, *offsets: int, partition: int = 0, headers: Headers = (), timestamp_ms: int = 0) -> None:
+    def arrive(
+        self,
+        *offsets: int,
+        partition: int = 0,
+        headers: Headers = (),
+        timestamp_ms: int = 0,
+        lane: Lane = Lane.BULK,
+    ) -> None:
         """Records come from a poll."""
+        value = reference_value(lane)
         self.intake.receive(
-            [
-                Record(self._topic, partition, offset, b"key", f"echo-{offset}".encode(), headers, timestamp_ms)
-                for offset in offsets
-            ]
+            [Record(self._topic, partition, offset, b"key", value, headers, timestamp_ms) for offset in offsets]
         )
 
     def turn(self) -> list[Flight]:
@@ -167,6 +176,12 @@ class TakingIn:
         self.mailbox.listen(0)
         self._observation.observe(draining=False)
         return self._observation.latest
+
+
+def reference_value(lane: Lane) -> bytes:
+    """A reference as our producers write it."""
+    event = AudioReference(event_id="e", occurred_at=datetime(2026, 1, 1, tzinfo=UTC), uri="s3://a/b", lane=lane)
+    return encode(event, topic=TOPIC, key="key", trace=Trace.start()).value or b""
 
 
 @contextmanager

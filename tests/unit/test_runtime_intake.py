@@ -6,10 +6,8 @@ from consumers.runtime.killers import Journal
 from schemas import history
 from schemas.options import Lane
 from schemas.settings import RuntimeSettings
-from schemas.wire import LANE
 from tests.unit.taking_in import TakingIn, offsets, taking_in
 
-SOMEBODY_WAITS = ((LANE, Lane.INTERACTIVE.value.encode()),)
 EIGHT = RuntimeSettings(in_flight_records=8)
 """With one place for those that somebody waits for."""
 ONE_SUSPECT = (100, " wdead0+1")
@@ -181,7 +179,7 @@ def test_an_interactive_record_is_taken_in_where_bulk_holds_every_place() -> Non
     with taking_in((0, ""), (0, ""), settings=EIGHT) as bench:
         bench.arrive(*range(20))
         assert len(bench.turn()) == 8
-        bench.arrive(0, 1, partition=1, headers=SOMEBODY_WAITS)
+        bench.arrive(0, 1, partition=1, lane=Lane.INTERACTIVE)
         (first,) = _handed_over(bench)
         assert first.record.coordinates.partition == 1
         bench.complete(first)
@@ -193,7 +191,7 @@ def test_no_flood_of_interactive_records_starves_bulk() -> None:
     """Beyond the places that are kept they share the others with bulk, partition by partition."""
     with taking_in((0, ""), (0, ""), settings=RuntimeSettings(in_flight_records=64)) as bench:
         bench.arrive(*range(500))
-        bench.arrive(*range(500), partition=1, headers=SOMEBODY_WAITS)
+        bench.arrive(*range(500), partition=1, lane=Lane.INTERACTIVE)
         flights = _handed_over(bench)
         bulk = [flight for flight in flights if flight.record.partition == 0]
         assert len(bulk) == 32
@@ -207,7 +205,7 @@ def test_bulk_waits_for_its_own_places() -> None:
     """The kept ones are not for it, and an interactive record behind it in its partition waits with it."""
     with taking_in((0, ""), settings=EIGHT) as bench:
         bench.arrive(*range(9))
-        bench.arrive(9, headers=SOMEBODY_WAITS)
+        bench.arrive(9, lane=Lane.INTERACTIVE)
         assert offsets(_handed_over(bench)) == [*range(8)]
 
 
@@ -217,7 +215,7 @@ def test_nothing_takes_a_kept_place_while_a_dependency_is_down() -> None:
         bench.arrive(*range(9))
         flights = bench.turn()
         bench.park(flights[0])
-        bench.arrive(0, partition=1, headers=SOMEBODY_WAITS)
+        bench.arrive(0, partition=1, lane=Lane.INTERACTIVE)
         assert _handed_over(bench) == []
         bench.intake.unpark("s3")
         assert (1, 0) in {(flight.record.partition, flight.record.offset) for flight in _handed_over(bench)}
