@@ -273,7 +273,12 @@ class EnrichmentResult(Contract):
     output: dict[str, Any] | str | None = Field(default=None, description="By the profile's JSON schema, or text.")
     citations: tuple[int, ...] = Field(default=(), description="Segment ids that the output rests on.")
     coverage: float = Field(ge=0, le=1, description="Share of the segments that the model has seen.")
-    truncated: bool = False
+    truncated: bool = Field(default=False, description="Words may be missing: of the answer, or of notes for it.")
+    finish_reasons: tuple[str, ...] = Field(
+        default=(),
+        description="How the server ended answers that went into this, if not with ``stop``: ``length`` at the "
+        "token limit, or a word of its own.",
+    )
     failure: Failure | None = None
     usage: TokenUsage = TokenUsage()
     seconds: float = 0.0

@@ -15,8 +15,9 @@ from models.vllm.planner import completion_tokens, prompt_tokens
 from models.vllm.pool import Pool
 from models.vllm.problems import ContextExceeded, Rejected
 from models.vllm.prompts import Wording, build, wording
+from models.vllm.replies import Answer
 from models.vllm.together import together
-from models.vllm.wire import Answer, Ask, Prompt, Served
+from models.vllm.wire import Ask, Prompt, Served
 from schemas.events import TokenUsage
 from schemas.options import Lane
 
@@ -45,6 +46,8 @@ class Tally:
     """What requests cost, added up as they return."""
 
     usage: TokenUsage = field(default_factory=TokenUsage)
+    endings: list[str] = field(default_factory=list)
+    """How the server ended answers that were taken, other than with ``stop``."""
 
     def add(self, usage: TokenUsage) -> None:
         """One more request."""
@@ -122,10 +125,14 @@ class Asker:
                 on_text(None)
             answer = await self._ask(question, attempt, cut_off, tally, on_text)
             try:
-                return _checked(answer, question)
+                value = _checked(answer, question)
             except InvalidAnswer as invalid:
                 cut_off += not answer.complete
                 problem = invalid
+                continue
+            if not answer.complete:
+                tally.endings.append(answer.finish_reason)
+            return value
         raise InvalidAnswer(f"after {ANSWER_ATTEMPTS} answers: {problem}")
 
     async def _ask(
@@ -169,18 +176,12 @@ class Asker:
         return bounded(question.schema, room)
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A free answer. ``truncated`` when the token limit cut it off."""
-
-    text: str
-    truncated: bool
-
-
 def _checked(answer: Answer, question: Question) -> Any:
+    if answer.cause:
+        raise InvalidAnswer(f"an empty answer: {answer.cause}")
     if question.schema is not None:
         return read(answer.text, bounded(question.schema), question.known)
     text = as_plain_text(answer.text)
     if not text:
-        raise InvalidAnswer("an empty answer")
-    return Text(text, truncated=not answer.complete)
+        raise InvalidAnswer("an empty answer: it holds no words")
+    return text

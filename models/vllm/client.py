@@ -22,15 +22,14 @@ from models.vllm.problems import (
     TooSlow,
     Unreachable,
 )
-from models.vllm.thoughts import Aloud, without_thoughts
+from models.vllm.replies import Answer, Reply
+from models.vllm.thoughts import Aloud
 from models.vllm.tls import advice, tls_context
 from models.vllm.transport import Transport
 from models.vllm.wire import (
     CHAT_PATH,
     COMPLETIONS_PATH,
-    Answer,
     Ask,
-    Chunk,
     Prompt,
     Served,
     problem_in_stream,
@@ -162,23 +161,25 @@ class Connection:
             return raw
 
     async def _streamed(self, path: str, body: dict[str, Any], headers: dict[str, str], on_text: OnText) -> Answer:
-        pieces: list[str] = []
-        aloud = Aloud(on_text)
-        usage, finish_reason = TokenUsage(requests=1), None
+        reply, aloud, usage = Reply(), Aloud(on_text), TokenUsage(requests=1)
+        is_whole = False
         async with self._http.stream("POST", path, json=body, headers=headers) as response:
             if response.status_code != 200:
                 raw = await _limited(response)
                 raise problem_of(response.status_code, raw, retry_after=response.headers.get("retry-after"))
             async for chunk in _chunks(response):
-                usage = chunk.usage or usage
-                finish_reason = chunk.finish_reason or finish_reason
-                if chunk.text:
-                    pieces.append(chunk.text)
-                    aloud(chunk.text)
-        if finish_reason is None:
+                if chunk is None:
+                    is_whole = True
+                    continue
+                text, told = read_chunk(chunk, reply)
+                usage = told or usage
+                if text:
+                    aloud(text)
+        if reply.finish_reason is None and not is_whole:
             raise ServerFailed("the stream ended before the answer did")
+        answer = reply.answer(usage)
         aloud.end()
-        return Answer(without_thoughts("".join(pieces)), finish_reason != "length", usage)
+        return answer
 
     @asynccontextmanager
     async def _translated(self, timeout_seconds: float) -> AsyncIterator[None]:
@@ -240,12 +241,16 @@ async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:
     yield bytes(line)
 
 
-async def _chunks(response: httpx.Response) -> AsyncIterator[Chunk]:
+async def _chunks(response: httpx.Response) -> AsyncIterator[object]:
+    """The parts of a stream; None where the server says that it is whole."""
     async for line in _lines(response):
         payload = line.removeprefix(b"data:").strip()
-        if not line.startswith(b"data:") or payload == _STREAM_END:
+        if not line.startswith(b"data:"):
             continue  # keep-alive comments and blank lines
+        if payload == _STREAM_END:
+            yield None
+            continue
         chunk = read_json(payload)
         if problem := problem_in_stream(chunk):
             raise problem
-        yield read_chunk(chunk)
+        yield chunk

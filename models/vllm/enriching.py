@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from models.vllm.answers import InvalidAnswer, citations
-from models.vllm.asking import Asker, Question, Tally, Text, added
+from models.vllm.asking import Asker, Question, Tally, added
 from models.vllm.cleaning import as_material
 from models.vllm.client import OnText
 from models.vllm.condensing import Condenser, Notes
@@ -118,12 +118,12 @@ class Run:
     async def _result(self, profile: Profile, begun: asyncio.Event | None) -> EnrichmentResult:
         started, tally = self.clock(), Tally()
         try:
-            value, notes = await self._answered(profile, tally, self._listener(profile, begun))
+            output, notes = await self._answered(profile, tally, self._listener(profile, begun))
         except (InvalidAnswer, EnrichmentInvalid) as invalid:
             return self._invalid(profile, str(invalid), tally, started)
         everything = self.request.segment_ids
         seen = notes.seen if notes else everything
-        output = value.text if isinstance(value, Text) else value
+        endings = [*tally.endings, *(self.condenser.tally.endings if notes else ())]
         return EnrichmentResult(
             profile=profile.name,
             profile_version=profile.version,
@@ -131,7 +131,8 @@ class Run:
             output=output,
             citations=_cited(output, notes),
             coverage=len(seen) / len(everything),
-            truncated=(isinstance(value, Text) and value.truncated) or bool(notes and notes.shortened),
+            truncated=bool(endings) or bool(notes and notes.shortened),
+            finish_reasons=tuple(sorted(set(endings))),
             usage=tally.usage,
             seconds=self.clock() - started,
         )

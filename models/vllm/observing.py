@@ -16,7 +16,7 @@ from models.vllm.problems import (
     TooSlow,
     Unreachable,
 )
-from models.vllm.wire import Answer
+from models.vllm.replies import Answer
 from schemas.events import TokenUsage
 
 

@@ -12,8 +12,9 @@ from models.vllm.failover import Trial
 from models.vllm.limiter import Limiter
 from models.vllm.observing import Load, Nobody, Observer, observed
 from models.vllm.problems import ContextExceeded, Rejected, ServerProblem
+from models.vllm.replies import Answer
 from models.vllm.serving import Server
-from models.vllm.wire import Answer, Ask, Prompt, Served
+from models.vllm.wire import Ask, Prompt, Served
 from schemas.errors import ConfigurationError, DependencyDown, EnrichmentFailed
 from schemas.settings import VllmSettings
 

@@ -19,7 +19,7 @@ from models.vllm.problems import (
     ServerFailed,
     ServerProblem,
 )
-from models.vllm.thoughts import without_thoughts
+from models.vllm.replies import Answer, Reply
 from schemas.events import TokenUsage
 from schemas.options import Lane
 
@@ -64,24 +64,6 @@ class Ask:
     schema_name: str = "answer"
     lane: Lane = Lane.BULK
     salt: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back. ``complete`` is false when the token limit cut it off."""
-
-    text: str
-    complete: bool
-    usage: TokenUsage
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """A part of an answer that is streamed. ``finish_reason`` and ``usage`` come with the last ones."""
-
-    text: str
-    finish_reason: str | None
-    usage: TokenUsage | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,22 +121,24 @@ def plain_prompt(prompt: Prompt) -> str:
 
 
 def read_answer(payload: Any) -> Answer:
-    """The answer in a complete response. Raises ServerFailed when it has no such shape."""
+    """The answer in a complete response. Raises ServerFailed when it has no such shape, or was given up."""
     with understood("an answer of another shape", payload):
-        choice = payload["choices"][0]
-        text = choice["message"]["content"] if "message" in choice else choice["text"]
+        choice, reply = payload["choices"][0], Reply()
+        if "message" not in choice and "text" not in choice:
+            raise KeyError("message")
+        reply.add(choice)
         usage = read_usage(payload.get("usage"))
-        return Answer(without_thoughts(str(text or "")), choice.get("finish_reason") != "length", usage)
+    return reply.answer(usage)
 
 
-def read_chunk(payload: Any) -> Chunk:
-    """A part of a streamed answer. Raises ServerFailed when it has no such shape."""
+def read_chunk(payload: Any, reply: Reply) -> tuple[str, TokenUsage | None]:
+    """Adds a part of a streamed answer to ``reply``: its text, and the usage, which comes with the last one.
+
+    Raises ServerFailed when it has no such shape.
+    """
     with understood("a stream of another shape", payload):
-        text, finish_reason = "", None
-        for choice in payload.get("choices") or ():
-            finish_reason = choice.get("finish_reason") or finish_reason
-            text += str((choice.get("delta") or {}).get("content") or choice.get("text") or "")
-        return Chunk(text, finish_reason, read_usage(payload["usage"]) if payload.get("usage") else None)
+        text = "".join([reply.add(choice) for choice in payload.get("choices") or ()])
+        return text, read_usage(payload["usage"]) if payload.get("usage") else None
 
 
 @contextmanager

@@ -5,7 +5,8 @@ from dataclasses import replace
 from tests.chaos.counting import Row, outcomes
 from tests.chaos.outage_system import Outage, system
 from tests.chaos.vllm_outages import every_request, held
-from tests.contract.vllm_double import Fault, VllmDouble, running
+from tests.contract.vllm_double import VllmDouble, running
+from tests.contract.vllm_faults import Fault
 from tests.flow.mock_cluster import MockCluster
 from tests.object_store import running_object_store
 

@@ -24,8 +24,9 @@ from deploy.stack.cache import default_cache
 from deploy.vllm.server import VllmServer, down, healthy, running, up
 from tests.chaos.counting import HEADER, Row
 from tests.chaos.outage_system import RECORDS, Outage, system
-from tests.contract.vllm_double import Fault, VllmDouble
+from tests.contract.vllm_double import VllmDouble
 from tests.contract.vllm_double import running as running_double
+from tests.contract.vllm_faults import Fault
 from tests.flow.mock_cluster import MockCluster
 from tests.object_store import ObjectStore, running_object_store
 from tests.waiting import eventually

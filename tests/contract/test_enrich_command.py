@@ -20,7 +20,8 @@ from schemas.transcript import Segment
 from schemas.wire import decode
 from tests.contract.enrich_jobs import transcript_of, transcript_record
 from tests.contract.transcripts import spoken
-from tests.contract.vllm_double import Fault, VllmDouble, running
+from tests.contract.vllm_double import VllmDouble, running
+from tests.contract.vllm_faults import Fault
 from tests.object_store import ObjectStore
 
 app = typer.Typer()

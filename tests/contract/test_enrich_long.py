@@ -11,7 +11,8 @@ from schemas.events import EnrichmentResult, EnrichmentStatus
 from schemas.settings import VllmSettings
 from tests.contract.enrich_bench import no_pause
 from tests.contract.transcripts import request_for, spoken
-from tests.contract.vllm_double import Fault, VllmDouble, running
+from tests.contract.vllm_double import VllmDouble, running
+from tests.contract.vllm_faults import Fault
 
 PROFILES = ("summary", "key_points", "action_items", "topics", "entities", "sentiment", "chapters", "title")
 WORDS = 1_500

@@ -23,7 +23,7 @@ from tests.contract.enrich_bench import Bench, BenchMaker
 from tests.contract.enrich_jobs import TOPICS, enrichment_in, transcript_record
 from tests.contract.stage_jobs import TRACE, decoded
 from tests.contract.transcripts import spoken
-from tests.contract.vllm_double import Fault
+from tests.contract.vllm_faults import Fault
 
 SUMMARY = EnrichOptions(profiles=("summary",))
 

@@ -26,7 +26,7 @@ from tests.contract.stage_jobs import (
     stage_on,
 )
 from tests.contract.transcripts import spoken
-from tests.contract.vllm_double import Fault
+from tests.contract.vllm_faults import Fault
 from tests.object_store import ObjectStore
 from tests.wav_listener import WavListener
 

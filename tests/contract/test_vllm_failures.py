@@ -17,11 +17,22 @@ from schemas.errors import (
 from schemas.events import EnrichmentStatus
 from tests.contract.http_double import error
 from tests.contract.transcripts import request_for, spoken
-from tests.contract.vllm_double import Fault, VllmDouble, running
+from tests.contract.vllm_double import VllmDouble, running
+from tests.contract.vllm_faults import Fault
 from tests.contract.vllm_opening import Opener
 from tests.waiting import eventually
 
-STREAM_FAULTS = (Fault.CUT_CONNECTION, Fault.NONSENSE, Fault.NONSENSE_USAGE, Fault.ENDLESS)
+STREAM_FAULTS = (
+    Fault.CUT_CONNECTION,
+    Fault.NONSENSE,
+    Fault.NONSENSE_USAGE,
+    Fault.ENDLESS,
+    Fault.ABORTED,
+    Fault.FAILED,
+    Fault.REFUSAL,
+    Fault.TOOL_CALL,
+    Fault.REASONING,
+)
 PASSING = sorted(set(Fault) - {Fault.NONE, Fault.REFUSED})
 
 
@@ -35,7 +46,8 @@ def test_a_fault_that_passes_costs_nothing_but_a_repeated_request(
     made = enricher.enrich(request_for(enricher, spoken(30), "key_points"))
     assert [result.status for result in made.results] == [EnrichmentStatus.COMPLETED]
     # Control characters within strings are parsed and removed; a prompt that is too long is asked in parts.
-    expected = {Fault.CONTROL_CHARACTERS: 1, Fault.TOO_LONG: 3}
+    # An ending of the server's own and content in parts are answers.
+    expected = {Fault.CONTROL_CHARACTERS: 1, Fault.TOO_LONG: 3, Fault.ENDED_ODDLY: 1, Fault.PARTS: 1}
     assert len(double.asked) == expected.get(fault, 2)
 
 
@@ -63,7 +75,12 @@ def test_a_fault_in_a_stream_takes_back_what_was_said(fault: Fault, double: Vllm
         (Fault.HANG, DependencyDown),
         (Fault.DISCONNECT, DependencyDown),
         (Fault.CUT_CONNECTION, DependencyDown),
+        (Fault.ABORTED, DependencyDown),
+        (Fault.FAILED, DependencyDown),
         (Fault.CUT_OFF_JSON, EnrichmentInvalid),
+        (Fault.REFUSAL, EnrichmentInvalid),
+        (Fault.TOOL_CALL, EnrichmentInvalid),
+        (Fault.REASONING, EnrichmentInvalid),
         (Fault.WRONG_SHAPE, EnrichmentInvalid),
         (Fault.REFUSED, EnrichmentInvalid),
         (Fault.TOO_LONG, EnrichmentInvalid),

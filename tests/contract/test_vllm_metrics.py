@@ -16,7 +16,8 @@ from models.vllm.problems import ServerProblem
 from schemas.errors import EnrichmentInvalid, JobCancelled
 from schemas.settings import VllmSettings
 from tests.contract.transcripts import request_for, spoken
-from tests.contract.vllm_double import Fault, VllmDouble
+from tests.contract.vllm_double import VllmDouble
+from tests.contract.vllm_faults import Fault
 from tests.waiting import eventually
 
 

@@ -15,7 +15,8 @@ from schemas.errors import (
 )
 from schemas.events import EnrichmentStatus
 from tests.contract.transcripts import request_for, spoken
-from tests.contract.vllm_double import Fault, VllmDouble, running
+from tests.contract.vllm_double import VllmDouble, running
+from tests.contract.vllm_faults import Fault
 from tests.contract.vllm_opening import Opener
 from tests.waiting import eventually
 

@@ -19,7 +19,7 @@ from tests.contract.enrich_bench import Bench, BenchMaker
 from tests.contract.enrich_jobs import TOPICS, WHEN, enrichment_in, transcript_record
 from tests.contract.stage_jobs import Runtime, reference_record, stage_on, transcripts, uri
 from tests.contract.transcripts import spoken
-from tests.contract.vllm_double import Fault
+from tests.contract.vllm_faults import Fault
 from tests.waiting import eventually
 from tests.wav_listener import WavListener
 

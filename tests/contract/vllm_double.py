@@ -11,39 +11,19 @@ import random
 import ssl
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from tests.contract.http_double import chunk, error, read, send, send_json
 from tests.contract.schema_values import value_of
+from tests.contract.vllm_faults import ENDINGS, Fault, deltas, message
 
 MODEL = "double"
 TEMPLATE_TOKENS = 20
 ENDLESS_BYTES = 17 * 1024**2
 NO_SUCH_PATH = (404, {"detail": "Not Found"})
-
-
-class Fault(StrEnum):
-    """How one request can go wrong. ``NONE`` lets it go right."""
-
-    NONE = "none"
-    BUSY = "503"
-    ERROR = "500"
-    REFUSED = "400"
-    GARBAGE = "garbage"
-    NONSENSE = "a choice that is none"
-    NONSENSE_USAGE = "usage without numbers"
-    ENDLESS = "an answer without end"
-    CUT_OFF_JSON = "cut-off JSON"
-    CONTROL_CHARACTERS = "control characters"
-    WRONG_SHAPE = "wrong shape"
-    HANG = "hang"
-    DISCONNECT = "disconnect"
-    CUT_CONNECTION = "cut connection"
-    TOO_LONG = "400 input_tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +39,7 @@ class Request:
     def prompt(self) -> str:
         """All the text that the model would see."""
         if "messages" in self.body:
-            return "\n".join(message["content"] for message in self.body["messages"])
+            return "\n".join(each["content"] for each in self.body["messages"])
         return str(self.body.get("prompt", ""))
 
     @property
@@ -138,7 +118,7 @@ class VllmDouble:
             return 401, b'{"error":"Unauthorized"}'
         if self.forbidden and self.forbidden in request.prompt:
             return 403, b"<html>blocked by the firewall</html>"
-        roles = {message["role"] for message in request.body.get("messages", ())}
+        roles = {each["role"] for each in request.body.get("messages", ())}
         if "system" in roles and self.has_chat and not self.takes_system:
             return 400, json.dumps(error("System role not supported", None)).encode()
         return None
@@ -195,10 +175,10 @@ class VllmDouble:
         }
         if fault is Fault.NONSENSE_USAGE:
             usage["prompt_tokens"] = "many"
-        finish = "stop" if complete else "length"
+        finish = ENDINGS.get(fault, "stop" if complete else "length")
         if body.get("stream"):
             return await self._stream(request, text, finish, usage, fault, writer)
-        content = {"message": {"role": "assistant", "content": text}} if "messages" in body else {"text": text}
+        content = {"message": message(text, fault)} if "messages" in body else {"text": text}
         choice = None if fault is Fault.NONSENSE else {"index": 0, "finish_reason": finish, **content}
         payload = {"model": MODEL, "choices": [choice], "usage": usage}
         if fault is Fault.ENDLESS:
@@ -223,13 +203,13 @@ class VllmDouble:
             writer.write(b"data: " + b" " * ENDLESS_BYTES)
             await writer.drain()
             return False
-        pieces: Iterable[str] = (text[start : start + 8] for start in range(0, len(text), 8))
-        for piece in pieces:
-            part = {"delta": {"content": piece}} if "messages" in request.body else {"text": piece}
+        is_chat = "messages" in request.body
+        for delta in deltas(text, fault):
+            part = {"delta": delta} if is_chat else {"text": delta.get("content") or ""}
             choice = None if fault is Fault.NONSENSE else {"index": 0, "finish_reason": None, **part}
             writer.write(chunk({"choices": [choice], "error": None}))
             await writer.drain()
-            if fault is Fault.CUT_CONNECTION:
+            if fault is Fault.CUT_CONNECTION and delta.get("content"):
                 return False
         writer.write(chunk({"choices": [{"index": 0, "delta": {}, "text": "", "finish_reason": finish}]}))
         writer.write(chunk({"choices": [], "usage": usage}) + b"data: [DONE]\n\n")

@@ -17,7 +17,8 @@ from schemas.identity import job_id
 from schemas.options import EnrichOptions
 from schemas.wire import encode
 from tests.contract.stage_jobs import TRACE
-from tests.contract.vllm_double import Fault, VllmDouble, running
+from tests.contract.vllm_double import VllmDouble, running
+from tests.contract.vllm_faults import Fault
 from tests.flow.gateway import TOPICS, House, opened_house
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.reading import records_on

@@ -23,6 +23,7 @@ from models.vllm.problems import (
     ServerProblem,
 )
 from models.vllm.profiles import load_profiles
+from models.vllm.replies import Reply
 from models.vllm.wire import problem_in_stream, problem_of, read_answer, read_chunk, read_json
 from schemas.errors import ConfigurationError
 from schemas.options import Lane
@@ -99,7 +100,7 @@ def test_an_answer_of_another_shape_is_a_failure_of_the_server(payload: object) 
 def test_a_part_of_a_stream_of_another_shape_is_a_failure_of_the_server(payload: object) -> None:
     """As with whole answers."""
     with pytest.raises(ServerFailed):
-        read_chunk(payload)
+        read_chunk(payload, Reply())
 
 
 def test_garbage_is_a_failure_of_the_server() -> None:
