@@ -51,7 +51,7 @@ class Follower:
             self._consumer.assign(self._positions(topics, start))
         except KafkaException as error:
             self._consumer.close()
-            raise DependencyDown("kafka", f"cannot follow {', '.join(topics)}: {error}") from error
+            raise DependencyDown("kafka", f"cannot follow {', '.join(topics)}: {error.args[0].str()}") from error
 
     def records(self, timeout_seconds: float) -> list[Record]:
         """What has arrived, in order per partition; empty after the timeout. Errors that pass are left to pass.

@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ParamValidationError,
+)
 
+from schemas.catalogue import without_credentials
 from schemas.client_refusals import s3_refusal
 from schemas.errors import AudioForbidden, AudioNotFound, DependencyDown, InvalidEvent, JobError
 from schemas.object_addresses import S3, refusal
@@ -18,6 +25,9 @@ if TYPE_CHECKING:
 
 ATTEMPTS: Final = 3
 """Of one request, by botocore; a store that fails three times is down, and intake pauses."""
+
+REACH_SECONDS: Final = 3.0
+"""For a store's first answer to a command: a person waits, and is told within five seconds."""
 
 CONNECTIONS: Final = 64
 """Kept open; more than a role has threads unless its settings say so, and beyond it connections are made anew."""
@@ -62,6 +72,22 @@ def serves(client: "S3Client", bucket: str) -> bool:
     except AudioForbidden:
         return _knows_us(client, bucket)
     return True
+
+
+def reach_store(settings: S3Settings) -> None:
+    """Returns when the store answers, whatever it says. Raises DependencyDown, which names the address and why."""
+    client = _client(settings, REACH_SECONDS, 1, 1)
+    try:
+        client.head_bucket(Bucket=settings.bucket)
+    except (EndpointConnectionError, HTTPClientError) as error:
+        address = without_credentials(settings.endpoint_url or client.meta.endpoint_url)
+        raise DependencyDown(
+            S3, f"no object store answers at {address} (KASCRIBE_S3_ENDPOINT_URL): {error}"
+        ) from error
+    except (ClientError, BotoCoreError):
+        pass  # what is refused, or lacks credentials, is told by the request that needs it
+    finally:
+        client.close()
 
 
 def _knows_us(client: "S3Client", bucket: str) -> bool:

@@ -1,5 +1,7 @@
 """The command line: one file per command, errors as one sentence. Exit codes: 1 failed, 2 asked wrongly."""
 
+import io
+import logging
 import os
 import sys
 from importlib.metadata import version
@@ -7,7 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
+from kascribe import terminal
 from kascribe.commands import config, dlq, models
 from kascribe.commands.enrich import enrich
 from kascribe.commands.run import run
@@ -45,7 +49,7 @@ app.add_typer(config.app, name="config", help="Look at the settings.")
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"kascribe {version('kascribe')}")
+        terminal.write(f"kascribe {version('kascribe')}")
         raise typer.Exit
 
 
@@ -65,9 +69,13 @@ def options(
 
 def main() -> None:
     """The console script."""
+    _prepare_output()
     try:
         with ended_by_dead_threads():
-            app(prog_name="kascribe")
+            sys.exit(app(prog_name="kascribe", standalone_mode=False))
+    except TyperException as error:
+        # Help that stands in for a missing command has been printed already.
+        _fail(_usage_problem(error), 2) if type(error).__name__ != "NoArgsIsHelpError" else sys.exit(2)
     except ConfigurationError as error:
         _fail(str(error), 2)
     except KascribeError as error:
@@ -80,6 +88,22 @@ def main() -> None:
         if extra is None:
             raise
         _fail(f"{error.name} is not installed: in a checkout, uv pip install -c requirements.lock '.[{extra}]'", 2)
+
+
+def _prepare_output() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that no encoding has is shown as its bytes; it must not end the command.
+            stream.reconfigure(errors="backslashreplace")
+    sys.excepthook = lambda _kind, error, _trace: terminal.tell_error(error)
+    # A client's own lines are a role's log. A command says the same in one sentence.
+    logging.getLogger("kafka").addHandler(logging.NullHandler())
+
+
+def _usage_problem(error: TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "kascribe"
+    return f"{error.format_message()} (`{command} --help` shows what it takes)"
 
 
 def _fail(sentence: str, exit_code: int) -> None:

@@ -21,6 +21,12 @@ def commands_page() -> str:
     return page("Commands", _INTRODUCTION, *sections)
 
 
+def command_names() -> tuple[str, ...]:
+    """Every command, as it is typed after ``kascribe``."""
+    commands = _commands(typer.main.get_command(app), "kascribe")
+    return tuple(name.removeprefix("kascribe ") for name, _ in commands)
+
+
 def _commands(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     for name, command in group.commands.items():
         if getattr(command, "hidden", False):

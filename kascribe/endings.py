@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from kascribe import terminal
+
 THREAD_DIED_EXIT_CODE: Final = 70
 """``EX_SOFTWARE`` of sysexits.h. A supervisor starts the process again; its records are redelivered."""
 
@@ -18,8 +20,8 @@ def tell(sentence: str, error: BaseException | None = None) -> None:
         logs.tell_end(sentence, error)
         return
     if error is not None:
-        sys.__excepthook__(type(error), error, error.__traceback__)
-    print(f"kascribe: {sentence}", file=sys.stderr, flush=True)
+        terminal.tell_error(error)
+    terminal.tell(f"kascribe: {sentence}")
 
 
 @contextmanager

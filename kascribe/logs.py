@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from consumers.runtime.flight import job_context
+from kascribe.terminal import one_line, visible
 from schemas.settings import LogSettings
 
 REDACTED: Final = "[redacted]"
@@ -101,8 +102,29 @@ def _on_terminal(settings: LogSettings, stream: TextIO) -> bool:
 
 def _renderers(settings: LogSettings, stream: TextIO) -> list[Processor]:
     if _on_terminal(settings, stream):
-        return [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+        return [
+            structlog.processors.format_exc_info,
+            _shown,
+            structlog.dev.ConsoleRenderer(
+                colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
+        ]
     return [
         structlog.processors.format_exc_info,
         structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+        # A pod's log is read on a terminal as well; within JSON, an escape says the same.
+        _line_shown,
     ]
+
+
+def _line_shown(_logger: WrappedLogger, _method: str, line: Any) -> str:
+    """A processor, behind a renderer."""
+    return visible(line)
+
+
+def _shown(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A processor: what a name or a message holds cannot steer the terminal, nor look like a line of its own."""
+    return {
+        one_line(str(name)): visible(value) if name == "exception" else one_line(str(value))
+        for name, value in event.items()
+    }

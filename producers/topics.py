@@ -9,12 +9,17 @@ from confluent_kafka.admin._metadata import ClusterMetadata
 from confluent_kafka.cimpl import NewTopic
 
 from producers.kafka import RECORD_LIMIT_BYTES, open_admin, producer_configuration
-from schemas.errors import ConfigurationError
+from schemas.errors import ConfigurationError, DependencyDown
 from schemas.redrive_marks import TOPIC_PROPERTIES
 from schemas.settings import KafkaSettings
 from schemas.topics import DEAD_LETTER_SUFFIX, MARKS_SUFFIX, RETRY_INFIX
 
+KAFKA: Final = "kafka"
+
 REQUEST_TIMEOUT_SECONDS: Final = 15.0
+
+REACH_SECONDS: Final = 3.5
+"""For a broker's first answer to a command: a person waits, and is told within five seconds."""
 
 DEAD_LETTER_RETENTION_MS: Final = 30 * 24 * 3600 * 1000
 """Somebody has to look at dead letters first, which takes longer than a broker's default of seven days."""
@@ -59,6 +64,23 @@ def ensure_topics(
                     f"topic {name} cannot be created: {reason.str()}. Create it yourself, or allow this user to"
                 ) from error
     return missing
+
+
+def reach_broker(settings: KafkaSettings) -> None:
+    """Returns when a broker answers. Raises DependencyDown after REACH_SECONDS, which says where and why."""
+    reasons: list[str] = []
+    configuration = producer_configuration(settings, client_id="kascribe-reach")
+    properties = {name: value for name, value in configuration.items() if name not in _PRODUCER_PROPERTIES}
+    admin = open_admin(settings, {**properties, "error_cb": lambda error: reasons.append(error.str())})
+    try:
+        admin.list_topics(timeout=REACH_SECONDS)
+    except KafkaException as error:
+        admin.poll(0)  # lets out what the client knows: a connection that is refused, a certificate
+        reason = reasons[0] if reasons else f"{error.args[0].str()} after {REACH_SECONDS:g} s"
+        raise DependencyDown(
+            KAFKA,
+            f"no broker answers at {settings.bootstrap_servers} (KASCRIBE_KAFKA_BOOTSTRAP_SERVERS): {reason}",
+        ) from error
 
 
 def _metadata(admin: AdminClient, settings: KafkaSettings, timeout_seconds: float) -> ClusterMetadata:

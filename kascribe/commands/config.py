@@ -13,14 +13,16 @@ def _group() -> None:
 @app.command()
 def show() -> None:
     """Print every setting with its value and source; secrets are hidden."""
-    from rich.console import Console
     from rich.table import Table
 
     from kascribe.commands.settings import client_settings
     from kascribe.configuration import describe
+    from kascribe.terminal import Screen, print_table
 
-    table = Table("setting", "value", "source", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("setting", "value", "source"):
+        table.add_column(heading, no_wrap=True)
     for row in describe(client_settings()):
         style = "dim" if row.source == "default" else ""
         table.add_row(row.environment_name, row.value, row.source, style=style)
-    Console(soft_wrap=True).print(table)
+    print_table(Screen(), table)

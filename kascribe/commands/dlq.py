@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kascribe import terminal
+from kascribe.terminal import one_line, tell, write
 from schemas.dead_letters import DeadLetter, Selection
 from schemas.errors import Reason
 from schemas.records import Coordinates
@@ -34,7 +36,6 @@ Row = tuple[str, str, str, str, str]
 
 MESSAGE_CHARACTERS = 200
 MESSAGE_COLUMN_CHARACTERS = 20
-UNLIMITED_CHARACTERS = 10_000
 
 SECONDS_PER_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -48,22 +49,22 @@ def list_letters(
     again: AgainOption = False,
 ) -> None:
     """List dead letters, oldest first in each partition; off a terminal one a line, with tabs between."""
-    from rich.console import Console
+    from kascribe.terminal import Screen
 
     selection = _selection(reason, job, since)
     with _reader() as (_, reader):
         rows = [_row(found) for found in islice(_selected(reader, selection, again=again), limit)]
     if not rows:
-        print("no dead letters", file=sys.stderr)
+        tell("no dead letters")
     elif sys.stdout.isatty():
-        print_table(Console(), rows)
+        print_table(Screen(), rows)
     else:
         for row in rows:
-            print(*row, sep="\t")
+            write("\t".join(row))
 
 
 def print_table(console: "Console", rows: Sequence[Row]) -> None:
-    """A table. The console is made wide enough: a letter's name is never cut, for other commands want it whole."""
+    """A table. A letter's name is never cut, for other commands want it whole."""
     from rich.table import Table
     from rich.text import Text
 
@@ -75,9 +76,7 @@ def print_table(console: "Console", rows: Sequence[Row]) -> None:
     for letter, failed, reason, redriven, message in rows:
         # Text, not markup: anybody may have written the headers.
         table.add_row(letter, failed, Text(f"{reason} ({redriven})" if redriven else reason), Text(message))
-    needed = console.measure(table, options=console.options.update_width(UNLIMITED_CHARACTERS)).minimum
-    console.width = max(console.width, needed)
-    console.print(table, crop=False)
+    terminal.print_table(console, table)
 
 
 @app.command()
@@ -100,10 +99,10 @@ def show(letter: Annotated[str, typer.Argument(help="As `dlq list` names it: top
         "key": (it.record.key or b"").decode(errors="replace"),
     }
     for name, value in facts.items():
-        print(f"{name:<10}{value}")
+        write(f"{name:<10}{one_line(str(value))}")
     if it.stack_trace:
-        print(f"\n{it.stack_trace}")
-    print(f"\n{(it.record.value or b'').decode(errors='backslashreplace')}")
+        write(f"\n{it.stack_trace}")
+    write(f"\n{(it.record.value or b'').decode(errors='backslashreplace')}")
 
 
 @app.command()
@@ -139,21 +138,21 @@ def redrive(
 
         letters = islice(chosen(), limit)
         if dry_run:
-            print(f"{sum(1 for _ in letters)} would be redriven")
+            write(f"{sum(1 for _ in letters)} would be redriven")
             refused = []
         else:
             back = Redrive(settings.kafka, publisher, reader.destination, now_ms=lambda: int(time.time() * 1000))
             done = back.send(letters)
             back.forget(reader.outdated_marks())
-            print(f"{done.count} redriven")
+            write(f"{done.count} redriven")
             refused = done.refused
     if left:
-        print(
+        write(
             f"{left} left: too large for the broker, they were kept without their values; "
             "redrive or submit again what they were made of, which `kascribe dlq show` tells"
         )
     for sentence in refused:
-        print(sentence, file=sys.stderr)
+        tell(sentence)
     if refused:
         raise typer.Exit(1)
 
@@ -175,9 +174,9 @@ def _row(found: "FoundLetter") -> Row:
     return (
         str(letter.record.coordinates),
         _moment(letter.failed_ms),
-        _printable(letter.reason),
+        one_line(letter.reason),
         "redriven" if found.redriven else "",
-        _printable(letter.message[:MESSAGE_CHARACTERS]),
+        one_line(letter.message[:MESSAGE_CHARACTERS]),
     )
 
 
@@ -186,11 +185,6 @@ def _moment(milliseconds: int) -> str:
         return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError, OSError):
         return f"{milliseconds} ms"  # a header of somebody else's that no calendar holds
-
-
-def _printable(text: str) -> str:
-    """In one line, without what would move a terminal's cursor."""
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _selected(reader: "DeadLetterReader", selection: Selection, *, again: bool) -> "Iterator[FoundLetter]":

@@ -1,13 +1,13 @@
 """``kascribe enrich``: try profiles and instructions on one transcript, and watch the answer arrive."""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kascribe.commands import asking
+from kascribe.terminal import tell, write
 from schemas.options import EnrichOptions, Lane
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def enrich(
         )
         made = enricher.enrich(request, on_text=None if as_json else _Screen().write)
     if as_json:
-        print(json.dumps([_shown(result) for result in made.results], ensure_ascii=False, indent=2))
+        write(json.dumps([_shown(result) for result in made.results], ensure_ascii=False, indent=2))
     else:
         _print(made)
     if any(result.status is EnrichmentStatus.INVALID for result in made.results):
@@ -61,12 +61,12 @@ def enrich(
 
 def _print(made: "Enrichment") -> None:
     for result in made.results:
-        print(f"\n{result.profile}: {result.status.value}, {result.coverage:.0%} of the segments seen")
-        print(result.output if isinstance(result.output, str) else json.dumps(result.output, ensure_ascii=False))
+        write(f"\n{result.profile}: {result.status.value}, {result.coverage:.0%} of the segments seen")
+        write(result.output if isinstance(result.output, str) else json.dumps(result.output, ensure_ascii=False))
         if result.failure:
-            print(result.failure.message, file=sys.stderr)
+            tell(result.failure.message)
     used = made.usage
-    print(
+    write(
         f"\n{made.model}: {used.prompt_tokens} prompt tokens ({used.cached_tokens} cached), "
         f"{used.completion_tokens} completion tokens, {used.requests} requests, {made.total_seconds:.1f} s"
     )
@@ -84,9 +84,9 @@ class _Screen:
             return
         if self._profile is None or piece is None:
             again = " (again)" if piece is None else ""
-            print(f"\n[{profile}{again}] ", end="", file=sys.stderr)
+            tell(f"\n[{profile}{again}] ", end="")
             self._profile = profile
-        print("".join(c for c in piece or "" if c.isprintable() or c == "\n"), end="", file=sys.stderr, flush=True)
+        tell(piece or "", end="")
 
 
 def _shown(result: "EnrichmentResult") -> dict[str, object]:

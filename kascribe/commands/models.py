@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kascribe.terminal import bars, one_line, write
+
 if TYPE_CHECKING:
     from models.store import ModelStore, StoredModel
 
@@ -24,11 +26,9 @@ def pull(
     ] = None,
 ) -> None:
     """Fetch models; goes on where an earlier pull stopped."""
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         DownloadColumn,
-        Progress,
         TextColumn,
         TimeRemainingColumn,
         TransferSpeedColumn,
@@ -37,28 +37,27 @@ def pull(
     from models.store import Transfer
 
     store = _store()
-    console = Console(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
     for name in names:
-        with Progress(*columns, console=console, transient=True) as progress:
+        with bars(*columns) as progress:
             task = progress.add_task(name, total=None)
 
             def show(transfer: Transfer) -> None:
                 progress.update(
                     task,  # noqa: B023
-                    description=transfer.path,
+                    description=one_line(transfer.path),
                     completed=transfer.done_bytes,
                     total=transfer.total_bytes,
                 )
 
             pulled = store.pull(name, revision=revision, progress=show)
-        print(_line(pulled))
+        write(_line(pulled))
 
 
 @app.command("list")
@@ -71,13 +70,13 @@ def list_models(
 
     if known:
         for name, repository in REPOSITORIES.items():
-            print(f"{name}\t{repository}")
+            write(f"{name}\t{repository}")
         return
     stored = _store().list()
     for model in stored:
-        print(_json_line(model) if as_json else _line(model))
+        write(_json_line(model) if as_json else _line(model))
     if not stored and not as_json:
-        print("no model is on this disk yet: `kascribe models pull large-v3-turbo` fetches one")
+        write("no model is on this disk yet: `kascribe models pull large-v3-turbo` fetches one")
 
 
 @app.command()
@@ -85,17 +84,17 @@ def verify(name: Name) -> None:
     """Hash every file of a model again; exit code 1 when one differs."""
     problems = _store().verify(name)
     for problem in problems:
-        print(problem)
+        write(problem)
     if problems:
-        print(f"remove and pull it again: kascribe models remove {name} && kascribe models pull {name}")
+        write(f"remove and pull it again: kascribe models remove {name} && kascribe models pull {name}")
         raise typer.Exit(1)
-    print(f"{name} is what was pulled")
+    write(f"{name} is what was pulled")
 
 
 @app.command()
 def path(name: Name) -> None:
     """Print the directory of a model; fetches nothing."""
-    print(_store().path(name))
+    write(str(_store().path(name)))
 
 
 @app.command()
@@ -103,7 +102,7 @@ def remove(names: Names) -> None:
     """Delete models from this disk."""
     store = _store()
     for name in names:
-        print(f"removed {store.remove(name)}")
+        write(f"removed {store.remove(name)}")
 
 
 def _store() -> ModelStore:

@@ -10,7 +10,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+from rich.text import Text
+
+from kascribe.terminal import Screen
 
 if TYPE_CHECKING:
     from models.selftest import Clip
@@ -23,7 +25,7 @@ PIPELINE_TIMEOUT_SECONDS = 60.0
 class Report:
     """Checks and how they went."""
 
-    console: Console
+    console: Screen
     failed: list[str] = field(default_factory=list)
 
     def check(self, name: str, *, expected: str, heard: str, seconds: float) -> None:
@@ -31,10 +33,11 @@ class Report:
         passed = words(expected) == words(heard)
         if not passed:
             self.failed.append(name)
-        verdict = "[green]ok[/]  " if passed else "[red]FAIL[/]"
+        verdict = ("ok  ", "green") if passed else ("FAIL", "red")
         said = repr(heard) if heard else "(no text)"
         instead = "" if passed else f" instead of {expected!r}"
-        self.console.print(f"{verdict} {name:<28} {said}{instead}  [dim]{seconds:.1f} s[/]", highlight=False)
+        took = (f"{seconds:.1f} s", "dim")
+        self.console.print(Text.assemble(verdict, f" {name:<28} {said}{instead}  ", took), soft_wrap=True)
 
 
 def words(text: str) -> list[str]:
@@ -49,7 +52,7 @@ def selftest(
     """Prove this installation: decoding, speech detection, the engine, and the whole pipeline."""
     from models.selftest import clips
 
-    report = Report(Console())
+    report = Report(Screen())
     _check_engine(report, clips(), device)
     if pipeline:
         with _pipeline(device) as transcribe:
@@ -58,9 +61,11 @@ def selftest(
                 event = transcribe(clip.path)
                 _record(report, f"pipeline: {clip.name}", clip, event.text or "", started)
     if report.failed:
-        report.console.print(f"[red]{len(report.failed)} failed:[/] {', '.join(report.failed)}")
+        failed = (f"{len(report.failed)} failed:", "red")
+        report.console.print(Text.assemble(failed, f" {', '.join(report.failed)}"), soft_wrap=True)
         raise typer.Exit(1)
-    report.console.print("[green]This installation works.[/] The self-test model knows digits and commands only.")
+    works = ("This installation works.", "green")
+    report.console.print(Text.assemble(works, " The self-test model knows digits and commands only."))
 
 
 def _check_engine(report: Report, clips: "tuple[Clip, ...]", device: str | None) -> None:
@@ -105,5 +110,5 @@ def _pipeline(device: str | None) -> "Iterator[Callable[[Path], TranscriptEvent]
             roles=("transcriber",),
         )
         settings = load(overrides={"whisper.device": device}).settings
-        with EmbeddedStack(plan, settings, Board(Console(quiet=True))) as stack:
+        with EmbeddedStack(plan, settings, Board(Screen(quiet=True))) as stack:
             yield lambda path: stack.transcribe(path, timeout_seconds=PIPELINE_TIMEOUT_SECONDS)

@@ -27,24 +27,36 @@ def client_settings(overrides: Mapping[str, object] | None = None) -> Loaded:
 
 
 def running_system() -> Loaded:
-    """The settings of a command that needs a broker. Raises ConfigurationError when none is named."""
+    """The settings of a command that needs a broker, which answers.
+
+    Blocks until it does, for seconds. Raises ConfigurationError when none is named, DependencyDown.
+    """
+    from producers.topics import reach_broker
+
     loaded = client_settings()
     if BROKER_KEY not in loaded.provenance:
         raise ConfigurationError(
             "nothing runs here: `kascribe up` starts everything on this machine, and "
             "KASCRIBE_KAFKA_BOOTSTRAP_SERVERS names the broker of a system that runs elsewhere"
         )
+    reach_broker(loaded.settings.kafka)
     return loaded
 
 
 def stored_results() -> Loaded:
-    """The settings of a command that reads the bucket alone. Raises ConfigurationError when nobody named it."""
+    """The settings of a command that reads the bucket alone, whose store answers.
+
+    Blocks until it does, for seconds. Raises ConfigurationError when none is named, DependencyDown.
+    """
+    from consumers.s3 import reach_store
+
     loaded = client_settings()
     if not any(key.startswith(BUCKET_PART) for key in loaded.provenance):
         raise ConfigurationError(
             "no results can be had here: `kascribe up` starts everything on this machine, and "
             "KASCRIBE_S3_ENDPOINT_URL and KASCRIBE_S3_BUCKET name the object store of a system that runs elsewhere"
         )
+    reach_store(loaded.settings.s3)
     return loaded
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kascribe.terminal import write
 from schemas.options import ExportFormat
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def show(
             raise ConfigurationError(f"{job} is not a transcript's JSON file") from error
     else:
         transcript = _stored(job)
-    print(EXPORTERS[form].render(transcript))
+    write(EXPORTERS[form].render(transcript))
 
 
 def _stored(job_id: str) -> "Transcript":

@@ -1,19 +1,17 @@
 """``kascribe submit``: upload, publish, and follow until the transcripts are there."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import Progress
 
-from kascribe.board import Board, Tracker, printable
+from kascribe.board import Board
 from kascribe.commands import asking
+from kascribe.job_lines import Tracker
+from kascribe.terminal import Screen
 from schemas.errors import ConfigurationError, PermanentError
 from schemas.events import JobEvent, TranscriptEvent
 from schemas.options import Channels, Lane, Task
@@ -50,6 +48,7 @@ def submit(
 ) -> None:
     """Upload audio, publish references, and follow the jobs."""
     from consumers.follower import Start
+    from consumers.s3 import reach_store
     from kascribe.commands.settings import running_system, session_in_use
     from kascribe.finished import Finished
     from kascribe.following import JobFeed
@@ -71,12 +70,13 @@ def submit(
         lane=Lane.INTERACTIVE if interactive else Lane.BULK,
         idempotency_key=key,
     )
-    console = Console()
+    wanted = list(sources_of(sources))
     loaded = running_system()
     settings = loaded.settings
-    wanted = list(sources_of(sources))
     _refuse_in_vain(request, wanted, session_in_use(loaded))
-    board = Board(console)
+    reach_store(settings.s3)
+    board = Board(Screen(), beside=Screen(stderr=True))
+    board.expect(len(wanted))
     finished = Finished(settings.s3, request, wanted[0]) if key else None
     if finished and finished.show_on(board):
         return
@@ -86,7 +86,9 @@ def submit(
         if feed:
             resources.callback(feed.close)
         submitter = resources.enter_context(opened_submitter(settings))
-        jobs = _submit(submitter, wanted, request, board, console)
+        resources.callback(board.stop)
+        board.start()
+        jobs = _submit(submitter, wanted, request, board)
         failed = len(jobs) < len(wanted)
         if feed:
             failed |= _follow(feed, jobs, board, request, finished)
@@ -111,27 +113,36 @@ def _refuse_in_vain(request: "Request", sources: "list[Source]", session: "Sessi
 
 
 def _submit(
-    submitter: "Submitter", sources: "list[Source]", request: "Request", board: Board, console: Console
+    submitter: "Submitter", sources: "list[Source]", request: "Request", board: Board
 ) -> "list[Submitted]":
     """Submits what can be read, and says what cannot."""
     jobs = []
-    with Progress(console=console, transient=True) as progress:
-        for source in sources:
-            path = Path(source.location)
-            bar = progress.add_task(escape(printable(source.name)))
-            try:
-                progress.update(bar, total=path.stat().st_size if path.is_file() else None)
-                job = submitter.submit(
-                    source.location, request, name=source.name, on_bytes=partial(progress.advance, bar)
-                )
-            except (OSError, PermanentError) as error:
-                board.say(f"{source.name} was not submitted: {error}")
-                continue
-            finally:
-                progress.remove_task(bar)
-            board.say(f"{job.name}: job {job.job_id}")
-            jobs.append(job)
+    for source in sources:
+        try:
+            job = submitter.submit(
+                source.location, request, name=source.name, on_bytes=_upload_shown(source, board)
+            )
+        except (OSError, PermanentError) as error:
+            board.not_submitted(source.name, str(error))
+            continue
+        board.say(f"{job.name}: job {job.job_id}")
+        board.submitted(job.job_id, job.name)
+        jobs.append(job)
     return jobs
+
+
+def _upload_shown(source: "Source", board: Board) -> Callable[[int], None]:
+    """Shows how much of a file has been uploaded, on the board; what it returns is called with more bytes."""
+    path, done_bytes = Path(source.location), 0
+    total_bytes = path.stat().st_size if path.is_file() else 0
+
+    def on_bytes(more_bytes: int) -> None:
+        nonlocal done_bytes
+        done_bytes += more_bytes
+        board.uploading(source.name, done_bytes / total_bytes if total_bytes else 0.0)
+
+    on_bytes(0)
+    return on_bytes
 
 
 def _follow(
@@ -140,9 +151,6 @@ def _follow(
     """Shows the jobs until each is done; whether one failed."""
     names = {job.job_id: job.name for job in jobs}
     tracker = Tracker(set(names), enriched=request.enrich is not None)
-    for job in jobs:
-        board.submitted(job.job_id, job.name)
-    board.start()
     try:
         for event in _answers(feed, jobs, finished):
             if event is not None and tracker.take(event):
@@ -155,8 +163,6 @@ def _follow(
         for job_id in tracker.open:
             board.say(f"{names[job_id]} goes on: `kascribe show {job_id}` prints its transcript once it is there")
         raise typer.Exit(INTERRUPTED) from None
-    finally:
-        board.stop()
     return bool(tracker.failed)
 
 

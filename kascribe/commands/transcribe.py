@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
-from kascribe.board import printable
 from kascribe.commands import asking
+from kascribe.terminal import bars, one_line, tell, write
 from schemas.errors import ConfigurationError
 from schemas.options import Channels, ExportFormat, Lane, Task
 
@@ -16,6 +15,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from models.whisper.progress import Progress as Heard
+    from models.whisper.transcriber import Transcriber
+    from schemas.options import TranscribeOptions
+    from schemas.transcript import Transcript
 
 
 def transcribe(
@@ -33,9 +35,6 @@ def transcribe(
     device: Annotated[str | None, typer.Option(help="auto, cuda or cpu.")] = None,
 ) -> None:
     """Transcribe files without a broker."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     from kascribe.configuration import load
     from kascribe.wiring.engine import opened_transcriber
     from schemas.errors import JobError
@@ -52,36 +51,36 @@ def transcribe(
     )
     targets = _targets(files, output, EXPORTERS[form].extension) if output else {}
     settings = load(overrides={"whisper.model": model, "whisper.device": device}).settings
-    console = Console(stderr=True)
     failed = False
-    with opened_transcriber(settings.whisper) as transcriber, Progress(console=console, transient=True) as bars:
+    with opened_transcriber(settings.whisper) as transcriber:
         for file in files:
-            bar = bars.add_task(escape(printable(file.name)), total=1.0)
             try:
-                transcript = transcriber.transcribe(
-                    file,
-                    options,
-                    on_progress=partial(_draw, bars, bar),
-                    cancelled=lambda: False,
-                    lane=Lane.INTERACTIVE,
-                )
+                rendered = EXPORTERS[form].render(_transcribed(transcriber, file, options))
+                if output is None:
+                    write(rendered)
+                else:
+                    targets[file].write_text(rendered, encoding="utf-8")
             except JobError as error:
-                console.print(f"{file}: {error.reason.value}: {error}", style="red", markup=False)
+                tell(f"{file}: {error.reason.value}: {error}")
                 failed = True
-                continue
-            finally:
-                bars.remove_task(bar)
-            rendered = EXPORTERS[form].render(transcript)
-            if output is None:
-                print(rendered)
-                continue
-            try:
-                targets[file].write_text(rendered, encoding="utf-8")
             except OSError as error:
-                console.print(f"{file}: {error}", style="red", markup=False)
+                tell(f"{file}: {error}")
                 failed = True
     if failed:
         raise typer.Exit(1)
+
+
+def _transcribed(transcriber: "Transcriber", file: Path, options: "TranscribeOptions") -> "Transcript":
+    """One file's transcript. Its bar is gone when that is printed, so neither is drawn over the other."""
+    with bars() as shown:
+        bar = shown.add_task(one_line(file.name), total=1.0)
+        return transcriber.transcribe(
+            file,
+            options,
+            on_progress=partial(_draw, shown, bar),
+            cancelled=lambda: False,
+            lane=Lane.INTERACTIVE,
+        )
 
 
 def _targets(files: list[Path], directory: Path, extension: str) -> dict[Path, Path]:
@@ -104,5 +103,5 @@ def _targets(files: list[Path], directory: Path, extension: str) -> dict[Path, P
     return {file: directory / f"{file.name}.{extension}" for file in files}
 
 
-def _draw(bars: "Progress", bar: "TaskID", heard: "Heard") -> None:
-    bars.update(bar, completed=heard.fraction)
+def _draw(shown: "Progress", bar: "TaskID", heard: "Heard") -> None:
+    shown.update(bar, completed=heard.fraction)

@@ -1,21 +1,23 @@
 """``kascribe up``: the whole system in one process tree."""
 
 import signal
+import socket
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.panel import Panel
+from rich.rule import Rule
+from rich.text import Text
 
+from kascribe.terminal import Screen
 from schemas.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from kascribe.embedded.session import Session
     from kascribe.embedded.stack import Plan
     from kascribe.wiring.model_choice import ModelChoice
+    from schemas.settings import GatewaySettings
 
 HOME_FOLDER = Path.home() / "kascribe"
 
@@ -35,11 +37,13 @@ def up(
 
     dropped, kept = drop.expanduser().absolute(), transcripts.expanduser().absolute()
     _refuse_nesting(dropped, kept)
-    console = Console()
+    console = Screen()
     stop, at_once = threading.Event(), threading.Event()
     with claimed(state_directory()) as claim:
         loaded = load(overrides={"whisper.model": model})
         settings = loaded.settings
+        if gateway:
+            _refuse_taken_port(settings.gateway)
         choice = choose_model(settings.whisper, console, is_named="whisper.model" in loaded.provenance)
         enricher = ("enricher",) if settings.vllm.base_url else ()
         plan = Plan(
@@ -51,9 +55,11 @@ def up(
             roles=("transcriber", *enricher, *(("gateway",) if gateway else ())),
         )
         _stop_on_signals(stop, at_once)
-        board = Board(console)
+        board = Board(console, beside=Screen(stderr=True))
         with EmbeddedStack(plan, settings, board) as stack, claim.announced(stack.session):
-            console.print(_welcome(plan, choice, stack.session))
+            console.print(Rule("Kascribe", style="yellow" if choice.is_selftest else "green"))
+            # Not wrapped: a path or a command is there to be copied.
+            console.print(_welcome(plan, choice, stack.session), soft_wrap=True)
             board.start()
             try:
                 stack.run(stop, at_once=at_once)
@@ -70,6 +76,20 @@ def _refuse_nesting(dropped: Path, kept: Path) -> None:
         )
 
 
+def _refuse_taken_port(gateway: "GatewaySettings") -> None:
+    """Raises ConfigurationError for a port that the gateway could not listen on, before anything is started."""
+    family = socket.AF_INET6 if ":" in gateway.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((gateway.host, gateway.port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"the gateway cannot listen on {gateway.host}:{gateway.port}: {error.strerror}. End what uses "
+                "that port, set KASCRIBE_GATEWAY_PORT to a free one, or use --no-gateway"
+            ) from error
+
+
 def _stop_on_signals(stop: threading.Event, at_once: threading.Event) -> None:
     def handle(*_: object) -> None:
         (at_once if stop.is_set() else stop).set()
@@ -79,18 +99,25 @@ def _stop_on_signals(stop: threading.Event, at_once: threading.Event) -> None:
             signal.signal(number, handle)
 
 
-def _welcome(plan: "Plan", choice: "ModelChoice", session: "Session") -> Panel:
+def _welcome(plan: "Plan", choice: "ModelChoice", session: "Session") -> Text:
     lines = [
-        f"drop audio or video into  [bold]{escape(str(plan.drop_directory))}[/]",
-        f"transcripts are kept in   [bold]{escape(str(plan.transcripts_directory))}[/]",
-        "",
-        f"model        {escape(choice.name)}  [dim]{escape(choice.why)}[/]",
-        f"broker       {session.bootstrap_servers}  [dim]inside this process: topics end with it[/]",
-        f"objects      {session.s3_endpoint_url}  bucket {escape(session.bucket)}  [dim]in memory[/]",
+        Text.assemble("drop audio or video into  ", (str(plan.drop_directory), "bold")),
+        Text.assemble("transcripts are kept in   ", (str(plan.transcripts_directory), "bold")),
+        Text(),
+        Text.assemble(f"model        {choice.name}  ", (choice.why, "dim")),
+        Text.assemble(
+            f"broker       {session.bootstrap_servers}  ", ("in this process: topics end with it", "dim")
+        ),
+        Text.assemble(
+            f"objects      {session.s3_endpoint_url}  bucket {session.bucket}  ", ("on disk, until it ends", "dim")
+        ),
     ]
     if "gateway" in plan.roles:
-        lines.append(f'HTTP         curl -F "file=@audio.wav" {session.gateway_url}/transcribe')
+        lines.append(Text(f'HTTP         curl -F "file=@audio.wav" {session.gateway_url}/transcribe'))
     if "enricher" not in plan.roles:
-        lines.append("[dim]enrichment   off: set KASCRIBE_VLLM_BASE_URL to a vLLM server[/]")
-    lines += ["", "in another terminal: kascribe submit FILE · kascribe watch · kascribe show JOB --as srt"]
-    return Panel("\n".join(lines), title="Kascribe", border_style="yellow" if choice.is_selftest else "green")
+        lines.append(Text("enrichment   off: set KASCRIBE_VLLM_BASE_URL to a vLLM server", "dim"))
+    lines += [
+        Text(),
+        Text("in another terminal: kascribe submit FILE · kascribe watch · kascribe show JOB --as srt"),
+    ]
+    return Text("\n").join(lines)

@@ -6,23 +6,24 @@ import typer
 
 
 def watch(
-    from_beginning: Annotated[bool, typer.Option(help="Also what is on the topic already.")] = False,
-    progress: Annotated[bool, typer.Option(help="Also progress, not only results.")] = False,
+    from_beginning: Annotated[
+        bool, typer.Option("--from-beginning", help="Also what is on the topic already.")
+    ] = False,
+    progress: Annotated[bool, typer.Option("--progress", help="Also progress, not only results.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One event per line, as it is on the topic.")] = False,
     count: Annotated[int | None, typer.Option(min=1, help="End after so many results.")] = None,
 ) -> None:
     """Follow transcripts and enrichments."""
-    from rich.console import Console
-
     from consumers.follower import Start
     from kascribe.board import Board
     from kascribe.commands.settings import running_system
     from kascribe.following import JobFeed
+    from kascribe.terminal import Screen, write
     from schemas.events import Phase, ProgressEvent
 
     settings = running_system().settings
     feed = JobFeed(settings.kafka, start=Start.BEGINNING if from_beginning else Start.NOW)
-    board = Board(Console())
+    board = Board(Screen(), beside=Screen(stderr=True))
     results = 0
     try:
         if not as_json:
@@ -37,7 +38,7 @@ def watch(
             ):
                 continue
             if as_json:
-                print(event.model_dump_json(exclude_none=True), flush=True)
+                write(event.model_dump_json(exclude_none=True))
             else:
                 board.show(event)
             results += not isinstance(event, ProgressEvent)

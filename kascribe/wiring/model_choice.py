@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from models.store import SELFTEST, ModelStore
 from schemas.errors import ConfigurationError, KascribeError, ModelNotFound
 from schemas.settings import WhisperSettings
 
-SELFTEST_INSTEAD: Final = (
-    "[bold yellow]Running the self-test model:[/] it knows spoken digits and a few commands in English and "
-    "Korean, and nothing else. For real speech: kascribe models pull large-v3-turbo"
+SELFTEST_INSTEAD: Final = Text.assemble(
+    ("Running the self-test model:", "bold yellow"),
+    " it knows spoken digits and a few commands in English and Korean, and nothing else. For real speech: "
+    "kascribe models pull large-v3-turbo",
 )
 
 
@@ -45,7 +46,7 @@ def choose_model(settings: WhisperSettings, console: Console, *, is_named: bool)
     except ModelNotFound as error:
         absent: KascribeError = error
     if not settings.offline:
-        console.print(f"{settings.model} is not on disk; fetching it", highlight=False)
+        console.print(f"{settings.model} is not on disk; fetching it")
         try:
             return ModelChoice(settings.model, settings.model, str(store.resolve(settings.model)))
         except KascribeError as error:
@@ -55,6 +56,6 @@ def choose_model(settings: WhisperSettings, console: Console, *, is_named: bool)
             f"the model that --model or KASCRIBE_WHISPER_MODEL names cannot be had: {absent}. "
             "`kascribe models list` shows what is here; --model selftest proves the installation without one"
         )
-    console.print(f"[bold yellow]No real model:[/] {escape(str(absent))}", highlight=False)
-    console.print(SELFTEST_INSTEAD, highlight=False)
+    console.print(Text.assemble(("No real model:", "bold yellow"), f" {absent}"), soft_wrap=True)
+    console.print(SELFTEST_INSTEAD)
     return ModelChoice(SELFTEST, SELFTEST, "digits and a few commands, nothing else")

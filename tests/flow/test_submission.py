@@ -89,6 +89,6 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_are_submitted(
     written = io.StringIO()
     console = Console(file=written, width=400)
     with opened_submitter(broker) as (submitter, _):
-        jobs = _submit(submitter, sources, Request(), Board(console), console)
+        jobs = _submit(submitter, sources, Request(), Board(console))
     assert [job.name for job in jobs] == ["first.wav", "last.wav"]
     assert "gone.wav was not submitted: [Errno 2]" in written.getvalue()

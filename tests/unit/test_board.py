@@ -1,11 +1,18 @@
 """What is told of jobs where nothing can be drawn over: a log, a pipe."""
 
 import io
+import re
 
+import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from kascribe.board import Board
-from schemas.events import Phase, ProgressEvent
+from kascribe.job_lines import REMEMBERED_JOBS, JobLine, Jobs
+from kascribe.terminal import Screen
+from schemas.documents import REASONS
+from schemas.errors import Reason
+from schemas.events import Failure, Phase, ProgressEvent
 from tests.kept import NOW, event_of
 
 
@@ -64,3 +71,110 @@ def test_nobody_steers_the_terminal_by_a_file_s_name() -> None:
     (line,) = told(event_of("j", text="one\x1b[2J", name="\x1b]0;owned\x07.wav"))
     assert "\x1b" not in line
     assert "\x07" not in line
+
+
+def failed(message: str) -> Failure:
+    """Why a job failed."""
+    return Failure(reason=Reason.AUDIO_UNDECODABLE, message=message, attempt=1)
+
+
+def of(job_id: str, phase: Phase, failure: Failure | None = None) -> ProgressEvent:
+    """Word of one of many jobs, which goes by its id."""
+    return progress(phase).model_copy(
+        update={"job_id": job_id, "failure": failure, "metadata": {"name": f"{job_id}.wav"}}
+    )
+
+
+def drawn(board: Board, stream: io.StringIO) -> str:
+    """What is on the terminal once the board has been drawn and stopped."""
+    board.start()
+    board.stop()
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+
+
+def on_terminal(*, columns: int = 80) -> tuple[Board, io.StringIO]:
+    """A board on a terminal of a usual size, and what the terminal gets."""
+    stream = io.StringIO()
+    return Board(Screen(file=stream, force_terminal=True, width=columns, height=24)), stream
+
+
+def test_a_failure_among_many_is_on_the_screen_and_listed_at_the_end() -> None:
+    """With the reason and what to do about it, whatever else there is to show."""
+    board, stream = on_terminal()
+    board.expect(61)
+    for number in range(61):
+        board.submitted(str(number), f"{number}.wav")
+    board.show(of("5", Phase.FAILED, failed("moov atom not found")))
+    for number in [n for n in range(58) if n != 5]:
+        board.show(event_of(str(number), text="one", name=f"{number}.wav"))
+    picture, _, ended = drawn(board, stream).rpartition("57 of 61 done, 1 failed")
+    lines = [line.split() for line in picture.splitlines() if ".wav" in line]
+    assert [line[:2] for line in lines[:5]] == [
+        ["5.wav", "failed"],
+        *([f"{n}.wav", "accepted"] for n in (58, 59, 60)),
+        ["57.wav", "completed"],
+    ]
+    assert len(lines) == 12
+    assert "5.wav: audio_undecodable: moov atom not found" in ended
+    assert REASONS[Reason.AUDIO_UNDECODABLE][1] in ended
+
+
+def test_what_failed_is_told_at_the_end_off_a_terminal_too() -> None:
+    """Also a file that could not even be submitted."""
+    stream = io.StringIO()
+    board = Board(Screen(file=stream, width=80))
+    board.expect(3)
+    board.not_submitted("gone.wav", "no such file")
+    board.show(of("1", Phase.FAILED, failed("it is text")))
+    board.show(event_of("2", text="one", name="2.wav"))
+    board.stop()
+    assert stream.getvalue().splitlines()[-4:] == [
+        "1 of 3 done, 2 failed",
+        "  gone.wav: no such file",
+        "  1.wav: audio_undecodable: it is text",
+        f"    {REASONS[Reason.AUDIO_UNDECODABLE][1]}",
+    ]
+
+
+def test_the_file_that_is_uploaded_is_shown_with_how_far_it_is() -> None:
+    """A large file would else look like nothing at all."""
+    board, stream = on_terminal()
+    board.uploading("huge.mov", 0.5)
+    assert re.search(r"huge\.mov +uploading +━{7}", drawn(board, stream))
+    board, stream = on_terminal()
+    board.uploading("huge.mov", 0.5)
+    board.submitted("1", "huge.mov")
+    assert "uploading" not in drawn(board, stream)
+
+
+@pytest.mark.parametrize("name", [f"{'long-' * 14}name.wav", "회의 녹음 " * 8 + ".wav"])
+def test_no_name_is_cut_at_80_columns(name: str) -> None:
+    """It goes on in the next line, whole, in scripts of wide letters too."""
+    board, stream = on_terminal()
+    board.show(event_of("j", text="one two three " * 20, name=name))
+    picture = drawn(board, stream)
+    (rows,) = re.findall(r"(?s)1 of 1 done *\n(.*)", picture)
+    pieces = [re.split(r"  |━| completed", line)[0] for line in rows.splitlines()]
+    assert "".join("".join(pieces).split()) == "".join(name.split())
+    assert all(cell_len(line) <= 80 for line in picture.splitlines())
+
+
+def test_a_session_that_lasts_remembers_a_bounded_number_of_jobs() -> None:
+    """What was forgotten is counted."""
+    jobs = Jobs()
+    for number in range(REMEMBERED_JOBS + 50):
+        jobs.put(str(number), JobLine(f"{number}.wav", Phase.FAILED if number < 3 else Phase.COMPLETED))
+    assert len(jobs.shown(10**6)) <= REMEMBERED_JOBS
+    assert jobs.counts() == f"{REMEMBERED_JOBS + 47} of {REMEMBERED_JOBS + 50} done, 3 failed"
+
+
+def test_lines_go_to_a_file_while_the_table_is_drawn_on_the_terminal() -> None:
+    """`kascribe submit DIR > log` shows progress, and the log has no line that steers."""
+    log, stream = io.StringIO(), io.StringIO()
+    board = Board(Screen(file=log, width=80), beside=Screen(file=stream, force_terminal=True, width=80, height=24))
+    board.start()
+    board.say("a.wav: job 1")
+    board.show(event_of("j", text="one", name="a.wav"))
+    board.stop()
+    assert log.getvalue().splitlines() == ["a.wav: job 1", "a.wav: completed  one"]
+    assert "1 of 1 done" in stream.getvalue()

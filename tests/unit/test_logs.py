@@ -72,3 +72,23 @@ def test_an_exception_is_in_the_line(stream: io.StringIO) -> None:
     except ValueError:
         structlog.get_logger().exception("failed")
     assert "ValueError: invalid literal" in _line(stream)["exception"]
+
+
+HOSTILE = "\x1b]0;owned\x07\x9b2J\x7f \u202egpj.wav\n2026-01-01 forged"
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_what_a_line_holds_cannot_steer_the_terminal_that_shows_it(stream: io.StringIO, form: str) -> None:
+    """Names, messages and exceptions come from anywhere, and JSON alone leaves C1 controls and overrides."""
+    configure_logs(LogSettings.model_validate({"format": form}), stream=stream)
+    try:
+        int(HOSTILE)
+    except ValueError:
+        structlog.get_logger().exception(HOSTILE, name=HOSTILE, nested={"key": HOSTILE}, listed=[HOSTILE])
+    logging.getLogger("library").warning("%s", HOSTILE)
+    for steering in "\x1b\x07\x9b\x7f\u202e":
+        assert steering not in stream.getvalue()
+    assert "\\u202egpj.wav" in stream.getvalue()
+    if form == "json":
+        lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+        assert [lines[0]["event"], lines[0]["name"], lines[1]["event"]] == [HOSTILE] * 3

@@ -1,0 +1,88 @@
+"""Commands as a person runs them: on a terminal, into a file, or into a file while a terminal looks on."""
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+COLUMNS, LINES = 80, 24
+READ_BYTES = 65_536
+TIMEOUT_SECONDS = 90.0
+
+
+class Where(Enum):
+    """Where a command's two streams go."""
+
+    TERMINAL = "terminal"
+    FILES = "files"
+    FILE_BESIDE_TERMINAL = "file beside terminal"
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command ended, and all that it wrote. What is not connected is empty."""
+
+    exit_code: int
+    screen: str
+    stdout: str
+    stderr: str
+
+
+def kascribe(
+    arguments: Sequence[str], where: Where, directory: Path, environment: Mapping[str, str] | None = None
+) -> Ran:
+    """Runs ``kascribe`` to its end; ``directory`` is where its files go and where it runs."""
+    command = [sys.executable, "-m", "kascribe", *arguments]
+    out, err = directory / "stdout", directory / "stderr"
+    environment = {**(environment or os.environ), "TERM": "xterm-256color", "COLUMNS": "", "LINES": ""}
+    with out.open("wb") as stdout, err.open("wb") as stderr, _terminal() as (master, slave):
+        process = subprocess.Popen(
+            command,
+            cwd=directory,
+            env=environment,
+            stdin=slave,
+            stdout=slave if where is Where.TERMINAL else stdout,
+            stderr=stderr if where is Where.FILES else slave,
+        )
+        os.close(slave)
+        screen = _read(master, process)
+    return Ran(process.wait(), screen, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
+
+
+@contextmanager
+def _terminal() -> Iterator[tuple[int, int]]:
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+    try:
+        yield master, slave
+    finally:
+        os.close(master)
+        with suppress(OSError):  # the caller has closed it when its program has it
+            os.close(slave)
+
+
+def _read(master: int, process: subprocess.Popen[bytes]) -> str:
+    """All that comes until the program ends. Raises AssertionError when it does not."""
+    read = b""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while True:
+        if time.monotonic() > deadline:
+            process.kill()
+            raise AssertionError(f"{process.args!r} does not end: {read[-2_000:]!r}")
+        if not select.select([master], [], [], 0.1)[0]:
+            continue
+        try:
+            more = os.read(master, READ_BYTES)
+        except OSError:  # Linux says so when no program has the terminal any more
+            return read.decode("utf-8", "replace")
+        read += more
