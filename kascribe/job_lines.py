@@ -33,9 +33,9 @@ class Outside(StrEnum):
     NOT_SUBMITTED = "not submitted"
 
 
-DONE: Final = frozenset({Phase.COMPLETED})
-CANCELLED: Final = frozenset({Phase.CANCELLED})
-FAILED: Final = frozenset({Phase.FAILED, Outside.NOT_SUBMITTED})
+DONE: Final[frozenset[Phase | Outside]] = frozenset({Phase.COMPLETED})
+CANCELLED: Final[frozenset[Phase | Outside]] = frozenset({Phase.CANCELLED})
+FAILED: Final[frozenset[Phase | Outside]] = frozenset({Phase.FAILED, Outside.NOT_SUBMITTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,8 @@ class Jobs:
     def counts(self) -> str:
         """``57 of 61 done, 1 failed``; what failed or was cancelled is not among what is done."""
         phases = self._forgotten + Counter(line.phase for line in self._lines.values())
-        done, failed, cancelled = (sum(phases[each] for each in kind) for kind in (DONE, FAILED, CANCELLED))
+        kinds: tuple[frozenset[Phase | Outside], ...] = (DONE, FAILED, CANCELLED)
+        done, failed, cancelled = (sum(phases[phase] for phase in kind) for kind in kinds)
         counted = f"{done} of {max(self.expected, phases.total())} done"
         counted += f", {failed} failed" if failed else ""
         return counted + (f", {cancelled} cancelled" if cancelled else "")
