@@ -81,6 +81,13 @@ class TranscribeOptions(Options):
     initial_prompt: str | None = Field(default=None, max_length=1_000)
     hotwords: str | None = Field(default=None, max_length=1_000)
     beam_size: Whole = Field(default=5, ge=1, le=10)
+    audio_track: Whole | None = Field(
+        default=None,
+        ge=0,
+        le=1_000,
+        description="The sound track to transcribe, counted from 0; None takes the main one, or another when that "
+        "has no speech.",
+    )
     vad: bool = Field(default=True, description="Leave out what has no speech before the model sees it.")
     model: str | None = Field(
         default=None, description="A model that this deployment serves; None takes its default."

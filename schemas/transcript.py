@@ -36,6 +36,7 @@ class QualityFlag(StrEnum):
     RETRIED = "retried"
     DOWNMIX_REPLACED = "downmix_replaced"
     """The channels cancel each other, or a mix leaves out the only one with sound: the loudest stood for all."""
+    AUDIO_INCOMPLETE = "audio_incomplete"
 
 
 class Word(Contract):
@@ -71,15 +72,41 @@ class LanguageGuess(Contract):
     probability: float
 
 
-class AudioFacts(Contract):
-    """What the decoder found."""
+class AudioTrack(Contract):
+    """A sound track of the file, as the file describes it; ``codec`` is None where it is not known to us."""
 
-    audio_duration_seconds: float
+    index: int = Field(ge=0, description="Counts sound tracks from 0, as the option audio_track does.")
+    codec: str | None = None
+    channel_count: int
+    sample_rate_hertz: int
+    language: str | None = None
+    title: str | None = None
+
+
+class AudioFacts(Contract):
+    """What the decoder found.
+
+    With the flag ``audio_incomplete``, sound was lost: compare ``declared_duration_seconds`` with
+    ``decoded_duration_seconds``, and see ``broken_packets``.
+    """
+
+    audio_duration_seconds: float = Field(
+        description="Length of the recording, with silence where its clock says that nothing was recorded."
+    )
     speech_duration_seconds: float
     channel_count: int
     sample_rate_hertz: int
     container: str | None = None
     codec: str | None = None
+    declared_duration_seconds: float | None = Field(
+        default=None, description="As the file's header has it; None where it has none, or an estimate."
+    )
+    decoded_duration_seconds: float | None = Field(
+        default=None, description="Sound that was decoded, without silence put in its place where it was not."
+    )
+    broken_packets: int = Field(default=0, description="Pieces of the file that could not be decoded.")
+    audio_track: int = Field(default=0, description="The track that was transcribed: an index into tracks.")
+    tracks: tuple[AudioTrack, ...] = ()
 
 
 class Provenance(Contract):

@@ -24,8 +24,9 @@ from models.media.features import LogMel
 from models.media.messages import Advanced, Finished, Message, Opened, Ready, Refused, Request, WindowReady, encode
 from models.media.packing import EverySpan, PackedWindow, SpeechSpans, WindowPacker
 from models.media.silero import VoiceDetector, load_session
-from models.media.sound import SoundReader
+from models.media.sound import SoundReader, SoundTally
 from models.media.speech import CHUNK_SAMPLES
+from models.media.track_choice import tracks_heard
 from models.media.windows import SAMPLE_RATE_HERTZ
 from schemas.errors import AudioTooLarge, AudioTooLong, PermanentError, Reason
 
@@ -77,22 +78,37 @@ class Decoding:
 
     def run(self) -> None:
         """Does all of it. Raises a PermanentError where the media is at fault."""
+        path = Path(os.fsdecode(self._request.path))
+        track = self._request.track if self._request.track is not None else self._track_with_speech(path)
         with (
-            SoundReader(Path(os.fsdecode(self._request.path)), split=self._request.split) as sound,
+            SoundReader(path, split=self._request.split, track=track) as sound,
             Path(os.fsdecode(self._request.spool_path)).open("r+b", buffering=0) as spool,
         ):
             self._declared_seconds = sound.facts.declared_seconds or 0.0
             self._say(Opened(**asdict(sound.facts)))
             packers: list[WindowPacker] = []
             for block in self._blocks(sound):
-                packers = packers or [self._packer() for _ in block]
+                begins = self._decoded_samples - block.shape[1]
+                packers += [self._packer(starts_at=begins) for _ in block[len(packers) :]]
                 for channel, packer in enumerate(packers):
-                    audio = block[channel].astype(np.float32) / 32768.0
+                    sounds = block[channel] if channel < len(block) else np.zeros(block.shape[1], np.int16)
+                    audio = sounds.astype(np.float32) / 32768.0
                     self._emit(spool, channel, self._vad_measured(packer.feed(audio)))
                 self._say(Advanced(decoded_seconds=self._decoded_samples / SAMPLE_RATE_HERTZ))
             for channel, packer in enumerate(packers):
                 self._emit(spool, channel, self._vad_measured(packer.finish()))
-            self._say(self._finished(packers, downmix_replaced=sound.downmix.replaced))
+            self._say(self._finished(packers, sound.tally, downmix_replaced=sound.downmix.replaced))
+
+    def _track_with_speech(self, path: Path) -> int | None:
+        """Which of several tracks is heard; None where there is no choice, or nothing to choose by."""
+        limit_samples = int(self._request.audio_limit_seconds * SAMPLE_RATE_HERTZ)
+        with _measured(self._clocks, "vad"):
+            for track, heard in tracks_heard(path, self._session, limit_samples=limit_samples):
+                _allow_processor_seconds(BLOCK_CPU_SECONDS)
+                self._say(Advanced(decoded_seconds=0.0))
+                if heard:
+                    return track
+        return None
 
     def _blocks(self, sound: SoundReader) -> Iterator[np.ndarray[tuple[int, ...], np.dtype[np.int16]]]:
         blocks = sound.blocks(BLOCK_SAMPLES)
@@ -108,8 +124,9 @@ class Decoding:
                 raise AudioTooLong(f"longer than {limit:g} seconds (KASCRIBE_WHISPER_AUDIO_LIMIT_SECONDS)")
             yield block
 
-    def _packer(self) -> WindowPacker:
-        return WindowPacker(SpeechSpans(VoiceDetector(self._session)) if self._request.vad else EverySpan())
+    def _packer(self, *, starts_at: int) -> WindowPacker:
+        finder = SpeechSpans(VoiceDetector(self._session)) if self._request.vad else EverySpan()
+        return WindowPacker(finder, starts_at=starts_at)
 
     def _vad_measured(self, windows: Iterator[PackedWindow]) -> list[PackedWindow]:
         with _measured(self._clocks, "vad"):
@@ -147,10 +164,13 @@ class Decoding:
         samples = min(self._declared_seconds, self._request.audio_limit_seconds) * SAMPLE_RATE_HERTZ
         return int(known_bytes * max(1.0, samples / known_samples))
 
-    def _finished(self, packers: Sequence[WindowPacker], *, downmix_replaced: bool) -> Finished:
+    def _finished(self, packers: Sequence[WindowPacker], tally: SoundTally, *, downmix_replaced: bool) -> Finished:
         speech_samples = max(packer.speech_samples for packer in packers)
         return Finished(
             audio_seconds=self._decoded_samples / SAMPLE_RATE_HERTZ,
+            decoded_seconds=tally.decoded_seconds,
+            broken_packets=tally.broken_packets,
+            incomplete=tally.incomplete,
             speech_seconds=min(speech_samples, self._decoded_samples) / SAMPLE_RATE_HERTZ,
             decode_seconds=self._clocks.decode,
             vad_seconds=self._clocks.vad,

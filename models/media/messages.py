@@ -34,6 +34,7 @@ class Request(Message):
     path: bytes
     spool_path: bytes
     split: bool
+    track: int | None = None
     vad: bool
     mel_bands: int
     audio_limit_seconds: float
@@ -46,8 +47,21 @@ class Ready(Message):
     kind: Literal["ready"] = "ready"
 
 
+class SoundTrack(Message):
+    """A sound track of the file, as ``tracks.Track``."""
+
+    codec: str | None
+    channel_count: int
+    sample_rate_hertz: int
+    language: str | None
+    title: str | None
+
+
 class Opened(Message):
-    """The container was read; ``declared_seconds`` is what it claims."""
+    """The container was read; ``declared_seconds`` is what it claims, ``promised`` whether it knows.
+
+    ``track`` is heard; it counts ``tracks`` from 0.
+    """
 
     kind: Literal["opened"] = "opened"
     container: str
@@ -55,6 +69,9 @@ class Opened(Message):
     channel_count: int
     sample_rate_hertz: int
     declared_seconds: float | None
+    promised: bool = False
+    track: int = 0
+    tracks: tuple[SoundTrack, ...] = ()
 
 
 class WindowReady(Message):
@@ -80,10 +97,16 @@ class Advanced(Message):
 
 
 class Finished(Message):
-    """All windows were sent."""
+    """All windows were sent. Silence put where nothing came counts in ``audio_seconds`` alone.
+
+    ``incomplete``: sound was lost, as far as can be told.
+    """
 
     kind: Literal["finished"] = "finished"
     audio_seconds: float
+    decoded_seconds: float = 0.0
+    broken_packets: int = 0
+    incomplete: bool = False
     speech_seconds: float
     decode_seconds: float
     vad_seconds: float

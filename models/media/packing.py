@@ -108,8 +108,10 @@ class EverySpan:
 class WindowPacker:
     """One channel's windows. Holds no more samples than a window and the span at hand need."""
 
-    def __init__(self, finder: SpanFinder) -> None:
+    def __init__(self, finder: SpanFinder, *, starts_at: int = 0) -> None:
+        """The channel's first sample is number ``starts_at`` of the recording."""
         self._finder = finder
+        self._starts_at = starts_at
         self._held: Audio = np.zeros(0, np.float32)
         self._held_from = 0
         self._window = PackedWindow()
@@ -135,7 +137,7 @@ class WindowPacker:
                 yield self._window
                 self._window = PackedWindow()
             piece = self._held[span.start - self._held_from : span.end - self._held_from]
-            self._window.spans.append(span)
+            self._window.spans.append(Span(self._starts_at + span.start, self._starts_at + span.end))
             self._window.pieces.append(piece.copy())
             self._window.samples += span.samples
             self.speech_samples += span.samples

@@ -21,6 +21,7 @@ from schemas.errors import (
     ConfigurationError,
     DecoderCrashed,
     DependencyDown,
+    InvalidOptions,
     JobCancelled,
     JobError,
     PermanentError,
@@ -35,7 +36,7 @@ SPLIT_CHANNELS = 8
 """Channels that the spool's limit leaves room for when each is transcribed by itself."""
 
 _REFUSALS: dict[Reason, type[PermanentError]] = {
-    kind.reason: kind for kind in (AudioEmpty, AudioTooLarge, AudioTooLong, AudioUndecodable)
+    kind.reason: kind for kind in (AudioEmpty, AudioTooLarge, AudioTooLong, AudioUndecodable, InvalidOptions)
 }
 """Any other reason is the decoder's own failure, and passes as its crash would."""
 
@@ -65,6 +66,7 @@ class MediaJob:
     lane: Lane
     deliver: Callable[[Delivery], None]
     cancelled: Callable[[], bool]
+    track: int | None = None
 
 
 @dataclass(slots=True)
@@ -216,6 +218,7 @@ class DecoderPool:
             path=os.fsencode(job.path.absolute()),
             spool_path=os.fsencode(job.spool.path),
             split=job.split,
+            track=job.track,
             vad=job.vad,
             mel_bands=job.mel_bands,
             audio_limit_seconds=limit_seconds,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.media.downmix import Downmix
-from models.media.timeline import Timeline
+from models.media.timeline import TimedFrame
 from models.media.windows import SAMPLE_RATE_HERTZ
 from schemas.errors import AudioTooLarge
 
@@ -19,18 +19,27 @@ CHANNELS_LIMIT = 64
 """More channels than any recorder writes: the header lies."""
 GROUP_BYTES = 1024**2
 """Frames are resampled in groups of about this size: one by one costs five times as much."""
+PLANES_LIMIT = 8
+"""PyAV (18) gives the planes of a frame wrong beyond."""
+SHORT_SILENCE_SECONDS = 0.5
+"""Lost packets leave many of these, which are put between frames before they are resampled."""
+SILENT_LEVELS: dict[str, tuple[int, str]] = {
+    name + planar: (128 if name == "u8" else 0, kind)
+    for name, kind in {"u8": "u1", "s16": "i2", "s32": "i4", "flt": "f4", "dbl": "f8"}.items()
+    for planar in ("", "p")
+}
+"""What silence is in each form of samples, and the array that holds it."""
 SILENCE_SAMPLES = 10 * SAMPLE_RATE_HERTZ
 """In one piece: a gap may be hours long."""
 
 
-def resampled(frames: Iterable[Any], *, split: bool, downmix: Downmix | None = None) -> Iterator[Samples]:
-    """Pieces of shape (channels, samples) at 16 kHz, all of one width; one channel unless ``split``.
+def resampled(frames: Iterable[TimedFrame], *, split: bool, downmix: Downmix | None = None) -> Iterator[Samples]:
+    """Pieces of shape (channels, samples) at 16 kHz, as wide as the frames are; one channel unless ``split``.
 
-    ``downmix`` sees every frame before it is mixed. Where the frames' times leave a gap, there is silence, so that
-    what comes later keeps its time.
-    Raises AudioTooLarge for more channels than any recorder writes.
+    ``downmix`` sees every frame before it is mixed. The frames' silence is in the pieces, so that what comes later
+    keeps its time. Raises AudioTooLarge for more channels than any recorder writes.
     """
-    return _same_width(_pieces(frames, split=split, downmix=downmix or Downmix()))
+    return _pieces(frames, split=split, downmix=downmix or Downmix())
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,7 @@ class _Silence:
     seconds: float
 
 
-def _pieces(frames: Iterable[Any], *, split: bool, downmix: Downmix) -> Iterator[Samples]:
+def _pieces(frames: Iterable[TimedFrame], *, split: bool, downmix: Downmix) -> Iterator[Samples]:
     resampler: _Resampler | None = None
     shape: tuple[object, ...] = ()
     width = 1
@@ -110,20 +119,22 @@ def _mean(channels: Samples) -> Samples:
     return np.rint(mean).astype(np.int16)
 
 
-def _groups(frames: Iterable[Any]) -> Iterator[Any]:
+def _groups(frames: Iterable[TimedFrame]) -> Iterator[Any]:
     fifo = av.AudioFifo()
     shape: tuple[object, ...] = ()
-    timeline = Timeline()
-    for frame, following in _with_following(frames):
-        missing_seconds = timeline.missing_seconds(frame, following)
+    for timed in frames:
+        frame = timed.frame
         frame.pts = None  # broken timestamps must not stop the decoding
-        now = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if now != shape or missing_seconds:
+        now = (frame.format.name, frame.layout.name, frame.layout.nb_channels, frame.sample_rate)
+        silent = _silent(frame, timed.silence_seconds) if now == shape else None
+        if now != shape or (timed.silence_seconds and silent is None):
             if fifo.samples:
                 yield fifo.read()
             fifo, shape = av.AudioFifo(), now
-        if missing_seconds:
-            yield _Silence(missing_seconds)
+        if silent is not None:
+            fifo.write(silent)
+        elif timed.silence_seconds:
+            yield _Silence(timed.silence_seconds)
         fifo.write(frame)
         if fifo.samples * frame.layout.nb_channels * frame.format.bytes >= GROUP_BYTES:
             yield fifo.read()
@@ -131,19 +142,16 @@ def _groups(frames: Iterable[Any]) -> Iterator[Any]:
         yield fifo.read()
 
 
-def _with_following(frames: Iterable[Any]) -> Iterator[tuple[Any, Any | None]]:
-    held: Any | None = None
-    for frame in frames:
-        if held is not None:
-            yield held, frame
-        held = frame
-    if held is not None:
-        yield held, None
-
-
-def _same_width(pieces: Iterable[Samples]) -> Iterator[Samples]:
-    """Keeps the first piece's count of channels where a stream changes it: cut, or repeated."""
-    width = 0
-    for piece in pieces:
-        width = width or piece.shape[0]
-        yield piece if piece.shape[0] == width else np.resize(piece, (width, piece.shape[1]))
+def _silent(like: Any, seconds: float) -> Any | None:
+    """A short silence of the same shape, which costs no new resampler; None where there is none or it is long."""
+    samples = round(seconds * like.sample_rate)
+    if not 0 < seconds <= SHORT_SILENCE_SECONDS or samples == 0 or like.format.name not in SILENT_LEVELS:
+        return None
+    channels = like.layout.nb_channels
+    if like.format.is_planar and channels > PLANES_LIMIT:
+        return None
+    shape = (channels, samples) if like.format.is_planar else (1, samples * channels)
+    level, kind = SILENT_LEVELS[like.format.name]
+    frame = av.AudioFrame.from_ndarray(np.full(shape, level, kind), format=like.format.name, layout=like.layout)
+    frame.sample_rate = like.sample_rate
+    return frame

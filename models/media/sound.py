@@ -1,8 +1,4 @@
-"""Decoding: any file that FFmpeg knows, to 16 kHz samples, block by block. Runs in a child only.
-
-The file is handed to FFmpeg as a stream of bytes, so FFmpeg never sees a path; what a playlist names is refused
-three times: such containers are not on the list, no protocol is allowed, and opening anything else fails.
-"""
+"""Decoding: any file that FFmpeg knows, to 16 kHz samples, block by block. Runs in a child only."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,53 +9,77 @@ from typing import Any, Self
 import av
 import numpy as np
 
+from models.media.chunks import outline
+from models.media.containers import Extent, opened
+from models.media.declared import PROMISING_CONTAINERS, SEAMLESS_CONTAINERS, Declared, declared, names_of
+from models.media.diagnosis import undecodable
 from models.media.downmix import Downmix
+from models.media.links import links
+from models.media.packets import PacketReader
 from models.media.resampling import CHANNELS_LIMIT, Samples, resampled
-from models.media.windows import SAMPLE_RATE_HERTZ
-from schemas.errors import AudioEmpty, AudioTooLarge, AudioUndecodable
-
-_REFUSED = (
-    "concat dash ffmetadata hds hls imf lavfi rtp rtsp sap sdp tty webm_dash_manifest whip "
-    "alsa fbdev kmsgrab oss video4linux2 v4l2 x11grab bin data image2 image2pipe txd "
-    "aqtitle ass jacosub lrc microdvd mpl2 mpsub pjs realtext sami scc srt stl subviewer subviewer1 sup "
-    "tedcaptions ttml vobsub vplayer webvtt"
+from models.media.timeline import (
+    GAP_SECONDS_LIMIT,
+    GAP_SECONDS_LIMIT_BROADCAST,
+    TimedFrame,
+    Timeline,
 )
-REFUSED_CONTAINERS = frozenset(_REFUSED.split())
-"""Containers that name other files or devices, or that find themselves in any text."""
-READ_BYTES = 256 * 1024
+from models.media.tracks import Track, best_stream, tracks_of
+from models.media.windows import SAMPLE_RATE_HERTZ
+from schemas.errors import AudioEmpty, AudioTooLarge, PermanentError
+
 LATE_SECONDS_LIMIT = 600.0
 """Sound may begin this much after the picture; a file that says more is not believed."""
-BAD_PACKETS_LIMIT = 1_000
-"""Packets that may fail before one decodes."""
+LINKS_ASKED_LIMIT = 100
+"""Recordings in one file whose lengths are added up before the first is decoded."""
+CLOCKS_RESTART = 0x200
+"""FFmpeg's AVFMT_TS_DISCONT: a format in which another clock may begin midway."""
 
 
 @dataclass(frozen=True, slots=True)
 class SoundFacts:
-    """What the container says. ``declared_seconds`` may be a lie or None."""
+    """What the container says. ``declared_seconds`` may be a lie or None; ``promised`` as in ``Declared``."""
 
     container: str
     codec: str
     channel_count: int
     sample_rate_hertz: int
     declared_seconds: float | None
+    promised: bool
+    track: int
+    tracks: tuple[Track, ...]
 
 
-def _refuse(*_: object) -> Any:
-    raise PermissionError("audio may not open other files")
+@dataclass(slots=True)
+class SoundTally:
+    """What came. ``incomplete``: sound was lost, as far as can be told."""
+
+    decoded_seconds: float = 0.0
+    silence_seconds: float = 0.0
+    broken_packets: int = 0
+    channel_count: int = 0
+    incomplete: bool = False
 
 
 class SoundReader:
-    """The sound of one file. Raises AudioEmpty, AudioUndecodable, AudioTooLarge; close it, or use ``with``."""
+    """The sound of one file. Raises AudioEmpty, AudioUndecodable, AudioTooLarge, InvalidOptions.
 
-    def __init__(self, path: Path, *, split: bool) -> None:
+    ``track`` counts the file's sound tracks from 0; None takes the one that FFmpeg thinks best. Close it, or use
+    ``with``.
+    """
+
+    def __init__(self, path: Path, *, split: bool, track: int | None = None) -> None:
         if path.stat().st_size == 0:
             raise AudioEmpty("the object has no bytes")
         self._split = split
         self.downmix = Downmix()
+        self._track = track
         self._file = path.open("rb")
+        self._failed: PermanentError | None = None
+        self._skipped_seconds = 0.0
+        self.tally = SoundTally()
         try:
-            self._container = self._open()
-            self._stream = self._best_stream()
+            self._links = links(self._file, path.stat().st_size)
+            self._container, self._stream = self._open(self._links[0])
             self.facts = self._read_facts()
         except BaseException:
             self._file.close()
@@ -81,7 +101,8 @@ class SoundReader:
     def blocks(self, samples: int) -> Iterator[Samples]:
         """Blocks of shape (channels, ``samples``) at 16 kHz, the last one shorter; one channel unless split.
 
-        What is broken is left out and what follows is decoded; nothing usable at all raises.
+        A later block has more channels where the recording does. What is broken is left out and what follows is
+        decoded; nothing usable at all raises. ``tally`` is whole after the last block.
         """
         held: list[Samples] = []
         held_samples = 0
@@ -94,61 +115,59 @@ class SoundReader:
             held.append(piece)
             held_samples += piece.shape[1]
             if held_samples >= samples:
-                joined = np.concatenate(held, axis=1)
+                joined = _joined(held)
                 whole = held_samples - held_samples % samples
                 yield from np.split(joined[:, :whole], whole // samples, axis=1)
                 held, held_samples = [joined[:, whole:]], held_samples - whole
         if not anything:
-            raise AudioEmpty("the audio stream has no samples")
+            raise self._failed or AudioEmpty("the file has headers and no sound: its audio stream has no samples")
         if held_samples:
-            yield np.concatenate(held, axis=1)
+            yield _joined(held)
 
-    def _open(self) -> Any:
-        allowed = sorted(
-            name
-            for name in av.formats_available
-            if not REFUSED_CONTAINERS & set(name.split(",")) and not name.endswith("_pipe")
-        )
+    def _open(self, link: Extent) -> tuple[Any, Any]:
+        options = {"ignore_length": "1"} if outline(self._file, link).goes_on else {}
+        container = opened(self._file, link, options=options)
         try:
-            return av.open(
-                _Bytes(self._file),
-                mode="r",
-                container_options={"format_whitelist": ",".join(allowed), "protocol_whitelist": "none"},
-                metadata_errors="ignore",
-                buffer_size=READ_BYTES,
-                io_open=_refuse,
-            )
-        except (av.error.FFmpegError, OSError, ValueError) as failed:
-            raise AudioUndecodable(f"not audio that FFmpeg can read: {_why(failed)}") from failed
-
-    def _best_stream(self) -> Any:
-        stream = self._container.streams.best("audio")
-        if stream is None:
-            raise AudioUndecodable("the file has no audio stream")
-        if stream.codec_context is None:
-            raise AudioUndecodable("the audio stream's codec is not known to FFmpeg")
-        stream.codec_context.thread_count = 1
-        for other in self._container.streams:
-            if other.index != stream.index:
-                other.discard = av.stream.Discard.all  # a film's pictures need not be read
-        return stream
+            return container, best_stream(container, self._track)
+        except BaseException:
+            container.close()
+            raise
 
     def _read_facts(self) -> SoundFacts:
         codec = self._stream.codec_context
         if codec.channels > CHANNELS_LIMIT:
             raise AudioTooLarge(f"{codec.channels} channels; the limit is {CHANNELS_LIMIT}")
-        seconds = None
-        if self._stream.duration and self._stream.time_base:
-            seconds = float(self._stream.duration * self._stream.time_base)
-        elif self._container.duration:
-            seconds = self._container.duration / av.time_base
+        said = self._declared()
         return SoundFacts(
             container=self._container.format.name,
             codec=codec.name,
             channel_count=max(1, codec.channels),
             sample_rate_hertz=codec.sample_rate or 0,
-            declared_seconds=seconds if seconds and seconds > 0 else None,
+            declared_seconds=said.seconds,
+            promised=said.promised,
+            track=self._container.streams.audio.index(self._stream),
+            tracks=tracks_of(self._container),
         )
+
+    def _declared(self) -> Declared:
+        """Of all links together; not known where there are very many."""
+        total = self._declared_by(self._container, self._stream, self._links[0])
+        if len(self._links) > LINKS_ASKED_LIMIT:
+            return Declared(None, promised=False)
+        for link in self._links[1:]:
+            try:
+                container, stream = self._open(link)
+            except PermanentError:
+                continue  # counted when it is its turn
+            with container:
+                total += self._declared_by(container, stream, link)
+        return total
+
+    def _declared_by(self, container: Any, stream: Any, link: Extent) -> Declared:
+        seconds = outline(self._file, link).declared_seconds
+        if seconds is not None:
+            return Declared(seconds, promised=True)
+        return declared(container, stream, size_bytes=link.size_bytes)
 
     def _late_samples(self) -> int:
         """Silence that puts the sound where it belongs when it begins after the picture."""
@@ -158,37 +177,54 @@ class SoundReader:
         seconds = float(begins * self._stream.time_base) - first / av.time_base
         return int(seconds * SAMPLE_RATE_HERTZ) if 0 < seconds <= LATE_SECONDS_LIMIT else 0
 
-    def _frames(self) -> Iterator[Any]:
-        bad = good = 0
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                break
-            except (av.error.FFmpegError, OSError):
-                bad += 1
-                break  # the rest cannot be read: a truncated file gives what it had
-            try:
-                for frame in packet.decode():
-                    good += 1
-                    yield frame
-            except (av.error.FFmpegError, ValueError):
-                bad += 1
-                if bad > BAD_PACKETS_LIMIT and good == 0:
-                    break
-        if bad and (good == 0 or bad > 10 * good):
-            raise AudioUndecodable(f"{bad} of {bad + good} packets are broken; the file is damaged or not audio")
+    def _frames(self) -> Iterator[TimedFrame]:
+        """The frames of all links; a link that cannot be read is left out while others can."""
+        hopeless = 0
+        for number, link in enumerate(self._links):
+            if number:
+                self._container.close()
+                try:
+                    self._container, self._stream = self._open(link)
+                except PermanentError:
+                    self.tally.broken_packets += 1
+                    self.tally.incomplete = True
+                    continue
+            reader = PacketReader(self._container, self._stream)
+            yield from self._link_frames(reader)
+            if reader.hopeless:
+                hopeless += 1
+                self._failed = undecodable(self._file, reader.broken_packets, reader.packets)
+        if hopeless == len(self._links) and self._failed is not None:
+            raise self._failed
+        self.tally.incomplete |= self._falls_short()
+
+    def _link_frames(self, reader: PacketReader) -> Iterator[TimedFrame]:
+        container, stream = self._container, self._stream
+        begins = None
+        if stream.start_time is not None and stream.time_base is not None:
+            begins = float(stream.start_time * stream.time_base)
+        restarts = container.format.flags & CLOCKS_RESTART
+        timeline = Timeline(begins, limit_seconds=GAP_SECONDS_LIMIT_BROADCAST if restarts else GAP_SECONDS_LIMIT)
+        for timed in timeline.timed(reader.frames()):
+            self.tally.channel_count = max(self.tally.channel_count, timed.frame.layout.nb_channels)
+            yield timed
+        names = names_of(container)
+        lost = reader.lost_packets(may_be_cut=not names & PROMISING_CONTAINERS)
+        missing = timeline.silence_seconds if names & SEAMLESS_CONTAINERS else timeline.damaged_seconds
+        self.tally.decoded_seconds += reader.decoded_seconds
+        self.tally.silence_seconds += timeline.silence_seconds
+        self._skipped_seconds += timeline.skipped_seconds
+        self.tally.broken_packets += reader.broken_packets
+        self.tally.incomplete |= lost > 0 or missing > 0
+
+    def _falls_short(self) -> bool:
+        outlines = [outline(self._file, link) for link in self._links]
+        said = Declared(self.facts.declared_seconds, self.facts.promised)
+        came_seconds = self.tally.decoded_seconds + self.tally.silence_seconds + self._skipped_seconds
+        return said.falls_short(came_seconds) or any(each.goes_on or each.cut_short for each in outlines)
 
 
-class _Bytes:
-    """A file without its name, so that FFmpeg judges by content alone."""
-
-    def __init__(self, file: Any) -> None:
-        self.read = file.read
-        self.seek = file.seek
-        self.tell = file.tell
-
-
-def _why(failed: BaseException) -> str:
-    return str(getattr(failed, "strerror", None) or repr(failed))
+def _joined(pieces: list[Samples]) -> Samples:
+    """End to end; a channel that a piece lacks is silent there."""
+    width = max(len(piece) for piece in pieces)
+    return np.concatenate([np.pad(piece, ((0, width - len(piece)), (0, 0))) for piece in pieces], axis=1)

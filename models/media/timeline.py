@@ -1,36 +1,109 @@
-"""Where a recording's own clock says that nothing was recorded: how much silence keeps later times right."""
+"""Follows a recording's own clock: the silence before each frame that keeps later words at their time."""
 
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
-GAP_SECONDS = 0.5
-"""From here on times are put right; below, a clock and a count of samples differ by themselves."""
+HOLE_FRAMES = 0.5
+"""Of the frame that follows: a lost frame leaves at least one. Below, timestamps are rounded or jitter."""
+HOLE_TICKS = 2.0
+"""Of the clock: Matroska and FLV count milliseconds, which is as long as Vorbis's shortest frames."""
+LOOK_SECONDS = 1.0
+"""Of sound after a jump, in which the clock must not take it back: late timestamps do, within less."""
+RESTART_SECONDS = 0.5
+"""A clock that goes back further has begun again; below, recordings overlap or jitter."""
 GAP_SECONDS_LIMIT = 4 * 3600.0
 """A clock that jumps further is broken, not a recorder that paused."""
-HOLE_SECONDS = 0.05
-"""Between frames; where there is none, clock and samples drift apart and nothing is missing."""
+GAP_SECONDS_LIMIT_BROADCAST = 300.0
+"""Where the format lets another clock take over (MPEG-TS and its like), a longer jump is such a restart."""
+
+
+@dataclass(slots=True)
+class TimedFrame:
+    """A decoded frame; ``silence_seconds`` belong before it. ``suspect``: what came just before was damaged."""
+
+    frame: Any
+    silence_seconds: float = 0.0
+    suspect: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """How long it sounds."""
+        return float(self.frame.samples / self.frame.sample_rate)
 
 
 class Timeline:
-    """Compares the times of consecutive frames with the samples that came."""
+    """Compares the times of consecutive frames with the samples that came, from one clock's start to its end.
 
-    def __init__(self) -> None:
-        self._begins: float | None = None
-        self._ends = 0.0  # of the frame before, by its own time
-        self._heard = 0.0  # seconds of frames and of the silence between them
+    ``starts_seconds`` is where the stream begins; None takes the first frame's time. A jump longer than
+    ``limit_seconds`` is not filled: from there on the clock counts anew.
+    """
 
-    def missing_seconds(self, frame: Any, following: Any | None) -> float:
-        """The silence that belongs before ``frame``; to be asked once for every frame, in their order.
+    def __init__(self, starts_seconds: float | None = None, *, limit_seconds: float = GAP_SECONDS_LIMIT) -> None:
+        self._due = starts_seconds  # by the samples and the silence so far
+        self._ends = starts_seconds  # of the frame before, by its own time
+        self._limit_seconds = limit_seconds
+        self.silence_seconds = 0.0
+        """All of it so far."""
+        self.skipped_seconds = 0.0
+        """By which the clock went forward and was not believed."""
+        self.damaged_seconds = 0.0
+        """Silence put where the container or the decoder had complained: sound was lost there."""
 
-        Backward jumps are ignored, and so is one that the ``following`` frame takes back.
-        """
-        seconds = frame.samples / frame.sample_rate
-        at = self._ends if frame.time is None else frame.time
-        if self._begins is None:
-            self._begins = self._ends = at
-        lag = at - self._begins - self._heard
-        taken_back = following is not None and following.time is not None and following.time < at
-        real = at - self._ends > HOLE_SECONDS and GAP_SECONDS < lag <= GAP_SECONDS_LIMIT and not taken_back
-        missing = lag if real else 0.0
-        self._ends = at + seconds
-        self._heard += seconds + missing
-        return missing
+    def timed(self, frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
+        """The same frames with their silence. Looks about a second ahead."""
+        held: deque[TimedFrame] = deque()
+        held_seconds = 0.0
+        for frame in frames:
+            held.append(frame)
+            held_seconds += frame.seconds
+            while len(held) > 1 and held_seconds - held[0].seconds >= LOOK_SECONDS:
+                held_seconds -= held[0].seconds
+                yield self._place(held)
+        while held:
+            yield self._place(held)
+
+    def _place(self, held: deque[TimedFrame]) -> TimedFrame:
+        timed = held.popleft()
+        at = timed.frame.time
+        if self._due is None or self._ends is None:
+            self._due = self._ends = at or 0.0
+        at = self._ends if at is None else at
+        silence = self._silence_seconds(timed, at, at - self._due, at - self._ends, held)
+        if silence is None:
+            self.skipped_seconds += max(0.0, at - self._due)
+            self._due, silence = at, 0.0
+        timed.silence_seconds = silence
+        self.silence_seconds += silence
+        if timed.suspect:
+            self.damaged_seconds += silence
+        self._ends = at + timed.seconds
+        self._due += silence + timed.seconds
+        return timed
+
+    def _silence_seconds(
+        self, timed: TimedFrame, at: float, lag: float, hole: float, following: Iterable[TimedFrame]
+    ) -> float | None:
+        """The silence before a frame at a time; None where the clock has begun again."""
+        least = max(HOLE_FRAMES * timed.seconds, HOLE_TICKS * float(timed.frame.time_base or 0))
+        if abs(hole) <= least or (hole > 0 and lag <= least):
+            return 0.0
+        later = tuple(_lags(following, due=at - lag + timed.seconds))
+        # A second jump, forward or backward, says nothing about this one: look no further than to it.
+        if hole < 0:
+            until_gap = takewhile(lambda other: other <= RESTART_SECONDS, later)
+            return None if max((lag, *until_gap)) < -RESTART_SECONDS else 0.0
+        lasting = min((lag, *takewhile(lambda other: other >= -RESTART_SECONDS, later)))
+        if lasting <= least or (not later and lag < RESTART_SECONDS):
+            return 0.0
+        return lasting if lasting <= self._limit_seconds else None
+
+
+def _lags(frames: Iterable[TimedFrame], *, due: float) -> Iterator[float]:
+    """How far behind the clock the samples of each frame would be, were nothing filled in."""
+    for timed in frames:
+        if timed.frame.time is not None:
+            yield timed.frame.time - due
+        due += timed.seconds

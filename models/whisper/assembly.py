@@ -63,6 +63,7 @@ def _flags(windows: Sequence[HeardWindow], finished: Finished) -> tuple[QualityF
     raised = {flag for window in windows for flag in window.flags}
     if finished.downmix_replaced:
         raised.add(QualityFlag.DOWNMIX_REPLACED)
+    raised |= {QualityFlag.AUDIO_INCOMPLETE} if finished.incomplete else set()
     return tuple(flag for flag in QualityFlag if flag in raised)
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from models.media.messages import Opened
+from models.media.messages import Opened, SoundTrack
 from models.whisper.segments import joined
 from models.whisper.transcription import Heard
-from schemas.transcript import AudioFacts
+from schemas.transcript import AudioFacts, AudioTrack
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +68,20 @@ def audio_facts(heard: Heard, opened: Opened) -> AudioFacts:
         sample_rate_hertz=opened.sample_rate_hertz,
         container=opened.container,
         codec=opened.codec,
+        declared_duration_seconds=opened.declared_seconds if opened.promised else None,
+        decoded_duration_seconds=round(finished.decoded_seconds, 4) if finished else None,
+        broken_packets=finished.broken_packets if finished else 0,
+        audio_track=opened.track,
+        tracks=tuple(_track(index, track) for index, track in enumerate(opened.tracks)),
+    )
+
+
+def _track(index: int, track: SoundTrack) -> AudioTrack:
+    return AudioTrack(
+        index=index,
+        codec=track.codec,
+        channel_count=track.channel_count,
+        sample_rate_hertz=track.sample_rate_hertz,
+        language=track.language,
+        title=track.title,
     )

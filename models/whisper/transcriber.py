@@ -153,6 +153,7 @@ class Transcriber:
                     path=path,
                     spool=spool,
                     split=options.channels is Channels.SPLIT,
+                    track=options.audio_track,
                     vad=options.vad,
                     mel_bands=loaded.model.mel_bands,
                     lane=lane,

@@ -23,6 +23,7 @@ OPTION_NAMES: Final[Mapping[str, tuple[str, str]]] = {
     "initial-prompt": ("options", "initial_prompt"),
     "hotwords": ("options", "hotwords"),
     "beam-size": ("options", "beam_size"),
+    "audio-track": ("options", "audio_track"),
     "vad": ("options", "vad"),
     "model": ("options", "model"),
     "exports": ("options", "exports"),
