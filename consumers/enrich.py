@@ -27,7 +27,6 @@ from models.vllm.enriching import Enrichment, EnrichRequest
 from schemas import identity, wire
 from schemas.errors import ConfigurationError, InvalidOptions, JobError
 from schemas.events import (
-    INLINE_TEXT_BYTES,
     EnrichmentEvent,
     EnrichmentStatus,
     Failure,
@@ -36,6 +35,7 @@ from schemas.events import (
     ProgressEvent,
     TranscriptEvent,
 )
+from schemas.inline import inline
 from schemas.object_addresses import S3
 from schemas.options import EnrichOptions
 from schemas.records import OutgoingRecord
@@ -269,12 +269,3 @@ def _tell_losses(made: Enrichment) -> None:
             _log.warning(
                 "enriched_from_less", profile=result.profile, coverage=result.coverage, truncated=result.truncated
             )
-
-
-def inline(event: EnrichmentEvent) -> EnrichmentEvent:
-    """The event as it travels: without the outputs when they are large, which ``results_uri`` has."""
-    if len(event.model_dump_json().encode()) <= INLINE_TEXT_BYTES:
-        return event
-    return event.model_copy(
-        update={"results": tuple(r.model_copy(update={"output": None, "citations": ()}) for r in event.results)}
-    )

@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from kascribe import terminal
-from kascribe.commands import config, dlq, models
+from kascribe.commands import config, dlq, models, results
 from kascribe.commands.enrich import enrich
 from kascribe.commands.run import run
 from kascribe.commands.selftest import selftest
@@ -44,6 +44,7 @@ for command in (up, submit, watch, show, transcribe, enrich, run, selftest):
     app.command()(command)
 app.add_typer(models.app, name="models", help="Pull, list, verify and remove models.")
 app.add_typer(dlq.app, name="dlq", help="Look at dead letters and send them on their way again.")
+app.add_typer(results.app, name="results", help="Publish finished jobs again.")
 app.add_typer(config.app, name="config", help="Look at the settings.")
 
 

@@ -1,0 +1,44 @@
+"""``kascribe results``: what is kept in the bucket, published again."""
+
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def results() -> None:
+    """Work on the results that are kept in the bucket."""
+
+
+@app.command("republish")
+def republish(
+    jobs: Annotated[list[str], typer.Argument(metavar="JOB…", help="The ids of finished jobs.")],
+) -> None:
+    """Publish the events of finished jobs again: transcript, enrichments, and that they are completed."""
+    from kascribe.commands.settings import running_system
+    from kascribe.republishing import Republishing
+    from producers.map_results import EnrichmentResults
+    from producers.publisher import Publisher
+    from producers.results import ResultStore
+    from producers.s3 import create_client
+    from schemas.topics import Topics
+
+    settings = running_system().settings
+    client = create_client(settings.s3)
+    topics = Topics(settings.kafka.topic_prefix)
+    republishing = Republishing(
+        ResultStore(settings.s3, client=client),
+        EnrichmentResults(settings.s3, client=client),
+        topics,
+        lambda: datetime.now(UTC),
+    )
+    # All are read before anything is published: a misspelt id changes nothing.
+    records = {job: republishing.records(job) for job in jobs}
+    with closing(Publisher(settings.kafka)) as publisher:
+        for job, outgoing in records.items():
+            publisher.publish(outgoing)
+            print(f"{job}: {len(outgoing)} events published again")

@@ -1,0 +1,59 @@
+"""A finished job's events, made again from the bucket: for a job whose record is gone before it published them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from consumers.outcome import STAGE_NAME as TRANSCRIBER
+from consumers.progress import ended_event
+from producers.map_results import EnrichmentResults
+from producers.results import ResultStore
+from schemas.errors import ConfigurationError
+from schemas.events import EnrichmentEvent, Event, JobEvent, Phase, TranscriptEvent
+from schemas.inline import inline
+from schemas.records import OutgoingRecord
+from schemas.topics import Topics
+from schemas.trace import Trace
+from schemas.wire import encode
+
+ENRICHER: Final = "enricher"
+
+
+@dataclass(frozen=True, slots=True)
+class Republishing:
+    """Reads the bucket; publishes nothing itself. Methods block and raise DependencyDown."""
+
+    results: ResultStore
+    enrichments: EnrichmentResults
+    topics: Topics
+    now: Callable[[], datetime]
+
+    def records(self, job_id: str) -> Sequence[OutgoingRecord]:
+        """The job's transcript, its enrichments, and COMPLETED for each, with the ids that they always had.
+
+        Raises ConfigurationError when no such job has finished, and InvalidEvent for what cannot be read.
+        """
+        stored = self.results.find_job(job_id)
+        if stored is None:
+            raise ConfigurationError(
+                f"no finished job {job_id} is in the bucket, so there is nothing to publish again: a job that did "
+                "not finish is done when its reference is published again"
+            )
+        trace = Trace.start()
+        enrichments = [each.event for each in self.enrichments.enrichments_of(job_id)]
+        events = (*self._transcribed(stored.event), *self._enriched(enrichments))
+        return [encode(event, topic=topic, key=job_id, trace=trace) for topic, event in events]
+
+    def _transcribed(self, event: TranscriptEvent) -> Iterator[tuple[str, Event]]:
+        yield self.topics.transcripts, event
+        yield self._completed(event, TRANSCRIBER, event.transcript_uri)
+
+    def _enriched(self, events: Sequence[EnrichmentEvent]) -> Iterator[tuple[str, Event]]:
+        for event in events:
+            yield self.topics.enrichments, inline(event)
+            yield self._completed(event, ENRICHER, event.results_uri)
+
+    def _completed(self, event: JobEvent, stage: str, result_uri: str) -> tuple[str, Event]:
+        ended = ended_event(event.correlation(), stage, Phase.COMPLETED, now=self.now(), result_uri=result_uri)
+        return self.topics.progress, ended

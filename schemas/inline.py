@@ -1,0 +1,12 @@
+"""What of an enrichment travels: events stay far below the broker's limit, however much the model wrote."""
+
+from schemas.events import INLINE_TEXT_BYTES, EnrichmentEvent
+
+
+def inline(event: EnrichmentEvent) -> EnrichmentEvent:
+    """The event as it travels: without the outputs when they are large, which ``results_uri`` has."""
+    if len(event.model_dump_json().encode()) <= INLINE_TEXT_BYTES:
+        return event
+    return event.model_copy(
+        update={"results": tuple(r.model_copy(update={"output": None, "citations": ()}) for r in event.results)}
+    )
