@@ -20,7 +20,7 @@ from consumers.enrichment_seams import EnrichmentStore, LanguageModel
 from consumers.failures import is_failure, is_told_already
 from consumers.in_flight import InFlight
 from consumers.lenient import sound_fields
-from consumers.progress import Surroundings, ended_event, real_surroundings
+from consumers.progress import Surroundings, ended_event, real_surroundings, retrying_event
 from consumers.runtime.stage import CancelledByCaller, Job
 from consumers.transcript_source import TranscriptSource
 from models.vllm.enriching import Enrichment, EnrichRequest
@@ -114,7 +114,15 @@ class EnrichStage:
             return ()
         # Not only while this lasts: the runtime says it too, when it settles what is raised here.
         bind_contextvars(job_id=event.job_id)
-        return self._process(job, event, options)
+        try:
+            return self._process(job, event, options)
+        except JobError as error:
+            retrying = retrying_event(event.correlation(), STAGE_NAME, error, job.attempt, self._surroundings)
+            if not job.is_final(error):  # then FAILED is told, reliably
+                job.report(
+                    wire.encode(retrying, topic=self._topics.progress, key=retrying.job_id, trace=job.trace)
+                )
+            raise
 
     def _options(self, event: TranscriptEvent) -> EnrichOptions:
         return event.enrich if event.enrich is not None else self._unasked

@@ -11,6 +11,7 @@ from typing import Any, Final
 from consumers.runtime.stage import Job
 from consumers.seams import HeardSoFar
 from schemas import identity, wire
+from schemas.errors import JobError
 from schemas.events import AudioReference, Failure, Phase, ProgressEvent
 
 INTERVAL_SECONDS: Final = 0.5
@@ -54,6 +55,20 @@ def ended_event(
         fraction=1.0 if phase is Phase.COMPLETED else None,
         failure=failure,
         result_uri=result_uri,
+    )
+
+
+def retrying_event(
+    correlation: Mapping[str, Any], stage: str, error: JobError, attempt: int, surroundings: Surroundings
+) -> ProgressEvent:
+    """Why an attempt failed that another one follows."""
+    return ProgressEvent(
+        **correlation,
+        event_id=surroundings.new_id(),
+        occurred_at=surroundings.now(),
+        phase=Phase.RETRYING,
+        stage=stage,
+        failure=Failure(reason=error.reason, message=str(error), attempt=attempt),
     )
 
 

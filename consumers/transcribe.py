@@ -27,11 +27,11 @@ from consumers.outcome import (
     job_id_of,
     transcript_event,
 )
-from consumers.progress import ProgressReporter, Surroundings, ended_event, real_surroundings
+from consumers.progress import ProgressReporter, Surroundings, ended_event, real_surroundings, retrying_event
 from consumers.runtime.stage import CancelledByCaller, Job, Weight
 from consumers.seams import Results, SpeechToText
 from schemas import identity, wire
-from schemas.errors import ENGINE, SCRATCH, DependencyDown, KeyReused
+from schemas.errors import ENGINE, SCRATCH, DependencyDown, JobError, KeyReused
 from schemas.events import AudioReference, Failure, Phase
 from schemas.exports import EXPORTERS
 from schemas.options import ExportFormat, TranscribeOptions
@@ -106,7 +106,17 @@ class TranscribeStage:
             return work.forwarded
         # Not only while this lasts: the runtime says it too, when it settles what is raised here.
         bind_contextvars(job_id=job_id_of(work.reference))
-        return self._process(job, work.reference, work.state)
+        try:
+            return self._process(job, work.reference, work.state)
+        except JobError as error:
+            retrying = retrying_event(
+                work.reference.correlation(), STAGE_NAME, error, job.attempt, self._surroundings
+            )
+            if not job.is_final(error):  # then FAILED is told, reliably
+                job.report(
+                    wire.encode(retrying, topic=self._topics.progress, key=retrying.job_id, trace=job.trace)
+                )
+            raise
 
     def _process(self, job: Job, reference: AudioReference, state: ObjectState | None) -> Sequence[OutgoingRecord]:
         job_id = job_id_of(reference)

@@ -30,6 +30,7 @@ WAITING_LIMIT: Final = 2_000
 """Requests that wait at once; more are refused. Each holds a connection and a file that is spooled."""
 
 ENRICHER: Final = "enricher"
+TRANSCRIBER: Final = "transcriber"
 EventT = TypeVar("EventT", bound=JobEvent)
 
 
@@ -57,11 +58,18 @@ class Waiting:
     transcript: asyncio.Future[TranscriptEvent]
     enrichment: asyncio.Future[EnrichmentEvent]
     withdrawn: asyncio.Event = field(default_factory=asyncio.Event)
+    troubles: dict[str, Failure] = field(default_factory=dict)
+    """By stage, why its last attempt failed that is followed by another one."""
 
     @property
     def is_transcribed(self) -> bool:
         """Whether the transcript has come. A wait that was given up has none."""
         return self.transcript.done() and not self.transcript.cancelled() and self.transcript.exception() is None
+
+    def why_late(self, stage: str) -> str | None:
+        """What a stage says of its last attempt, if that failed and another one follows."""
+        failure = self.troubles.get(stage)
+        return f"attempt {failure.attempt} failed ({failure.message})" if failure else None
 
 
 @dataclass(slots=True)
@@ -195,6 +203,8 @@ def _tell(waiting: Waiting, event: JobEvent) -> None:
             _give(waiting.transcript, event)
         case EnrichmentEvent():
             _give(waiting.enrichment, event)
+        case ProgressEvent(phase=Phase.RETRYING, failure=Failure() as failure):
+            waiting.troubles[event.stage] = failure
         case ProgressEvent(phase=Phase.FAILED, failure=Failure(reason=Reason.KEY_REUSED)):
             # Of one reference, not of the job: every request compares the transcript with what it asked for.
             pass

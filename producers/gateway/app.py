@@ -120,7 +120,10 @@ def _transcribed(answer: Answer) -> dict[str, object]:
 
 
 def _processed(enrichment: EnrichmentEvent | None) -> dict[str, object]:
-    """What was made of the text; why a profile gave nothing is said under its name in ``failures``."""
+    """What was made of the text; why a profile gave nothing is said under its name in ``failures``.
+
+    ``truncated`` and ``coverage`` are those of the worst result; each has its own in ``details``.
+    """
     results = enrichment.results if enrichment else ()
     failures = {result.profile: result.failure for result in results if result.failure}
     if INSTRUCTION in failures:
@@ -129,6 +132,16 @@ def _processed(enrichment: EnrichmentEvent | None) -> dict[str, object]:
     return {
         "processed_text": outputs.pop(INSTRUCTION, None),
         "profiles": outputs,
+        "truncated": any(result.truncated for result in results),
+        "coverage": min((result.coverage for result in results), default=None),
+        "details": {
+            result.profile: {
+                "truncated": result.truncated,
+                "coverage": result.coverage,
+                "finish_reasons": list(result.finish_reasons),
+            }
+            for result in results
+        },
         "failures": {
             profile: {"reason": failure.reason.value, "message": failure.message}
             for profile, failure in failures.items()

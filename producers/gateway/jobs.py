@@ -19,7 +19,7 @@ from typing import BinaryIO, ClassVar, Final, TypeVar
 
 import structlog
 
-from producers.gateway.answers import Answers, Stopping, Waiting
+from producers.gateway.answers import ENRICHER, TRANSCRIBER, Answers, Stopping, Waiting
 from producers.gateway.ports import RecordPublisher, StoredUpload, UploadStore
 from producers.gateway.stored import StoredAnswers
 from producers.same_job import is_of
@@ -246,22 +246,24 @@ class Jobs:
         seconds = f"{self.answer_timeout_seconds:g} s (KASCRIBE_GATEWAY_ANSWER_TIMEOUT_SECONDS)"
         again = f"the same request with Idempotency-Key {asked.idempotency_key} gets the answer once it is there"
         if asked.enrich and waiting.is_transcribed:
+            trouble = waiting.why_late(ENRICHER) or "the language model has not answered"
             return EnrichmentLate(
                 asked,
-                f"the transcript is ready and the language model has not answered within {seconds}; "
-                f"job {asked.job_id} goes on: {again}, and POST /transcribe with that key gets the text now",
+                f"the transcript is ready, and within {seconds} {trouble}; job {asked.job_id} goes on: {again}, "
+                "and POST /transcribe with that key gets the text now",
             )
         if asked.repeatable and not self.answers.has_published(waiting):
             return TranscriptLate(
                 asked,
                 f"the upload did not end within {seconds}, so nothing was asked for: send the same request again",
             )
+        trouble = waiting.why_late(TRANSCRIBER) or "no transcript came"
         if asked.repeatable:
-            return TranscriptLate(asked, f"no transcript within {seconds}; job {asked.job_id} goes on: {again}")
+            return TranscriptLate(asked, f"within {seconds} {trouble}; job {asked.job_id} goes on: {again}")
         await self._withdraw(asked, waiting)
         return TranscriptLate(
             asked,
-            f"no transcript within {seconds}; job {asked.job_id} was withdrawn. With an Idempotency-Key of yours "
+            f"within {seconds} {trouble}; job {asked.job_id} was withdrawn. With an Idempotency-Key of yours "
             "it would go on, and the same request could fetch its answer",
         )
 

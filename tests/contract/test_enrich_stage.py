@@ -149,6 +149,23 @@ def test_a_job_that_fails_midway_resumes_from_its_notes(bench: Bench) -> None:
     assert event.results[0].status is EnrichmentStatus.COMPLETED
 
 
+def test_a_failed_attempt_that_another_one_follows_says_why(bench: Bench) -> None:
+    """A person who waits sees the server's own words meanwhile; after the last attempt FAILED says them."""
+    bench.double.always = Fault.GARBAGE
+    record = transcript_record(bench.transcript(spoken(9)), enrich=SUMMARY)
+    with pytest.raises(DependencyDown):
+        bench.process(record)
+    told = bench.runtime.progress[-1]
+    assert (told.phase, told.stage) == (Phase.RETRYING, "enricher")
+    assert told.failure is not None
+    assert (told.failure.reason, told.failure.attempt) == (Reason.DEPENDENCY_DOWN, 1)
+    assert "an answer that is not JSON" in told.failure.message
+    bench.double.always = Fault.WRONG_SHAPE
+    with pytest.raises(EnrichmentInvalid):
+        bench.process(record)
+    assert [event.phase for event in bench.runtime.progress].count(Phase.RETRYING) == 1
+
+
 def test_results_that_are_large_travel_in_the_bucket(benches: BenchMaker, tmp_path: Path) -> None:
     """The event stays small and says where they are."""
     schema = {"type": "object", "properties": {"a": {"type": "string", "maxLength": 32_000}}, "required": ["a"]}

@@ -70,6 +70,7 @@ def test_a_file_and_an_instruction_give_processed_text(house: House) -> None:
     assert (answer.body["text"], answer.body["language"]) == ("second 1. second 2.", "ko")
     assert answer.body["processed_text"] == "plain words about what was said"
     assert answer.body["profiles"].keys() == {"title"}
+    assert (answer.body["truncated"], answer.body["coverage"]) == (False, 1.0)
     assert answer.body["job_id"]
     stored = stored_in(house)
     asked = EnrichOptions(profiles=("title",), instruction=INSTRUCTION)
@@ -166,6 +167,7 @@ def test_an_enrichment_that_comes_late_is_said_and_fetched_with_the_key_that_is_
     double.healthy = False
     late = house.gateway(answer_timeout_seconds=5.0).post(PATH, wav_bytes(1), profiles="title")
     assert (late.status, late.reason) == (504, "enrichment_timeout")
+    assert "no vLLM server can be used: HTTP 503: queue overflow" in late.body["error"]["message"]
     assert late.body["job_id"] in late.body["error"]["message"]
     key = {"Idempotency-Key": late.body["idempotency_key"]}
     text = house.gateway().post("/transcribe", wav_bytes(1), headers=key)
@@ -174,3 +176,22 @@ def test_an_enrichment_that_comes_late_is_said_and_fetched_with_the_key_that_is_
     answer = house.gateway().post(PATH, wav_bytes(1), headers=key, profiles="title")
     assert answer.body["profiles"]["title"]
     assert house.engine.heard == 1
+
+
+def test_a_server_that_answers_nonsense_is_named_with_what_it_answered(house: House, double: VllmDouble) -> None:
+    """It has answered: a person who waits learns what is wrong with the server, and not that it is silent."""
+    double.always = Fault.GARBAGE
+    late = house.gateway(answer_timeout_seconds=5.0).post(PATH, wav_bytes(1), profiles="title")
+    assert (late.status, late.reason) == (504, "enrichment_timeout")
+    message = late.body["error"]["message"]
+    assert "an answer that is not JSON" in message
+    assert "not what you asked for" in message
+    assert "has not answered" not in message
+
+
+def test_an_answer_that_was_cut_off_says_so(house: House, double: VllmDouble) -> None:
+    """Whoever shows the text knows that it is not all there is."""
+    double.text = "word " * 2_000
+    answer = house.gateway().post(PATH, wav_bytes(1), instruction=INSTRUCTION)
+    assert (answer.body["truncated"], answer.body["coverage"]) == (True, 1.0)
+    assert answer.body["details"]["instruction"]["finish_reasons"] == ["length"]

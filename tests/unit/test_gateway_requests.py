@@ -156,7 +156,13 @@ def test_a_profile_that_failed_beside_others_says_why() -> None:
         model="m",
         results=(
             EnrichmentResult(
-                profile="title", profile_version="1", status=EnrichmentStatus.COMPLETED, output="A", coverage=1
+                profile="title",
+                profile_version="1",
+                status=EnrichmentStatus.COMPLETED,
+                output="A",
+                coverage=0.5,
+                truncated=True,
+                finish_reasons=("length",),
             ),
             EnrichmentResult(
                 profile="topics", profile_version="1", status=EnrichmentStatus.INVALID, failure=failure, coverage=1
@@ -170,6 +176,12 @@ def test_a_profile_that_failed_beside_others_says_why() -> None:
         "processed_text": None,
         "profiles": {"title": "A", "topics": None},
         "failures": {"topics": {"reason": "enrichment_invalid", "message": "no such shape"}},
+        "truncated": True,
+        "coverage": 0.5,
+        "details": {
+            "title": {"truncated": True, "coverage": 0.5, "finish_reasons": ["length"]},
+            "topics": {"truncated": False, "coverage": 1, "finish_reasons": []},
+        },
     }
 
 
