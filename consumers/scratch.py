@@ -5,15 +5,19 @@ import fcntl
 import os
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from schemas.errors import SCRATCH, AudioTooLarge, DependencyDown
+from schemas.errors import DESCRIPTORS, SCRATCH, AudioTooLarge, DependencyDown
 
 ROOM_BYTES: Final = 64 * 1024**2
 """Free again after a disk was full while it was written to: with less, the next record would fill it at once."""
+
+LEFT_DIRECTORIES: Final = 1_000
+"""Remembered while they cannot be removed; ``close`` removes what is beyond that."""
 
 _PREFIX: Final = "kascribe-"
 _LOCK: Final = "in-use"
@@ -35,16 +39,20 @@ class Scratch:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         (self._root / "new").rename(self._root / _LOCK)
         self._needed_bytes = 0
+        self._left: deque[Path] = deque(maxlen=LEFT_DIRECTORIES)
 
     @contextmanager
     def directory(self) -> Iterator[Path]:
         """An empty directory that is gone, with all in it, when the context ends. Raises DependencyDown."""
+        for _ in range(len(self._left)):
+            with suppress(IndexError):  # another thread took it
+                self._remove(self._left.popleft())
         with disk_errors(self._root):
             made = Path(tempfile.mkdtemp(dir=self._root))
         try:
             yield made
         finally:
-            shutil.rmtree(made, ignore_errors=True)
+            self._remove(made)
 
     def reserve(self, size_bytes: int) -> None:
         """Raises DependencyDown("scratch") when there is no room for a file of this size now.
@@ -72,6 +80,12 @@ class Scratch:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+    def _remove(self, made: Path) -> None:
+        """Without a free descriptor nothing can be removed: it is left to the next one."""
+        shutil.rmtree(made, ignore_errors=True)
+        if made.exists():
+            self._left.append(made)
 
     def _sweep(self) -> None:
         for left in self._parent.glob(f"{_PREFIX}*/{_LOCK}"):
@@ -104,10 +118,13 @@ def write_at(descriptor: int, body: bytes, offset: int) -> None:
 
 @contextmanager
 def disk_errors(where: Path) -> Iterator[None]:
-    """Translates a full disk to DependencyDown("scratch"); anything else passes through."""
+    """Translates a full disk to DependencyDown("scratch"), and files that cannot be opened because too many are to
+    DependencyDown("descriptors"); anything else passes through."""
     try:
         yield
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise DependencyDown(DESCRIPTORS, f"too many open files (see ulimit -n): {error}") from error
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise DependencyDown(SCRATCH, f"{where} is full: {error}") from error

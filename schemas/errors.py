@@ -204,6 +204,9 @@ class EnrichmentFailed(TransientError):
     reason = Reason.ENRICHMENT_FAILED
 
 
+DESCRIPTORS: Final = "descriptors"
+"""``DependencyDown.dependency`` for files and sockets that cannot be opened because too many are."""
+
 SCRATCH: Final = "scratch"
 """The local disk's name as a dependency: a full one pauses intake."""
 ENGINE: Final = "engine"

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from consumers.runtime.descriptors import shortage
 from consumers.runtime.partition import AssignedPartition
 from consumers.runtime.stage import Job, Stage, Weight
 from schemas.records import Coordinates, OutgoingRecord, Record
@@ -123,7 +124,7 @@ class Flight:
         try:
             self.outputs = stage.process(self.as_job())
         except BaseException as error:  # noqa: BLE001 - whatever a stage raises is an outcome; the owner decides
-            self.error = error
+            self.error = shortage(error)
             self.bound = structlog.contextvars.get_contextvars()
         _current.set(None)
         # What the stage bound, such as the job's id, belongs to this job.

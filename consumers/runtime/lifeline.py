@@ -23,8 +23,8 @@ class Lifeline:
         self._socket: socket.socket | None = None
 
     def __enter__(self) -> Self:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         with suppress(OSError):  # no such namespace here, or no descriptor left: this process counts as unseen
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.bind(_PREFIX + self.holder)
         return self
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas import history
-from schemas.errors import DependencyDown, JobError, PermanentError, Reason, TransientError
+from schemas.errors import DESCRIPTORS, DependencyDown, JobError, PermanentError, Reason, TransientError
 from schemas.history import History, due_at
 from schemas.records import OutgoingRecord, Record
 from schemas.topics import retry_delay_seconds, retry_topic
@@ -59,10 +59,10 @@ def decide(
     """What follows from ``error`` in the attempt numbered ``attempt`` (from 1) of a record on ``topic``.
 
     ``pauses`` counts those of this attempt after which the dependency answered at once: a service that answers
-    whoever asks and fails this record is the record's own trouble. What is not an error of ours counts as
-    transient. JobCancelled is no failure and must not come here.
+    whoever asks and fails this record is the record's own trouble; descriptors never are. What is not an error of
+    ours counts as transient. JobCancelled is no failure and must not come here.
     """
-    if isinstance(error, DependencyDown) and pauses < PAUSES_LIMIT:
+    if isinstance(error, DependencyDown) and (pauses < PAUSES_LIMIT or error.dependency == DESCRIPTORS):
         return Pause(error.dependency)
     if isinstance(error, PermanentError):
         return DeadLetter(error.reason)

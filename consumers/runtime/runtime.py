@@ -4,7 +4,7 @@ from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from consumers.runtime import kafka
+from consumers.runtime import descriptors, kafka
 from consumers.runtime.assignment import Assignment
 from consumers.runtime.broken import broken
 from consumers.runtime.clock import Clock, SystemClock
@@ -25,6 +25,7 @@ from consumers.runtime.retry import DeadLetter, decide
 from consumers.runtime.settlement import Settlement
 from consumers.runtime.stage import Stage, Weight
 from consumers.runtime.workers import Workers
+from schemas.errors import DESCRIPTORS
 from schemas.records import OutgoingRecord
 from schemas.settings import RuntimeSettings, Settings
 
@@ -80,7 +81,7 @@ class Runtime:
             clock=clock,
         )
         self._watch = DependencyWatch(
-            stage.dependency_is_up,
+            partial(_is_up, stage),
             interval_seconds=runtime.dependency_check_seconds,
             recovered=self._recovered,
         )
@@ -170,6 +171,11 @@ class _Support:
             pauses=flight.pauses,
         )
         return isinstance(decision, DeadLetter)
+
+
+def _is_up(stage: Stage, dependency: str) -> bool:
+    """Descriptors are every stage's; the rest the stage knows."""
+    return descriptors.are_free() if dependency == DESCRIPTORS else stage.dependency_is_up(dependency)
 
 
 def _wake() -> None:

@@ -143,7 +143,9 @@ class DecoderPool:
                     child = self._replaced(child)
             except OSError as failed:
                 child = None
-                job.deliver(Failed(DependencyDown(ENGINE, f"no decoder can be started: {failed}")))
+                down = DependencyDown(ENGINE, f"no decoder can be started: {failed}")
+                down.__cause__ = failed
+                job.deliver(Failed(down))
             else:
                 self._serve(job, child)
         if child is not None:

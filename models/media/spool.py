@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.media.windows import Window
-from schemas.errors import SCRATCH, AudioTooLarge, DecoderCrashed, DependencyDown, JobError
+from schemas.errors import DESCRIPTORS, SCRATCH, AudioTooLarge, DecoderCrashed, DependencyDown, JobError
 
 _open_spools: set["FeatureSpool"] = set()
 _opening = threading.Lock()
@@ -21,11 +21,13 @@ class FeatureSpool:
     """The features of one record. A child writes it; any thread may read it until it is closed."""
 
     def __init__(self, *, mel_bands: int) -> None:
-        """Raises DependencyDown("scratch") when the disk is full."""
+        """Raises DependencyDown: ``scratch`` when the disk is full, ``descriptors`` when those ran out."""
         self._mel_bands = mel_bands
         try:
             self._descriptor, path = tempfile.mkstemp(prefix="kascribe-features-")
         except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise DependencyDown(DESCRIPTORS, f"too many open files (see ulimit -n): {error}") from error
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             raise DependencyDown(SCRATCH, f"there is no room for features: {error}") from error

@@ -76,3 +76,54 @@ def test_a_write_that_the_disk_takes_only_in_part_is_an_error(tmp_path: Path) ->
                 write_at(file.fileno(), b"in part", limit_bytes - 5)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+_WITHOUT_DESCRIPTORS = """
+import os, pathlib, resource, sys
+from consumers.runtime.descriptors import are_free
+from consumers.scratch import Scratch
+from schemas.errors import DependencyDown
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+scratch = Scratch(pathlib.Path(sys.argv[1]))
+
+
+def exhaust():
+    opened = []
+    try:
+        while True:
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        return opened
+
+
+with scratch.directory() as made:
+    assert are_free()
+    opened = exhaust()
+    assert not are_free(1)
+    try:
+        with scratch.directory() as other, (other / "audio").open("wb"):
+            pass
+    except OSError as error:
+        print("raw", error.errno)
+    except DependencyDown as down:
+        print(down.dependency)
+print("left behind" if made.exists() else "removed")
+for descriptor in opened:
+    os.close(descriptor)
+assert are_free()
+with scratch.directory():
+    print("left behind" if made.exists() else "removed")
+"""
+
+
+def test_a_directory_that_could_not_be_removed_without_descriptors_is_removed_later(tmp_path: Path) -> None:
+    """A process at its limit opens nothing, not even the directory that it would remove."""
+    ended = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_DESCRIPTORS, str(tmp_path)],
+        check=True,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert ended.stdout.splitlines()[-2:] == ["left behind", "removed"]

@@ -1,0 +1,76 @@
+"""A consumer process with few file descriptors that fetches objects: ``python -m tests.flow.starved``.
+
+Arguments: the brokers, the object store, its bucket, how many descriptors the process may have, and a scratch
+directory. Every record's value is an object's address. SIGTERM drains.
+"""
+
+import resource
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from consumers.fetch import ObjectFetcher
+from consumers.runtime.metrics import Metrics
+from consumers.runtime.runtime import Runtime
+from consumers.runtime.stage import Job
+from producers.outbox import AtLeastOnceOutbox
+from schemas.events import Failure
+from schemas.records import OutgoingRecord
+from schemas.settings import S3Settings
+from tests.flow.running import settings_for
+from tests.flow.stages import OUTPUT, TOPIC
+
+HELD_SECONDS = 0.05
+"""For each file, so that many are open at once."""
+
+
+class FetchStage:
+    """Fetches what a record names, keeps it for a moment, and says how many bytes it was."""
+
+    name = "commands"
+    topics = (TOPIC,)
+
+    def __init__(self, fetcher: ObjectFetcher) -> None:
+        self._fetcher = fetcher
+
+    def process(self, job: Job) -> Sequence[OutgoingRecord]:
+        """Holds a connection, a directory and a file open at once."""
+        state = self._fetcher.look_up((job.record.value or b"").decode())
+        with self._fetcher.fetched(state, cancelled=job.cancelled) as audio, audio.path.open("rb") as opened:
+            time.sleep(HELD_SECONDS)
+            size = len(opened.read())
+        attempt = (("attempt", str(job.attempt).encode()),)
+        return (OutgoingRecord(OUTPUT, job.record.key, f"{state.address.key}: {size}".encode(), attempt),)
+
+    def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
+        """Tells the output topic."""
+        return (OutgoingRecord(OUTPUT, job.record.key, f"failed: {failure.reason}".encode()),)
+
+    def dependency_is_up(self, dependency: str) -> bool:
+        """The store and the disk are asked."""
+        return self._fetcher.is_up(dependency)
+
+
+def main() -> None:
+    """Runs until SIGTERM."""
+    servers, endpoint, bucket, descriptors, scratch = sys.argv[1:]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (int(descriptors), int(descriptors)))
+    fetcher = ObjectFetcher(
+        S3Settings(endpoint_url=endpoint, bucket=bucket), scratch_directory=Path(scratch), connections=40
+    )
+    settings = settings_for(servers, worker_threads=40, in_flight_records=64)
+    outbox = AtLeastOnceOutbox(settings.kafka)
+    metrics = Metrics(CollectorRegistry())
+    runtime = Runtime(stage=FetchStage(fetcher), outbox=outbox, settings=settings, metrics=metrics)
+    signal.signal(signal.SIGTERM, lambda *_: runtime.stop())
+    runtime.run()
+    outbox.close(timeout_seconds=5)
+    fetcher.close()
+
+
+if __name__ == "__main__":
+    main()
