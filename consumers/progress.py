@@ -13,6 +13,7 @@ from consumers.seams import HeardSoFar
 from schemas import identity, wire
 from schemas.errors import JobError
 from schemas.events import AudioReference, Failure, Phase, ProgressEvent
+from schemas.joining import joined
 
 INTERVAL_SECONDS: Final = 0.5
 """Shortest time between two reports of text: two a second is as fast as people read."""
@@ -93,7 +94,7 @@ class ProgressReporter:
         """Takes what was heard since the last call; reports it when the last report is old enough."""
         with self._lock:
             self._fraction = progress.fraction
-            self._unsaid = f"{self._unsaid} {progress.text}".strip()
+            self._unsaid = joined((self._unsaid, progress.text))
             if self._surroundings.clock() < self._next_report:
                 return
             self._next_report = self._surroundings.clock() + INTERVAL_SECONDS

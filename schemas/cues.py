@@ -26,6 +26,8 @@ SHORTEST_CUE_MS: Final = 700
 """What is shown for less cannot be read; the next cue may end it sooner."""
 
 _PIECE: Final = re.compile(r"\s*\S+")
+_CONTROLS: Final = re.compile(r"[\0-\x08\x0e-\x1b\x7f]")
+"""Nobody can read them, and WebVTT forbids NUL; those that count as spaces end words as spaces do."""
 _NO_LINE_START: Final = frozenset("、。，．！？；：）」』】〉》”’,.!?;:)]}%…")
 
 
@@ -73,6 +75,11 @@ def _cues(segment: Segment) -> Iterator[Cue]:
             yield _cue(lines[first : first + LINES_PER_CUE], segment.channel)
 
 
+def visible(text: str) -> str:
+    """The text without characters that no reader sees and a player may stop at."""
+    return _CONTROLS.sub("", text)
+
+
 def cells(text: str) -> int:
     """How many cells of a fixed-width screen a text takes."""
     wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
@@ -98,7 +105,7 @@ def _pieces(segment: Segment) -> list[_Piece]:
 
 def _breakable(text: str) -> list[str]:
     found: list[str] = []
-    for match in _PIECE.finditer(text):
+    for match in _PIECE.finditer(visible(text)):
         word = re.sub(r"\s+", " ", match.group())
         for part in _by_character(word) if _is_spaceless(word) else [word]:
             found.extend(part[i : i + LINE_CELLS] for i in range(0, len(part), LINE_CELLS))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any, Final
 
-from schemas.cues import Cue, cues
+from schemas.cues import Cue, cues, visible
 from schemas.intervals import lasting, milliseconds
 from schemas.options import ExportFormat
 from schemas.results import EXPORT_EXTENSIONS
@@ -50,7 +50,7 @@ def to_verbose_json(transcript: Transcript) -> str:
 
 def to_text(transcript: Transcript) -> str:
     """The text alone, ending in a line feed."""
-    return f"{transcript.text.strip()}\n"
+    return f"{visible(transcript.text).strip()}\n"
 
 
 def to_srt(transcript: Transcript) -> str:
@@ -74,7 +74,7 @@ def to_tsv(transcript: Transcript) -> str:
     """Tab-separated: start and end in whole milliseconds, and one segment's text per line."""
     times = lasting(milliseconds(segment.start, segment.end) for segment in transcript.segments)
     rows = (
-        f"{start}\t{end}\t{' '.join(segment.text.split())}\n"
+        f"{start}\t{end}\t{' '.join(visible(segment.text).split())}\n"
         for segment, (start, end) in zip(transcript.segments, times, strict=True)
     )
     return "start\tend\ttext\n" + "".join(rows)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from models.media.messages import Finished
 from models.whisper.progress import audio_facts
-from models.whisper.segments import HeardWindow, joined, segments_of
+from models.whisper.segments import HeardWindow, segments_of
 from models.whisper.transcription import Heard
 from schemas.errors import EngineFailed
+from schemas.joining import joined
 from schemas.options import Task, TranscribeOptions
 from schemas.transcript import (
     Provenance,
@@ -36,7 +37,7 @@ def assemble(
         language=language if segments else None,
         language_probability=spoken.probability if spoken and segments else None,
         all_language_probs=spoken.guesses if spoken and segments else (),
-        text=_text(windows, segments, said_in),
+        text=_text(windows, segments),
         segments=segments,
         flags=_flags(windows, heard.finished),
         options=options,
@@ -52,11 +53,11 @@ def assemble(
     )
 
 
-def _text(windows: Sequence[HeardWindow], segments: Sequence[Segment], language: str | None) -> str:
+def _text(windows: Sequence[HeardWindow], segments: Sequence[Segment]) -> str:
     """Mixed audio: the windows' texts; split channels: turn by turn, in the order of time."""
     if any(segment.channel is not None for segment in segments):
-        return " ".join(segment.text for segment in segments)
-    return joined((window.decoded.text for window in windows if window.decoded is not None), language=language)
+        return joined(segment.text for segment in segments)
+    return joined(window.decoded.text for window in windows if window.decoded is not None)
 
 
 def _flags(windows: Sequence[HeardWindow], finished: Finished) -> tuple[QualityFlag, ...]:

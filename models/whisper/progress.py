@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from models.media.messages import Opened, SoundTrack
-from models.whisper.segments import joined
 from models.whisper.transcription import Heard
+from schemas.joining import joined
 from schemas.transcript import AudioFacts, AudioTrack
 
 
@@ -45,7 +45,7 @@ class ProgressReport:
         parts = heard.parts[first : self._told_parts]
         leaves = [leaf.heard for part in parts for leaf in part.leaves()]
         said = (leaf.decoded.text for leaf in leaves if leaf is not None and leaf.decoded is not None)
-        text = joined(said, language=heard.spoken.language if heard.spoken else None)
+        text = joined(said)
         total_seconds = heard.opened.declared_seconds if heard.opened else None
         if heard.finished is not None:
             total_seconds = heard.finished.audio_seconds

@@ -26,7 +26,6 @@ LONGEST_SECONDS = 12.0
 """Here it ends anywhere."""
 UNALIGNED_SECONDS = 5.0
 """A window of one span up to this long needs no alignment to be timed well enough."""
-SPACELESS_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue", "km", "bo"})
 _COMMAS = (",", "，", "、", ";", "；", ":", "：")
 
 
@@ -43,12 +42,6 @@ class HeardWindow:
 def needs_alignment(window: Window) -> bool:
     """Whether the detector's times are too coarse for this window."""
     return len(window.spans) > 1 or window.duration_seconds > UNALIGNED_SECONDS
-
-
-def joined(texts: Iterable[str], *, language: str | None) -> str:
-    """Texts of consecutive windows as one, with spaces between them where the language writes any."""
-    space = "" if language in SPACELESS_LANGUAGES else " "
-    return space.join(filter(None, (text.strip() for text in texts)))
 
 
 def segments_of(windows: Iterable[HeardWindow], *, language: str | None, with_words: bool) -> tuple[Segment, ...]:

@@ -58,7 +58,7 @@ class Vocabulary:
 
     def text(self, tokens: tuple[int, ...]) -> str:
         """What the tokens say, without special tokens and a character that they end in the middle of."""
-        return str(self._plain.decode(list(tokens))).rstrip(_PART_OF_CHARACTER)
+        return _readable(str(self._plain.decode(list(tokens))).rstrip(_PART_OF_CHARACTER))
 
     def words(self, tokens: tuple[int, ...], *, language: str) -> list[tuple[str, int]]:
         """Words with their count of tokens; where a language writes no spaces, characters. Together the text."""
@@ -66,7 +66,7 @@ class Vocabulary:
         while whole and self._plain.decode(whole).endswith(_PART_OF_CHARACTER):
             whole.pop()
         words, grouped = self._of(language, Task.TRANSCRIBE).split_to_word_tokens([*whole, self._plain.eot])
-        return [(word, len(group)) for word, group in zip(words[:-1], grouped[:-1], strict=True)]
+        return [(_readable(word), len(group)) for word, group in zip(words[:-1], grouped[:-1], strict=True)]
 
     def text_tokens(self, tokens: tuple[int, ...]) -> tuple[int, ...]:
         """The tokens without the special ones."""
@@ -85,3 +85,8 @@ class Vocabulary:
         plain = self._plain
         special = (plain.transcribe, plain.translate, plain.sot, plain.sot_prev, plain.sot_lm, plain.no_speech)
         return tuple(sorted({*plain.non_speech_tokens, *(token for token in special if token is not None)}))
+
+
+def _readable(text: str) -> str:
+    # The tokenizer has a token for every byte, and readers of transcripts (databases, players) end at a NUL.
+    return text.replace("\0", "")

@@ -63,3 +63,12 @@ def test_nothing_that_was_said_is_without_length_in_any_form(
             assert all(start < end for start, end in times)
             assert len(channels) > 1 or all(a[1] <= b[0] for a, b in itertools.pairwise(times))
         assert all(a[1] - a[0] >= 700 or a[1] >= b[0] for a, b in itertools.pairwise(cued))
+
+
+def test_no_subtitle_holds_what_nobody_can_read() -> None:
+    """WebVTT forbids NUL, and players stop at it; other controls are of no use on a screen."""
+    made = transcript(segment(" one\0two \x1b[31mthree\x7f\x08", 0.0, 2.0))
+    for form in (ExportFormat.SRT, ExportFormat.VTT, ExportFormat.TSV):
+        text = exported(form, made)
+        assert "onetwo [31mthree\n" in text
+        assert not set(text) & {"\0", "\x1b", "\x7f", "\x08"}

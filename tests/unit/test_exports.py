@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.cues import LINE_CELLS, LINES_PER_CUE, WIDE_LINE_CELLS, Cue, cells, cues
+from schemas.cues import LINE_CELLS, LINES_PER_CUE, WIDE_LINE_CELLS, Cue, cells, cues, visible
 from schemas.exports import EXPORTERS
 from schemas.options import ExportFormat, TranscribeOptions
 from schemas.results import EXPORT_EXTENSIONS
@@ -247,11 +247,11 @@ def test_any_text_survives_a_subtitle_file(found: Sequence[tuple[str, float, flo
     """Whatever was heard, the file parses, times are in order, and all visible text is there."""
     segments = [segment(text, start, start + length, id=n) for n, (text, start, length) in enumerate(found)]
     made = transcript(*segments)
-    visible = "".join("".join(s.text.split()) for s in sorted(segments, key=lambda s: (s.start, s.id)))
+    shown = "".join("".join(visible(s.text).split()) for s in sorted(segments, key=lambda s: (s.start, s.id)))
     subtitles = exported(ExportFormat.VTT, made)
     read = parsed_vtt(subtitles) if subtitles.strip() != "WEBVTT" else []
     # Segments that overlap, as those of two channels do, are shown in turn.
-    assert sorted("".join("".join(text.split()) for _, _, text in read)) == sorted(visible)
+    assert sorted("".join("".join(text.split()) for _, _, text in read)) == sorted(shown)
     assert all(start < end for start, end, _ in read)
     assert [start for start, _, _ in read] == sorted(start for start, _, _ in read)
 

@@ -28,3 +28,11 @@ def test_words_and_text_agree_wherever_the_token_limit_cuts(
         assert "".join(word for word, _ in words).strip() == vocabulary.text(cut).strip()
         assert sum(count for _, count in words) <= end
     assert vocabulary.text(tokens) == text
+
+
+def test_a_nul_is_in_no_text_and_no_word(vocabulary: Vocabulary) -> None:
+    """The tokenizer has a token for every byte; databases and players end a text at that one."""
+    tokens = tuple(vocabulary._plain.encode(" one\0 two"))
+    assert "\0" in vocabulary._plain.decode(list(tokens))
+    assert vocabulary.text(tokens) == " one two"
+    assert "".join(word for word, _ in vocabulary.words(tokens, language="en")) == " one two"

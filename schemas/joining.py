@@ -1,0 +1,47 @@
+"""Texts that follow each other as one, with spaces where the scripts that meet write any. Pure."""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from typing import Final
+
+_SPACELESS: Final = (
+    (0x0E00, 0x0FFF),  # Thai, Lao, Tibetan
+    (0x1000, 0x109F),  # Myanmar
+    (0x1780, 0x17FF),  # Khmer
+    (0x2E80, 0x312F),  # radicals, punctuation, kana, Bopomofo
+    (0x31A0, 0x9FFF),  # more kana and Bopomofo, Chinese characters
+    (0xF900, 0xFAFF),
+    (0xFF00, 0xFFEF),  # full and half width
+    (0x20000, 0x3FFFF),
+)
+"""First and last code point of scripts that put no space between words."""
+_PUNCTUATION: Final = frozenset("、。〃〈〉《》「」『』【】〔〕〖〗〘〙〚〛〜・，．：；？！（）［］｛｝～…")
+"""Brings its own room, whatever script is on the other side."""
+_FIRSTS: Final = tuple(first for first, _ in _SPACELESS)
+
+
+def joined(texts: Iterable[str]) -> str:
+    """The texts without the spaces around them, joined.
+
+    Decided where two of them meet, not by language: Latin words within Chinese keep their space, and so does
+    English beside it.
+    """
+    whole: list[str] = []
+    last = ""
+    for text in filter(None, (text.strip() for text in texts)):
+        if last and _spaced(last, text[0]):
+            whole.append(" ")
+        whole.append(text)
+        last = text[-1]
+    return "".join(whole)
+
+
+def _spaced(before: str, after: str) -> bool:
+    if before in _PUNCTUATION or after in _PUNCTUATION:
+        return False
+    return not (_is_spaceless(before) and _is_spaceless(after))
+
+
+def _is_spaceless(character: str) -> bool:
+    place = bisect_right(_FIRSTS, ord(character)) - 1
+    return place >= 0 and ord(character) <= _SPACELESS[place][1]
