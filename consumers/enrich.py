@@ -88,6 +88,11 @@ class EnrichStage:
         """Transcripts."""
         return (self._topics.transcripts,)
 
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The bucket. A language model is asked by requests alone: at its limit it leaves a probe waiting."""
+        return (S3,)
+
     def process(self, job: Job) -> Sequence[OutgoingRecord]:
         """The enrichment of a transcript; nothing when none is asked for, or another record owns it."""
         with bound_contextvars(trace_id=job.trace.trace_id):

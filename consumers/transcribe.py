@@ -34,6 +34,7 @@ from schemas import identity, wire
 from schemas.errors import ENGINE, SCRATCH, DependencyDown, JobError, KeyReused
 from schemas.events import AudioReference, Failure, Phase
 from schemas.exports import EXPORTERS
+from schemas.object_addresses import S3
 from schemas.options import ExportFormat, TranscribeOptions
 from schemas.records import OutgoingRecord
 from schemas.results import StoredJob
@@ -73,6 +74,11 @@ class TranscribeStage:
     def topics(self) -> tuple[str, ...]:
         """References and bucket notifications."""
         return (self._topics.references, self._topics.objects)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The bucket."""
+        return (S3,)
 
     def process(self, job: Job) -> Sequence[OutgoingRecord]:
         """The events of the job that a record names. See ``Stage.process``.

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from schemas.client_refusals import kafka_refusal
 from schemas.delivery import Partition
@@ -29,6 +30,9 @@ METADATA_SECONDS: Final = 10.0
 
 _log: Final = structlog.get_logger(__name__)
 _NOT_ERRORS: Final = frozenset({KafkaError._PARTITION_EOF})  # noqa: SLF001 - the client's public name for it
+_OF_MEMBERS: Final = frozenset({"group.instance.id", "max.poll.interval.ms", "session.timeout.ms"})
+"""Properties of a group's members, of which any other client complains."""
+
 _DEFAULTS: Final[Mapping[str, Any]] = {
     "queued.max.messages.kbytes": PREFETCH_KILOBYTES,
     "queued.min.messages": PREFETCH_RECORDS,
@@ -175,5 +179,14 @@ def open_consumer(settings: KafkaSettings, configuration: Mapping[str, Any]) -> 
     """A consumer that speaks through our log. Connects later; raises ConfigurationError when it is refused."""
     try:
         return Consumer(dict(configuration), logger=logging.getLogger("kafka.consumer"))
+    except KafkaException as error:
+        raise kafka_refusal(error.args[0].str(), settings) from error
+
+
+def open_admin(settings: KafkaSettings, configuration: Mapping[str, Any]) -> AdminClient:
+    """The same for an admin client, which says its lines when it is polled."""
+    asked = {name: value for name, value in configuration.items() if name not in _OF_MEMBERS}
+    try:
+        return AdminClient(asked, logger=logging.getLogger("kafka.admin"))
     except KafkaException as error:
         raise kafka_refusal(error.args[0].str(), settings) from error

@@ -5,7 +5,6 @@ nothing in the new one. The client goes on at its old offset when the new log ha
 fetch, and reads the new log from the beginning otherwise; only the id tells both from a log that goes on.
 """
 
-import logging
 import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import TimeoutError as NoAnswer
@@ -16,7 +15,7 @@ import structlog
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
-from consumers.runtime.kafka import client_configuration, make_client_id
+from consumers.runtime.kafka import client_configuration, make_client_id, open_admin
 from consumers.runtime.mailbox import Command
 from schemas.settings import KafkaSettings
 
@@ -35,6 +34,7 @@ class LogWatch:
     """
 
     def __init__(self, settings: KafkaSettings, *, role: str, post: Callable[[Command], None]) -> None:
+        self._settings = settings
         self._configuration = client_configuration(settings, client_id=make_client_id(f"{role}-logs"))
         self._post = post
         self._found: Callable[[Mapping[str, str]], None] | None = None
@@ -66,11 +66,12 @@ class LogWatch:
         self._wake.set()
 
     def _run(self) -> None:
-        client = AdminClient(self._configuration, logger=logging.getLogger("kafka.admin"))
+        client = open_admin(self._settings, self._configuration)
         while not self._stopped:
             self._wake.clear()
             if self._found and (ids := self._ask(client)):
                 self._post(partial(self._found, ids))
+            client.poll(0)  # lets out the client's own log lines
             self._wake.wait(LOG_SECONDS)
 
     def _ask(self, client: AdminClient) -> dict[str, str]:

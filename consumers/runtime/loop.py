@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from consumers.runtime import kafka
 from consumers.runtime import metrics as rows
 from consumers.runtime.assignment import Assignment
+from consumers.runtime.broker_watch import BrokerWatch
 from consumers.runtime.clock import Clock
 from consumers.runtime.committed import committed
 from consumers.runtime.drain import Drain, work_seconds
@@ -46,6 +47,7 @@ class Loop:
         load: Load,
         *,
         observation: Observation,
+        broker_watch: BrokerWatch,
         settings: RuntimeSettings,
         metrics: Metrics,
         clock: Clock,
@@ -59,6 +61,7 @@ class Loop:
         self._outlet = outlet
         self._load = load
         self._observation = observation
+        self._broker_watch = broker_watch
         self._settings = settings
         self._clock = clock
         self._drain = Drain(assignment, intake, outlet, hurried=lambda: self.stops > 1, clock=clock)
@@ -92,7 +95,8 @@ class Loop:
         self._settlement.set_aside()
         self._outlet.release()
         self._intake.admit()
-        self._observation.observe(draining=self.stops > 0)
+        if self._observation.observe(draining=self.stops > 0):
+            self._broker_watch.joined(self._consumer.memberid())
 
     def _poll(self) -> None:
         """Takes what has arrived; while there is no room, only often enough to stay a member of the group."""
@@ -139,6 +143,7 @@ class Loop:
             return
         self._drain.drop(self._assignment.held(kafka.keys(positions)))
         self._assignment.take(positions)
+        self._broker_watch.ask()
 
     def _revoked(self, _consumer: Consumer, revoked: list[TopicPartition]) -> None:
         self._rebalances.labels("revoked").inc()

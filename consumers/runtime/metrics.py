@@ -82,7 +82,7 @@ LAG: Final = Metric(
     "gauge",
     "offsets",
     ("topic", "partition"),
-    "End of the partition minus the committed offset, asked from the broker also while paused.",
+    "End of the partition minus the committed offset, asked from the broker also while paused; absent if unknown.",
 )
 OLDEST_INCOMPLETE_AGE: Final = Metric(
     "kascribe_oldest_incomplete_age_seconds",
@@ -112,7 +112,11 @@ PARTITIONS_PAUSED: Final = Metric(
     "kascribe_partitions_paused", "gauge", "state", (), "Partitions whose intake is paused."
 )
 DEPENDENCY_DOWN: Final = Metric(
-    "kascribe_dependency_down", "gauge", "state", ("dependency",), "1 while intake waits for this service, else 0."
+    "kascribe_dependency_down",
+    "gauge",
+    "state",
+    ("dependency",),
+    "1 while this service does not answer or intake waits for it, else 0.",
 )
 STAGE_SECONDS: Final = Metric(
     "kascribe_stage_seconds",

@@ -1,6 +1,6 @@
 """What the loop looks like from outside: a snapshot every second, and the gauges that follow from it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,6 +10,7 @@ from consumers.runtime.clock import Clock
 from consumers.runtime.intake import Intake
 from consumers.runtime.load import Load
 from consumers.runtime.mailbox import Mailbox
+from consumers.runtime.membership import KAFKA, SILENCE_SECONDS, Membership
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.outlet import Outlet
 from consumers.runtime.partition import AssignedPartition
@@ -39,7 +40,7 @@ class Snapshot:
 
     ``listened_at`` is the loop's last turn, ``heard_at`` the last sign of work: an attempt that began, reported,
     or ended, or anything that came for the loop. ``oldest_undelivered_age_seconds`` is that of the oldest batch
-    which the broker has not confirmed.
+    which the broker has not confirmed. ``answered_at`` is when each service that every record needs last answered.
     """
 
     at: float = 0.0
@@ -55,7 +56,14 @@ class Snapshot:
     delivery_problem: str | None = None
     outbox_is_alive: bool = True
     dependencies_down: tuple[str, ...] = ()
+    membership: Membership = field(default_factory=Membership)
+    answered_at: Mapping[str, float] = field(default_factory=dict)
     partitions: Mapping[Partition, PartitionView] = field(default_factory=dict)
+
+    def silence_seconds(self, *, now: float) -> dict[str, float]:
+        """The services, Kafka among them, that have not answered for too long, and for how long."""
+        answered_at = {KAFKA: self.membership.answered_at, **self.answered_at}
+        return {service: now - at for service, at in answered_at.items() if now - at >= SILENCE_SECONDS}
 
 
 class Observation:
@@ -69,6 +77,8 @@ class Observation:
         mailbox: Mailbox,
         outlet: Outlet,
         *,
+        membership: Callable[[], Membership],
+        answered_at: Callable[[], Mapping[str, float]],
         metrics: Metrics,
         clock: Clock,
     ) -> None:
@@ -78,15 +88,17 @@ class Observation:
         self._load = load
         self._mailbox = mailbox
         self._outlet = outlet
+        self._membership = membership
+        self._answered_at = answered_at
         self._metrics = metrics
         self._clock = clock
         self._labelled: set[Partition] = set()
 
-    def observe(self, *, draining: bool) -> None:
-        """A snapshot, when the last one is old enough."""
+    def observe(self, *, draining: bool) -> bool:
+        """A snapshot, when the last one is old enough; whether it took one."""
         now = self._clock.monotonic()
         if now - self.latest.at < OBSERVATION_SECONDS and self.latest.draining == draining:
-            return
+            return False
         intake, load, outlet = self._intake, self._load, self._outlet
         self.latest = Snapshot(
             at=now,
@@ -102,9 +114,12 @@ class Observation:
             delivery_problem=outlet.problem,
             outbox_is_alive=outlet.is_alive,
             dependencies_down=tuple(sorted(intake.down)),
+            membership=self._membership(),
+            answered_at=self._answered_at(),
             partitions={key: _view(partition, now) for key, partition in self._assignment.partitions.items()},
         )
         self._set_gauges(self.latest)
+        return True
 
     def _set_gauges(self, snapshot: Snapshot) -> None:
         gauge = self._metrics.gauge
@@ -115,6 +130,10 @@ class Observation:
         gauge(rows.UNDELIVERED_RECORDS).set(snapshot.undelivered_records)
         gauge(rows.PARTITIONS_ASSIGNED).set(len(snapshot.partitions))
         gauge(rows.PARTITIONS_PAUSED).set(sum(view.paused for view in snapshot.partitions.values()))
+        silent = snapshot.silence_seconds(now=snapshot.at)
+        for service in {KAFKA, *snapshot.answered_at, *snapshot.dependencies_down}:
+            is_down = service in silent or service in snapshot.dependencies_down
+            gauge(rows.DEPENDENCY_DOWN).labels(service).set(is_down)
         for (topic, partition), view in snapshot.partitions.items():
             gauge(rows.OLDEST_INCOMPLETE_AGE).labels(topic, partition).set(view.oldest_incomplete_age_seconds)
             gauge(rows.GAP_WIDTH).labels(topic, partition).set(view.gap_width_offsets)

@@ -7,11 +7,11 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from consumers.runtime import descriptors, kafka
 from consumers.runtime.assignment import Assignment
 from consumers.runtime.broken import broken
+from consumers.runtime.broker_watch import BrokerWatch
 from consumers.runtime.clock import Clock, SystemClock
 from consumers.runtime.dependencies import DependencyWatch
 from consumers.runtime.flight import Flight
 from consumers.runtime.intake import Intake
-from consumers.runtime.lag import LagWatch
 from consumers.runtime.lifeline import Lifeline, lives
 from consumers.runtime.load import Load
 from consumers.runtime.logs import LogWatch
@@ -21,6 +21,7 @@ from consumers.runtime.metrics import Metrics
 from consumers.runtime.observation import Observation, Snapshot
 from consumers.runtime.outlet import Outlet
 from consumers.runtime.ports import Outbox
+from consumers.runtime.probes import Probes
 from consumers.runtime.retry import DeadLetter, decide
 from consumers.runtime.settlement import Settlement
 from consumers.runtime.stage import Stage, Weight
@@ -47,11 +48,7 @@ class Runtime:
         self._broken = partial(broken, settings=settings.kafka, role=stage.name)
         self._topics = kafka.subscription(stage.topics, runtime.retry_delays_seconds)
 
-        # The consumer and what commits through it need each other.
-        def answered(error: KafkaError | None, positions: list[TopicPartition]) -> None:
-            outlet.answered(error, positions)
-
-        self._consumer = kafka.make_consumer(settings.kafka, role=stage.name, on_commit=answered)
+        self._consumer = kafka.make_consumer(settings.kafka, role=stage.name, on_commit=self._answered)
         self._workers = Workers(stage, threads=runtime.worker_threads, done=mailbox.put_flight)
         self._lifeline = Lifeline()
         assignment = Assignment(runtime, metrics, holder=self._lifeline.holder, lives=lives)
@@ -69,7 +66,7 @@ class Runtime:
             doubt=self._logs.ask,
         )
         self._logs.tell(intake.logs_found)
-        outlet = Outlet(
+        self._outlet = outlet = Outlet(
             outbox,
             self._consumer,
             assignment,
@@ -80,16 +77,21 @@ class Runtime:
             metrics=metrics,
             clock=clock,
         )
-        self._watch = DependencyWatch(
-            partial(_is_up, stage),
-            interval_seconds=runtime.dependency_check_seconds,
-            recovered=self._recovered,
-        )
+        self._look_around(stage, settings, metrics, clock)
         self._settlement = Settlement(
             stage, intake, outlet, self._watch, settings=settings, metrics=metrics, clock=clock
         )
-        self._observation = Observation(assignment, intake, load, mailbox, outlet, metrics=metrics, clock=clock)
-        self._lag = LagWatch(settings.kafka, role=stage.name, latest=self.snapshot, metrics=metrics)
+        self._observation = Observation(
+            assignment,
+            intake,
+            load,
+            mailbox,
+            outlet,
+            membership=lambda: self._broker_watch.membership,
+            answered_at=lambda: self._probes.answered_at,
+            metrics=metrics,
+            clock=clock,
+        )
         self._loop = Loop(
             self._consumer,
             mailbox,
@@ -99,17 +101,30 @@ class Runtime:
             outlet,
             load,
             observation=self._observation,
+            broker_watch=self._broker_watch,
             settings=runtime,
             metrics=metrics,
             clock=clock,
         )
+
+    def _look_around(self, stage: Stage, settings: Settings, metrics: Metrics, clock: Clock) -> None:
+        """What watches the services beside the loop, each on threads of its own."""
+        self._watch = DependencyWatch(
+            partial(_is_up, stage),
+            interval_seconds=settings.runtime.dependency_check_seconds,
+            recovered=self._recovered,
+        )
+        self._broker_watch = BrokerWatch(
+            settings.kafka, role=stage.name, latest=self.snapshot, metrics=metrics, clock=clock
+        )
+        self._probes = Probes(stage.dependency_is_up, stage.services, clock=clock)
 
     def run(self) -> None:
         """Blocks until ``stop`` and the drain after it. To be called once.
 
         Raises ClientBroken when the client cannot go on; nothing is lost then.
         """
-        for thread in (self._workers, self._watch, self._lag, self._logs):
+        for thread in (self._workers, self._watch, self._broker_watch, self._logs, self._probes):
             thread.start()
         try:
             topics = [*self._topics, *kafka.former_retry_topics(self._consumer, self._topics)]
@@ -125,13 +140,17 @@ class Runtime:
             raise
         finally:
             self._consumer.close()
-            for thread in (self._watch, self._lag, self._logs, self._workers):
+            for thread in (self._watch, self._broker_watch, self._logs, self._probes, self._workers):
                 thread.stop()
 
     def stop(self) -> None:
         """Asks ``run`` to drain and return; asked a second time, to return at once. Never blocks."""
         self._loop.stops += 1
         self._mailbox.put_command(_wake)
+
+    def _answered(self, error: KafkaError | None, positions: list[TopicPartition]) -> None:
+        """The client's callback for commits, on the owner thread."""
+        self._outlet.answered(error, positions)
 
     def _recovered(self, dependency: str, looks: int) -> None:
         """On the watch's thread."""

@@ -80,6 +80,11 @@ class Stage(Protocol):
         """The topics that it reads, without their retry topics."""
         ...
 
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services that every record needs. They are probed even when idle; see ``dependency_is_up``."""
+        ...
+
     def process(self, job: Job) -> Sequence[OutgoingRecord]:
         """Does the work and returns what is to be published. Blocks; called from many threads at once.
 

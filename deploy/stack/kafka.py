@@ -75,6 +75,9 @@ def configuration(plan: Plan, broker: BrokerPlan, directory: Path) -> str:
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "log.dirs": directory / "records",
         "auto.create.topics.enable": "false",
+        # Everyone may do everything until a rule says otherwise, which is how a test refuses something.
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
         "default.replication.factor": replicas,
         "min.insync.replicas": in_sync,
         "group.initial.rebalance.delay.ms": 0,

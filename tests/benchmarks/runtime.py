@@ -51,6 +51,11 @@ class CountingStage:
         """Records processed; list.append is what makes counting safe from many threads."""
         return len(self._counted)
 
+    @property
+    def services(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
     def process(self, job: Job) -> Sequence[OutgoingRecord]:
         """Counts."""
         self._counted.append(None)

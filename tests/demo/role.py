@@ -66,6 +66,11 @@ class RoleProcess:
             raise AssertionError(f"{self.role} was not started")
         return self._process.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """How the process ended; None while it runs."""
+        return self._process.poll() if self._process is not None else None
+
     def kill(self) -> None:
         """``kill -9``: no chance to tidy up."""
         self._end(signal.SIGKILL)

@@ -39,6 +39,7 @@ class CommandStage:
 
     def __init__(self, *, topics: tuple[str, ...] = (TOPIC,), output: str = OUTPUT) -> None:
         self.topics = topics
+        self.services: tuple[str, ...] = ()
         self._output = output
         self.dependency_up = threading.Event()
         self.release = threading.Event()

@@ -38,6 +38,11 @@ class FetchStage:
         self._fetcher = fetcher
         self._never = threading.Event()
 
+    @property
+    def services(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
     def process(self, job: Job) -> Sequence[OutgoingRecord]:
         """Holds a connection, a directory and a file open at once."""
         state = self._fetcher.look_up((job.record.value or b"").decode())

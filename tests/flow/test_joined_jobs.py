@@ -29,6 +29,11 @@ class OneJob:
         self._ending = ending
         self._in_flight = InFlight()
 
+    @property
+    def services(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
     def process(self, job: Job) -> Sequence[OutgoingRecord]:
         """Holds the job, or follows who does."""
         value = (job.record.value or b"").decode()

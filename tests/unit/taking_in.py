@@ -12,6 +12,7 @@ from consumers.runtime.flight import Flight
 from consumers.runtime.intake import Intake
 from consumers.runtime.load import Load
 from consumers.runtime.mailbox import Mailbox
+from consumers.runtime.membership import Membership
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.observation import Observation, Snapshot
 from consumers.runtime.outlet import Outlet
@@ -108,7 +109,15 @@ class TakingIn:
         )
         self._topic = topic
         self._observation = Observation(
-            self.assignment, self.intake, self.load, self.mailbox, self.outlet, metrics=metrics, clock=self.clock
+            self.assignment,
+            self.intake,
+            self.load,
+            self.mailbox,
+            self.outlet,
+            membership=lambda: Membership(answered_at=self.clock.seconds, has_answered=True),
+            answered_at=dict,
+            metrics=metrics,
+            clock=self.clock,
         )
         self.assigned(*(Commit(*position) for position in committed))
 

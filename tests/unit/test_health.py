@@ -2,13 +2,22 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from http.client import HTTPConnection
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from consumers.runtime.health import HealthServer, Verdict
-from consumers.runtime.liveness import DELIVERY_SECONDS, STALL_SECONDS, TURN_SECONDS, live, ready
+from consumers.runtime.liveness import (
+    DELIVERY_SECONDS,
+    MEMBERSHIP_SECONDS,
+    STALL_SECONDS,
+    TURN_SECONDS,
+    live,
+    ready,
+)
+from consumers.runtime.membership import SILENCE_SECONDS, Membership
 from consumers.runtime.metrics import IN_FLIGHT_RECORDS, RUNTIME_METRICS, Metric, Metrics, catalogue
 from consumers.runtime.observation import PartitionView, Snapshot
 from schemas.errors import ConfigurationError
@@ -17,16 +26,19 @@ from schemas.settings import ServerSettings
 from tests.unit.taking_in import taking_in
 
 HELD = {("in", 0): PartitionView(0, 0, 0, 0, 0.0, 0, 0, paused=False)}
-WELL = Snapshot(at=100.0, listened_at=100.0, heard_at=100.0, partitions=HELD)
+MEMBER = Membership(answered_at=100.0, member_at=100.0, has_answered=True)
+WELL = Snapshot(at=100.0, listened_at=100.0, heard_at=100.0, membership=MEMBER, partitions=HELD)
 
 
 def test_a_loop_that_turns_is_alive_whatever_else_is_down() -> None:
-    """Restarting the process would not bring a bucket back."""
-    waiting = Snapshot(
-        at=100.0, listened_at=100.0, partitions=HELD, in_flight_records=1, dependencies_down=("s3",)
+    """Restarting the process would not bring a bucket back, however long the records wait for it."""
+    now = 100.0 + STALL_SECONDS + 1
+    waiting = replace(WELL, at=now, listened_at=now, in_flight_records=1, dependencies_down=("s3",))
+    assert live(waiting, now=now).ok
+    assert not live(replace(waiting, dependencies_down=()), now=now).ok
+    assert ready(replace(WELL, in_flight_records=1, dependencies_down=("s3",)), now=100.0).reasons == (
+        "waiting for s3",
     )
-    assert live(waiting, now=100.0 + TURN_SECONDS / 2).ok
-    assert ready(waiting, now=100.0).reasons == ("waiting for s3",)
 
 
 def test_a_loop_that_stands_still_is_dead_and_says_since_when() -> None:
@@ -126,9 +138,58 @@ def test_a_process_that_lost_its_partitions_is_not_ready() -> None:
 
 def test_a_process_is_ready_once_the_group_let_it_in_and_until_it_drains() -> None:
     """Readiness follows the assignment, not a ping."""
-    assert not ready(Snapshot(at=100.0, listened_at=100.0), now=100.0).ok
     assert ready(WELL, now=100.0).ok
-    assert not ready(Snapshot(at=100.0, listened_at=100.0, partitions=HELD, draining=True), now=100.0).ok
+    assert ready(replace(WELL, partitions={}), now=100.0).reasons == (
+        "the consumer group has not assigned any partition",
+    )
+    assert ready(replace(WELL, draining=True), now=100.0).reasons == ("draining before the end",)
+
+
+def test_readiness_waits_until_the_broker_has_confirmed_the_membership() -> None:
+    """What the client believes about itself is not enough."""
+    unasked = replace(WELL, membership=Membership(answered_at=100.0, member_at=100.0))
+    assert ready(unasked, now=100.0).reasons == (
+        "kafka has not confirmed the membership of the consumer group yet",
+    )
+
+
+def test_a_broker_that_has_not_answered_for_too_long_is_named() -> None:
+    """Not ready, because records cannot arrive; alive, because a new process would meet the same broker."""
+    silent = replace(WELL, membership=replace(MEMBER, problem="Local: Timed out"))
+    assert ready(silent, now=100.0 + SILENCE_SECONDS - 1).ok
+    verdict = ready(silent, now=100.0 + SILENCE_SECONDS + 1)
+    assert verdict.reasons == ("kafka has not answered for 16 s", "Local: Timed out")
+    assert live(silent, now=100.0 + SILENCE_SECONDS + 1).ok
+
+
+def test_a_process_that_the_broker_does_not_count_as_a_member_is_not_ready_and_in_the_end_not_alive() -> None:
+    """Rebalances take seconds. A client that never comes back from one is replaced."""
+    late = 100.0 + MEMBERSHIP_SECONDS + 1
+    outside = replace(WELL, membership=replace(MEMBER, is_member=False, partitions=frozenset()))
+    assert not ready(outside, now=100.0).ok
+    assert live(outside, now=100.0).ok
+    answering = replace(
+        outside, at=late, listened_at=late, membership=replace(outside.membership, answered_at=late)
+    )
+    assert not live(answering, now=late).ok
+    unheard = replace(answering, membership=replace(outside.membership, answered_at=100.0))
+    assert live(unheard, now=late).ok, "a broker that is away says nothing about the membership"
+
+
+def test_partitions_that_the_broker_gave_to_another_member_make_nobody_ready() -> None:
+    """A client that was thrown out holds its partitions until it notices; some in common are enough."""
+    elsewhere = replace(WELL, membership=replace(MEMBER, partitions=frozenset({("in", 1)})))
+    assert not ready(elsewhere, now=100.0).ok
+    shared = replace(WELL, membership=replace(MEMBER, partitions=frozenset({("in", 0), ("in", 1)})))
+    assert ready(shared, now=100.0).ok
+
+
+def test_a_service_that_hangs_is_noticed_by_time_alone() -> None:
+    """A frozen store fails no request for a long while, and with nothing in flight none is made."""
+    frozen = replace(WELL, answered_at={"s3": 100.0 - SILENCE_SECONDS - 1})
+    assert ready(frozen, now=100.0).reasons == ("s3 has not answered for 16 s",)
+    assert ready(replace(frozen, dependencies_down=("s3",)), now=100.0).reasons == ("waiting for s3",)
+    assert live(frozen, now=100.0).ok
 
 
 @pytest.fixture

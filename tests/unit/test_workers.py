@@ -28,6 +28,11 @@ class Holding:
         self.begun: list[str] = []
         self.let_go: dict[str, threading.Event] = {}
 
+    @property
+    def services(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
     def process(self, job: Job) -> Sequence[OutgoingRecord]:
         """Notes that it began."""
         key = (job.record.key or b"").decode()
