@@ -18,7 +18,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-
 
 BROKERS ?= 1
 
-.PHONY: help setup up selftest test lint docs stack stack-down vllm vllm-down demo lock clean bench-runtime \
+.PHONY: help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down demo lock clean bench-runtime \
         bench-enrich bench-enrich-lengths bench-gateway bench-decoding bench-long-file chaos-vllm \
         chaos-vllm-real
 
@@ -51,6 +51,9 @@ lint: setup  ## Run ruff, mypy and import-linter, and compare the generated docu
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m kascribe.documents --check
+
+clients-check: setup  ## Generate and compile TypeScript, Java, Go and Python types from the contracts
+	$(BIN)/pytest -q tests/clients
 
 docs: setup  ## Write the generated documents anew
 	$(BIN)/python -m kascribe.documents

@@ -6,18 +6,16 @@ Source: AsyncAPI specification 3.0.0; Kafka bindings 0.5.0; CloudEvents Kafka pr
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from pydantic.json_schema import models_json_schema
-
 from schemas import dead_letters, history
-from schemas.documents import DOCUMENTED
+from schemas.documents import ASKED, EVENTS, SENT
 from schemas.events import (
     AudioReference,
     CancellationEvent,
     EnrichmentEvent,
-    Event,
     ProgressEvent,
     TranscriptEvent,
 )
+from schemas.json_schema import schemas_of
 from schemas.topics import Topics, dead_letter_topic, retry_topic
 
 VERSION: Final = "3.0.0"
@@ -179,7 +177,7 @@ def _message(channel: Channel) -> dict[str, Any]:
             "kafka": {"key": {"type": "string", "description": channel.key}, "bindingVersion": BINDING_VERSION}
         },
     }
-    if any(event.__name__ == channel.message for event in DOCUMENTED if issubclass(event, Event)):
+    if any(event.__name__ == channel.message for event in EVENTS):
         message["headers"] = {"$ref": "#/components/schemas/EventHeaders"}
     elif channel.message == DEAD_LETTER:
         message["headers"] = {"$ref": "#/components/schemas/DeadLetterHeaders"}
@@ -189,10 +187,7 @@ def _message(channel: Channel) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    _, generated = models_json_schema(
-        [(model, "validation") for model in DOCUMENTED], ref_template="#/components/schemas/{model}"
-    )
-    schemas: dict[str, Any] = dict(generated["$defs"])
+    schemas: dict[str, Any] = schemas_of(ASKED, SENT, reference="#/components/schemas/{model}")
     schemas[NOTIFICATION] = {"type": "object", "description": "In the words of the store that sends it."}
     schemas[RETRIED] = {"description": "The original value, byte for byte."}
     schemas[DEAD_LETTER] = {"description": "The original value, byte for byte; it need not be JSON."}

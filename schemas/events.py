@@ -5,14 +5,14 @@ inside ``options`` and ``enrich`` are another matter, for a misspelt one changes
 """
 
 import re
-from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import Field, field_validator
 
 from schemas import identity
 from schemas.errors import Reason
+from schemas.moments import Moment
 from schemas.options import EnrichOptions, ExportFormat, Lane, TranscribeOptions
 from schemas.transcript import (
     Contract,
@@ -30,28 +30,8 @@ INLINE_TEXT_BYTES = 65_536
 
 
 _VERSION: Final = r"^1\.[0-9]{1,9}$"
-_RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-
-
-def _written_in_full(value: object) -> object:
-    # A number may count seconds or milliseconds, and a time without a zone may be anywhere: neither is guessed.
-    if isinstance(value, str) and _RFC_3339.fullmatch(value):
-        return datetime.fromisoformat(value.upper())
-    if isinstance(value, datetime):
-        return value
-    raise ValueError(
-        "write the time as RFC 3339 with its zone, as in 2026-11-22T09:00:00Z (Jackson: register JavaTimeModule "
-        "and disable WRITE_DATES_AS_TIMESTAMPS)"
-    )
-
-
-def _with_zone(moment: datetime) -> datetime:
-    # Moments are compared with each other, which one without a zone cannot be.
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-Moment = Annotated[datetime, BeforeValidator(_written_in_full), AfterValidator(_with_zone)]
-"""As text it names its zone; a ``datetime`` of ours that has none is UTC."""
+_S3_ADDRESS: Final = r"^s3://[^/]+/[\s\S]"
+"""Checked by ``schemas.object_addresses``, which has a reason of its own for what is no such address."""
 
 
 def _minor(version: str) -> int:
@@ -89,7 +69,11 @@ class AudioReference(Event):
 
     ce_type = "kascribe.audio.reference.v1"
 
-    uri: str = Field(description="s3://bucket/key, the key not encoded.", examples=["s3://audio/call.wav"])
+    uri: str = Field(
+        description="s3://bucket/key, the key not encoded.",
+        examples=["s3://audio/call.wav"],
+        json_schema_extra={"pattern": _S3_ADDRESS},
+    )
     version_id: str | None = None
     etag: str | None = None
     idempotency_key: str | None = Field(

@@ -28,14 +28,14 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 
 
 class Task(StrEnum):
-    """Whisper's two tasks. Translation is always into English."""
+    """Whisper's two tasks; transcribe is the default. Translation is always into English."""
 
     TRANSCRIBE = "transcribe"
     TRANSLATE = "translate"
 
 
 class Channels(StrEnum):
-    """What happens to multichannel audio: mixed to one, or each channel transcribed by itself."""
+    """What happens to multichannel audio: mixed to one (the default), or each channel transcribed by itself."""
 
     MIX = "mix"
     SPLIT = "split"
@@ -53,7 +53,7 @@ class ExportFormat(StrEnum):
 
 
 class Lane(StrEnum):
-    """Who waits: a person (interactive) or nobody in particular (bulk)."""
+    """Who waits: a person (interactive) or nobody in particular (bulk, the default)."""
 
     INTERACTIVE = "interactive"
     BULK = "bulk"
@@ -81,10 +81,8 @@ class TranscribeOptions(Options):
     initial_prompt: str | None = Field(default=None, max_length=1_000)
     hotwords: str | None = Field(default=None, max_length=1_000)
     beam_size: Whole = Field(default=5, ge=1, le=10)
-    audio_track: Whole | None = Field(
+    audio_track: Annotated[int, Field(ge=0, le=1_000), BeforeValidator(_whole)] | None = Field(
         default=None,
-        ge=0,
-        le=1_000,
         description="The sound track to transcribe, counted from 0; None takes the main one, or another when that "
         "has no speech.",
     )

@@ -7,7 +7,8 @@ from typing import Final
 from pydantic import Field
 
 from schemas.errors import Reason
-from schemas.events import AudioReference, EnrichmentEvent, Moment, TranscriptEvent
+from schemas.events import AudioReference, EnrichmentEvent, TranscriptEvent
+from schemas.moments import Moment
 from schemas.options import ExportFormat
 from schemas.records import Coordinates
 from schemas.transcript import Contract

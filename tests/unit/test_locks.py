@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 OURS = ("requirements.lock", "requirements-cuda.lock")
-LOCKS = (*OURS, "deploy/vllm/requirements.lock")
+LOCKS = (*OURS, "deploy/vllm/requirements.lock", "tests/clients/requirements.lock")
 
 
 def pinned(lock: str) -> dict[str, list[str]]:

@@ -45,7 +45,7 @@ def form(*names: str, query: str = "", value: str = "x", enriching: bool = False
         ({"options": {"langauge": "ko"}}, "options.langauge is not an option: did you mean language?"),
         ({"options": {"word_timestamp": True}}, "did you mean word_timestamps?"),
         ({"options": {"wordTimestamps": True}}, "did you mean word_timestamps?"),
-        ({"options": {"zzz": 1}}, "known names are beam_size, channels"),
+        ({"options": {"zzz": 1}}, "beam_size, channels, exports"),
         ({"enrich": {"profile": ["summary"]}}, "enrich.profile is not an option: did you mean profiles?"),
         ({"language": "ko"}, "language is an option: it belongs inside options"),
         ({"options": ..., "optoins": {"language": "ko"}}, "optoins is not a field: did you mean options?"),
