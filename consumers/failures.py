@@ -7,10 +7,10 @@ from typing import Final, Protocol
 import structlog
 
 from consumers.runtime.stage import FollowsAnother, Job
-from schemas import history, identity
+from schemas import identity
+from schemas.dead_letters import REDRIVEN_FROM
 from schemas.errors import JobCancelled, JobError, KeyReused, Reason
 from schemas.results import FailedRequest
-from schemas.topics import retry_delay_seconds
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -68,6 +68,4 @@ def is_failure(error: Exception) -> bool:
 
 
 def _is_redriven(job: Job) -> bool:
-    """Only a retry topic and a redrive write a record's history."""
-    has_history = not history.NAMES.isdisjoint(name for name, _ in job.record.headers)
-    return has_history and retry_delay_seconds(job.record.topic) is None
+    return job.record.header(REDRIVEN_FROM) is not None

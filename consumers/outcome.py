@@ -82,6 +82,18 @@ def transcript_event(
     )
 
 
+def transcript_again(event: TranscriptEvent, reference: AudioReference) -> TranscriptEvent | None:
+    """A finished job's transcript for another reference that wants it enriched; None when it does not.
+
+    What was asked of the enricher rests on the first reference, and ends when that one is cancelled or fails.
+    """
+    if not _asks(reference.enrich):
+        return None
+    asked = identity.request_digest(reference.event_id, "transcript")
+    own = {"event_id": f"{event.job_id}.transcript.{asked}", "reference_occurred_at": reference.occurred_at}
+    return event.model_copy(update={**reference.correlation(), **own, "shared": False})
+
+
 def asks_for_more(reference: AudioReference, stored: StoredJob) -> bool:
     """Whether a reference asks for something that the finished job with its key has not done.
 

@@ -25,6 +25,7 @@ from consumers.outcome import (
     asks_for_more,
     is_same_object,
     job_id_of,
+    transcript_again,
     transcript_event,
 )
 from consumers.progress import ProgressReporter, Surroundings, ended_event, real_surroundings, retrying_event
@@ -155,7 +156,14 @@ class TranscribeStage:
         _log.info("job_done_by_another_record", origin=str(job.origin), owner=str(stored.owner))
         if self._intake.is_notification(job):
             return ()
-        return (self._ended(job, reference, Phase.COMPLETED, result_uri=stored.event.transcript_uri),)
+        completed = self._ended(job, reference, Phase.COMPLETED, result_uri=stored.event.transcript_uri)
+        again = transcript_again(stored.event, reference)
+        if again is None:
+            return (completed,)
+        return (
+            wire.encode(again, topic=self._topics.transcripts, key=attempt.job_id, trace=job.trace),
+            completed,
+        )
 
     def _is_same_audio(self, attempt: Attempt, stored: StoredJob, state: ObjectState | None) -> bool:
         """Fetches the object where its address does not tell."""

@@ -88,15 +88,19 @@ def _result_note(result: EnrichmentResult) -> str:
 
 @dataclass
 class Tracker:
-    """Which of some jobs are still open. A job that is to be enriched is open until it is."""
+    """Which of some jobs are still open. A job that is to be enriched is open until it is.
+
+    ``references`` are the ids of the references that asked for them: another's failure is not ours.
+    """
 
     open: set[str]
     enriched: bool
+    references: frozenset[str] = frozenset()
     failed: set[str] = field(default_factory=set)
 
     def take(self, event: JobEvent) -> bool:
         """Takes note of an event; False for one of other jobs."""
-        if event.job_id not in self.open:
+        if event.job_id not in self.open or (isinstance(event, ProgressEvent) and not self._is_ours(event)):
             return False
         if isinstance(event, ProgressEvent) and event.phase in (Phase.FAILED, Phase.CANCELLED):
             self.failed.add(event.job_id)
@@ -105,6 +109,10 @@ class Tracker:
         if isinstance(event, last):
             self.open.discard(event.job_id)
         return True
+
+    def _is_ours(self, event: ProgressEvent) -> bool:
+        is_end = event.phase in (Phase.FAILED, Phase.CANCELLED)
+        return not is_end or event.reference_event_id in (None, *self.references)
 
 
 @dataclass

@@ -40,6 +40,7 @@ class Submitted:
     job_id: str
     name: str
     uri: str
+    reference_event_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Submitter:
         identity = job_id(key)
         record = encode(reference, topic=self.topics.references, key=identity, trace=Trace.start())
         self.publisher.publish([record])
-        return Submitted(identity, name, uri)
+        return Submitted(identity, name, uri, reference.event_id)
 
     def _located(self, source: str, on_bytes: Callable[[int], None] | None) -> tuple[str, str | None, str | None]:
         if source.startswith(S3_SCHEME):

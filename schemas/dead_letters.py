@@ -19,9 +19,9 @@ from pydantic_core import from_json
 from schemas import history
 from schemas.errors import Reason
 from schemas.history import INT_LIMIT, LONG_BYTES, LONG_LIMIT, History
-from schemas.identity import job_id
+from schemas.identity import job_id, record_key, reference_key
 from schemas.records import Coordinates, Headers, OutgoingRecord, Record
-from schemas.topics import dead_letter_topic
+from schemas.topics import Topics, dead_letter_topic
 
 REASON: Final = "kascribe-reason"
 ERROR_MESSAGE: Final = "kascribe-error-message"
@@ -143,9 +143,10 @@ def without(headers: Headers) -> Headers:
 def read(record: Record) -> DeadLetter:
     """The dead letter in a record of a dead-letter topic. Never raises, whoever wrote the record."""
     travelled = history.read(record)
+    origin = _origin(record, travelled)
     return DeadLetter(
         record=record,
-        origin=_origin(record, travelled),
+        origin=origin,
         attempt=travelled.attempt,
         reason=_text(record, REASON),
         message=_text(record, ERROR_MESSAGE, f"{CONNECT}exception.message", f"{SPRING}exception-message"),
@@ -154,7 +155,7 @@ def read(record: Record) -> DeadLetter:
         stage=_text(record, STAGE, f"{CONNECT}stage"),
         failed_ms=history.number(record, FAILED_MS, LONG_LIMIT) or record.timestamp_ms,
         redrives=history.number(record, REDRIVES, INT_LIMIT) or 0,
-        job_id=_job_id(record.value),
+        job_id=_job_id(record.value, origin),
     )
 
 
@@ -271,15 +272,23 @@ def _fixed(record: Record, name: str, size_bytes: int) -> int | None:
     return found if found >= 0 else None
 
 
-def _job_id(value: bytes | None) -> str | None:
-    """The job that an event of ours names; None for everything else, however deep or odd it is."""
+def _job_id(value: bytes | None, origin: Coordinates) -> str | None:
+    """The job that the letter's FAILED event names; None for a notification, whose object may say more."""
+    named = _named_job(value)
+    if named is None and not origin.topic.endswith(Topics().objects):
+        return job_id(record_key(str(origin)))
+    return named
+
+
+def _named_job(value: bytes | None) -> str | None:
     try:
         event = from_json(value or b"")
     except ValueError:
         return None
     if not isinstance(event, dict):
         return None
-    named, key = event.get("job_id"), event.get("idempotency_key")
+    named, key, event_id = event.get("job_id"), event.get("idempotency_key"), event.get("event_id")
     if isinstance(named, str):
         return named
+    key = reference_key(event_id) if key is None and isinstance(event_id, str) else key
     return job_id(key) if isinstance(key, str) else None

@@ -152,7 +152,8 @@ def _follow(
 ) -> bool:
     """Shows the jobs until each is done; whether one failed."""
     names = {job.job_id: job.name for job in jobs}
-    tracker = Tracker(set(names), enriched=request.enrich is not None)
+    references = frozenset(job.reference_event_id for job in jobs)
+    tracker = Tracker(set(names), enriched=request.enrich is not None, references=references)
     try:
         for event in _answers(feed, jobs, finished):
             if event is not None and tracker.take(event):

@@ -79,6 +79,11 @@ class _Room:
     waiting: list[Waiting] = field(default_factory=list)
     references: list[str] = field(default_factory=list)
 
+    def asked_with(self, reference_event_id: str | None) -> bool:
+        """Whether the end of a reference is the end for those here. Of another client's it is not: what that one
+        does not finish is done for ours. Events of older releases name no reference."""
+        return reference_event_id is None or reference_event_id in self.references
+
 
 @dataclass(slots=True)
 class Answers:
@@ -167,12 +172,10 @@ class Answers:
 
     def _deliver(self, job_id: str, event: JobEvent) -> None:
         room = self._rooms.get(job_id)
-        for waiting in room.waiting if room else ():
-            if not isinstance(event, ProgressEvent) or event.phase is not Phase.CANCELLED:
-                _tell(waiting, event)
-            elif room and event.reference_event_id in room.references:
-                # Another client's cancellation hit our reference, and somebody waits: ask again.
-                waiting.withdrawn.set()
+        if room is None or (isinstance(event, ProgressEvent) and not room.asked_with(event.reference_event_id)):
+            return
+        for waiting in room.waiting:
+            _tell(waiting, event)
 
     def _cancelled(self, event: CancellationEvent) -> None:
         """A cancellation names jobs or references, whatever its record's key is."""
@@ -205,6 +208,9 @@ def _tell(waiting: Waiting, event: JobEvent) -> None:
             _give(waiting.enrichment, event)
         case ProgressEvent(phase=Phase.RETRYING, failure=Failure() as failure):
             waiting.troubles[event.stage] = failure
+        case ProgressEvent(phase=Phase.CANCELLED):
+            # By another client, for somebody waits here: the request asks again.
+            waiting.withdrawn.set()
         case ProgressEvent(phase=Phase.FAILED, failure=Failure(reason=Reason.KEY_REUSED)):
             # Of one reference, not of the job: every request compares the transcript with what it asked for.
             pass

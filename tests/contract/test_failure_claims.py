@@ -6,19 +6,20 @@ import pytest
 
 from consumers.runtime.stage import Job
 from consumers.transcribe import TranscribeStage
-from schemas import history
+from schemas import dead_letters
+from schemas.dead_letters import Cause, Site
 from schemas.errors import (
     DependencyDown,
     InvalidOptions,
     PermanentError,
 )
-from schemas.history import History
 from schemas.options import EnrichOptions
 from schemas.records import Record
 from schemas.settings import S3Settings
 from tests.contract.enrich_bench import Bench
 from tests.contract.enrich_jobs import WHEN, transcript_record
 from tests.contract.stage_jobs import (
+    TOPICS,
     Runtime,
     notification,
     objects_record,
@@ -77,9 +78,12 @@ def test_a_letter_that_is_redriven_and_fails_again_is_dead_lettered_again(
     stage = stage_on(settings, WavListener())
     value = notification(settings.bucket, "bad.wav", time="2026-11-22T09:00:00Z")
     assert _end(stage, Runtime().job(objects_record(value))) == "audio_undecodable"
-    record = objects_record(value, offset=9)
-    past = History(1, record.coordinates, 0)
-    redriven = Record(record.topic, 0, 9, None, record.value, history.write(past, ()))
+    failed = objects_record(value, offset=9)
+    cause, site = Cause("audio_undecodable", "no"), Site("transcriber", "group", 0)
+    letter = dead_letters.write(failed, cause, site, attempt=1)
+    kept = dead_letters.read(Record(letter.topic, 0, 3, letter.key, letter.value, letter.headers))
+    again = dead_letters.redriven(kept, topic=TOPICS.objects, now_ms=1)
+    redriven = Record(again.topic, 0, 10, again.key, again.value, again.headers)
     assert _end(stage, Runtime().job(redriven)) == "audio_undecodable"
 
 

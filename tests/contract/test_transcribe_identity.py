@@ -78,6 +78,21 @@ def test_another_reference_for_a_finished_job_is_told_where_the_result_is(settin
     assert stage.process(runtime.job(second))[0].value, "and told again when it is redelivered"
 
 
+def test_another_reference_that_wants_the_enrichment_has_a_transcript_of_its_own(settings: S3Settings) -> None:
+    """What the first reference asked of the enricher ends with its cancellation; the second's does not."""
+    stage = stage_on(settings, WavListener())
+    wish: dict[str, Any] = {"idempotency_key": "k", "enrich": {"profiles": ["title"]}}
+    first, second = (
+        stage.process(Runtime().job(reference_record(uri(settings), event_id=name, offset=offset, **wish)))
+        for offset, name in enumerate("ab")
+    )
+    (owned,), (again,) = transcripts(first), transcripts(second)
+    assert (again.reference_event_id, again.enrich, again.shared) == ("b", owned.enrich, False)
+    assert (again.job_id, again.transcript_uri) == (owned.job_id, owned.transcript_uri)
+    assert again.event_id != owned.event_id
+    assert decoded(second[1], ProgressEvent).result_uri == owned.transcript_uri
+
+
 @pytest.mark.parametrize(
     "other",
     [

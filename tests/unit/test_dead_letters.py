@@ -10,7 +10,7 @@ from consumers.runtime.retry import Retry, retried
 from schemas import dead_letters, history
 from schemas.dead_letters import MESSAGE_CHARACTERS_LIMIT, STACK_TRACE_CHARACTERS_LIMIT, Cause, Site
 from schemas.errors import Reason
-from schemas.identity import job_id
+from schemas.identity import job_id, record_key, reference_key
 from schemas.records import Coordinates, OutgoingRecord, Record
 
 CAUSE = Cause(
@@ -126,11 +126,18 @@ def test_dead_letters_of_connect_and_of_spring_are_understood() -> None:
 
 
 def test_the_job_of_a_dead_letter_is_found_in_its_value() -> None:
-    """By the job id of an event, or by the idempotency key of a reference."""
+    """As its FAILED event names it: an event's job, a reference's key or event id, else where it was read."""
     by_id = dead_letters.read(replace(FAILED, value=json.dumps({"job_id": "abc"}).encode()))
     by_key = dead_letters.read(replace(FAILED, value=json.dumps({"idempotency_key": "once"}).encode()))
     assert (by_id.job_id, by_key.job_id) == ("abc", job_id("once"))
-    assert dead_letters.read(FAILED).job_id is None
+    by_event = dead_letters.read(replace(FAILED, value=json.dumps({"event_id": "e"}).encode()))
+    assert by_event.job_id == job_id(reference_key("e"))
+    for value in (None, b"no JSON", b"[]", b'{"event_id": 7}'):
+        letter = dead_letters.read(
+            arrived(dead_letters.write(replace(FAILED, value=value), CAUSE, SITE, attempt=1))
+        )
+        assert letter.job_id == job_id(record_key(str(FAILED.coordinates)))
+    assert dead_letters.read(replace(FAILED, topic="x.audio.objects")).job_id is None
 
 
 def test_messages_and_stack_traces_are_bounded() -> None:
