@@ -28,7 +28,7 @@ _log: Final = structlog.get_logger(__name__)
 
 
 class KillerRecord(PermanentError):
-    """Processes died while this record ran, the last one while nothing else did."""
+    """Processes ended while this record ran, some of them while nothing else did."""
 
     reason = Reason.KILLER_RECORD
 

@@ -67,6 +67,18 @@ def test_an_error_may_allow_fewer_attempts_than_there_are_delays() -> None:
     assert decided(AudioNotFound("gone"), 3) == DeadLetter(Reason.AUDIO_NOT_FOUND)
 
 
+@pytest.mark.parametrize("delays", [(), (10,), (10, 60)])
+def test_an_error_may_allow_more_attempts_than_there_are_delays(delays: tuple[int, ...]) -> None:
+    """The fewer of both count: after the last delay nothing is left to wait for."""
+
+    def after(attempt: int) -> Decision:
+        error = AudioNotFound("gone")
+        return decide(error, topic="t", attempt=attempt, retry_delays_seconds=delays, now_ms=NOW_MS)
+
+    assert all(isinstance(after(attempt), Retry) for attempt in range(1, len(delays) + 1))
+    assert after(len(delays) + 1) == DeadLetter(Reason.AUDIO_NOT_FOUND)
+
+
 def test_a_dependency_that_is_down_costs_no_attempt() -> None:
     """However often: intake pauses instead."""
     assert decided(DependencyDown("s3", "refused"), 99) == Pause("s3")
