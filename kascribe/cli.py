@@ -35,7 +35,6 @@ EXTRA_OF_MODULE = {
     "jsonschema": "enricher",
     "fastapi": "gateway",
     "uvicorn": "gateway",
-    "moto": "embedded",
     "watchfiles": "embedded",
 }
 

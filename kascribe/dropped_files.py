@@ -11,7 +11,7 @@ UNFINISHED_SUFFIXES: Final = frozenset({".part", ".partial", ".crdownload", ".do
 def files_in(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
     """The files of a folder and its subfolders as they are now, by name; those that vanish meanwhile are left out.
 
-    So is what is hidden, not finished, or empty.
+    So is what is hidden or not finished. An empty file is among them: it is told about, not passed by.
     """
     found = [
         Path(folder, name) for folder, names in _folders(directory) for name in names if _is_meant(Path(name))
@@ -22,7 +22,7 @@ def files_in(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
             is_file = path.is_file()
         except OSError:
             continue
-        if is_file and status.st_size:
+        if is_file:
             yield path, status
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from kascribe.dropped_files import files_in
 from producers.publisher import Publisher
 from producers.uploads import Uploads
-from schemas.errors import ConfigurationError
+from schemas.errors import AudioEmpty, ConfigurationError
 from schemas.events import AudioReference
 from schemas.identity import job_id
 from schemas.options import EnrichOptions, Lane, TranscribeOptions
@@ -64,6 +64,7 @@ class Submitter:
         """Submits one file or ``s3://`` address. ``on_bytes`` hears how many more bytes are uploaded.
 
         ``name`` is for people; without one it is the last component of the source.
+        Raises AudioEmpty for a file without a byte, OSError for one that cannot be read.
         Each submission is a job of its own unless the request has an idempotency key; the same audio is not
         transcribed twice all the same, since results are reused by content.
         """
@@ -91,6 +92,8 @@ class Submitter:
         if source.startswith(S3_SCHEME):
             return source, None, None
         path = Path(source)
+        if not path.stat().st_size:
+            raise AudioEmpty("it is empty (0 bytes): see whether it was copied to its end, and put it there again")
         content_type, _ = mimetypes.guess_type(path.name)
         with path.open("rb") as file:
             stored = self.uploads.upload(file, name=path.name, content_type=content_type, on_bytes=on_bytes)

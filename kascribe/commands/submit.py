@@ -101,7 +101,7 @@ def submit(
 def _refuse_in_vain(request: "Request", sources: "list[Source]", session: "Session | None") -> None:
     """Raises ConfigurationError for what can never be answered."""
     if not sources:
-        raise ConfigurationError("no file is there to submit: what is hidden, unfinished or empty is left out")
+        raise ConfigurationError("no file is there to submit: what is hidden or unfinished is left out")
     if request.idempotency_key and len(sources) > 1:
         raise ConfigurationError(
             f"--key names one job, and these are {len(sources)} files: submit each with a key of its own, or "

@@ -12,6 +12,9 @@ from kascribe.dropped_files import files_in
 SETTLE_SECONDS = 0.5
 """A file whose size and time have not changed for this long is taken to be complete."""
 
+EMPTY_SETTLE_SECONDS = 5.0
+"""The same for a file without a byte, as which every copy begins: then it is told that it is empty."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
@@ -38,7 +41,7 @@ class Settling:
         self._taken: set[Fingerprint] = set()
 
     def settled(self, seen: Iterator[Fingerprint], now: float) -> list[Fingerprint]:
-        """The files that have stayed as they are for SETTLE_SECONDS, each content once."""
+        """The files that have stayed as they are for long enough, each content once."""
         ready: list[Fingerprint] = []
         for fingerprint in seen:
             if fingerprint in self._taken:
@@ -47,7 +50,7 @@ class Settling:
             if before != fingerprint:
                 since = now
             self._since[fingerprint.path] = (fingerprint, since)
-            if now - since >= SETTLE_SECONDS:
+            if now - since >= (SETTLE_SECONDS if fingerprint.object_size_bytes else EMPTY_SETTLE_SECONDS):
                 self._taken.add(fingerprint)
                 if not self._done(fingerprint):
                     ready.append(fingerprint)

@@ -1,30 +1,40 @@
-"""The object store of the embedded stack: moto's S3 server, in this process, in memory.
+"""The object store of the embedded stack: an S3 server in this process, with its objects in files."""
 
-It costs about three times an object's size while that is uploaded, so hours of video want a real store.
-"""
-
-import logging
+import shutil
+import threading
 from contextlib import closing
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import boto3
-from moto.server import ThreadedMotoServer
 
-ACCESS_KEY = "embedded"
-"""Both halves of the credentials: moto accepts any, and listens on loopback alone."""
+from kascribe.embedded.buckets import Buckets
+from kascribe.embedded.s3_http import S3Server
+
+ACCESS_KEY: Final = "embedded"
+"""Both halves of the credentials: the server takes any, and listens on loopback alone."""
+
+POLL_SECONDS: Final = 0.1
+"""Between looks whether to stop."""
 
 
 class EmbeddedObjectStore:
-    """Lives from construction until ``close``; listens on a free port of 127.0.0.1."""
+    """Lives from construction until ``close``; listens on a free port of 127.0.0.1.
 
-    def __init__(self) -> None:
-        # Werkzeug logs each request at INFO, and a warning that it is no production server.
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self._server: ThreadedMotoServer | None = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        self._server.start()
-        _, port = self._server.get_host_and_port()
-        self.endpoint_url = f"http://127.0.0.1:{port}"
+    ``directory`` is the store's alone: what an earlier one left there, which could not end in order, is removed.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        _remove(directory)
+        directory.mkdir(parents=True, mode=0o700)  # recordings of people are their own, whatever the umask
+        self._server = S3Server(("127.0.0.1", 0), Buckets(directory))
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(POLL_SECONDS,), name="object-store", daemon=True
+        )
+        self._thread.start()
+        self.endpoint_url = f"http://127.0.0.1:{self._server.server_port}"
 
     def create_bucket(self, name: str) -> None:
         """Makes the bucket, with versions."""
@@ -34,10 +44,11 @@ class EmbeddedObjectStore:
             s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
 
     def close(self) -> None:
-        """Stops serving and forgets every object. Safe to repeat."""
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
+        """Stops serving and removes every object. Safe to repeat."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+        _remove(self._directory)
 
     def __enter__(self) -> Self:
         return self
@@ -46,3 +57,8 @@ class EmbeddedObjectStore:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _remove(directory: Path) -> None:
+    # A request that is still served may write a file meanwhile; what it leaves goes with the next start.
+    shutil.rmtree(directory, ignore_errors=True)

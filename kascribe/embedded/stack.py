@@ -137,7 +137,7 @@ class EmbeddedStack:
         for directory in (self._plan.drop_directory, self._plan.transcripts_directory):
             directory.mkdir(parents=True, exist_ok=True)
         broker = resources.enter_context(EmbeddedBroker())
-        store = resources.enter_context(EmbeddedObjectStore())
+        store = resources.enter_context(EmbeddedObjectStore(self._plan.directory / "objects"))
         broker.create_topics(topic_names(self._settings))
         self.session = self._session(broker, store)
         # boto3 finds its credentials in the environment, here as in every process that we start.
@@ -196,7 +196,7 @@ class EmbeddedStack:
         try:
             job = self._submitter.submit(str(file.path), Request(idempotency_key=key), name=dropped.name)
         except (KascribeError, OSError) as error:
-            self._board.say(f"{dropped.name} was not submitted: {error}")
+            self._board.not_submitted(dropped.name, str(error))
             return
         self._board.submitted(job.job_id, job.name)
 

@@ -1,13 +1,11 @@
 """``kascribe up`` as a person runs it: a process, a folder, other terminals."""
 
-import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -16,74 +14,18 @@ import pytest
 
 from kascribe.commands.selftest import words
 from kascribe.embedded.session import Session
-from models.selftest import SELFTEST_MODEL_NAME, Clip, clips
-from tests.demo.role import free_port
+from models.selftest import Clip, clips
+from schemas.documents import REASONS
+from schemas.errors import Reason
+from tests.flow.embedded_up import JOB_TIMEOUT_SECONDS, START_TIMEOUT_SECONDS, Up, running_up
 from tests.interrupting import interruptible
 from tests.recordings import FORMATS, read, write
+from tests.terminals import Where, kascribe
 from tests.waiting import eventually
 
-START_TIMEOUT_SECONDS = 90
-JOB_TIMEOUT_SECONDS = 60
 DRAIN_TIMEOUT_SECONDS = 120
 LONG_CLIPS = 30
 """As many as the model cannot be done with before it is told to stop."""
-
-
-@dataclass
-class Up:
-    """A running ``kascribe up``, and the home of the user who runs it."""
-
-    process: subprocess.Popen[bytes]
-    home: Path
-    environment: dict[str, str]
-    gateway_port: int
-
-    @property
-    def session_directory(self) -> Path:
-        """Where the stack says that it runs."""
-        return self.home / ".local" / "state" / "kascribe"
-
-    def kascribe(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Another command of the same user."""
-        return subprocess.run(
-            [sys.executable, "-m", "kascribe", *arguments],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=JOB_TIMEOUT_SECONDS,
-            check=False,
-        )
-
-
-@contextmanager
-def running_up(home: Path, **settings: str) -> Iterator[Up]:
-    """A stack of a user's own; killed at the end of the block at the latest."""
-    port = free_port()
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(("KASCRIBE_KAFKA", "XDG_"))
-    }
-    environment = {
-        **inherited,
-        "HOME": str(home),
-        "KASCRIBE_WHISPER_MODEL": os.environ.get("KASCRIBE_TEST_MODEL", SELFTEST_MODEL_NAME),
-        "KASCRIBE_GATEWAY_PORT": str(port),
-        **settings,
-    }
-    with (home / "up.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "kascribe", "up"], env=environment, stdout=log, stderr=subprocess.STDOUT
-        )
-    running = Up(process, home, environment, port)
-    try:
-        eventually(
-            lambda: _session(running),
-            timeout_seconds=START_TIMEOUT_SECONDS,
-            what="the embedded stack",
-        )
-        yield running
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -102,11 +44,6 @@ def clip() -> Clip:
     return next(clip for clip in clips() if clip.text)
 
 
-def _session(up: Up) -> Session | None:
-    assert up.process.poll() is None, (up.home / "up.log").read_text()
-    return Session.current(up.session_directory)
-
-
 def test_a_dropped_file_becomes_files_of_text(up: Up, clip: Clip) -> None:
     """What lands in the drop folder, at any depth, is kept as text, subtitles and JSON under its name."""
     folder = up.home / "kascribe" / "drop" / "회의"
@@ -120,6 +57,49 @@ def test_a_dropped_file_becomes_files_of_text(up: Up, clip: Clip) -> None:
     )
     assert words((kept / "first meeting.ogg.txt").read_text(encoding="utf-8"))
     assert "-->" in (kept / "first meeting.ogg.srt").read_text(encoding="utf-8")
+
+
+def test_files_are_as_open_as_the_user_s_umask_says(up: Up, clip: Clip) -> None:
+    """Others of the group may read transcripts where the user lets them; recordings stay the user's own."""
+    shutil.copy(clip.path, up.home / "kascribe" / "drop" / "modes.ogg")
+    kept = up.home / "kascribe" / "transcripts" / "modes.ogg.json"
+    eventually(kept.exists, timeout_seconds=JOB_TIMEOUT_SECONDS, what="the transcript's files")
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (kept, kept.parent, kept.with_suffix(".txt"))}
+    assert list(modes.values()) == [0o640, 0o750, 0o640]
+    objects = up.session_directory / "objects"
+    assert stat.S_IMODE(objects.stat().st_mode) == 0o700
+    assert list(objects.iterdir())
+
+
+def test_an_empty_file_in_the_drop_folder_is_told(up: Up) -> None:
+    """It is no recording, and nobody finds out by waiting for its transcript."""
+    (up.home / "kascribe" / "drop" / "nothing.wav").touch()
+    log = up.home / "up.log"
+    eventually(
+        lambda: "nothing.wav was not submitted: it is empty (0 bytes)" in log.read_text(encoding="utf-8"),
+        timeout_seconds=JOB_TIMEOUT_SECONDS,
+        what="word of the empty file",
+    )
+
+
+@pytest.mark.parametrize("where", Where)
+def test_submitting_shows_progress_on_a_terminal_and_lines_in_a_file(
+    up: Up, clip: Clip, tmp_path: Path, where: Where
+) -> None:
+    """Also both: the file gets its lines while the terminal shows the table."""
+    (tmp_path / "good.ogg").write_bytes(clip.path.read_bytes())
+    (tmp_path / "bad.wav").write_text("these are notes")
+    ran = kascribe(["submit", "good.ogg", "bad.wav"], where, tmp_path, up.environment)
+    assert ran.exit_code == 1
+    summary = "1 of 2 done, 1 failed"
+    if where is not Where.FILES:
+        assert "good.ogg" in ran.screen
+        assert summary in ran.screen
+        assert REASONS[Reason.AUDIO_UNDECODABLE][1] in ran.screen
+    if where is not Where.TERMINAL:
+        assert "good.ogg: completed" in ran.stdout
+        assert summary in ran.stdout
+        assert "\x1b" not in ran.stdout
 
 
 def test_other_commands_find_the_stack(up: Up, clip: Clip) -> None:

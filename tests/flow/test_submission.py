@@ -84,7 +84,8 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_are_submitted(
     """One bad file of many costs no more than itself."""
     for name in ("first.wav", "last.wav"):
         (tmp_path / name).write_bytes(b"audio")
-    names = ("first.wav", "gone.wav", "last.wav")
+    (tmp_path / "empty.wav").touch()
+    names = ("first.wav", "gone.wav", "empty.wav", "last.wav")
     sources = [Source(str(tmp_path / name), name) for name in names]
     written = io.StringIO()
     console = Console(file=written, width=400)
@@ -92,3 +93,4 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_are_submitted(
         jobs = _submit(submitter, sources, Request(), Board(console))
     assert [job.name for job in jobs] == ["first.wav", "last.wav"]
     assert "gone.wav was not submitted: [Errno 2]" in written.getvalue()
+    assert "empty.wav was not submitted: it is empty (0 bytes)" in written.getvalue()

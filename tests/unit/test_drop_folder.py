@@ -5,7 +5,7 @@ import shutil
 import threading
 from pathlib import Path
 
-from kascribe.embedded.drop_folder import SETTLE_SECONDS, Fingerprint, Settling, scan
+from kascribe.embedded.drop_folder import EMPTY_SETTLE_SECONDS, SETTLE_SECONDS, Fingerprint, Settling, scan
 from kascribe.embedded.keeper import Dropped, Keeper
 from tests.kept import event_of, spoken_transcript
 from tests.waiting import eventually
@@ -41,12 +41,25 @@ def test_a_transcript_that_comes_late_does_not_replace_that_of_a_newer_file(tmp_
     assert not keeper.is_kept(Dropped("call.wav", 1_000))
 
 
-def test_what_is_hidden_unfinished_or_empty_is_left_alone(tmp_path: Path) -> None:
+def test_an_empty_file_is_told_about_once_it_has_stayed_empty(tmp_path: Path) -> None:
+    """Every copy begins empty, so it is given longer; one that grows meanwhile is a file like any other."""
+    (tmp_path / "empty.wav").touch()
+    settling = Settling(lambda _: False)
+    assert settling.settled(scan(tmp_path), now=0.0) == []
+    assert settling.settled(scan(tmp_path), now=SETTLE_SECONDS) == []
+    (empty,) = settling.settled(scan(tmp_path), now=EMPTY_SETTLE_SECONDS)
+    assert (empty.path.name, empty.object_size_bytes) == ("empty.wav", 0)
+    assert settling.settled(scan(tmp_path), now=2 * EMPTY_SETTLE_SECONDS) == []
+    (tmp_path / "empty.wav").write_bytes(b"audio")
+    settling.settled(scan(tmp_path), now=20.0)
+    assert [file.object_size_bytes for file in settling.settled(scan(tmp_path), now=20.0 + SETTLE_SECONDS)] == [5]
+
+
+def test_what_is_hidden_or_unfinished_is_left_alone(tmp_path: Path) -> None:
     """Also what lies in hidden folders, such as a file manager's own."""
     for name in ("call.wav", ".call.wav", "call.wav.part", "~call.wav", ".trash/call.wav", "sub/회의.wav"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"audio")
-    (tmp_path / "empty.wav").touch()
     seen = [file.path.relative_to(tmp_path).as_posix() for file in scan(tmp_path)]
     assert seen == ["call.wav", "sub/회의.wav"]
 

@@ -1,0 +1,98 @@
+"""A request's body as its bytes, however the client has wrapped them."""
+
+import re
+from email.message import Message
+from http import HTTPStatus
+from typing import Final, Protocol
+
+from kascribe.embedded.buckets import Reader, S3Error
+
+LINE_BYTES: Final = 4_096
+STREAMED: Final = "STREAMING-"
+"""How the digest of a body begins that a client signs chunk by chunk."""
+
+
+class Stream(Reader, Protocol):
+    """A body of which lines are read too."""
+
+    def readline(self, limit: int, /) -> bytes:
+        """One line, without more than so many bytes."""
+        ...
+
+
+def body_of(headers: Message, stream: Stream) -> Reader:
+    """What a request carries: as long as it says, in chunks of HTTP's, and in chunks that AWS clients sign."""
+    length = headers.get("Content-Length", "0")
+    is_chunked = headers.get("Transfer-Encoding", "").lower() == "chunked"
+    body = Chunked(stream) if is_chunked else Limited(stream, int(length) if length.isdecimal() else 0)
+    return Chunked(body) if headers.get("x-amz-content-sha256", "").startswith(STREAMED) else body
+
+
+class Limited:
+    """So many bytes of a stream. Raises S3Error when there are fewer."""
+
+    def __init__(self, stream: Stream, size_bytes: int) -> None:
+        self._stream = stream
+        self.left_bytes = size_bytes
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes; none at the end."""
+        piece = self._stream.read(min(size, self.left_bytes)) if self.left_bytes else b""
+        if self.left_bytes and not piece:
+            raise _incomplete()
+        self.left_bytes -= len(piece)
+        return piece
+
+    def readline(self, limit: int, /) -> bytes:
+        """One line, without more than so many bytes."""
+        line = self._stream.readline(min(limit, self.left_bytes))
+        self.left_bytes -= len(line)
+        return line
+
+
+class Chunked:
+    """What is in chunks that begin with their size in hexadecimal: HTTP's own, and those that AWS clients sign."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._left_bytes = 0
+        self._is_over = False
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes; none at the end, which leaves nothing of the body behind."""
+        if self._is_over:
+            return b""
+        if not self._left_bytes:
+            self._left_bytes = self._next_size()
+            if not self._left_bytes:
+                self._is_over = True
+                while self._line():
+                    pass  # trailers: checksums that TCP on loopback does not need
+                return b""
+        piece = self._stream.read(min(size, self._left_bytes))
+        if not piece:
+            raise _incomplete()
+        self._left_bytes -= len(piece)
+        if not self._left_bytes:
+            self._line()
+        return piece
+
+    def readline(self, limit: int, /) -> bytes:
+        """One line, for chunks within chunks."""
+        line = b""
+        while not line.endswith(b"\n") and len(line) < limit and (byte := self.read(1)):
+            line += byte
+        return line
+
+    def _next_size(self) -> int:
+        size = self._line().partition(b";")[0].strip()
+        if not re.fullmatch(rb"[0-9a-fA-F]{1,12}", size):
+            raise _incomplete()
+        return int(size, 16)
+
+    def _line(self) -> bytes:
+        return self._stream.readline(LINE_BYTES).strip()
+
+
+def _incomplete() -> S3Error:
+    return S3Error(HTTPStatus.BAD_REQUEST, "IncompleteBody", "the body ends too early")

@@ -1,0 +1,95 @@
+"""The XML of S3's answers, and of the one request that we read: pure."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+from urllib.parse import quote
+from xml.sax.saxutils import escape
+
+from kascribe.embedded.buckets import Version
+
+KEYS_LIMIT: Final = 1_000
+PARAMETERS: Final = frozenset(
+    {
+        "list-type",
+        "prefix",
+        "delimiter",
+        "max-keys",
+        "continuation-token",
+        "start-after",
+        "marker",
+        "encoding-type",
+        "fetch-owner",
+    }
+)
+_NAMESPACE: Final = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
+
+
+def buckets(names: Iterable[str]) -> str:
+    """Every bucket."""
+    listed = "".join(
+        f"<Bucket><Name>{escape(name)}</Name><CreationDate>2000-01-01T00:00:00.000Z</CreationDate></Bucket>"
+        for name in names
+    )
+    return f"<ListAllMyBucketsResult {_NAMESPACE}><Buckets>{listed}</Buckets></ListAllMyBucketsResult>"
+
+
+def begun(bucket: str, key: str, upload_id: str) -> str:
+    """A multipart upload that began."""
+    return (
+        f"<InitiateMultipartUploadResult {_NAMESPACE}><Bucket>{escape(bucket)}</Bucket><Key>{escape(key)}</Key>"
+        f"<UploadId>{upload_id}</UploadId></InitiateMultipartUploadResult>"
+    )
+
+
+def completed(bucket: str, key: str, etag: str) -> str:
+    """A multipart upload that is an object now."""
+    return (
+        f"<CompleteMultipartUploadResult {_NAMESPACE}><Bucket>{escape(bucket)}</Bucket><Key>{escape(key)}</Key>"
+        f"<ETag>&quot;{etag}&quot;</ETag></CompleteMultipartUploadResult>"
+    )
+
+
+def parts_in(document: bytes) -> list[tuple[int, str]]:
+    """Number and etag of each part that a client lists at the end of an upload."""
+    parts = []
+    for part in re.findall(rb"<Part>(.*?)</Part>", document, re.DOTALL):
+        number = re.search(rb"<PartNumber>\s*(\d{1,5})\s*</PartNumber>", part)
+        etag = re.search(rb"<ETag>\s*(?:&quot;|&#34;|\")?([0-9a-f]+)", part)
+        parts.append((int(number[1]) if number else 0, etag[1].decode() if etag else ""))
+    return parts
+
+
+def objects(bucket: str, found: Iterator[tuple[str, Version]], query: Mapping[str, str]) -> str:
+    """A page of a bucket's objects, by either version of the request: what comes after a key, up to a limit."""
+    prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
+    after = query.get("continuation-token") or query.get("start-after") or query.get("marker") or ""
+    asked = query.get("max-keys", "")
+    limit = min(KEYS_LIMIT, int(asked) if asked.isdecimal() else KEYS_LIMIT)
+    shown = quote if query.get("encoding-type") == "url" else escape
+    entries: dict[str, str] = {}
+    is_truncated = False
+    for key, version in found:
+        cut = key.find(delimiter, len(prefix)) if delimiter else -1
+        name = key[: cut + len(delimiter)] if cut >= 0 else key
+        if name <= after or name in entries:
+            continue
+        if len(entries) >= limit:
+            is_truncated = True
+            break
+        entries[name] = (
+            f"<CommonPrefixes><Prefix>{shown(name)}</Prefix></CommonPrefixes>"
+            if cut >= 0
+            else f"<Contents><Key>{shown(key)}</Key><LastModified>{version.modified:%Y-%m-%dT%H:%M:%S.000Z}"
+            f"</LastModified><ETag>&quot;{version.etag}&quot;</ETag><Size>{version.size_bytes}</Size>"
+            "<StorageClass>STANDARD</StorageClass></Contents>"
+        )
+    last = escape(next(reversed(entries), ""))
+    more = f"<NextContinuationToken>{last}</NextContinuationToken><NextMarker>{shown(last)}</NextMarker>"
+    return (
+        f"<ListBucketResult {_NAMESPACE}><Name>{escape(bucket)}</Name><Prefix>{shown(prefix)}</Prefix>"
+        f"<KeyCount>{len(entries)}</KeyCount><MaxKeys>{limit}</MaxKeys>"
+        f"{'<EncodingType>url</EncodingType>' if shown is quote else ''}"
+        f"<IsTruncated>{str(is_truncated).lower()}</IsTruncated>{more if is_truncated else ''}"
+        f"{''.join(entries.values())}</ListBucketResult>"
+    )
