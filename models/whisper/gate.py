@@ -62,7 +62,7 @@ def judge(attempts: tuple[Decoded, ...], *, splittable: bool) -> Ruling:
 
     A text cut off at the token limit is split in two if it does not merely repeat itself: no penalty makes room.
     A text that is improbable but sound stands, flagged: no other try makes likelier what a search found.
-    After the last penalty the likeliest attempt that does not repeat itself stands.
+    After the last penalty the likeliest attempt stands, a loop as all of them are.
     """
     last = attempts[-1]
     repeats = last.compression_ratio > COMPRESSION_RATIO_LIMIT
@@ -78,8 +78,7 @@ def judge(attempts: tuple[Decoded, ...], *, splittable: bool) -> Ruling:
         return Ruling(Verdict.ACCEPT, last, _flags(last))
     if len(attempts) < len(PENALTIES):
         return Ruling(Verdict.RETRY, last)
-    sound = [each for each in attempts if each.compression_ratio <= COMPRESSION_RATIO_LIMIT]
-    chosen = max(sound or attempts, key=lambda each: each.avg_logprob)
+    chosen = max(attempts, key=lambda each: each.avg_logprob)
     return Ruling(Verdict.ACCEPT, chosen, _flags(chosen, retried=True))
 
 

@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,6 +69,30 @@ def test_a_chunk_repeats_at_most_the_last_passage_of_the_one_before(segments: li
     for before, after in itertools.pairwise(chunks):
         assert after.passages[: after.repeated] == before.passages[len(before.passages) - after.repeated :]
         assert len(after.passages) > after.repeated
+
+
+def passages(*sizes: int) -> list[Passage]:
+    """Passages of so many tokens, numbered from 0."""
+    return [Passage(number, "x", size) for number, size in enumerate(sizes)]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "planned"),
+    [
+        ((40, 35, 25, 40, 35), [([0, 1, 2], 0), ([2, 3, 4], 1)]),
+        ((50, 50, 50), [([0, 1], 0), ([2], 0)]),
+        ((75, 25, 75), [([0, 1], 0), ([1, 2], 1)]),
+        ((75, 25, 76), [([0, 1], 0), ([2], 0)]),
+        ((74, 26, 74), [([0, 1], 0), ([2], 0)]),
+        ((10, 100, 10, 90), [([0], 0), ([1], 0), ([2, 3], 0)]),
+    ],
+)
+def test_a_short_passage_at_a_cut_is_in_both_chunks(
+    sizes: tuple[int, ...], planned: list[tuple[list[int], int]]
+) -> None:
+    """A sentence that runs on is read with its beginning: it takes a quarter of the budget at most."""
+    chunks = chunks_of(passages(*sizes), budget_tokens=100)
+    assert [([passage.segment_id for passage in chunk.passages], chunk.repeated) for chunk in chunks] == planned
 
 
 @given(WORDS, st.integers(min_value=4, max_value=60))

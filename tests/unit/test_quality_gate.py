@@ -41,8 +41,8 @@ def test_what_a_retry_gave_is_flagged() -> None:
     assert ruling.flags == (QualityFlag.RETRIED,)
 
 
-def test_after_the_last_penalty_the_likeliest_text_without_a_loop_stands() -> None:
-    """With the flags that say how little it is worth."""
+def test_the_last_attempt_stands_if_it_is_no_loop() -> None:
+    """However improbable: it says what the loops do not."""
     best = replace(UNSURE, penalty=PENALTIES[-1])
     attempts = (LOOP,) * (len(PENALTIES) - 1) + (best,)
     ruling = judge(attempts, splittable=True)
@@ -50,10 +50,17 @@ def test_after_the_last_penalty_the_likeliest_text_without_a_loop_stands() -> No
     assert ruling.flags == (QualityFlag.LOW_CONFIDENCE, QualityFlag.RETRIED)
 
 
-def test_loops_alone_leave_a_loop_and_say_so() -> None:
-    """Nothing better came."""
-    ruling = judge((LOOP,) * len(PENALTIES), splittable=True)
-    assert QualityFlag.REPETITION in ruling.flags
+def test_of_loops_alone_the_likeliest_stands_and_says_so() -> None:
+    """Whichever attempt it was; nothing better came."""
+    loops = [
+        replace(LOOP, avg_logprob=sure, penalty=penalty)
+        for sure, penalty in zip((-0.5, -0.2, -0.4), PENALTIES, strict=True)
+    ]
+    ruling = judge(tuple(loops), splittable=True)
+    assert (ruling.verdict, ruling.chosen) == (Verdict.ACCEPT, loops[1])
+    assert ruling.flags == (QualityFlag.REPETITION, QualityFlag.RETRIED)
+    first = judge((replace(LOOP, avg_logprob=-0.1), *loops[1:]), splittable=True)
+    assert (first.chosen.penalty, first.flags) == (1.0, (QualityFlag.REPETITION, QualityFlag.RETRIED))
 
 
 def test_an_improbable_text_over_silence_is_suppressed() -> None:

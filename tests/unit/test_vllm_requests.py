@@ -1,17 +1,13 @@
 """Requests to language model servers: how many, to whom, and what their problems mean."""
 
-import asyncio
 import inspect
 import math
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from models.vllm.client import translate
-from models.vllm.limiter import BULK_SHARE, Limiter
 from models.vllm.measure import Measure, measured
 from models.vllm.pool import addresses, ranked
 from models.vllm.problems import (
@@ -26,7 +22,6 @@ from models.vllm.profiles import load_profiles
 from models.vllm.replies import Reply
 from models.vllm.wire import problem_in_stream, problem_of, read_answer, read_chunk, read_json
 from schemas.errors import ConfigurationError
-from schemas.options import Lane
 from schemas.settings import VllmSettings
 
 TOO_LONG = (
@@ -136,57 +131,6 @@ def test_a_server_that_leaves_moves_only_its_own_transcripts() -> None:
     assert all(60 <= sum(url == found for found in before.values()) <= 140 for url in urls)
 
 
-def test_the_limit_halves_once_for_a_flood_and_grows_with_success() -> None:
-    """Additive increase, multiplicative decrease, within what the setting allows."""
-    now = [10.0]
-    limiter = Limiter(64, clock=lambda: now[0])
-    started = limiter.limit
-    for _ in range(20):
-        limiter.overloaded()
-    assert limiter.limit == started // 2
-    now[0] += 1.0
-    limiter.overloaded()
-    assert limiter.limit == started // 4
-    run(succeed(limiter, 6_000, at_once=80))
-    assert limiter.limit == 64
-
-
-def test_a_limit_that_nobody_reaches_does_not_grow() -> None:
-    """One request fewer than it allows, however often: no success says that more would be borne."""
-    limiter = Limiter(64, clock=lambda: 0.0)
-    limiter.overloaded()
-    run(succeed(limiter, 3_000, at_once=15))
-    assert limiter.limit == 16
-    run(succeed(limiter, 32, at_once=16))
-    assert limiter.limit == 17
-
-
-def test_people_go_before_bulk_and_bulk_is_not_starved() -> None:
-    """One place, both lanes waiting: an interactive request enters first, and every eighth grant is bulk's."""
-    entered: list[Lane] = []
-
-    async def race() -> None:
-        limiter = Limiter(1, clock=lambda: 0.0)
-
-        async def enter(lane: Lane) -> None:
-            async with limiter.slot(lane):
-                entered.append(lane)
-
-        async with limiter.slot(Lane.BULK):
-            lanes = [Lane.BULK] * 3 + [Lane.INTERACTIVE] * 16
-            waiting = [asyncio.ensure_future(enter(lane)) for lane in lanes]
-            waiting[0].cancel()
-            while limiter.waiting != len(lanes) - 1:
-                await asyncio.wait(waiting, timeout=0)
-        await asyncio.gather(*waiting, return_exceptions=True)
-        assert limiter.in_flight == 0
-
-    run(race())
-    assert entered[: BULK_SHARE - 1] == [Lane.INTERACTIVE] * (BULK_SHARE - 1)
-    assert entered[BULK_SHARE - 1] is Lane.BULK
-    assert len(entered) == 18
-
-
 def test_a_measure_is_rather_too_large_than_too_small() -> None:
     """And never more than a token a byte, which is a proof."""
     measure = measured(["한국어", "words"], [9, 2])
@@ -222,20 +166,3 @@ def test_a_users_own_profile_wins_by_name(tmp_path: Path) -> None:
     profiles = load_profiles(tmp_path)
     assert profiles["title"].version == "9"
     assert "summary" in profiles
-
-
-async def succeed(limiter: Limiter, times: int, *, at_once: int) -> None:
-    """Requests that are answered, so many at a time."""
-
-    async def one() -> None:
-        async with limiter.slot(Lane.BULK):
-            await arrived.wait()
-
-    for _ in range(times // at_once):
-        arrived = asyncio.Barrier(min(at_once, limiter.limit))
-        await asyncio.gather(*(one() for _ in range(arrived.parties)))
-
-
-def run(work: Coroutine[Any, Any, None]) -> None:
-    """Runs a coroutine to its end."""
-    asyncio.run(work)
