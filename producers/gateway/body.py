@@ -3,13 +3,15 @@
 import asyncio
 import errno
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
@@ -25,6 +27,10 @@ FORM_BYTES: Final = 1024**2
 FIELD_BYTES: Final = 64 * 1024
 FIELDS: Final = 64
 FILES: Final = 4
+
+FILE_FIELD: Final = "file"
+UNNAMED_FILE: Final = "upload"
+"""What a file is called that came without a name."""
 
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -82,9 +88,7 @@ async def opened_form(request: Request, *, limit_bytes: int) -> AsyncIterator[Fo
             # A client that asks first has not begun to send, and need not.
             body.complete = "expect" in request.headers
             raise too_large(limit_bytes)
-        form = await Request(request.scope, body).form(
-            max_files=FILES, max_fields=FIELDS, max_part_size=FIELD_BYTES
-        )
+        form = await _parsed(Request(request.scope, body))
     except (RequestRefused, HTTPException):
         await body.discard()
         raise
@@ -97,6 +101,36 @@ async def opened_form(request: Request, *, limit_bytes: int) -> AsyncIterator[Fo
         yield form
     finally:
         await form.close()
+
+
+class _Parser(MultiPartParser):
+    """Takes the part called ``file`` for a file also without a file name, as ``curl -F "file=<a.wav"`` sends it.
+
+    A part without a name would else be a text field, with that one's limit.
+    """
+
+    def on_headers_finished(self) -> None:
+        """Before the parser decides what the part is."""
+        _, options = parse_options_header(self._current_part.content_disposition)
+        if options.get(b"name") == FILE_FIELD.encode() and b"filename" not in options:
+            self._current_part.content_disposition = (
+                f'form-data; name="{FILE_FIELD}"; filename="{UNNAMED_FILE}"'.encode()
+            )
+        super().on_headers_finished()
+
+
+async def _parsed(request: Request) -> FormData:
+    content_type, _ = parse_options_header(request.headers.get("content-type"))
+    if content_type != b"multipart/form-data":
+        return await request.form(max_files=FILES, max_fields=FIELDS, max_part_size=FIELD_BYTES)
+    try:
+        async with aclosing(request.stream()) as stream:
+            parser = _Parser(
+                request.headers, stream, max_files=FILES, max_fields=FIELDS, max_part_size=FIELD_BYTES
+            )
+            return await parser.parse()
+    except MultiPartException as error:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, error.message) from error
 
 
 def _no_room() -> RequestRefused:

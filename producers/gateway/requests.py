@@ -10,7 +10,7 @@ from fastapi import Request
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from producers.gateway.body import too_large
+from producers.gateway.body import FILE_FIELD, UNNAMED_FILE, too_large
 from producers.gateway.failures import RequestRefused
 from producers.gateway.jobs import Asked
 from producers.gateway.tracing import trace_of
@@ -59,7 +59,7 @@ def _unknown(name: str, known: Set[str]) -> str:
 
 def upload_in(form: FormData, *, limit_bytes: int) -> UploadFile:
     """The form's file. Refuses a form without one or with several, an empty one and one above the limit."""
-    files = form.getlist("file")
+    files = form.getlist(FILE_FIELD)
     file = files[0] if files else None
     if not isinstance(file, UploadFile):
         raise RequestRefused(
@@ -89,7 +89,7 @@ def asked_in(request: Request, form: FormData, file: UploadFile, *, new_id: str,
     content_type = (file.content_type or "").partition(";")[0].strip()
     return Asked(
         # A name is for people and for the object's key: never a path.
-        file_name=PurePath(file.filename or "").name[-FILE_NAME_CHARACTERS:] or "upload",
+        file_name=PurePath(file.filename or "").name[-FILE_NAME_CHARACTERS:] or UNNAMED_FILE,
         # It becomes a header of a signed request to the store, which takes no other characters.
         content_type=content_type if _CONTENT_TYPE.fullmatch(content_type) else None,
         idempotency_key=key or f"gateway:{new_id}",

@@ -65,7 +65,7 @@ def test_what_is_no_route_is_said_in_the_same_body(
     [
         (FORM, b"no form at all", "invalid_form"),
         (FORM, b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n", "invalid_form"),
-        (FORM, b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nx\r\n--b--\r\n', "file_missing"),
+        (FORM, b'--b\r\nContent-Disposition: form-data; name="language"\r\n\r\nko\r\n--b--\r\n', "file_missing"),
         ("multipart/form-data", b"--b--", "invalid_form"),
         ("application/json", b"{}", "file_missing"),
         ("application/x-www-form-urlencoded", b"file=x", "file_missing"),
