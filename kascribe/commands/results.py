@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from kascribe.terminal import write
+
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -41,4 +43,4 @@ def republish(
     with closing(Publisher(settings.kafka)) as publisher:
         for job, outgoing in records.items():
             publisher.publish(outgoing)
-            print(f"{job}: {len(outgoing)} events published again")
+            write(f"{job}: {len(outgoing)} events published again")

@@ -85,6 +85,7 @@ def test_every_transcribe_option_is_a_form_field() -> None:
         "initial_prompt": "names",
         "hotwords": "Kascribe",
         "beam_size": "3",
+        "audio_track": "1",
         "vad": "false",
         "model": "tiny",
     }
@@ -98,6 +99,7 @@ def test_every_transcribe_option_is_a_form_field() -> None:
         initial_prompt="names",
         hotwords="Kascribe",
         beam_size=3,
+        audio_track=1,
         vad=False,
         model="tiny",
         exports=(ExportFormat.SRT, ExportFormat.VTT, ExportFormat.TEXT),
