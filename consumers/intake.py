@@ -102,7 +102,7 @@ class Intake:
         return Work(job.notes.reference, state)
 
     def _split(self, record: Record, trace: Trace) -> tuple[OutgoingRecord, ...]:
-        headers = (("content-type", b"application/json"), (wire.TRACEPARENT, trace.traceparent.encode()))
+        headers = (("content-type", b"application/json"), *trace.headers)
         return tuple(
             OutgoingRecord(self._topics.objects, f"{created.bucket}/{created.key}".encode(), alone, headers)
             for created, alone in split_notification(record.value)

@@ -3,10 +3,23 @@
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+from schemas.records import Headers
 
 _TRACEPARENT = re.compile(r"^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$")
+TRACEPARENT: Final = "traceparent"
+TRACESTATE: Final = "tracestate"
+CLOUDEVENTS_PARENT: Final = "ce_traceparent"
+CARRIED: Final = (TRACESTATE, "baggage", CLOUDEVENTS_PARENT, "ce_tracestate")
+"""Headers that go from a record to all that is made of it, unchanged: W3C's beside ``traceparent``, and those of
+CloudEvents' extension for tracing."""
+
+CARRIED_LIMIT_BYTES: Final = 8_192
+"""Of one value: what W3C Baggage allows. A longer one stays behind, so that no event grows without limit."""
+
+Header = Callable[[str], bytes | None]
 RandomHex = Callable[[int], str]
 """Takes a number of bytes, returns twice as many lower-case hexadecimal characters."""
 
@@ -20,11 +33,12 @@ def random_hex(size_bytes: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One span of one trace. A job keeps its ``trace_id`` through every topic."""
+    """One span of one trace, and the headers that travel with it. A job keeps its ``trace_id`` in every topic."""
 
     trace_id: str
     span_id: str
     flags: str = "01"
+    carried: Headers = ()
 
     @classmethod
     def parse(cls, traceparent: str | None) -> Self | None:
@@ -41,11 +55,33 @@ class Trace:
         """A new trace."""
         return cls(random_hex(16), random_hex(8))
 
-    def child(self, random_hex: RandomHex = random_hex) -> "Trace":
+    @classmethod
+    def continued(cls, header: Header, random_hex: RandomHex = random_hex) -> Self:
+        """A new span of the trace in some headers, or of a new trace; ``header`` gives a value by its name.
+
+        ``traceparent`` wins over CloudEvents' extension. Without a sound one ``tracestate`` means nothing.
+        """
+        parent = cls._parent(header, TRACEPARENT)
+        values = ((name, header(name)) for name in CARRIED if parent or name != TRACESTATE)
+        carried = tuple((name, value) for name, value in values if value and len(value) <= CARRIED_LIMIT_BYTES)
+        span = parent or cls._parent(header, CLOUDEVENTS_PARENT)
+        return replace(span.child(random_hex) if span else cls.start(random_hex), carried=carried)
+
+    @classmethod
+    def _parent(cls, header: Header, name: str) -> Self | None:
+        value = header(name)
+        return cls.parse(value.decode("ascii", "replace")) if value else None
+
+    def child(self, random_hex: RandomHex = random_hex) -> Self:
         """A new span of the same trace."""
-        return Trace(self.trace_id, random_hex(8), self.flags)
+        return replace(self, span_id=random_hex(8))
 
     @property
     def traceparent(self) -> str:
         """The header's value."""
         return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
+
+    @property
+    def headers(self) -> Headers:
+        """Of a record that belongs to this span."""
+        return ((TRACEPARENT, self.traceparent.encode()), *self.carried)

@@ -4,6 +4,7 @@ Sources: CloudEvents Kafka protocol binding 1.0.2 (headers ``ce_*`` and ``conten
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -14,10 +15,9 @@ from schemas.events import Event
 from schemas.misspelling import did_you_mean, misspelt
 from schemas.options import EnrichOptions, TranscribeOptions
 from schemas.records import Headers, OutgoingRecord, Record
-from schemas.trace import Trace
+from schemas.trace import TRACEPARENT, Trace
 
 CE_SOURCE: Final = "kascribe"
-TRACEPARENT: Final = "traceparent"
 OPTION_SETS: Final[Mapping[str, type[BaseModel]]] = {"options": TranscribeOptions, "enrich": EnrichOptions}
 """The fields of an event that ask for something: an unknown name in them would change the result in silence."""
 
@@ -33,7 +33,7 @@ def encode(event: Event, *, topic: str, key: str, trace: Trace, source: str = CE
         ("ce_source", source.encode()),
         ("ce_time", event.occurred_at.isoformat().encode()),
         ("content-type", b"application/json"),
-        (TRACEPARENT, trace.traceparent.encode()),
+        *trace.headers,
     )
     return OutgoingRecord(topic, key.encode(), event.model_dump_json(exclude_none=True).encode(), headers)
 
@@ -58,9 +58,18 @@ def decode(record: Record, kind: type[E]) -> E:
 
 def trace_of(record: Record) -> Trace:
     """A new span of the record's trace, or of a new trace when the record has none."""
+    return Trace.continued(record.header)
+
+
+def traced(record: Record, trace: Trace) -> Record:
+    """The record with the ``traceparent`` of an attempt at it, unless it has a sound one of its own.
+
+    A notification has none; its retries and its dead letter are found by the trace of the log lines all the same.
+    """
     header = record.header(TRACEPARENT)
-    parent = Trace.parse(header.decode("ascii", "replace")) if header else None
-    return parent.child() if parent else Trace.start()
+    if header and Trace.parse(header.decode("ascii", "replace")):
+        return record
+    return replace(record, headers=(*record.headers, (TRACEPARENT, trace.traceparent.encode())))
 
 
 def _refuse_unknown_options(

@@ -23,6 +23,7 @@ from schemas.errors import EngineFailed, JobCancelled, KascribeError, PermanentE
 from schemas.events import Failure
 from schemas.records import Coordinates, OutgoingRecord, Record
 from schemas.settings import Settings
+from schemas.wire import traced
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -129,7 +130,7 @@ class Settlement:
         try:
             match decision:
                 case Retry(reason=reason):
-                    outputs: Sequence[OutgoingRecord] = (retried(flight.record, decision),)
+                    outputs: Sequence[OutgoingRecord] = (retried(_traced(flight), decision),)
                     self._retries.labels(reason.value).inc()
                 case DeadLetter(reason):
                     outputs = self._dead_letter(flight, error, reason)
@@ -160,7 +161,7 @@ class Settlement:
         self._intake.follow(flight, leader)
 
     def _dead_letter(self, flight: Flight, error: BaseException, reason: Reason) -> Sequence[OutgoingRecord]:
-        letter = self._letter(flight.record, flight.attempt, error, reason)
+        letter = self._letter(_traced(flight), flight.attempt, error, reason)
         failure = Failure(
             reason=reason, message=_message(error), attempt=flight.attempt, dead_letter_topic=letter.topic
         )
@@ -213,6 +214,10 @@ class Settlement:
             # Looking a child up costs four times as much as counting.
             counter = self._counters[key] = self._settled.labels(*key)
         counter.inc()
+
+
+def _traced(flight: Flight) -> Record:
+    return traced(flight.record, flight.as_job().trace)
 
 
 def _message(error: BaseException) -> str:

@@ -26,6 +26,8 @@ def trace_of(scope: MutableMapping[str, Any]) -> Trace:
 class TraceMiddleware:
     """Continues the trace of the ``traceparent`` header, or starts one; the answer names it in X-Trace-Id.
 
+    The job's events carry on ``tracestate`` and ``baggage``.
+
     A mistake of ours is logged and answered here, inside the trace: the framework's own handler stands outside.
     """
 
@@ -37,8 +39,8 @@ class TraceMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        parent = Trace.parse(Headers(scope=scope).get("traceparent"))
-        trace = parent.child() if parent else Trace.start()
+        headers = Headers(scope=scope)
+        trace = Trace.continued(lambda name: headers.get(name, "").encode("latin-1"))
         scope[_SCOPE_KEY] = trace
 
         has_begun = False

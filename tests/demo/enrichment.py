@@ -15,8 +15,7 @@ from kascribe.commands.selftest import words
 from kascribe.following import event_in
 from schemas.events import EnrichmentEvent, JobEvent, TranscriptEvent
 from schemas.topics import Topics
-from schemas.trace import Trace
-from schemas.wire import TRACEPARENT
+from schemas.trace import TRACEPARENT, Trace
 from tests.waiting import eventually
 
 README = Path(__file__).parents[2] / "README.md"

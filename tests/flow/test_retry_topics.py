@@ -1,6 +1,7 @@
 """Retry topics when the delays change."""
 
-from schemas.topics import retry_topic
+from schemas.topics import dead_letter_topic, retry_topic
+from schemas.trace import Trace
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.reading import records_on
 from tests.flow.running import create_topics, running, send, settings_for
@@ -18,3 +19,16 @@ def test_a_retry_topic_of_a_former_delay_is_read_to_its_end(broker: MockCluster)
         (output,) = records_on(broker.bootstrap_servers, OUTPUT, count=1, timeout_seconds=30)
         started.stop()
     assert output.value == b"echo"
+
+
+def test_a_record_without_a_trace_has_one_from_its_first_attempt_to_its_dead_letter(broker: MockCluster) -> None:
+    """No object store sends one; the retry and the letter are spans of the trace that the log lines name."""
+    create_topics(broker)
+    send(broker.bootstrap_servers, ["bug"])
+    with running(CommandStage(), settings_for(broker.bootstrap_servers)) as started:
+        (letter,) = records_on(broker.bootstrap_servers, dead_letter_topic(TOPIC), count=1)
+        (retry,) = records_on(broker.bootstrap_servers, retry_topic(TOPIC, 1), count=1)
+        started.stop()
+    parents = [Trace.parse((record.header("traceparent") or b"").decode()) for record in (retry, letter)]
+    assert len({parent.trace_id for parent in parents if parent}) == 1
+    assert None not in parents

@@ -13,13 +13,14 @@ from schemas.notifications import (
     to_reference,
 )
 from schemas.records import Headers, Record
+from schemas.trace import TRACEPARENT
 from tests.event_examples import EXAMPLES
 from tests.notification_fixtures import FIXTURES, NOW
 
 NOTIFICATIONS = 60_000
 EVENTS = 40_000
 HEADERS: Headers = (
-    (wire.TRACEPARENT, b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    (TRACEPARENT, b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
     (dead_letters.REASON, b"invalid_event"),
     (dead_letters.FAILED_MS, b"1763800000000"),
     (dead_letters.REDRIVES, b"1"),
