@@ -50,6 +50,14 @@ class Decoders:
         )
         return inbox
 
+    def deliveries(self, path: Path, *, vad: bool = True, split: bool = False) -> list[Delivery]:
+        """All that is said about a file, to the end."""
+        inbox = self.start(path, vad=vad, split=split)
+        heard = [inbox.get(timeout=60)]
+        while not isinstance(heard[-1], Finished | Failed):
+            heard.append(inbox.get(timeout=60))
+        return heard
+
     def outcome(self, path: Path, *, vad: bool = True, split: bool = False) -> Finished | KascribeError:
         """How decoding ends."""
         return ending(self.start(path, vad=vad, split=split))

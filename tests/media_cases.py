@@ -57,10 +57,17 @@ def three() -> Sound:
     return np.concatenate([padded, padded, digits])
 
 
-def mux(path: Path, container: str, voices: Sequence[Voice], *, change: Change = lambda _, packet: packet) -> Path:
+def mux(
+    path: Path,
+    container: str,
+    voices: Sequence[Voice],
+    *,
+    change: Change = lambda _, packet: packet,
+    options: dict[str, str] | None = None,
+) -> Path:
     """Encodes the voices as tracks side by side; ``change`` sees the packets of the first."""
     output: Any
-    with av.open(str(path), "w", format=container) as output:
+    with av.open(str(path), "w", format=container, options=options or {}) as output:
         streams = [
             output.add_stream(voice.codec, rate=voice.rate_hertz, layout=_layout(voice)) for voice in voices
         ]
@@ -92,7 +99,10 @@ def _encoded(stream: Any, voice: Voice) -> Iterator[Any]:
     for resampled in (*resampler.resample(frame), *resampler.resample(None)):
         fifo.write(resampled)
     size = stream.codec_context.frame_size or 1_024
+    at = 0
     while (block := fifo.read(size, partial=True)) is not None:
+        block.pts, block.time_base = at, Fraction(1, voice.rate_hertz)
+        at += block.samples
         yield from stream.encode(block)
     yield from stream.encode(None)
 
@@ -125,17 +135,19 @@ def packet_loss(path: Path, *, container: str = "webm", codec: str = "libopus", 
 
 def undecodable_beginning(path: Path) -> Path:
     """``three`` as AAC in Matroska, noise in place of the packets before 15 s."""
-    noise = random.Random(15)
 
-    def spoil(_: int, packet: Any) -> Any:
-        if packet.pts * packet.time_base >= 15:
-            return packet
-        spoiled = av.Packet(noise.randbytes(packet.size))
-        spoiled.stream, spoiled.time_base = packet.stream, packet.time_base
-        spoiled.pts, spoiled.dts, spoiled.duration = packet.pts, packet.dts, packet.duration
-        return spoiled
+    def spoil(number: int, packet: Any) -> Any:
+        return packet if packet.pts * packet.time_base >= 15 else spoiled(number, packet)
 
     return mux(path, "matroska", [Voice(three(), "aac")], change=spoil)
+
+
+def spoiled(number: int, packet: Any) -> Any:
+    """Noise in the place of a packet's payload."""
+    noise = av.Packet(random.Random(number).randbytes(packet.size))
+    noise.stream, noise.time_base = packet.stream, packet.time_base
+    noise.pts, noise.dts, noise.duration = packet.pts, packet.dts, packet.duration
+    return noise
 
 
 def clock_restart(path: Path) -> Path:
@@ -197,3 +209,47 @@ def silent_first_track(path: Path) -> Path:
 def _joined(path: Path, *parts: Path) -> Path:
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
     return path
+
+
+def encrypted(path: Path, codec: str = "aac") -> Path:
+    """The digits in an MP4 whose samples are encrypted, as streaming services do it (CENC)."""
+    options = {"encryption_scheme": "cenc-aes-ctr", "encryption_key": "76" * 16, "encryption_kid": "a7" * 16}
+    return mux(path, "mp4", [Voice(clip(DIGITS), codec, 48_000)], options=options)
+
+
+def scrambled(path: Path) -> Path:
+    """The digits in MPEG-TS, the sound's packets scrambled, as broadcasters do it."""
+    content = bytearray(mux(path, "mpegts", [Voice(clip(DIGITS), "aac")]).read_bytes())
+    noise = random.Random(1)
+    for at in range(0, len(content) - 187, 188):
+        if content[at + 1] & 0x01:  # a packet identifier from 0x100 on: sound
+            content[at + 3] |= 0x80
+            begins = at + 4 + (1 + content[at + 4] if content[at + 3] & 0x20 else 0)
+            content[begins : at + 188] = noise.randbytes(at + 188 - begins)
+    path.write_bytes(content)
+    return path
+
+
+def late_streams(path: Path) -> Path:
+    """The digits in FLV, then tags of seven other codecs and of a picture: each becomes a stream of its own."""
+    content = mux(path, "flv", [Voice(clip(DIGITS), "aac")]).read_bytes()
+    sounds = [flv_tag(8, bytes([codec << 4 | 0xF]) + bytes(64), 5_000) for codec in (0, 2, 3, 5, 6, 7, 11)]
+    path.write_bytes(content + b"".join(sounds) + flv_tag(9, b"\x22" + bytes(50), 5_000))
+    return path
+
+
+def late_sound(path: Path) -> Path:
+    """Seven megabytes of pictures in FLV whose header names no sound, then the digits."""
+    content = mux(path, "flv", [Voice(clip(DIGITS), "aac")]).read_bytes()
+    header, body = content[:13], content[13:]
+    body = body[int.from_bytes(body[1:4], "big") + 15 :]  # without what it says of itself
+    pictures = b"".join(flv_tag(9, b"\x22" + bytes(60_000), number * 40) for number in range(120))
+    path.write_bytes(header[:4] + b"\x01" + header[5:] + pictures + body)
+    return path
+
+
+def flv_tag(kind: int, payload: bytes, milliseconds: int) -> bytes:
+    """One tag of an FLV file."""
+    size = len(payload)
+    head = bytes([kind]) + size.to_bytes(3, "big") + milliseconds.to_bytes(3, "big") + bytes(4)
+    return head + payload + (size + 11).to_bytes(4, "big")

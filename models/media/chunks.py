@@ -93,5 +93,7 @@ def _caf_is_cut(file: BinaryIO, extent: Extent) -> bool:
 
 
 def _at(file: BinaryIO, extent: Extent, offset: int, size: int) -> bytes:
+    if offset >= extent.size_bytes:  # as a broken header may say, even beyond what a file can hold
+        return b""
     file.seek(extent.start + offset)
-    return file.read(max(0, min(size, extent.size_bytes - offset)))
+    return file.read(min(size, extent.size_bytes - offset))

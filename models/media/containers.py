@@ -78,8 +78,10 @@ class _Bytes:
 
     def read(self, size: int) -> bytes:
         """Bytes from where it stands; none at the end."""
+        if self._at >= self._extent.size_bytes:
+            return b""
         self._file.seek(self._extent.start + self._at)
-        content = self._file.read(max(0, min(size, self._extent.size_bytes - self._at)))
+        content = self._file.read(min(size, self._extent.size_bytes - self._at))
         self._at += len(content)
         return content
 

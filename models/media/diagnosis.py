@@ -36,17 +36,26 @@ def unreadable(file: BinaryIO, said: str) -> PermanentError:
     return AudioUndecodable("; ".join(filter(None, (f"not audio that FFmpeg can read: {said}", advice))))
 
 
+def soundless(file: BinaryIO) -> PermanentError:
+    """The error for a file that FFmpeg opens and that gives no sample."""
+    if encryption.advice(file) == encryption.ADVICE:
+        return AudioUndecodable(f"the audio cannot be decoded: {encryption.ADVICE}")
+    return AudioEmpty("the file has headers and no sound: its audio stream has no samples")
+
+
 def undecodable(file: BinaryIO, broken: int, packets: int) -> PermanentError:
     """The error for a file of which next to nothing decodes."""
-    advice = encryption.advice(file)
-    if advice == encryption.ADVICE:
-        return AudioUndecodable(f"the audio cannot be decoded: {advice}")
+    if encryption.advice(file) == encryption.ADVICE:
+        return AudioUndecodable(f"the audio cannot be decoded: {encryption.ADVICE}")
     return AudioUndecodable(f"{broken} of {packets} packets are broken; the file is damaged or not audio")
 
 
 def _boxes(file: BinaryIO) -> Iterator[bytes]:
+    size_bytes = file.seek(0, 2)
     at = 0
     for _ in range(BOXES_LIMIT):
+        if at >= size_bytes:
+            return
         file.seek(at)
         head = file.read(16)
         if len(head) < _BOX.size:

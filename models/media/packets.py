@@ -5,7 +5,9 @@ from typing import Any
 
 import av
 
+from models.media.encryption import ADVICE
 from models.media.timeline import TimedFrame
+from schemas.errors import AudioUndecodable
 
 BROKEN_PACKETS_LIMIT = 1_000
 """Packets that may fail before one decodes."""
@@ -47,7 +49,7 @@ class PacketReader:
         return self.broken_packets - sum(run for run in edges if run <= EDGE_PACKETS)
 
     def frames(self) -> Iterator[TimedFrame]:
-        """All that decode."""
+        """All that decode. Raises AudioUndecodable for encrypted packets, which could decode to noise."""
         suspect = False
         # FFmpeg says only in its log what a demuxer skips on its way.
         av.logging.set_level(av.logging.WARNING)
@@ -90,6 +92,8 @@ class PacketReader:
         if packet is None:
             self._count_broken()
             return
+        if packet.has_sidedata("encryption_info"):
+            raise AudioUndecodable(f"the audio cannot be decoded: {ADVICE}")
         try:
             frames = packet.decode()
         except (av.error.FFmpegError, ValueError):

@@ -10,9 +10,9 @@ import av
 import numpy as np
 
 from models.media.chunks import outline
-from models.media.containers import Extent, opened
+from models.media.containers import LONG_PROBE, Extent, opened
 from models.media.declared import PROMISING_CONTAINERS, SEAMLESS_CONTAINERS, Declared, declared, names_of
-from models.media.diagnosis import undecodable
+from models.media.diagnosis import soundless, undecodable
 from models.media.downmix import Downmix
 from models.media.links import links
 from models.media.packets import PacketReader
@@ -120,13 +120,16 @@ class SoundReader:
                 yield from np.split(joined[:, :whole], whole // samples, axis=1)
                 held, held_samples = [joined[:, whole:]], held_samples - whole
         if not anything:
-            raise self._failed or AudioEmpty("the file has headers and no sound: its audio stream has no samples")
+            raise self._failed or soundless(self._file)
         if held_samples:
             yield _joined(held)
 
     def _open(self, link: Extent) -> tuple[Any, Any]:
         options = {"ignore_length": "1"} if outline(self._file, link).goes_on else {}
         container = opened(self._file, link, options=options)
+        if not container.streams.audio:
+            container.close()
+            container = opened(self._file, link, options=LONG_PROBE)
         try:
             return container, best_stream(container, self._track)
         except BaseException:

@@ -18,8 +18,10 @@ from schemas.errors import (
     AudioUndecodable,
 )
 from schemas.settings import WhisperSettings
+from tests import media_cases
 from tests.decoding import WAV, Decoders
 from tests.listening import speech
+from tests.media_cases import Voice, mux, silence
 from tests.recordings import Format, read, write
 
 
@@ -166,6 +168,89 @@ def test_a_playlist_opens_no_other_file(decoders: Decoders, tmp_path: Path, clip
         path = tmp_path / "list.m3u8"
         path.write_text(PLAYLISTS[kind].format(target=target), encoding="utf-8")
         assert isinstance(decoders.outcome(path), AudioUndecodable)
+
+
+@pytest.mark.parametrize("codec", ["aac", "libopus"])
+def test_an_encrypted_file_is_named_as_such(decoders: Decoders, tmp_path: Path, codec: str) -> None:
+    """Also where its packets would decode, to noise."""
+    failed = decoders.outcome(media_cases.encrypted(tmp_path / "protected.mp4", codec))
+    assert isinstance(failed, AudioUndecodable)
+    assert "it is encrypted" in str(failed)
+
+
+def test_a_protected_track_of_a_shop_is_named_as_such(decoders: Decoders, tmp_path: Path) -> None:
+    """Its samples carry no notes on their encryption; the track's kind tells it."""
+    path = media_cases.encrypted(tmp_path / "bought.m4p")
+    path.write_bytes(path.read_bytes().replace(b"enca", b"drms"))
+    failed = decoders.outcome(path)
+    assert isinstance(failed, AudioUndecodable)
+    assert "it is encrypted" in str(failed)
+
+
+def test_a_scrambled_broadcast_is_named_as_such(decoders: Decoders, tmp_path: Path) -> None:
+    """Whose packets say so."""
+    failed = decoders.outcome(media_cases.scrambled(tmp_path / "pay.ts"))
+    assert isinstance(failed, AudioUndecodable)
+    assert "it is encrypted" in str(failed)
+
+
+def test_a_segment_of_an_encrypted_stream_is_suspected(decoders: Decoders, tmp_path: Path) -> None:
+    """Whole blocks of bytes without any pattern are what a cipher leaves; the message says what to do then."""
+    path = tmp_path / "segment.ts"
+    path.write_bytes(random.Random(3).randbytes(64_000))
+    failed = decoders.outcome(path)
+    assert isinstance(failed, AudioUndecodable)
+    assert "if it is encrypted" in str(failed)
+
+
+def test_a_playlist_is_named_as_such(decoders: Decoders, tmp_path: Path) -> None:
+    """With its key, where it names one."""
+    path = tmp_path / "list.m3u8"
+    path.write_text(PLAYLISTS["hls"].format(target="a.ts"), encoding="utf-8")
+    assert "a playlist" in str(decoders.outcome(path))
+    path.write_text('#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI="key"\n#EXTINF:10,\na.ts\n', encoding="utf-8")
+    assert "it is encrypted" in str(decoders.outcome(path))
+
+
+HEADERS = {
+    "webm": ("libopus", 48_000, b"\x1f\x43\xb6\x75"),
+    "matroska": ("aac", 44_100, b"\x1f\x43\xb6\x75"),
+    "ogg": ("libopus", 48_000, b"OpusTags"),
+    "flac": ("flac", 16_000, b"\xff\xf8"),
+    "avi": ("libmp3lame", 44_100, b"00wb"),
+    "aiff": ("pcm_s16be", 44_100, b"SSND"),
+    "caf": ("pcm_s16le", 44_100, b"data"),
+    "flv": ("aac", 44_100, b"\x08"),
+}
+"""Codec, rate, and where the header ends."""
+
+
+@pytest.mark.parametrize("container", HEADERS)
+def test_a_header_without_sound_is_audio_empty(decoders: Decoders, tmp_path: Path, container: str) -> None:
+    """A recorder that was switched on and off, of whatever make."""
+    codec, rate, ends = HEADERS[container]
+    path = mux(tmp_path / "header", container, [Voice(silence(1), codec, rate)])
+    content = path.read_bytes()
+    path.write_bytes(content[: content.index(ends, 13)])
+    failed = decoders.outcome(path)
+    assert isinstance(failed, AudioEmpty)
+    assert "header" in str(failed)
+
+
+def test_parts_of_an_mp4_say_what_they_lack(decoders: Decoders, tmp_path: Path) -> None:
+    """Initialisation segments have no sound, fragments no header, an unfinished recording no index."""
+    fragmented = {"movflags": "empty_moov+frag_keyframe+default_base_moof"}
+    voice = Voice(silence(1), "aac", 44_100)
+    content = mux(tmp_path / "whole.mp4", "mp4", [voice], options=fragmented).read_bytes()
+    ends = content.index(b"moof") - 4
+    path = tmp_path / "part.mp4"
+    path.write_bytes(content[:ends])
+    assert isinstance(decoders.outcome(path), AudioEmpty)
+    path.write_bytes(content[ends:])
+    assert "without its initialisation segment" in str(decoders.outcome(path))
+    unfinished = mux(tmp_path / "plain.mp4", "mp4", [voice]).read_bytes()
+    path.write_bytes(unfinished[: unfinished.index(b"moov") - 4])
+    assert "without its index" in str(decoders.outcome(path))
 
 
 def wave_header(*, declared_bytes: int, channels: int = 1) -> bytes:
