@@ -61,7 +61,9 @@ def enrich(
 
 def _print(made: "Enrichment") -> None:
     for result in made.results:
-        write(f"\n{result.profile}: {result.status.value}, {result.coverage:.0%} of the segments seen")
+        why = f" ({', '.join(result.finish_reasons)})" if result.finish_reasons else ""
+        missing = f", words may be missing{why}" if result.truncated else ""
+        write(f"\n{result.profile}: {result.status.value}, {result.coverage:.0%} of the segments seen{missing}")
         write(result.output if isinstance(result.output, str) else json.dumps(result.output, ensure_ascii=False))
         if result.failure:
             tell(result.failure.message)

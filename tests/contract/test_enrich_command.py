@@ -48,6 +48,16 @@ def test_a_text_file_is_summarised_unless_asked_otherwise(double: VllmDouble, tm
     assert "[0] We meet on Tuesday.\n[1] Bring the lamp." in double.asked[0].prompt
 
 
+def test_an_answer_that_was_cut_off_says_so(double: VllmDouble, tmp_path: Path) -> None:
+    """With the server's own word for how it ended."""
+    path = tmp_path / "call.txt"
+    path.write_text("We meet on Tuesday.\n", encoding="utf-8")
+    double.text = "word " * 2_000
+    result = CliRunner().invoke(app, [str(path), "--instruction", "Say it."])
+    assert result.exit_code == 0, result.output
+    assert "instruction: completed, 100% of the segments seen, words may be missing (length)" in result.stdout
+
+
 def test_a_transcript_file_gives_json_for_programs(double: VllmDouble, tmp_path: Path) -> None:
     """``--json`` prints the results and nothing else; several profiles and an instruction at once."""
     path = tmp_path / "call.json"

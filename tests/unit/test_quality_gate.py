@@ -1,8 +1,17 @@
 """What the gate lets through, tries again, cuts in two or silences."""
 
+import zlib
 from dataclasses import replace
 
-from models.whisper.gate import PENALTIES, Decoded, Verdict, judge
+from models.whisper.gate import (
+    COMPRESSION_RATIO_LIMIT,
+    LOG_PROBABILITY_LIMIT,
+    NO_SPEECH_LIMIT,
+    PENALTIES,
+    Decoded,
+    Verdict,
+    judge,
+)
 from schemas.transcript import QualityFlag
 
 GOOD = Decoded(
@@ -94,3 +103,25 @@ def test_what_cannot_be_cut_further_is_flagged() -> None:
     """The end of the window may be missing, and the transcript says so."""
     ruling = judge((replace(GOOD, truncated=True),), splittable=False)
     assert (ruling.verdict, ruling.flags) == (Verdict.ACCEPT, (QualityFlag.TRUNCATED_AT_TOKEN_LIMIT,))
+
+
+def test_thresholds_are_those_that_were_published() -> None:
+    """What lies at one is on the good side of it."""
+    at_limit = replace(GOOD, avg_logprob=LOG_PROBABILITY_LIMIT)
+    assert judge((at_limit,), splittable=True).flags == ()
+    assert judge((replace(UNSURE, no_speech_prob=NO_SPEECH_LIMIT),), splittable=True).verdict is Verdict.ACCEPT
+    assert judge((replace(UNSURE, no_speech_prob=0.61),), splittable=True).verdict is Verdict.SILENCE
+    assert (COMPRESSION_RATIO_LIMIT, LOG_PROBABILITY_LIMIT, NO_SPEECH_LIMIT) == (2.4, -1.0, 0.6)
+    assert PENALTIES == (1.0, 1.1, 1.3)
+
+
+def test_a_loop_is_what_compresses_more_than_the_limit() -> None:
+    """Bytes of UTF-8 by bytes compressed, spaces around the text left out."""
+    text = "한국어 텍스트입니다. " * 3
+    ratio = len(text.strip().encode()) / len(zlib.compress(text.strip().encode()))
+    assert replace(GOOD, text=f"  {text}").compression_ratio == ratio
+    short = next(
+        n for n in range(1, 60) if replace(GOOD, text=" click" * n).compression_ratio > COMPRESSION_RATIO_LIMIT
+    )
+    assert judge((replace(GOOD, text=" click" * short),), splittable=True).verdict is Verdict.RETRY
+    assert judge((replace(GOOD, text=" click" * (short - 1)),), splittable=True).verdict is Verdict.ACCEPT

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -194,3 +195,73 @@ def test_no_segment_and_no_word_is_without_length(
     for times in ([(one.start, one.end) for one in timed], [(one.start, one.end) for one in made]):
         assert all(start < end for start, end in times)
         assert all(before[1] <= after[0] for before, after in itertools.pairwise(times))
+
+
+def split_after(*timed: tuple[str, float, float]) -> list[str]:
+    """The texts of the segments."""
+    return [segment.text for segment in segments(words(*timed))]
+
+
+def test_a_pause_of_six_tenths_ends_a_segment_and_a_shorter_one_does_not() -> None:
+    """Speakers breathe in less."""
+    assert split_after((" one", 0.0, 0.5), (" two", 1.09, 1.5)) == ["one two"]
+    assert split_after((" one", 0.0, 0.5), (" two", 1.1, 1.5)) == ["one", "two"]
+
+
+def test_a_sentence_of_a_second_stands_by_itself() -> None:
+    """A shorter one takes the next one along."""
+    assert split_after((" Yes.", 0.0, 0.99), (" I", 1.0, 1.2)) == ["Yes. I"]
+    assert split_after((" Yes.", 0.0, 1.0), (" I", 1.0, 1.2)) == ["Yes.", "I"]
+
+
+@pytest.mark.parametrize("comma", [",", "，", "、", ";", "；", ":", "："])
+def test_from_seven_seconds_on_a_comma_ends_a_segment(comma: str) -> None:
+    """In any script; before that it does not."""
+    assert split_after((" long", 0.0, 4.0), (f" word{comma}", 4.0, 7.0), (" more", 7.0, 7.5)) == [
+        f"long word{comma}",
+        "more",
+    ]
+    assert split_after((" long", 0.0, 4.0), (f" word{comma}", 4.0, 6.9), (" more", 6.9, 7.5)) == [
+        f"long word{comma} more"
+    ]
+
+
+def test_twelve_seconds_are_as_long_as_a_segment_gets() -> None:
+    """It ends before the word that would exceed them."""
+    assert split_after((" a", 0.0, 6.0), (" b", 6.0, 12.0)) == ["a b"]
+    assert split_after((" a", 0.0, 6.0), (" b", 6.0, 12.1)) == ["a", "b"]
+
+
+def test_a_word_is_not_cut_at_its_full_stop() -> None:
+    """Versions, times and abbreviations come as several tokens; Chinese words are joined without spaces anyway."""
+    assert split_after((" version", 0.0, 1.0), (" 3", 1.0, 1.4), (".11", 1.4, 2.0)) == ["version 3.11"]
+    assert split_after((" U.", 0.0, 1.2), ("S", 1.2, 1.4), (" is", 1.4, 2.0)) == ["U.", "S is"]
+
+
+def test_quotes_and_brackets_hide_no_full_stop() -> None:
+    """A sentence ends with what closes it."""
+    for closing in ("?", "!", "…", ".”", '."', ".)", "。」"[:1]):
+        assert split_after((f" said{closing}", 0.0, 1.5), (" Next", 1.5, 2.0)) == [f"said{closing}", "Next"]
+
+
+def test_opening_quotes_begin_with_their_word_and_probabilities_are_means() -> None:
+    """Punctuation brings no probability of its own, and a word of several tokens has their mean, 1 at most."""
+    counted = [(' "', 1), ("no", 2), (".", 1), (" way", 1)]
+    alignment = Alignment((0.0, 0.2, 0.4, 0.6, 0.8, 1.0), (0.1, 0.8, 0.6, 0.2, 1.0001))
+    found = heard_words(counted, alignment, TimeMap((Span(0, SECOND * 2),)))
+    assert [(word.text, round(word.probability, 3)) for word in found] == [(' "no.', 0.7), (" way", 1.0)]
+    assert [(word.start_seconds, word.end_seconds) for word in found] == [(0.0, 0.6), (0.8, 1.0)]
+
+
+def test_a_word_that_took_a_pause_in_gives_it_back() -> None:
+    """The first one begins late, and the last of a sentence ends early: twice the usual length is enough."""
+    counted = [(" one", 1), (" two", 1), (" three.", 1), (" four", 1), (" five", 1)]
+    alignment = Alignment((0.0, 2.0, 2.5, 4.5, 6.5, 7.0), (0.9,) * 5)
+    found = heard_words(counted, alignment, TimeMap((Span(0, SECOND * 8),)))
+    assert [(round(word.start_seconds, 3), round(word.end_seconds, 3)) for word in found] == [
+        (0.6, 2.0),
+        (2.0, 2.5),
+        (2.5, 3.9),
+        (5.1, 6.5),
+        (6.5, 7.0),
+    ]

@@ -35,3 +35,26 @@ def test_what_is_unsure_to_the_end_is_decided_by_the_mean() -> None:
 def test_nothing_heard_decides_nothing() -> None:
     """Silence has no language."""
     assert decide([], more_to_come=False) is None
+
+
+def test_half_sure_is_sure_and_the_last_window_alone_says_it() -> None:
+    """A sure first window decides at once; one that is heard after unsure ones outweighs them."""
+    half = (("de", 0.5), ("nl", 0.5))
+    spoken = decide([UNSURE, half], more_to_come=True)
+    assert spoken is not None
+    assert (spoken.language, spoken.probability) == ("de", 0.5)
+    assert decide([(("de", 0.49),)], more_to_come=True) is None
+
+
+def test_a_mean_counts_languages_that_only_some_windows_offer() -> None:
+    """As nothing where they do not; guesses come the most probable first, and none exceeds 1."""
+    spoken = decide([(("ja", 0.4), ("ko", 0.3)), (("ko", 0.4), ("en", 0.2))], more_to_come=False)
+    assert spoken is not None
+    assert [(guess.language, guess.probability) for guess in spoken.guesses] == [
+        ("ko", 0.35),
+        ("ja", 0.2),
+        ("en", 0.1),
+    ]
+    certain = decide([(("ko", 1.0000001),)], more_to_come=True)
+    assert certain is not None
+    assert certain.probability == 1.0
