@@ -50,14 +50,22 @@ def test_a_record_whose_name_was_refused_runs_once_it_is_durable(broker: MockClu
 
 
 def test_the_last_commit_is_tried_again_when_it_did_not_get_through(broker: MockCluster) -> None:
-    """Who lets go asks what is committed, finds something else, and commits again before the process ends."""
+    """The refused commit is the process's last one: it is made again before the process ends."""
     create_topics(broker)
-    send(broker.bootstrap_servers, ["echo"])
+    send(broker.bootstrap_servers, ["hold"])
     settings = settings_for(broker.bootstrap_servers, commit_interval_seconds=NEVER_SECONDS)
-    with running(CommandStage(), settings) as started:
-        records_on(broker.bootstrap_servers, OUTPUT, count=1, timeout_seconds=30)
+    stage = CommandStage()
+    with running(stage, settings) as started:
+        eventually(lambda: stage.running, timeout_seconds=30)
+        started.runtime.stop()
+        eventually(lambda: started.runtime.snapshot().draining, timeout_seconds=30)
+        assert without_journal(committed(broker.bootstrap_servers)[0][1]) == ""
+        assert started.sample("kascribe_commit_failures_total") == 0
         broker.fail_next(OFFSET_COMMIT, GROUP_AUTHORIZATION_FAILED)
-        started.stop()
+        stage.release.set()
+        started.thread.join(60)
+        assert not started.thread.is_alive()
+        assert started.error is None
         assert started.sample("kascribe_commit_failures_total") >= 1
     assert committed(broker.bootstrap_servers) == [(1, "")]
 

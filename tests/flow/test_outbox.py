@@ -126,6 +126,18 @@ def test_a_full_outbox_says_no_without_blocking(broker: MockCluster) -> None:
     assert outbox.close(timeout_seconds=30)
 
 
+def test_close_settles_what_was_submitted_before_it(broker: MockCluster) -> None:
+    """However slow the broker is within the time: what was taken in is delivered, and its owner hears of it."""
+    broker.create_topic("audio.transcripts")
+    outbox = AtLeastOnceOutbox(KafkaSettings(bootstrap_servers=broker.bootstrap_servers))
+    settled: list[Delivery] = []
+    broker.delay_answers(200)
+    for offset in range(3):
+        assert outbox.submit(_batch(offset, b"value"), settled.append)
+    assert outbox.close(timeout_seconds=30)
+    assert [delivery.batch.commits[PARTITION].offset for delivery in settled] == [0, 1, 2]
+
+
 def test_close_gives_up_at_its_deadline_and_says_so(broker: MockCluster) -> None:
     """With the broker away a batch stays unsettled, so its offsets stay uncommitted and the work is done again."""
     outbox = AtLeastOnceOutbox(KafkaSettings(bootstrap_servers=broker.bootstrap_servers))

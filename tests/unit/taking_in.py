@@ -51,6 +51,7 @@ class HeldOutbox:
     def __init__(self) -> None:
         self.problem: str | None = None
         self.is_alive = True
+        self.is_full = False
         self.batches: list[tuple[Batch, Settled]] = []
 
     @property
@@ -59,7 +60,9 @@ class HeldOutbox:
         return len(self.batches)
 
     def submit(self, batch: Batch, settled: Settled) -> bool:
-        """Always room."""
+        """Takes it in unless it is full."""
+        if self.is_full:
+            return False
         self.batches.append((batch, settled))
         return True
 

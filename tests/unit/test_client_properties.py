@@ -54,6 +54,17 @@ def configurations(kafka: KafkaSettings) -> list[dict[str, Any]]:
     ]
 
 
+def test_records_of_transactions_that_were_aborted_are_never_read() -> None:
+    """Neither by the group's member nor under any protocol, nor is a commit made that is not ours."""
+    for protocol in ("consumer", "classic"):
+        kafka = KafkaSettings.model_validate({"bootstrap_servers": NOBODY, "group_protocol": protocol})
+        given = consumer_configuration(kafka, role="transcriber", client_id="ours")
+        assert given["isolation.level"] == "read_committed"
+        assert given["enable.auto.commit"] is False
+        assert given["enable.auto.offset.store"] is False
+        assert given["auto.offset.reset"] == "earliest"
+
+
 def test_a_property_that_is_accepted_is_in_force() -> None:
     """What a client is given over the user's head is a property that the settings refuse."""
     names = {name for each in configurations(KafkaSettings()) for name in each}

@@ -23,7 +23,7 @@ class Echo:
 
     def __init__(self, *, memory_rows: int = 1_000, poison: float | None = None) -> None:
         self.batches: list[list[float]] = []
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         self.memory_rows = memory_rows
         self._poison = poison
         self.gate = threading.Event()
@@ -284,3 +284,17 @@ def test_a_closed_engine_takes_no_rows() -> None:
     assert waiting.answer.done()
     with pytest.raises(EngineFailed, match="shut down"):
         bench.engine.submit(row(2))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_engine_whose_thread_died_is_broken_and_its_rows_fail() -> None:
+    """What is no failure of a row ends the owner: nobody would answer the rows in line."""
+    model = Echo()
+    model.failure = SystemExit("a thread that ends")
+    engine = Engine(model, replicas=1, batch_rows=1, hang_timeout_seconds=60.0)
+    engine.submit(first := row(1.0, job="first"))
+    assert isinstance(first.answer.exception(30), EngineFailed)
+    eventually(lambda: not engine.healthy(), timeout_seconds=30)
+    assert isinstance(engine.trouble("first"), EngineFailed)
+    assert isinstance(engine.trouble("another"), DependencyDown)
+    engine.close()

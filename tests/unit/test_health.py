@@ -166,7 +166,9 @@ def test_a_process_that_the_broker_does_not_count_as_a_member_is_not_ready_and_i
     """Rebalances take seconds. A client that never comes back from one is replaced."""
     late = 100.0 + MEMBERSHIP_SECONDS + 1
     outside = replace(WELL, membership=replace(MEMBER, is_member=False, partitions=frozenset()))
-    assert not ready(outside, now=100.0).ok
+    assert ready(outside, now=100.0).reasons == (
+        "kafka does not count this process among the members of its consumer group",
+    )
     assert live(outside, now=100.0).ok
     answering = replace(
         outside, at=late, listened_at=late, membership=replace(outside.membership, answered_at=late)

@@ -1,0 +1,128 @@
+"""The way out of the runtime: outputs first, then commits; and what letting go of a partition waits for."""
+
+from consumers.runtime.drain import COMMIT_RESERVE_SECONDS, LEAVING_SECONDS, Drain, work_seconds
+from schemas.records import OutgoingRecord
+from tests.unit.letting_out import LettingOut, letting_out
+
+OUTPUT = OutgoingRecord("out", b"key", b"value")
+STEP_SECONDS = 0.1
+
+
+def _do(bench: LettingOut, offset: int, *outputs: OutgoingRecord) -> None:
+    """One record from its poll to the outbox."""
+    bench.arrive(offset)
+    (flight,) = bench.turn()
+    bench.finish(flight, *outputs)
+
+
+def _drain(bench: LettingOut) -> Drain:
+    return Drain(bench.assignment, bench.intake, bench.outlet, hurried=lambda: False, clock=bench.clock)
+
+
+def test_nothing_is_committed_before_the_outputs_that_it_covers_are_there() -> None:
+    """A crash between the two repeats the record. The other way round it would lose the record's outputs."""
+    with letting_out((0, "")) as bench:
+        _do(bench, 0, OUTPUT)
+        bench.clock.seconds += 60.0
+        bench.outlet.release(urgent=True)
+        assert bench.offsets() == []
+        bench.deliver()
+        assert bench.offsets()[-1] == 1
+
+
+def test_a_commit_that_found_no_room_in_the_outbox_is_offered_again() -> None:
+    """It left with no batch, so it may not count as submitted: nothing else would ever offer it."""
+    with letting_out((0, "")) as bench:
+        bench.outbox.is_full = True
+        _do(bench, 0, OUTPUT)
+        (partition,) = bench.assignment.partitions.values()
+        assert not partition.commit_is_open
+        bench.outbox.is_full = False
+        bench.outlet.release(urgent=True)
+        bench.deliver()
+        assert bench.offsets() == [1]
+        assert bench.sample("kascribe_undelivered_records") == 0
+
+
+def test_what_is_delivered_after_its_partition_was_lost_is_not_committed() -> None:
+    """The new holder's commit would be overwritten, and records skipped that it has not done."""
+    with letting_out((0, ""), (0, "")) as bench:
+        bench.arrive(0, partition=0)
+        bench.arrive(0, partition=1)
+        for flight in bench.turn():
+            bench.finish(flight, OUTPUT)
+        bench.outlet.release(urgent=True)
+        gone, kept = bench.assignment.partitions
+        bench.assignment.let_go([gone])
+        bench.deliver()
+        assert {position.partition for position in bench.consumer.noted} == {kept[1]}
+
+
+def test_who_lets_go_of_a_partition_asks_what_is_committed_and_commits_again_when_it_is_something_else() -> None:
+    """The client's callback is not served within the group's callbacks, so the broker is asked."""
+    with letting_out((0, "")) as bench:
+        _do(bench, 0)
+        (partition,) = bench.assignment.partitions.values()
+        bench.consumer.forgetful = True
+        turns = 0
+
+        def step() -> None:
+            nonlocal turns
+            turns += 1
+            bench.consumer.forgetful = turns < 3
+            bench.clock.seconds += STEP_SECONDS
+            bench.deliver()
+
+        _drain(bench).drain([partition], timeout_seconds=30.0, step=step, commit_tries=5)
+        assert partition.is_committed
+        assert bench.offsets() == [1]
+        assert bench.sample("kascribe_commit_failures_total") >= 1
+
+
+def test_a_drain_that_took_all_its_time_still_delivers_and_commits() -> None:
+    """Work that ends with the last second would else be done again."""
+    with letting_out((0, "")) as bench:
+        bench.arrive(0, 1)
+        done, running = bench.turn()
+        done.started = running.started = True
+        bench.finish(done, OUTPUT)
+        (partition,) = bench.assignment.partitions.values()
+        deliver_at = 10.0 + COMMIT_RESERVE_SECONDS / 2
+
+        def step() -> None:
+            bench.clock.seconds += STEP_SECONDS
+            if bench.clock.seconds >= deliver_at:
+                bench.deliver()
+
+        _drain(bench).drain([partition], timeout_seconds=10.0, step=step, commit_tries=1)
+        assert bench.clock.seconds <= 10.0 + COMMIT_RESERVE_SECONDS + STEP_SECONDS
+        assert bench.offsets()[-1] == 1
+        assert partition.is_committed
+
+
+def test_a_partition_that_drains_takes_nothing_in_and_begins_nothing() -> None:
+    """What waits for room, and what a poll still brings, is the next holder's."""
+    with letting_out((0, "")) as bench:
+        bench.arrive(0)
+        (running,) = bench.turn()
+        running.started = True
+        bench.arrive(1)
+        (partition,) = bench.assignment.partitions.values()
+        begun = []
+
+        def step() -> None:
+            bench.arrive(2)
+            begun.extend(bench.turn())
+            bench.clock.seconds += STEP_SECONDS
+
+        _drain(bench).drain([partition], timeout_seconds=1.0, step=step, commit_tries=1)
+        assert begun == []
+        assert not partition.backlog
+        assert partition.ledger.position == running.record.offset + 1
+
+
+def test_the_end_of_a_process_leaves_time_for_what_comes_after_the_work() -> None:
+    """The limit is that of the process. A short one leaves a quarter of itself."""
+    assert work_seconds(60.0) == 60.0 - LEAVING_SECONDS
+    assert work_seconds(4.0) == 3.0
+    assert work_seconds(0.0) == 0.0
