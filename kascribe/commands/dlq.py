@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kascribe import terminal
 from kascribe.terminal import one_line, tell, write
 from schemas.dead_letters import DeadLetter, Selection
 from schemas.errors import Reason
@@ -35,7 +34,7 @@ Row = tuple[str, str, str, str, str]
 """A letter's name, the moment of its failure, reason, ``redriven`` or nothing, message."""
 
 MESSAGE_CHARACTERS = 200
-MESSAGE_COLUMN_CHARACTERS = 20
+MESSAGE_INDENT = 4
 
 SECONDS_PER_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -57,26 +56,22 @@ def list_letters(
     if not rows:
         tell("no dead letters")
     elif sys.stdout.isatty():
-        print_table(Screen(), rows)
+        print_letters(Screen(), rows)
     else:
         for row in rows:
             write("\t".join(row))
 
 
-def print_table(console: "Console", rows: Sequence[Row]) -> None:
-    """A table. A letter's name is never cut, for other commands want it whole."""
-    from rich.table import Table
+def print_letters(console: "Console", rows: Sequence[Row]) -> None:
+    """For each letter its name, the time and the reason in one line, never cut, and below them the message."""
+    from rich.padding import Padding
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("letter", no_wrap=True)
-    table.add_column("failed", no_wrap=True)
-    table.add_column("reason", overflow="fold")
-    table.add_column("message", overflow="fold", min_width=MESSAGE_COLUMN_CHARACTERS)
     for letter, failed, reason, redriven, message in rows:
-        # Text, not markup: anybody may have written the headers.
-        table.add_row(letter, failed, Text(f"{reason} ({redriven})" if redriven else reason), Text(message))
-    terminal.print_table(console, table)
+        again = (f"  {redriven}", "yellow") if redriven else ""
+        line = Text.assemble((letter, "bold"), f"  {failed}  ", (reason, "red"), again)
+        console.print(line, soft_wrap=True)
+        console.print(Padding(Text(message, style="dim", overflow="fold"), (0, 0, 0, MESSAGE_INDENT)))
 
 
 @app.command()

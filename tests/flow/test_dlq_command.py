@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from kascribe.commands.dlq import app, print_table
+from kascribe.commands.dlq import app, print_letters
 from producers.publisher import Publisher
 from schemas import dead_letters
 from schemas.dead_letters import Cause, Site
@@ -64,13 +64,13 @@ def test_a_name_that_list_prints_is_one_that_show_and_redrive_take() -> None:
 
 
 def test_a_terminal_of_any_width_shows_whole_names() -> None:
-    """Other columns are folded; the name is what one copies."""
+    """The message is folded; the name is what one copies, and the reason is one that the documents explain."""
     name = "audio.references.dlq[0]@1234567"
     for width in (20, 60, 200):
         stream = io.StringIO()
         row = (name, "2026-11-22 19:00:00", "audio_not_found", "redriven", f"[/red] {MESSAGE}")
-        print_table(Console(file=stream, width=width, force_terminal=True, color_system=None), [row])
-        assert name in stream.getvalue()
+        print_letters(Console(file=stream, width=width, force_terminal=True, color_system=None), [row])
+        assert stream.getvalue().startswith(f"{name}  2026-11-22 19:00:00  audio_not_found  redriven\n")
         assert "NoSuchKey" in stream.getvalue().replace("\n", "").replace(" ", "")
 
 
@@ -101,3 +101,16 @@ def test_letters_that_were_kept_without_their_value_are_not_sent_back(
         b"last",
     ]
     assert run("list").count("output_too_large") == 1
+
+
+def test_a_letter_that_is_too_large_to_go_back_is_named_and_the_command_fails(
+    publisher: Publisher, broker: MockCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others went; the exit code says that not all did."""
+    publisher.publish([letter(b"x" * 300_000)])
+    monkeypatch.setenv("KASCRIBE_KAFKA_MESSAGE_MAX_BYTES", "200000")
+    result = CliRunner().invoke(app, ["redrive"])
+    assert (result.exit_code, result.stdout) == (1, "1 redriven\n")
+    assert result.stderr.startswith(f"{LETTERS}[0]@1 was refused")
+    assert f"max.message.bytes of {RETRIES}" in result.stderr
+    assert [record.value for record in records_on(broker.bootstrap_servers, RETRIES, count=1)] == [b"first"]
