@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from producers.gateway import jobs
 from schemas.settings import S3Settings
 from tests.contract.enrich_bench import Bench, BenchMaker, bench_maker
+from tests.contract.gateway_jobs import Tell, teller
 from tests.contract.vllm_double import VllmDouble, running
 from tests.contract.vllm_opening import Opener, opener
 from tests.object_store import ObjectStore, running_object_store
@@ -58,3 +60,11 @@ def opened(double: VllmDouble, pauses: list[float]) -> Iterator[Opener]:
     """Opens enrichers on the double."""
     with opener(double, pauses) as open_one:
         yield open_one
+
+
+@pytest.fixture
+def tell(moto_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> Tell:
+    """Tells stories of the gateway's jobs, whose looks into the bucket follow each other quickly."""
+    monkeypatch.setattr(jobs, "FIRST_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(jobs, "LONGEST_LOOK_SECONDS", 0.02)
+    return teller(moto_store)

@@ -6,13 +6,15 @@ import io
 import itertools
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+
+import pytest
 
 from producers.gateway.answers import Answers
 from producers.gateway.jobs import Answer, Asked, Jobs
@@ -73,6 +75,10 @@ def asked(**changed: Any) -> Asked:
         "trace": Trace("0" * 32, "1" * 16),
     }
     return Asked(**{**given, **changed})
+
+
+ENRICHED = asked(enrich=SUMMARY)
+UNNAMED = asked(idempotency_key="gateway:1", repeatable=False)
 
 
 @dataclass
@@ -156,6 +162,10 @@ class Desk:
         await asyncio.gather(*self._running, return_exceptions=True)
 
 
+Story = Callable[[Desk], Coroutine[None, None, None]]
+Tell = Callable[..., None]
+
+
 @contextmanager
 def threads() -> Iterator[tuple[ThreadPoolExecutor, ThreadPoolExecutor]]:
     """For uploads and for calls; one call at a time."""
@@ -197,3 +207,32 @@ def cancellation(wish: Asked, *reference_event_ids: str) -> CancellationEvent:
     return CancellationEvent(
         event_id="other", occurred_at=NOW, job_id=wish.job_id, reference_event_ids=reference_event_ids
     )
+
+
+def teller(store: ObjectStore) -> Tell:
+    """Runs stories, each at a desk of its own before a bucket that all of them share."""
+    settings = store.settings(versioned=True)
+
+    def tell(story: Story, *, patience_seconds: float = 20.0) -> None:
+        async def at_a_desk() -> None:
+            async with desk(store, settings, patience_seconds=patience_seconds) as made:
+                await story(made)
+
+        asyncio.run(at_a_desk())
+
+    return tell
+
+
+async def gone(task: asyncio.Task[Answer]) -> None:
+    """A client leaves, and what that causes is over."""
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def turned() -> None:
+    """The loop has run what was ready, a few times over."""
+    for _ in range(5):
+        ready = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(ready.set_result, None)
+        await ready

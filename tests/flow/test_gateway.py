@@ -11,7 +11,7 @@ import pytest
 from producers.results import ResultStore
 from schemas.identity import content_key, job_id
 from schemas.options import TranscribeOptions
-from tests.flow.gateway import TOPICS, House, multipart, opened_house
+from tests.flow.gateway import TOPICS, House, opened_house
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.reading import records_on
 from tests.object_store import ObjectStore, running_object_store
@@ -261,16 +261,3 @@ def test_many_threads_may_ask_at_once(house: House) -> None:
         list(clients.map(ask, range(40)))
     assert sorted(set(statuses)) == [-422, 200]
     assert gateway.waiting == 0
-
-
-def test_a_body_of_unknown_length_above_the_limit_is_refused(house: House) -> None:
-    """413 while it comes, whether its length was announced or not, and the client can read that."""
-    gateway = house.gateway(upload_limit_bytes=100_000)
-    body, content_type = multipart(bytes(3_000_000))
-    announced = gateway.request("POST", "/transcribe", body, {"Content-Type": content_type})
-    # http.client sends an iterator in chunks.
-    chunks = (body[start : start + 65_536] for start in range(0, len(body), 65_536))
-    chunked = gateway.request("POST", "/transcribe", chunks, {"Content-Type": content_type})
-    little_more = gateway.post("/transcribe", bytes(100_001))
-    for answer in (announced, chunked, little_more):
-        assert (answer.status, answer.reason) == (413, "audio_too_large")

@@ -1,5 +1,7 @@
 """What the gateway says to what cannot be done: one body, the right status, in bounded time."""
 
+import http.client
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -7,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from kascribe.wiring.gateway import GatewayServer
+from producers.gateway import body
 from schemas.errors import ConfigurationError
 from schemas.settings import S3Settings
 from tests.flow.gateway import Gateway, House, multipart, opened_house
@@ -165,3 +168,25 @@ def test_a_bucket_that_is_down_is_said_within_a_bounded_time(house: House) -> No
         answer = gateway.post("/transcribe", wav_bytes(1))
     assert (answer.status, answer.reason) == (503, "dependency_down")
     assert gateway.request("GET", "/health").body["dependencies"] == {"kafka": True, "bucket": False}
+
+
+def test_a_body_above_the_limit_is_refused(house: House) -> None:
+    """413 also where the form around the file would have had room, and the client can read it."""
+    gateway = house.gateway(upload_limit_bytes=100_000)
+    for size in (100_001, 3_000_000):
+        answer = gateway.post("/transcribe", bytes(size))
+        assert (answer.status, answer.reason) == (413, "audio_too_large")
+
+
+def test_a_body_of_unknown_length_is_refused_while_it_comes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """413 as soon as it exceeds the limit: this one never ends, and its file would be measured at its end only."""
+    monkeypatch.setattr(body, "DISCARD_SECONDS", 0.5)
+    gateway = house.gateway(upload_limit_bytes=100_000)
+    sent, content_type = multipart(bytes(100_000 + 2 * body.FORM_BYTES))
+    head = f"POST /transcribe HTTP/1.1\r\nHost: gateway\r\nContent-Type: {content_type}\r\n"
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as connection:
+        connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n{len(sent):x}\r\n".encode() + sent[:-1])
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        said = json.loads(answer.read())
+    assert (answer.status, said["error"]["reason"]) == (413, "audio_too_large")

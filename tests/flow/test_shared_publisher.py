@@ -63,6 +63,8 @@ def test_what_is_being_published_when_the_gateway_ends_is_published(broker: Mock
         await publishing
 
     asyncio.run(end_while_publishing())
+    broker.delay_answers(0)
+    assert [each.value for each in records_on(broker.bootstrap_servers, TOPIC, count=1, partitions=4)] == [b"v"]
 
 
 def record(value: bytes) -> OutgoingRecord:
