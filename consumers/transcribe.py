@@ -70,6 +70,8 @@ class TranscribeStage:
         self._surroundings = surroundings or real_surroundings()
         self._intake = Intake(fetcher, topics=topics, settings=settings)
         self._in_flight = InFlight()
+        # The same audio of several jobs, by content: whoever comes second follows, and reuses the transcript.
+        self._hearing = InFlight()
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -212,12 +214,19 @@ class TranscribeStage:
             model_sha256=self._engine.provenance.model_sha256,
         )
         known = self._results.find_transcript(content_key)
-        if known is not None:
-            uri = self._results.transcript_uri(content_key)
-            return Heard(known, content_key, uri, reused=True, fetch_seconds=fetch_seconds)
-        transcript = self._transcribe(attempt, audio)
-        uri = self._results.put_transcript(content_key, transcript)
-        return Heard(transcript, content_key, uri, reused=False, fetch_seconds=fetch_seconds)
+        if known is None:
+            holding = attempt.holding
+            with self._hearing.claim(
+                content_key, attempt.job.origin, cancelled=holding.cancelled, withdrawn=holding.withdrawn
+            ):
+                # Another job may have finished it since.
+                known = self._results.find_transcript(content_key)
+                if known is None:
+                    transcript = self._transcribe(attempt, audio)
+                    uri = self._results.put_transcript(content_key, transcript)
+                    return Heard(transcript, content_key, uri, reused=False, fetch_seconds=fetch_seconds)
+        uri = self._results.transcript_uri(content_key)
+        return Heard(known, content_key, uri, reused=True, fetch_seconds=fetch_seconds)
 
     def _transcribe(self, attempt: Attempt, audio: FetchedAudio) -> Transcript:
         job, progress = attempt.job, attempt.progress

@@ -20,6 +20,7 @@ from consumers.runtime.load import Load
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.partition import AssignedPartition
 from consumers.runtime.retry import may_run_at
+from consumers.runtime.stage import Weight
 from consumers.runtime.workers import Workers
 from schemas import history
 from schemas.lanes import lane_of
@@ -159,7 +160,9 @@ class Intake:
         self.down.setdefault(dependency, []).append(flight)
 
     def follow(self, flight: Flight, leader: Coordinates) -> None:
-        """The same attempt waits until the record that was first read at ``leader`` has ended in this process."""
+        """The same attempt waits until the record that was first read at ``leader`` has ended in this process. It
+        holds nothing meanwhile, so it weighs nothing."""
+        self._load.reweigh(flight, Weight())
         self._following.wait(flight, leader)
 
     def unpark(self, dependency: str) -> None:

@@ -184,6 +184,27 @@ def test_every_reference_without_a_key_is_a_job_of_its_own(settings: S3Settings)
     assert engine.heard == 1
 
 
+def test_the_same_audio_of_two_jobs_at_once_is_heard_once(settings: S3Settings) -> None:
+    """The second follows the first, whatever their identities, and has its own event once that one has ended."""
+    engine = WavListener()
+    stage = stage_on(settings, engine)
+    first, second = (
+        Runtime().job(reference_record(uri(settings), event_id=name, offset=offset))
+        for offset, name in enumerate("ab")
+    )
+    engine.gate.clear()
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(stage.process, first)
+        eventually(lambda: engine.running == 1, timeout_seconds=30)
+        with pytest.raises(FollowsAnother) as told:
+            stage.process(second)
+        assert told.value.leader == first.origin
+        engine.gate.set()
+        events = [*transcripts(running.result(timeout=30)), *transcripts(stage.process(second))]
+    assert [(event.reference_event_id, event.reused) for event in events] == [("a", False), ("b", True)]
+    assert engine.heard == 1
+
+
 def test_a_wish_for_other_files_is_a_job_of_its_own(settings: S3Settings) -> None:
     """Nothing is heard again, but what was not asked for before is written, told, and known when it fails."""
     runtime, engine = Runtime(), WavListener()

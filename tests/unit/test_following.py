@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from consumers.runtime.flight import Flight
+from consumers.runtime.stage import Weight
 from schemas.settings import RuntimeSettings
 from tests.unit.taking_in import TakingIn, offsets, taking_in
 
@@ -90,6 +91,18 @@ def test_followers_that_hold_every_place_do_not_stop_their_leader() -> None:
         for follower in followers:
             bench.complete(follower)
         assert offsets(bench.turn()) == [4, 5]
+
+
+def test_a_follower_counts_as_a_record_in_flight_and_weighs_nothing() -> None:
+    """What it had fetched is gone; its place is not, for its offset is incomplete."""
+    with taking_in((0, "")) as bench:
+        bench.arrive(1, 2)
+        leader, follower = bench.turn()
+        follower.as_job().weigh(Weight(object_size_bytes=1_000, audio_seconds=60.0))
+        bench.mailbox.listen(0)
+        assert bench.load.audio_seconds == 60
+        _follow(bench, follower, leader)
+        assert (bench.load.records, bench.load.audio_seconds, bench.load.counted_audio_seconds) == (2, 0, 0)
 
 
 def test_a_partition_that_leaves_takes_its_followers_along_and_no_others() -> None:
