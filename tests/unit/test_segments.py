@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from models.media.windows import SAMPLE_RATE_HERTZ, Span, TimeMap, Window
 from models.whisper.gate import Decoded
 from models.whisper.rows import Alignment
-from models.whisper.segments import LONGEST_SECONDS, HeardWindow, needs_alignment, segments_of
+from models.whisper.segments import LONGEST_SECONDS, UNALIGNED_SECONDS, HeardWindow, needs_alignment, segments_of
 from models.whisper.words import HeardWord, heard_words
 from schemas.transcript import Segment
 
@@ -122,6 +122,7 @@ def test_only_what_the_detector_times_too_coarsely_is_aligned() -> None:
     assert not needs_alignment(window((0, 4)))
     assert needs_alignment(window((0, 2), (5, 6)))
     assert needs_alignment(window((0, 20)))
+    assert not needs_alignment(window((10, 10 + UNALIGNED_SECONDS)))
 
 
 def test_words_get_the_times_of_their_tokens() -> None:
@@ -228,8 +229,14 @@ def test_from_seven_seconds_on_a_comma_ends_a_segment(comma: str) -> None:
 
 def test_twelve_seconds_are_as_long_as_a_segment_gets() -> None:
     """It ends before the word that would exceed them."""
-    assert split_after((" a", 0.0, 6.0), (" b", 6.0, 12.0)) == ["a b"]
-    assert split_after((" a", 0.0, 6.0), (" b", 6.0, 12.1)) == ["a", "b"]
+    assert split_after((" a", 9.0, 15.0), (" b", 15.0, 21.0)) == ["a b"]
+    assert split_after((" a", 9.0, 15.0), (" b", 15.0, 21.1)) == ["a", "b"]
+
+
+def test_channels_that_speak_at_once_come_in_their_order() -> None:
+    """Whichever window was answered first."""
+    heard = [HeardWindow(window((1, 2), channel=number), decoded(f" {number}")) for number in (2, 1, 0)]
+    assert [one.channel for one in segments_of(heard, language="en", with_words=False)] == [0, 1, 2]
 
 
 def test_a_word_is_not_cut_at_its_full_stop() -> None:

@@ -71,10 +71,11 @@ def test_content_that_is_no_text_is_a_failure_of_the_server(content: object) -> 
         whole(content=content)
 
 
-def test_an_ending_that_is_no_word_is_a_failure_of_the_server() -> None:
+@pytest.mark.parametrize("finish_reason", [{"reason": "stop"}, ["stop"], 1])
+def test_an_ending_that_is_no_word_is_a_failure_of_the_server(finish_reason: object) -> None:
     """As any other shape."""
     with pytest.raises(ServerFailed, match="another shape"):
-        whole({"reason": "stop"}, content="yes")
+        whole(finish_reason, content="yes")
 
 
 @pytest.mark.parametrize(
