@@ -15,8 +15,11 @@ from schemas.dead_letters import Cause, DeadLetter, Selection, Site
 from schemas.errors import DependencyDown, NotDelivered
 from schemas.records import Coordinates, OutgoingRecord, Record
 from schemas.settings import KafkaSettings
+from schemas.topics import dead_letter_topic
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.reading import records_on
+from tests.flow.running import create_topics, running, send, settings_for
+from tests.flow.stages import TOPIC, CommandStage
 
 ORIGIN = "audio.references"
 LETTERS = "audio.references.dlq"
@@ -267,3 +270,23 @@ def test_a_broker_that_refuses_is_told_in_our_words(settings: KafkaSettings, bro
         broker.fail_next(LIST_OFFSETS, *[TOPIC_AUTHORIZATION_FAILED] * 4)
         with pytest.raises(DependencyDown, match="cannot be read"):
             list(reader.read())
+
+
+def test_a_redriven_letter_is_worked_on_as_the_record_that_it_was_made_of(broker: MockCluster) -> None:
+    """At once and from the first attempt, with the coordinates that own its job: a new failure says the same."""
+    create_topics(broker)
+    send(broker.bootstrap_servers, ["bad"])
+    letters = dead_letter_topic(TOPIC)
+    settings = settings_for(broker.bootstrap_servers)
+    with running(CommandStage(), settings) as started:
+        records_on(broker.bootstrap_servers, letters, count=1, timeout_seconds=30)
+        with DeadLetterReader(settings.kafka, [letters]) as reader, Publisher(settings.kafka) as publisher:
+            sender = redrive(settings.kafka, reader, publisher)
+            assert sender.send([found.letter for found in reader.read()]).count == 1
+        read = [
+            dead_letters.read(record)
+            for record in records_on(broker.bootstrap_servers, letters, count=2, timeout_seconds=30)
+        ]
+        started.stop()
+    assert [(each.origin, each.attempt) for each in read] == [(Coordinates(TOPIC, 0, 0), 1)] * 2
+    assert [each.redrives for each in read] == [0, 1]
