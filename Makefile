@@ -20,7 +20,7 @@ BROKERS ?= 1
 
 .PHONY: help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down demo lock clean bench-runtime \
         bench-enrich bench-enrich-lengths bench-gateway bench-decoding bench-long-file chaos-vllm \
-        chaos-vllm-real
+        chaos-vllm-real chaos-kills
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ chaos-vllm: setup  ## Break a double of the language model server in every way, 
 
 chaos-vllm-real: setup  ## Stop, kill and restart a real vLLM server, and count what comes out
 	$(BIN)/python -m tests.chaos.vllm_outages --real
+
+chaos-kills: setup  ## Kill transcriber-like processes 47 times over 700 records: none may be given up
+	$(BIN)/python -m tests.chaos.kills
 
 bench-long-file: setup  ## A four-hour file: no rebalance, bounded memory, short files pass it
 	$(BIN)/python -m tests.benchmarks.long_beside_short

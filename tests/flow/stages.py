@@ -29,10 +29,10 @@ class Unreasonable(PermanentError):
 class CommandStage:
     """Does what a record's value says; what it does not understand it echoes to the output topic.
 
-    ``hold…`` waits for ``release``; ``bad…`` is permanent; ``flaky…`` fails in its first attempt; ``bug…`` raises
-    what no stage should, ``odd…`` an error whose reason is none, ``exit…`` SystemExit; ``down…`` needs a
-    dependency, and ``forbidden…`` fails by it whether it is up or not; ``heavy…`` weighs a hundred seconds and
-    holds; ``kill…`` kills the process.
+    ``hold…`` waits for ``release``, ``lasts-SECONDS…`` so long at most; ``bad…`` is permanent; ``flaky…`` fails in
+    its first attempt; ``bug…`` raises what no stage should, ``odd…`` an error whose reason is none, ``exit…``
+    SystemExit; ``down…`` needs a dependency, and ``forbidden…`` fails by it whether it is up or not; ``heavy…``
+    weighs a hundred seconds and holds; ``kill…`` kills the process.
     """
 
     name = "commands"
@@ -81,6 +81,8 @@ class CommandStage:
             job.weigh(Weight(audio_seconds=100.0))
         if value.startswith(("hold", "heavy")):
             self._hold(job)
+        elif value.startswith("lasts"):
+            self.release.wait(float(value.split("-")[1]))
         elif value.startswith("bad"):
             raise AudioUndecodable("not audio")
         elif value.startswith("flaky") and job.attempt == 1:

@@ -6,13 +6,14 @@ from contextlib import contextmanager
 import pytest
 import structlog
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from consumers.runtime.commit_metadata import CommitMetadata
 from consumers.runtime.dependencies import DependencyWatch
 from consumers.runtime.flight import Flight, job_context, speaking_of
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.settlement import Settlement
-from consumers.runtime.stage import CancelledByCaller
+from consumers.runtime.stage import CancelledByCaller, FollowsAnother
 from schemas import dead_letters, history
 from schemas.errors import AudioNotFound, AudioUndecodable, DependencyDown, JobCancelled
 from schemas.records import OutgoingRecord, Record
@@ -61,6 +62,10 @@ class Settling:
         """What goes to the broker because of it."""
         self.bench.outlet.release()
         return [output for batch, _ in self.bench.outbox.batches for output in batch.outputs]
+
+    def sample(self, name: str, **labels: str) -> float:
+        """A metric of this stage; 0 when it was never set."""
+        return self.registry.get_sample_value(name, {"stage": "commands", **labels}) or 0.0
 
     def settled(self, outcome: str) -> float:
         """How many records ended so."""
@@ -243,6 +248,47 @@ def test_an_error_that_cannot_be_described_leaves_a_bare_letter() -> None:
         assert (letter.topic, letter.value) == ("in.dlq", flight.record.value)
         assert _letter(letter).reason == "internal_error"
         assert (bench.settled("dead_lettered"), _is_complete(flight)) == (1, True)
+
+
+def test_a_record_that_follows_another_waits_without_an_outcome() -> None:
+    """It is neither complete nor failed, and runs again when the other one has ended."""
+    with settling() as bench:
+        leader, follower = bench.take(0, 1)
+        bench.end(follower, FollowsAnother(leader.origin))
+        assert (bench.left(), bench.bench.turn(), bench.bench.load.records) == ([], [], 2)
+        assert bench.sample("kascribe_stage_seconds_count", outcome="failed") == 0
+        bench.end(leader, OUTPUT)
+        assert bench.bench.turn() == [follower]
+
+
+def test_every_end_is_counted_and_timed() -> None:
+    """By how it ended: dashboards and alerts go by these."""
+    with settling() as bench:
+        done, again, over = bench.take(0, 1, 2)
+        done.seconds, again.seconds, over.seconds = 3.0, 5.0, 7.0
+        bench.end(done, OUTPUT)
+        bench.end(again, AudioNotFound("not there yet"))
+        bench.end(over, AudioUndecodable("not audio"))
+        assert bench.sample("kascribe_stage_seconds_sum", outcome="done") == 3.0
+        assert bench.sample("kascribe_stage_seconds_sum", outcome="failed") == 12.0
+        assert bench.registry.get_sample_value("kascribe_retries_total", {"reason": "audio_not_found"}) == 1
+        assert bench.registry.get_sample_value("kascribe_dead_letters_total", {"reason": "audio_undecodable"}) == 1
+
+
+def test_an_operator_reads_why_intake_pauses_and_what_a_stage_did_wrong() -> None:
+    """Once an outage begins and ends, and for every error that the stage should have translated."""
+    with settling() as bench, capture_logs() as said:
+        first, second, third, fourth = bench.take(0, 1, 2, 3)
+        bench.end(first, DependencyDown("s3", "connection refused"))
+        bench.end(second, DependencyDown("s3", "connection refused"))
+        bench.settlement.recovered("s3", 1)
+        bench.end(third, ZeroDivisionError("a mistake of the stage"))
+        bench.end(fourth, AudioNotFound("not there yet"))
+    assert [(line["log_level"], line.get("why")) for line in said] == [
+        ("warning", "connection refused"),
+        ("info", None),
+        ("error", None),
+    ]
 
 
 def test_what_one_job_logs_is_not_said_of_the_next() -> None:
