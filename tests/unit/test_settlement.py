@@ -1,6 +1,6 @@
 """What becomes of attempts that ended: complete, again, a dead letter, or nothing at all."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
@@ -13,9 +13,10 @@ from consumers.runtime.dependencies import DependencyWatch
 from consumers.runtime.flight import Flight, job_context, speaking_of
 from consumers.runtime.metrics import Metrics
 from consumers.runtime.settlement import Settlement
-from consumers.runtime.stage import CancelledByCaller, FollowsAnother
+from consumers.runtime.stage import CancelledByCaller, FollowsAnother, Job
 from schemas import dead_letters, history
 from schemas.errors import AudioNotFound, AudioUndecodable, DependencyDown, JobCancelled
+from schemas.events import Failure
 from schemas.records import OutgoingRecord, Record
 from schemas.settings import RuntimeSettings, Settings
 from tests.flow.stages import CommandStage, Unreasonable
@@ -26,13 +27,25 @@ WARY = (100, " odead")
 """Taken over from a process that ended: every record is named before it runs."""
 
 
+class MuteableStage(CommandStage):
+    """Fails to say that a record failed, when it is told to."""
+
+    mute = False
+
+    def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
+        """Raises what a stage should not."""
+        if self.mute:
+            raise ZeroDivisionError("a mistake of the stage")
+        return super().failed(job, failure)
+
+
 class Settling:
     """An intake whose outcomes are settled; what leaves lies in ``left``."""
 
     def __init__(self, bench: TakingIn) -> None:
         self.bench = bench
         self.registry = CollectorRegistry()
-        self.stage = CommandStage()
+        self.stage = MuteableStage()
         self.watch = DependencyWatch(lambda _: False, interval_seconds=60, recovered=lambda *_: None)
         self.settlement = Settlement(
             self.stage,
@@ -207,6 +220,7 @@ def test_a_dependency_that_is_down_parks_the_attempt_and_it_runs_again_when_it_i
         bench.end(first, DependencyDown("s3", "refused"))
         assert bench.registry.get_sample_value("kascribe_dependency_down", {"dependency": "s3"}) == 1
         assert (bench.settled("parked"), _is_complete(first), bench.bench.intake.room) == (1, False, 0)
+        assert "s3" in bench.watch._watched
         bench.settlement.recovered("s3", 1)
         assert bench.registry.get_sample_value("kascribe_dependency_down", {"dependency": "s3"}) == 0
         assert first.pauses == 1
@@ -257,8 +271,23 @@ def test_a_record_that_follows_another_waits_without_an_outcome() -> None:
         bench.end(follower, FollowsAnother(leader.origin))
         assert (bench.left(), bench.bench.turn(), bench.bench.load.records) == ([], [], 2)
         assert bench.sample("kascribe_stage_seconds_count", outcome="failed") == 0
+        assert bench.settled("joined") == 1
         bench.end(leader, OUTPUT)
         assert bench.bench.turn() == [follower]
+
+
+@pytest.mark.parametrize("field", ["cancelled", "draining"])
+def test_a_record_that_would_follow_another_while_its_partition_leaves_is_dropped(field: str) -> None:
+    """The next holder follows it, or does it."""
+    with settling() as bench:
+        leader, follower = bench.take(0, 1)
+        follower.cancelled = field == "cancelled"
+        follower.partition.draining = field == "draining"
+        bench.end(follower, FollowsAnother(leader.origin))
+        assert (bench.settled("dropped"), bench.settled("joined"), bench.bench.load.records) == (1, 0, 1)
+        follower.partition.draining = False
+        bench.end(leader, OUTPUT)
+        assert bench.bench.turn() == []
 
 
 def test_every_end_is_counted_and_timed() -> None:
@@ -289,6 +318,19 @@ def test_an_operator_reads_why_intake_pauses_and_what_a_stage_did_wrong() -> Non
         ("info", None),
         ("error", None),
     ]
+
+
+def test_an_operator_reads_why_a_record_was_given_up() -> None:
+    """And what went wrong while it was: an announcement that failed, a letter that lacks its headers."""
+    with settling() as bench, capture_logs() as said:
+        plain, mute, odd = bench.take(0, 1, 2)
+        bench.end(plain, AudioUndecodable("not audio"))
+        bench.stage.mute = True
+        bench.end(mute, AudioUndecodable("not audio either"))
+        bench.end(odd, Unreasonable("an error whose reason is none"))
+        assert [output.topic for output in bench.left()] == ["in.dlq", "out", "in.dlq", "in.dlq"]
+    levels = [(line["log_level"], line.get("why")) for line in said]
+    assert levels == [("warning", "not audio"), ("warning", "not audio either"), ("error", None), ("error", None)]
 
 
 def test_what_one_job_logs_is_not_said_of_the_next() -> None:
