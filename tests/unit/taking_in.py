@@ -1,6 +1,6 @@
 """The runtime's intake without a broker and without threads: what is handed over lies in line for the test."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -78,7 +78,13 @@ class TakingIn:
     """Partitions of one topic, assigned as their commits describe them: ``(offset, metadata)`` each."""
 
     def __init__(
-        self, consumer: Consumer, committed: Sequence[tuple[int, str]], topic: str, settings: RuntimeSettings
+        self,
+        consumer: Consumer,
+        committed: Sequence[tuple[int, str]],
+        topic: str,
+        settings: RuntimeSettings,
+        *,
+        doubt: Callable[[], None] = lambda: None,
     ) -> None:
         self._registry = CollectorRegistry()
         metrics = Metrics(self._registry)
@@ -98,6 +104,7 @@ class TakingIn:
             settings=settings,
             metrics=metrics,
             clock=self.clock,
+            doubt=doubt,
         )
         self.outlet = Outlet(
             self.outbox,
@@ -179,9 +186,9 @@ class TakingIn:
         self.intake.ended(flight)
         self.intake.park(flight, dependency)
 
-    def sample(self, name: str) -> float:
+    def sample(self, name: str, **labels: str) -> float:
         """A metric's value; 0 when it was never set."""
-        return self._registry.get_sample_value(name) or 0.0
+        return self._registry.get_sample_value(name, labels) or 0.0
 
     def snapshot(self) -> Snapshot:
         """What the loop looks like now, after it has listened."""

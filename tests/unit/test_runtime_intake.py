@@ -1,5 +1,6 @@
 """What is taken in and when it runs: suspects alone, nothing before its name is durable."""
 
+from consumers.runtime import gap_map
 from consumers.runtime.admission import reserved_records
 from consumers.runtime.flight import Flight
 from consumers.runtime.killers import Journal
@@ -91,17 +92,53 @@ def test_a_suspect_that_ended_a_process_alone_rests_before_it_runs_alone_again()
         assert _until_handed_over(bench) == []
 
 
-def test_a_partition_that_leaves_takes_a_resting_suspect_along() -> None:
-    """Its place is free, and nothing of it runs here later."""
-    with taking_in((100, " wdead0!2")) as bench:
+def test_a_partition_that_leaves_takes_its_resting_suspects_along() -> None:
+    """Whether they rest, wait for their turn after that, or run: those of other partitions stay in line."""
+    with taking_in((100, " wdead0!2,1!2"), (200, " wdead0!2")) as bench:
+        leaving = bench.assignment.partitions["in", 0]
         bench.arrive(100)
-        bench.turn()
+        assert _handed_over(bench, turns=2) == []
+        bench.clock.seconds = RuntimeSettings().killer_rest_seconds + 1
+        bench.arrive(200, partition=1)
+        assert offsets(bench.turn()) == [100]
+        bench.arrive(101)
+        bench.intake.abandon(leaving)
+        bench.assignment.let_go([leaving.key])
+        (running,) = leaving.flights.values()
+        assert running.cancelled
+        bench.intake.ended(running)
+        bench.intake.settled(running)
+        assert (bench.load.records, _handed_over(bench, turns=2)) == (0, [])
+        bench.clock.seconds += RuntimeSettings().killer_rest_seconds
+        assert _until_handed_over(bench) == [200]
+
+
+def test_suspects_in_line_leave_with_their_partition() -> None:
+    """One that waits behind another would else hold up everything that comes after it."""
+    with taking_in((100, " wdead0!2,1!2"), (0, "")) as bench:
+        bench.arrive(100, 101)
+        assert _handed_over(bench, turns=2) == []
+        bench.clock.seconds = RuntimeSettings().killer_rest_seconds + 1
+        bench.intake.admit()
         leaving = bench.assignment.partitions["in", 0]
         bench.intake.abandon(leaving)
         bench.assignment.let_go([leaving.key])
-        assert bench.load.records == 0
-        bench.clock.seconds = RuntimeSettings().killer_rest_seconds + 1
-        assert _handed_over(bench) == []
+        bench.clock.seconds *= 3
+        bench.arrive(0, partition=1)
+        assert (_until_handed_over(bench), bench.load.records) == ([0], 1)
+
+
+def test_a_suspect_that_rests_leaves_with_its_partition() -> None:
+    """It would else begin, when its rest is over, with nobody to commit its name."""
+    with taking_in((100, " wdead0!2"), (0, "")) as bench:
+        bench.arrive(100)
+        assert _handed_over(bench, turns=2) == []
+        leaving = bench.assignment.partitions["in", 0]
+        bench.intake.abandon(leaving)
+        bench.assignment.let_go([leaving.key])
+        bench.clock.seconds = 3 * RuntimeSettings().killer_rest_seconds
+        bench.arrive(0, partition=1)
+        assert (_until_handed_over(bench), bench.load.records) == ([0], 1)
 
 
 def test_a_partition_that_leaves_takes_its_suspects_along() -> None:
@@ -219,3 +256,24 @@ def test_nothing_takes_a_kept_place_while_a_dependency_is_down() -> None:
         assert _handed_over(bench) == []
         bench.intake.unpark("s3")
         assert (1, 0) in {(flight.record.partition, flight.record.offset) for flight in _handed_over(bench)}
+
+
+def test_room_is_what_is_left_of_the_limit() -> None:
+    """And what arrives is counted by its topic, wherever it waits."""
+    with taking_in((0, ""), settings=EIGHT) as bench:
+        bench.arrive(0, 1, 2)
+        assert len(_handed_over(bench)) == 3
+        assert bench.intake.room == 5
+        bench.arrive(*range(3, 20))
+        assert len(_handed_over(bench)) == 5
+        assert bench.intake.room == 0
+        assert bench.sample("kascribe_records_received_total", topic="in") == 20
+
+
+def test_a_record_that_was_complete_before_is_skipped_and_counted() -> None:
+    """The gap map of the last holder says so."""
+    gaps = gap_map.encode(0, [(1, 3)])
+    with taking_in((0, gaps)) as bench:
+        bench.arrive(0, 1, 2, 3)
+        assert offsets(_handed_over(bench)) == [0, 3]
+        assert bench.sample("kascribe_records_skipped_total", topic="in") == 2
