@@ -15,6 +15,18 @@ from tests.waiting import eventually
 RECORDS = 12
 
 
+def _read(consumer: Consumer) -> list[int | None]:
+    """The offsets of the next twelve records."""
+    read: list[int | None] = []
+
+    def enough() -> bool:
+        read.extend(message.offset() for message in consumer.consume(RECORDS, 0.1))
+        return len(read) >= RECORDS
+
+    eventually(enough, timeout_seconds=20, what="twelve records")
+    return read
+
+
 @pytest.fixture
 def consumer(broker: MockCluster) -> Iterator[Consumer]:
     """One that has read twelve records, and so knows how long the log is."""
@@ -22,8 +34,7 @@ def consumer(broker: MockCluster) -> Iterator[Consumer]:
     send(broker.bootstrap_servers, [f"echo-{number}" for number in range(RECORDS)])
     made = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "reader", "log_level": 0})
     made.assign([TopicPartition(TOPIC, 0, 0)])
-    seen: list[object] = []
-    eventually(lambda: seen.extend(made.consume(RECORDS, 0.1)) or len(seen) == RECORDS, timeout_seconds=20)
+    assert _read(made) == [*range(RECORDS)]
     yield made
     made.close()
 
@@ -51,14 +62,7 @@ def test_a_log_that_is_read_from_its_beginning_is_rewound_at_the_client(consumer
     bench = TakingIn(consumer, [(5, " oself r2Q0yqkTSmCQMIkYN5nNSg")], TOPIC, RuntimeSettings())
     bench.intake.logs_found({TOPIC: "Zb1xk4zRQ0mM0p9l3mWkHw"})
     partition = bench.assignment.partitions[TOPIC, 0]
-    assert partition.rewinding
+    before = partition.rewinding
     bench.intake.steer()
-    assert not partition.rewinding
-    read: list[int | None] = []
-    eventually(
-        lambda: (
-            read.extend(message.offset() for message in consumer.consume(RECORDS, 0.1)) or len(read) == RECORDS
-        ),
-        timeout_seconds=20,
-    )
-    assert read == [*range(RECORDS)]
+    assert (before, partition.rewinding) == (True, False)
+    assert _read(consumer) == [*range(RECORDS)]

@@ -1,96 +1,19 @@
 """What becomes of attempts that ended: complete, again, a dead letter, or nothing at all."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-
 import pytest
-import structlog
-from prometheus_client import CollectorRegistry
-from structlog.testing import capture_logs
 
 from consumers.runtime.commit_metadata import CommitMetadata
-from consumers.runtime.dependencies import DependencyWatch
-from consumers.runtime.flight import Flight, job_context, speaking_of
-from consumers.runtime.metrics import Metrics
-from consumers.runtime.settlement import Settlement
-from consumers.runtime.stage import CancelledByCaller, FollowsAnother, Job
+from consumers.runtime.flight import Flight
+from consumers.runtime.stage import CancelledByCaller, FollowsAnother
 from schemas import dead_letters, history
 from schemas.errors import AudioNotFound, AudioUndecodable, DependencyDown, JobCancelled
-from schemas.events import Failure
 from schemas.records import OutgoingRecord, Record
-from schemas.settings import RuntimeSettings, Settings
-from tests.flow.stages import CommandStage, Unreasonable
-from tests.unit.taking_in import TakingIn, offsets, taking_in
+from tests.flow.stages import Unreasonable
+from tests.unit.settling import OUTPUT, settling
+from tests.unit.taking_in import offsets
 
-OUTPUT = OutgoingRecord("out", b"key", b"done")
 WARY = (100, " odead")
 """Taken over from a process that ended: every record is named before it runs."""
-
-
-class MuteableStage(CommandStage):
-    """Fails to say that a record failed, when it is told to."""
-
-    mute = False
-
-    def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
-        """Raises what a stage should not."""
-        if self.mute:
-            raise ZeroDivisionError("a mistake of the stage")
-        return super().failed(job, failure)
-
-
-class Settling:
-    """An intake whose outcomes are settled; what leaves lies in ``left``."""
-
-    def __init__(self, bench: TakingIn) -> None:
-        self.bench = bench
-        self.registry = CollectorRegistry()
-        self.stage = MuteableStage()
-        self.watch = DependencyWatch(lambda _: False, interval_seconds=60, recovered=lambda *_: None)
-        self.settlement = Settlement(
-            self.stage,
-            bench.intake,
-            bench.outlet,
-            self.watch,
-            settings=Settings(runtime=RuntimeSettings(retry_delays_seconds=(10, 60))),
-            metrics=Metrics(self.registry),
-            clock=bench.clock,
-        )
-
-    def take(self, *offsets: int) -> list[Flight]:
-        """The flights of records that arrived now, handed over and begun."""
-        self.bench.arrive(*offsets)
-        flights = [flight for _ in range(3) for flight in self.bench.turn()]
-        for flight in flights:
-            flight.started = True
-        return flights
-
-    def end(self, flight: Flight, outcome: BaseException | OutgoingRecord | None = None) -> None:
-        """The attempt came back like this, and is settled."""
-        flight.error = outcome if isinstance(outcome, BaseException) else None
-        flight.outputs = (outcome,) if isinstance(outcome, OutgoingRecord) else ()
-        self.settlement.settle(flight)
-
-    def left(self) -> list[OutgoingRecord]:
-        """What goes to the broker because of it."""
-        self.bench.outlet.release()
-        return [output for batch, _ in self.bench.outbox.batches for output in batch.outputs]
-
-    def sample(self, name: str, **labels: str) -> float:
-        """A metric of this stage; 0 when it was never set."""
-        return self.registry.get_sample_value(name, {"stage": "commands", **labels}) or 0.0
-
-    def settled(self, outcome: str) -> float:
-        """How many records ended so."""
-        labels = {"topic": "in", "outcome": outcome}
-        return self.registry.get_sample_value("kascribe_records_settled_total", labels) or 0.0
-
-
-@contextmanager
-def settling(*committed: tuple[int, str]) -> Iterator[Settling]:
-    """An intake of one partition, or as given."""
-    with taking_in(*(committed or ((0, ""),))) as bench:
-        yield Settling(bench)
 
 
 def _is_complete(flight: Flight) -> bool:
@@ -288,66 +211,6 @@ def test_a_record_that_would_follow_another_while_its_partition_leaves_is_droppe
         follower.partition.draining = False
         bench.end(leader, OUTPUT)
         assert bench.bench.turn() == []
-
-
-def test_every_end_is_counted_and_timed() -> None:
-    """By how it ended: dashboards and alerts go by these."""
-    with settling() as bench:
-        done, again, over = bench.take(0, 1, 2)
-        done.seconds, again.seconds, over.seconds = 3.0, 5.0, 7.0
-        bench.end(done, OUTPUT)
-        bench.end(again, AudioNotFound("not there yet"))
-        bench.end(over, AudioUndecodable("not audio"))
-        assert bench.sample("kascribe_stage_seconds_sum", outcome="done") == 3.0
-        assert bench.sample("kascribe_stage_seconds_sum", outcome="failed") == 12.0
-        assert bench.registry.get_sample_value("kascribe_retries_total", {"reason": "audio_not_found"}) == 1
-        assert bench.registry.get_sample_value("kascribe_dead_letters_total", {"reason": "audio_undecodable"}) == 1
-
-
-def test_an_operator_reads_why_intake_pauses_and_what_a_stage_did_wrong() -> None:
-    """Once an outage begins and ends, and for every error that the stage should have translated."""
-    with settling() as bench, capture_logs() as said:
-        first, second, third, fourth = bench.take(0, 1, 2, 3)
-        bench.end(first, DependencyDown("s3", "connection refused"))
-        bench.end(second, DependencyDown("s3", "connection refused"))
-        bench.settlement.recovered("s3", 1)
-        bench.end(third, ZeroDivisionError("a mistake of the stage"))
-        bench.end(fourth, AudioNotFound("not there yet"))
-    assert [(line["log_level"], line.get("why")) for line in said] == [
-        ("warning", "connection refused"),
-        ("info", None),
-        ("error", None),
-    ]
-
-
-def test_an_operator_reads_why_a_record_was_given_up() -> None:
-    """And what went wrong while it was: an announcement that failed, a letter that lacks its headers."""
-    with settling() as bench, capture_logs() as said:
-        plain, mute, odd = bench.take(0, 1, 2)
-        bench.end(plain, AudioUndecodable("not audio"))
-        bench.stage.mute = True
-        bench.end(mute, AudioUndecodable("not audio either"))
-        bench.end(odd, Unreasonable("an error whose reason is none"))
-        assert [output.topic for output in bench.left()] == ["in.dlq", "out", "in.dlq", "in.dlq"]
-    levels = [(line["log_level"], line.get("why")) for line in said]
-    assert levels == [("warning", "not audio"), ("warning", "not audio either"), ("error", None), ("error", None)]
-
-
-def test_what_one_job_logs_is_not_said_of_the_next() -> None:
-    """Neither what its stage bound nor which record it was, whether it failed or not."""
-    with settling() as bench:
-        failing, following = bench.take(0, 1)
-        failing.record = Record("in", 0, 0, b"key", b"bad", (), 0)
-        for flight in (failing, following):
-            flight.run(bench.stage)
-            assert structlog.contextvars.get_contextvars() == {}
-            assert job_context(None, "info", {"event": "idle"}) == {"event": "idle"}
-        assert failing.bound == {"job_id": "job of bad"}
-        assert following.bound == {}
-        with speaking_of(failing):
-            said = job_context(None, "info", {"event": "failed"})
-        assert (said["job_id"], said["record"], said["attempt"]) == ("job of bad", "in[0]@0", 1)
-        assert job_context(None, "info", {"event": "idle"}) == {"event": "idle"}
 
 
 def test_suspects_that_are_settled_make_room_for_the_next() -> None:
