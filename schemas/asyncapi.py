@@ -3,26 +3,32 @@
 Source: AsyncAPI specification 3.0.0; Kafka bindings 0.5.0; CloudEvents Kafka protocol binding 1.0.2.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from schemas import dead_letters, history
 from schemas.documents import ASKED, EVENTS, SENT
+from schemas.event_examples import EXAMPLES
 from schemas.events import (
     AudioReference,
     CancellationEvent,
     EnrichmentEvent,
+    Event,
     ProgressEvent,
     TranscriptEvent,
 )
 from schemas.json_schema import schemas_of
-from schemas.topics import Topics, dead_letter_topic, retry_topic
+from schemas.record_headers import DEAD_LETTER as DEAD_LETTER_HEADERS
+from schemas.record_headers import OVERSIZE_LETTER as OVERSIZE_HEADERS
+from schemas.record_headers import RETRY, Header, example_of, of_event, schema_of
+from schemas.topics import Topics, dead_letter_topic, retry_topic, topics_with_letters
 
 VERSION: Final = "3.0.0"
 BINDING_VERSION: Final = "0.5.0"
 NOTIFICATION: Final = "ObjectNotification"
 RETRIED: Final = "RetriedRecord"
 DEAD_LETTER: Final = "DeadLetter"
+OVERSIZE_LETTER: Final = "OversizeLetter"
 _TOPICS: Final = Topics()
 
 
@@ -36,6 +42,12 @@ class Channel:
     key: str
     meaning: str
     actions: tuple[Literal["send", "receive"], ...]
+    title: str
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """What may be on it."""
+        return (self.message, OVERSIZE_LETTER) if self.message == DEAD_LETTER else (self.message,)
 
 
 CHANNELS: Final = (
@@ -46,6 +58,7 @@ CHANNELS: Final = (
         "Chosen by the publisher; ours is the job's id.",
         "Please transcribe this object.",
         ("receive", "send"),
+        "Reference to audio",
     ),
     Channel(
         "objects",
@@ -55,6 +68,7 @@ CHANNELS: Final = (
         "Bucket notifications as they are: MinIO, RustFS, Ceph, AWS (direct, or in SNS, SQS, EventBridge). "
         "One about several objects is split: one for each goes back on the topic.",
         ("receive", "send"),
+        "Bucket notification",
     ),
     Channel(
         "transcripts",
@@ -63,6 +77,7 @@ CHANNELS: Final = (
         "The job's id.",
         "A job is transcribed. Long bodies are in the bucket, at `transcript_uri`.",
         ("send", "receive"),
+        "Transcript",
     ),
     Channel(
         "enrichments",
@@ -71,6 +86,7 @@ CHANNELS: Final = (
         "The job's id.",
         "What the language model made of a transcript.",
         ("send",),
+        "Enrichment",
     ),
     Channel(
         "progress",
@@ -79,6 +95,7 @@ CHANNELS: Final = (
         "The job's id.",
         "How far a job is: best effort, with one reliable last event.",
         ("send",),
+        "Progress of a job",
     ),
     Channel(
         "cancellations",
@@ -87,6 +104,7 @@ CHANNELS: Final = (
         "The job's id.",
         "Nobody wants this job any more.",
         ("receive", "send"),
+        "Cancellation",
     ),
 )
 TROUBLE: Final = (
@@ -97,6 +115,7 @@ TROUBLE: Final = (
         "As it was.",
         "A record that failed for a reason that may pass, until it is due again.",
         ("send", "receive"),
+        "Record to be tried again",
     ),
     Channel(
         "deadLetters",
@@ -105,11 +124,11 @@ TROUBLE: Final = (
         "As it was.",
         "A record that cannot be processed, unchanged, with the reason in its headers.",
         ("send",),
+        "Dead letter",
     ),
 )
 RETRIED_TOPICS: Final = (_TOPICS.references, _TOPICS.objects, _TOPICS.transcripts)
-REFUSED_TOPICS: Final = (*RETRIED_TOPICS, _TOPICS.enrichments)
-"""Of what we publish, too large an event ends in the dead-letter topic of its own topic."""
+REFUSED_TOPICS: Final = topics_with_letters(_TOPICS)
 
 
 def asyncapi(version: str) -> dict[str, Any]:
@@ -132,7 +151,8 @@ def asyncapi(version: str) -> dict[str, Any]:
             for action in channel.actions
         },
         "components": {
-            "messages": {channel.message: _message(channel) for channel in channels},
+            "messages": {channel.message: _message(channel) for channel in channels}
+            | {OVERSIZE_LETTER: _OVERSIZE},
             "schemas": _schemas(),
         },
     }
@@ -142,7 +162,7 @@ def _channel(channel: Channel) -> dict[str, Any]:
     described: dict[str, Any] = {
         "address": channel.address,
         "description": channel.meaning,
-        "messages": {channel.message: {"$ref": f"#/components/messages/{channel.message}"}},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in channel.messages},
     }
     if "{topic}" in channel.address:
         described["parameters"] = {
@@ -163,13 +183,14 @@ def _operation(channel: Channel, action: str) -> dict[str, Any]:
     return {
         "action": action,
         "channel": {"$ref": f"#/channels/{channel.name}"},
-        "messages": [{"$ref": f"#/channels/{channel.name}/messages/{channel.message}"}],
+        "messages": [{"$ref": f"#/channels/{channel.name}/messages/{name}"} for name in channel.messages],
     }
 
 
 def _message(channel: Channel) -> dict[str, Any]:
     message: dict[str, Any] = {
         "name": channel.message,
+        "title": channel.title,
         "summary": channel.meaning,
         "contentType": "application/json",
         "payload": {"$ref": f"#/components/schemas/{channel.message}"},
@@ -177,13 +198,42 @@ def _message(channel: Channel) -> dict[str, Any]:
             "kafka": {"key": {"type": "string", "description": channel.key}, "bindingVersion": BINDING_VERSION}
         },
     }
-    if any(event.__name__ == channel.message for event in EVENTS):
-        message["headers"] = {"$ref": "#/components/schemas/EventHeaders"}
-    elif channel.message == DEAD_LETTER:
-        message["headers"] = {"$ref": "#/components/schemas/DeadLetterHeaders"}
-    elif channel.message == RETRIED:
-        message["headers"] = {"$ref": "#/components/schemas/RetryHeaders"}
+    kind = next((event for event in EVENTS if event.__name__ == channel.message), None)
+    if kind is not None:
+        headers = of_event(kind)
+        message["headers"] = schema_of(headers)
+        if kind in ASKED:
+            # Nobody has to write them: only the value is read.
+            message["headers"].pop("required")
+        message["examples"] = [_example(kind, headers)]
+    elif channel.message in _HEADERS:
+        message["headers"] = schema_of(_HEADERS[channel.message])
+        message["examples"] = [{"name": channel.message, "headers": example_of(_HEADERS[channel.message])}]
     return message
+
+
+_HEADERS: Final = {RETRIED: RETRY, DEAD_LETTER: DEAD_LETTER_HEADERS}
+_OVERSIZE: Final[dict[str, Any]] = {
+    "name": OVERSIZE_LETTER,
+    "title": "Dead letter of an output that was too large",
+    "summary": "The broker refused an event for its size. It has no value; its headers say what it was made of.",
+    "payload": {"$ref": f"#/components/schemas/{OVERSIZE_LETTER}"},
+    "headers": schema_of(OVERSIZE_HEADERS),
+    "examples": [{"name": OVERSIZE_LETTER, "headers": example_of(OVERSIZE_HEADERS)}],
+    "bindings": {
+        "kafka": {"key": {"type": "string", "description": "As it was."}, "bindingVersion": BINDING_VERSION}
+    },
+}
+
+
+def _example(kind: type[Event], headers: Iterable[Header]) -> dict[str, Any]:
+    event = kind.model_validate(EXAMPLES[kind])
+    return {
+        "name": kind.__name__,
+        "summary": "With every field that it may have.",
+        "headers": example_of(headers),
+        "payload": event.model_dump(mode="json", exclude_none=True),
+    }
 
 
 def _schemas() -> dict[str, Any]:
@@ -191,41 +241,8 @@ def _schemas() -> dict[str, Any]:
     schemas[NOTIFICATION] = {"type": "object", "description": "In the words of the store that sends it."}
     schemas[RETRIED] = {"description": "The original value, byte for byte."}
     schemas[DEAD_LETTER] = {"description": "The original value, byte for byte; it need not be JSON."}
-    schemas["EventHeaders"] = _headers(
-        {
-            "ce_specversion": "1.0",
-            "ce_id": "The event's id.",
-            "ce_type": "Such as kascribe.audio.transcript.v1.",
-            "ce_source": "Who published it.",
-            "ce_time": "When it occurred, RFC 3339.",
-            "content-type": "application/json",
-            "traceparent": "W3C trace context; a job keeps its trace through every topic.",
-        }
-    )
-    schemas["RetryHeaders"] = _headers(
-        {
-            history.ATTEMPT: "The attempt to run next, from 1.",
-            history.DUE_MS: "Not to be run before, milliseconds since 1970.",
-            history.ORIGIN_TOPIC: "Where the record was first read.",
-            history.ORIGIN_PARTITION: "Its partition there.",
-            history.ORIGIN_OFFSET: "Its offset there.",
-            history.FIRST_SEEN_MS: "When it was first read.",
-        }
-    )
-    schemas["DeadLetterHeaders"] = _headers(
-        {
-            dead_letters.REASON: "One of the words in reasons.md.",
-            dead_letters.ERROR_MESSAGE: "The sentence for people.",
-            dead_letters.STAGE: "The consumer that gave up.",
-            dead_letters.FAILED_MS: "When it did, milliseconds since 1970.",
-        }
-    )
+    schemas[OVERSIZE_LETTER] = {"type": "null", "description": "No value."}
     return dict(sorted(schemas.items()))
-
-
-def _headers(meanings: dict[str, str]) -> dict[str, Any]:
-    properties = {name: {"type": "string", "description": meaning} for name, meaning in meanings.items()}
-    return {"type": "object", "properties": properties}
 
 
 def topic_rows(retry_delays_seconds: tuple[int, ...]) -> list[tuple[str, str, str, str, str]]:
@@ -237,7 +254,9 @@ def topic_rows(retry_delays_seconds: tuple[int, ...]) -> list[tuple[str, str, st
     for topic in RETRIED_TOPICS:
         names = ", ".join(f"`{retry_topic(topic, delay)}`" for delay in retry_delays_seconds)
         rows.append(_trouble_row(names, retried))
-    return rows + [_trouble_row(f"`{dead_letter_topic(topic)}`", refused) for topic in REFUSED_TOPICS]
+    rows += [_trouble_row(f"`{dead_letter_topic(topic)}`", refused) for topic in RETRIED_TOPICS]
+    outputs = ", ".join(f"`{dead_letter_topic(each)}`" for each in REFUSED_TOPICS if each not in RETRIED_TOPICS)
+    return [*rows, (outputs, OVERSIZE_LETTER, "As it was.", "send", _OVERSIZE["summary"])]
 
 
 def _trouble_row(names: str, channel: Channel) -> tuple[str, str, str, str, str]:

@@ -68,13 +68,20 @@ def dead_letter_topic(topic: str) -> str:
 
 
 def topics_around(topics: Topics, inputs: Iterable[str], retry_delays_seconds: Iterable[int]) -> tuple[str, ...]:
-    """Every topic that consumers of ``inputs`` touch: the deployment's, their retry topics, dead letters of all.
-
-    Outputs have dead-letter topics too: that is where an output goes which the broker refuses.
-    """
+    """Every topic that consumers of ``inputs`` touch: the deployment's, their retry topics, dead letters."""
     delays = tuple(retry_delays_seconds)
     retries = (retry_topic(topic, delay) for topic in inputs for delay in delays)
-    return (*topics.all, *retries, *map(dead_letter_topic, topics.all))
+    return (*topics.all, *retries, *map(dead_letter_topic, topics_with_letters(topics)))
+
+
+def topics_with_letters(topics: Topics) -> tuple[str, ...]:
+    """The topics that have a dead-letter topic.
+
+    An input's takes records that cannot be processed. An output's takes what stands in for an event that the
+    broker refuses for its size; on ``audio.progress`` that is the last event of a job with large metadata.
+    Cancellations are read as far as they are understood, and logged otherwise.
+    """
+    return tuple(topic for topic in topics.all if topic != topics.cancellations)
 
 
 def is_written_by_us_alone(topic: str) -> bool:

@@ -156,10 +156,10 @@ def redrive(
 def _reader() -> "Iterator[tuple[Settings, DeadLetterReader]]":
     from consumers.dead_letters import DeadLetterReader
     from kascribe.commands.settings import running_system
-    from schemas.topics import Topics, dead_letter_topic
+    from schemas.topics import Topics, dead_letter_topic, topics_with_letters
 
     settings = running_system().settings
-    topics = [dead_letter_topic(topic) for topic in Topics(settings.kafka.topic_prefix).all]
+    topics = [dead_letter_topic(topic) for topic in topics_with_letters(Topics(settings.kafka.topic_prefix))]
     with DeadLetterReader(settings.kafka, topics) as reader:
         yield settings, reader
 

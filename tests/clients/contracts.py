@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from tests.event_examples import EXAMPLES
+from schemas.event_examples import EXAMPLES
 
 CONTRACTS: Final = Path(__file__).parents[2] / "docs" / "contracts"
 BUNDLE: Final = "contracts"
 """The payloads of the AsyncAPI document as one schema: every model once, as a property of the root."""
 
 _COMPONENTS: Final = "#/components/schemas/"
-_BYTES: Final = frozenset({"ObjectNotification", "RetriedRecord", "DeadLetter"})
+_BYTES: Final = frozenset({"ObjectNotification", "RetriedRecord", "DeadLetter", "OversizeLetter"})
 
 
 def bundle() -> dict[str, Any]:
-    """The models of the AsyncAPI document, the headers among them."""
+    """The models of the AsyncAPI document."""
     text = (CONTRACTS / "asyncapi.json").read_text(encoding="utf-8").replace(_COMPONENTS, "#/$defs/")
     models = json.loads(text)["components"]["schemas"]
     models = {name: schema for name, schema in models.items() if name not in _BYTES}

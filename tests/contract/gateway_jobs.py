@@ -23,6 +23,7 @@ from producers.map_results import EnrichmentResults
 from producers.results import ResultStore
 from producers.uploads import Uploads
 from schemas.errors import DependencyDown
+from schemas.event_examples import EXAMPLES
 from schemas.events import CancellationEvent, EnrichmentEvent, Event, TranscriptEvent
 from schemas.identity import content_key, enrich_digest
 from schemas.options import EnrichOptions, TranscribeOptions
@@ -31,7 +32,6 @@ from schemas.results import StoredEnrichment, StoredJob
 from schemas.settings import S3Settings
 from schemas.topics import Topics
 from schemas.trace import Trace
-from tests.event_examples import EXAMPLES
 from tests.object_store import ObjectStore
 from tests.waiting import eventually
 

@@ -13,6 +13,7 @@ import pytest
 
 from schemas.documents import ASKED, SENT, json_schemas
 from schemas.errors import JobError
+from schemas.event_examples import EXAMPLES
 from schemas.events import AudioReference, CancellationEvent, Event
 from schemas.json_schema import references
 from schemas.object_addresses import ObjectAddress
@@ -20,7 +21,6 @@ from schemas.options import EnrichOptions, TranscribeOptions
 from schemas.records import Record
 from schemas.trace import Trace
 from schemas.wire import decode, encode
-from tests.event_examples import EXAMPLES
 
 Path = tuple[str | int, ...]
 SENT_EVENTS: Final = [kind for kind in SENT if issubclass(kind, Event)]

@@ -6,6 +6,7 @@ from typing import Any
 
 from schemas import dead_letters, wire
 from schemas.errors import JobError
+from schemas.event_examples import EXAMPLES
 from schemas.events import AudioReference, Event
 from schemas.notifications import (
     parse_notification,
@@ -14,7 +15,6 @@ from schemas.notifications import (
 )
 from schemas.records import Headers, Record
 from schemas.trace import TRACEPARENT
-from tests.event_examples import EXAMPLES
 from tests.notification_fixtures import FIXTURES, NOW
 
 NOTIFICATIONS = 60_000

@@ -12,6 +12,7 @@ from models.vllm.profiles import load_profiles
 from producers.gateway.failures import RequestRefused
 from producers.gateway.requests import check_names
 from schemas.errors import ConfigurationError, InvalidEvent, InvalidOptions
+from schemas.event_examples import EXAMPLES
 from schemas.events import AudioReference, CancellationEvent, Event, TranscriptEvent
 from schemas.languages import nearest_language
 from schemas.misspelling import misspelt
@@ -20,7 +21,6 @@ from schemas.notifications.references import OPTION_NAMES
 from schemas.options import TranscribeOptions
 from schemas.records import Record
 from schemas.wire import decode
-from tests.event_examples import EXAMPLES
 
 
 def read(kind: type[Event], **changed: Any) -> Event:

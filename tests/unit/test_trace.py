@@ -2,11 +2,11 @@
 
 import pytest
 
+from schemas.event_examples import EXAMPLES
 from schemas.events import CancellationEvent
 from schemas.records import Headers, Record
 from schemas.trace import CARRIED_LIMIT_BYTES, Trace
 from schemas.wire import encode, trace_of, traced
-from tests.event_examples import EXAMPLES
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 OTHER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"

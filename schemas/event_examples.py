@@ -1,4 +1,4 @@
-"""An event of every kind as it travels, with every field that it may have, for tests."""
+"""An event of every kind as it travels, with every field that it may have: for the contracts, and for tests."""
 
 from typing import Any, Final
 
