@@ -16,7 +16,7 @@ from models.whisper.rows import Align, Alignment, Decode, Detect, Result, Row, S
 from models.whisper.transcription import Heard, Transcription
 from models.whisper.vocabulary import Vocabulary
 from schemas.errors import AudioUndecodable, DependencyDown, EngineFailed, JobCancelled
-from schemas.options import Lane, TranscribeOptions
+from schemas.options import Lane, Task, TranscribeOptions
 from schemas.transcript import QualityFlag
 from tests.listening import model_directory
 from tests.waiting import eventually
@@ -37,6 +37,7 @@ class Script:
         self.decoded: list[Decode] = []
         self.aligned: list[Align] = []
         self.unalignable = False
+        self.tokens = (2425, 456)  # " hello there", as OpenAI's tokenizer has it
         self.gate = threading.Event()
         self.gate.set()
 
@@ -46,6 +47,7 @@ class Script:
         return [self._one(sound, work) for sound, work in zip(sounds, works, strict=True)]
 
     def _one(self, sound: Sound, work: Work) -> Result:
+        sound.encoded = np.zeros(1)
         if isinstance(work, Detect):
             code, _, probability = next(self._languages).partition(":")
             return ((code, float(probability or 0.9)), ("la", 0.01))
@@ -58,7 +60,7 @@ class Script:
             return Alignment(starts, (0.9,) * len(work.tokens))
         self.decoded.append(work)
         return Decoded(
-            tokens=(2425, 456),  # " hello there"
+            tokens=self.tokens,
             text=self._text(work.penalty, sound.duration_seconds),
             avg_logprob=-0.2,
             no_speech_prob=0.0,
@@ -256,3 +258,40 @@ def test_cancelling_is_noticed_while_the_model_works(desk: Callable[..., Desk]) 
 
     with pytest.raises(JobCancelled):
         each.finish(cancelled)
+
+
+def test_a_window_is_decoded_as_was_asked(desk: Callable[..., Desk]) -> None:
+    """Beam, task, style and names reach the model with every attempt."""
+    options = TranscribeOptions(beam_size=2, task=Task.TRANSLATE, initial_prompt="Formal.", hotwords="Kafka")
+    model = Script(lambda penalty, _: LOOP if penalty == 1 else " hello there", languages="ko")
+    each = desk(model, options)
+    each.windows(4)
+    each.finish()
+    vocabulary = Vocabulary(model_directory(), multilingual=True)
+    prompt = vocabulary.prompt(language="ko", task=Task.TRANSLATE, initial_prompt="Formal.", hotwords="Kafka")
+    assert [(work.prompt, work.beam_size) for work in model.decoded] == [(prompt, 2)] * 2
+
+
+def test_the_words_of_a_translation_are_english(desk: Callable[..., Desk]) -> None:
+    """Whatever was spoken: Chinese would be cut into characters."""
+    options = TranscribeOptions(task=Task.TRANSLATE, word_timestamps=True)
+    model = Script(lambda *_: " hello there", languages="zh")
+    vocabulary = Vocabulary(model_directory(), multilingual=True)
+    model.tokens = tuple(vocabulary._plain.encode(" hello there"))
+    each = desk(model, options)
+    each.windows(4)
+    (window,) = each.finish().windows()
+    assert [word.text for word in window.words or ()] == [" hello", " there"]
+    assert [(work.language, work.task) for work in model.aligned] == [("zh", Task.TRANSLATE)]
+
+
+def test_what_was_spent_is_added_up_and_nothing_is_held(desk: Callable[..., Desk]) -> None:
+    """Tokens and seconds of every attempt; encodings are let go when a window is done."""
+    model = Script(lambda penalty, _: LOOP if penalty == 1 else " hello there")
+    each = desk(model, TranscribeOptions(word_timestamps=True))
+    each.windows(4, 4)
+    heard = each.finish()
+    assert heard.tally.decoded_tokens == 8
+    assert heard.tally.inference_seconds > 0
+    assert heard.tally.alignment_seconds > 0
+    assert [part.sound.encoded for part in heard.parts] == [None, None]

@@ -31,7 +31,7 @@ def decoded(text: str) -> Decoded:
     return Decoded((1,), text, avg_logprob=-0.25, no_speech_prob=0.01, penalty=1.0, truncated=False)
 
 
-def heard(*windows: HeardWindow, spoken: Spoken | None = KOREAN, downmix_replaced: bool = False) -> Heard:
+def heard(*windows: HeardWindow, spoken: Spoken | None = KOREAN, **found: bool) -> Heard:
     """A record of which all was heard."""
     parts = [
         Part(one.window, Sound(lambda: pytest.fail("the sound is not read again"), 1.0), heard=one)
@@ -48,7 +48,7 @@ def heard(*windows: HeardWindow, spoken: Spoken | None = KOREAN, downmix_replace
             decode_seconds=0.1,
             vad_seconds=0.2,
             features_seconds=0.3,
-            downmix_replaced=downmix_replaced,
+            **found,
         ),
         spoken=spoken,
         parts=parts,
@@ -91,6 +91,8 @@ def test_flags_are_those_of_the_segment_and_of_the_whole() -> None:
         QualityFlag.SUPPRESSED_NO_SPEECH,
         QualityFlag.DOWNMIX_REPLACED,
     )
+    assert transcript(heard(incomplete=True)).flags == (QualityFlag.AUDIO_INCOMPLETE,)
+    assert transcript(heard()).flags == ()
 
 
 def test_without_words_there_is_no_language() -> None:
