@@ -59,7 +59,7 @@ class Timeline:
         for frame in frames:
             held.append(frame)
             held_seconds += frame.seconds
-            while len(held) > 1 and held_seconds - held[0].seconds >= LOOK_SECONDS:
+            while held_seconds - held[0].seconds >= LOOK_SECONDS:
                 held_seconds -= held[0].seconds
                 yield self._place(held)
         while held:
@@ -88,7 +88,7 @@ class Timeline:
     ) -> float | None:
         """The silence before a frame at a time; None where the clock has begun again."""
         least = max(HOLE_FRAMES * timed.seconds, HOLE_TICKS * float(timed.frame.time_base or 0))
-        if abs(hole) <= least or (hole > 0 and lag <= least):
+        if abs(hole) <= least:
             return 0.0
         later = tuple(_lags(following, due=at - lag + timed.seconds))
         # A second jump, forward or backward, says nothing about this one: look no further than to it.

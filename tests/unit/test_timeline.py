@@ -41,6 +41,7 @@ def missing(
         [None, None, None],
         [0.0, 0.2, 1_000.0, 0.6, 0.8],
         [0.0, 0.2, 0.0, 0.6, 0.8],
+        [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 0.0, 1.4, 1.6],
         [0.0, 0.2, 2 * GAP_SECONDS_LIMIT, 2 * GAP_SECONDS_LIMIT + 0.2],
         [0.24 * number for number in range(40)],
         [0.16 * number for number in range(40)],
@@ -48,8 +49,8 @@ def missing(
         [0.2 * number + (0.15 if number % 4 < 2 else 0) for number in range(40)],
     ],
     ids=[
-        "even", "rounded", "untold times", "no times", "taken back", "one step back", "broken clock",
-        "slow samples", "fast samples", "one late in four", "two late in four",
+        "even", "rounded", "untold times", "no times", "taken back", "one step back", "one far step back",
+        "broken clock", "slow samples", "fast samples", "one late in four", "two late in four",
     ],
 )  # fmt: skip
 def test_a_recording_without_gaps_is_left_as_it_is(times: list[float | None]) -> None:
