@@ -87,8 +87,11 @@ class Drain:
     def _commit(
         self, partitions: Sequence[AssignedPartition], deadline: float, step: Callable[[], None], *, tries: int
     ) -> None:
-        reserve = HURRIED_RESERVE_SECONDS if self._hurried() else COMMIT_RESERVE_SECONDS
-        deadline = max(deadline, self._clock.monotonic() + reserve)
+        now = self._clock.monotonic()
+        # Whatever time the drain had left: who is told to hurry must not wait for a broker that is away.
+        deadline = (
+            now + HURRIED_RESERVE_SECONDS if self._hurried() else max(deadline, now + COMMIT_RESERVE_SECONDS)
+        )
         for partition in partitions:
             partition.leaving = True
         for _ in range(tries):

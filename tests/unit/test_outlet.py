@@ -1,7 +1,14 @@
 """The way out of the runtime: outputs first, then commits; and what letting go of a partition waits for."""
 
-from consumers.runtime.drain import COMMIT_RESERVE_SECONDS, LEAVING_SECONDS, Drain, work_seconds
+from consumers.runtime.drain import (
+    COMMIT_RESERVE_SECONDS,
+    HURRIED_RESERVE_SECONDS,
+    LEAVING_SECONDS,
+    Drain,
+    work_seconds,
+)
 from schemas.records import OutgoingRecord
+from schemas.settings import RuntimeSettings
 from tests.unit.letting_out import LettingOut, letting_out
 
 OUTPUT = OutgoingRecord("out", b"key", b"value")
@@ -26,8 +33,27 @@ def test_nothing_is_committed_before_the_outputs_that_it_covers_are_there() -> N
         bench.clock.seconds += 60.0
         bench.outlet.release(urgent=True)
         assert bench.offsets() == []
+        assert not bench.outlet.is_empty
+        assert bench.load.undelivered_records == 1
         bench.deliver()
         assert bench.offsets()[-1] == 1
+
+
+def test_commits_go_along_once_an_interval_and_are_not_asked_for_each_time() -> None:
+    """Outputs never wait for it; a journal that must be durable before a record may run does not either."""
+    with letting_out((0, ""), settings=RuntimeSettings(commit_interval_seconds=10.0)) as bench:
+        bench.clock.seconds = 100.0
+        for offset, commits in ((0, 1), (1, 0), (2, 0)):
+            _do(bench, offset, OUTPUT)
+            ((batch, _),) = bench.outbox.batches
+            assert (len(batch.outputs), len(batch.commits)) == (1, commits)
+            bench.deliver()
+            bench.clock.seconds += 1.0
+        bench.clock.seconds += 10.0
+        bench.outlet.release()
+        bench.deliver()
+        assert bench.offsets() == [1, 3]
+        assert bench.sample("kascribe_records_published_total", topic="out") == 3
 
 
 def test_a_commit_that_found_no_room_in_the_outbox_is_offered_again() -> None:
@@ -41,7 +67,8 @@ def test_a_commit_that_found_no_room_in_the_outbox_is_offered_again() -> None:
         bench.outlet.release(urgent=True)
         bench.deliver()
         assert bench.offsets() == [1]
-        assert bench.sample("kascribe_undelivered_records") == 0
+        assert bench.load.undelivered_records == 0
+        assert bench.outlet.is_empty
 
 
 def test_what_is_delivered_after_its_partition_was_lost_is_not_committed() -> None:
@@ -119,6 +146,43 @@ def test_a_partition_that_drains_takes_nothing_in_and_begins_nothing() -> None:
         assert begun == []
         assert not partition.backlog
         assert partition.ledger.position == running.record.offset + 1
+
+
+def test_a_drain_lets_run_what_runs_and_cancels_the_rest_before_it_lets_go() -> None:
+    """What has not begun is left to the next holder at once, what has not ended in time when the time is up."""
+    with letting_out((0, "")) as bench:
+        bench.arrive(0, 1)
+        running, queued = bench.turn()
+        running.started = True
+        (partition,) = bench.assignment.partitions.values()
+        seen = set()
+
+        def step() -> None:
+            seen.add((running.cancelled, queued.cancelled))
+            bench.clock.seconds += STEP_SECONDS
+
+        _drain(bench).drain([partition], timeout_seconds=1.0, step=step, commit_tries=1)
+        assert seen == {(False, True)}
+        assert running.cancelled
+        assert not partition.held
+        assert not bench.assignment.partitions
+
+
+def test_a_hurried_drain_waits_for_no_work() -> None:
+    """A second signal leaves time for one commit, and no more."""
+    with letting_out((0, "")) as bench:
+        bench.arrive(0)
+        (running,) = bench.turn()
+        running.started = True
+        (partition,) = bench.assignment.partitions.values()
+
+        def step() -> None:
+            bench.clock.seconds += STEP_SECONDS
+
+        drain = Drain(bench.assignment, bench.intake, bench.outlet, hurried=lambda: True, clock=bench.clock)
+        drain.drain([partition], timeout_seconds=60.0, step=step, commit_tries=10)
+        assert bench.clock.seconds <= HURRIED_RESERVE_SECONDS + 2 * STEP_SECONDS
+        assert not partition.held
 
 
 def test_the_end_of_a_process_leaves_time_for_what_comes_after_the_work() -> None:
