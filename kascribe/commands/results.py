@@ -21,6 +21,7 @@ def republish(
     jobs: Annotated[list[str], typer.Argument(metavar="JOB…", help="The ids of finished jobs.")],
 ) -> None:
     """Publish the events of finished jobs again: transcript, enrichments, and that they are completed."""
+    from consumers.s3 import reach_store
     from kascribe.commands.settings import running_system
     from kascribe.republishing import Republishing
     from producers.map_results import EnrichmentResults
@@ -30,6 +31,7 @@ def republish(
     from schemas.topics import Topics
 
     settings = running_system().settings
+    reach_store(settings.s3)
     client = create_client(settings.s3)
     topics = Topics(settings.kafka.topic_prefix)
     republishing = Republishing(

@@ -45,6 +45,7 @@ COMMANDS = {
     "dlq list": (("dlq", "list"), LETTER),
     "dlq show": (("dlq", "show", LETTER), "fine"),
     "dlq redrive": (("dlq", "redrive", "--dry-run"), "1 would be redriven"),
+    "results republish": (("results", "republish", "j" * 64), "events published again"),
     "submit": (("submit", "--no-follow", f"call {HOSTILE}.wav"), "job "),
     "transcribe": (("transcribe", "call.ogg", "--as", "srt"), "-->"),
     "enrich": (("enrich", "transcript.json", "--profile", "title"), "title: completed"),

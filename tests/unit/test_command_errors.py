@@ -62,6 +62,7 @@ USES_KAFKA = [
     ("dlq", "redrive"),
     ("dlq", "show", "t[0]@1"),
     ("submit", "s3://audio/a.wav"),
+    ("results", "republish", "job"),
 ]
 
 
