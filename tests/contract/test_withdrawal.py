@@ -182,3 +182,54 @@ def test_a_shared_enrichment_survives_the_cancellation_of_the_reference_that_it_
     withdraw(bench.withdrawn, at=WHEN + timedelta(seconds=1))
     with pytest.raises(CancelledByCaller):
         bench.process(shared(1, "title"))
+
+
+def test_a_record_whose_leader_is_cancelled_and_moves_away_is_answered(settings: S3Settings) -> None:
+    """The first goes on for the second's sake, loses its partition, and ends cancelled wherever it went.
+
+    The second, incomplete until then, does the work itself.
+    """
+    engine, withdrawn = WavListener(), Withdrawn()
+    here, elsewhere = (stage_on(settings, engine, withdrawn=withdrawn) for _ in range(2))
+    first, second = (
+        reference_record(uri(settings), idempotency_key="call", event_id=name, offset=offset)
+        for offset, name in enumerate("ab")
+    )
+    leading = Runtime()
+    engine.gate.clear()
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(here.process, leading.job(first))
+        eventually(lambda: engine.running == 1, timeout_seconds=30)
+        with pytest.raises(FollowsAnother):
+            here.process(Runtime().job(second))
+        withdraw(withdrawn, "a")
+        assert not running.done()
+        leading.cancelled = True
+        with pytest.raises(JobCancelled):
+            running.result(timeout=30)
+    engine.gate.set()
+    with pytest.raises(CancelledByCaller):
+        elsewhere.process(Runtime().job(first))
+    (event,) = transcripts(here.process(Runtime().job(second)))
+    assert event.reference_event_id == "b"
+
+
+def test_an_enrichment_whose_leader_is_cancelled_and_moves_away_is_made(patient: Bench) -> None:
+    """The enricher's records follow each other as the transcriber's do."""
+    patient.double.always = Fault.HANG
+    first, second = asked(patient, "a"), asked(patient, "b", offset=1)
+    leading = patient.runtime.job(first)
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(patient.stage.process, leading)
+        eventually(lambda: patient.double.in_flight == 1, timeout_seconds=30, what="the question")
+        with pytest.raises(FollowsAnother):
+            patient.stage.process(Runtime().job(second))
+        withdraw(patient.withdrawn, "a")
+        assert not running.done()
+        patient.runtime.cancelled = True
+        with pytest.raises(JobCancelled):
+            running.result(timeout=30)
+    patient.double.always = Fault.NONE
+    with pytest.raises(CancelledByCaller):
+        patient.stage.process(Runtime().job(first))
+    assert enrichment_in(patient.stage.process(Runtime().job(second))).reference_event_id == "b"
