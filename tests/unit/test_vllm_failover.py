@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from models.vllm.failover import Trial
 from models.vllm.problems import AccessRefused, Overloaded, ServerFailed, ServerProblem, TooSlow
 
@@ -53,3 +55,14 @@ def test_who_refuses_is_not_asked_again() -> None:
     """All refusals end the request at once, one of them ends nothing."""
     assert way("a", lambda _: REFUSED, attempts=9) == ("a", "")
     assert way("ab", lambda name: REFUSED if name == "a" else FAILED, attempts=3) == ("abb", "b")
+
+
+@pytest.mark.parametrize(
+    ("attempt", "random", "seconds"),
+    [(1, 0.0, 0.125), (1, 1.0, 0.25), (2, 1.0, 0.5), (4, 0.5, 1.5), (6, 1.0, 8.0), (7, 1.0, 8.0), (60, 0.0, 4.0)],
+)
+def test_pauses_double_within_a_limit_and_are_spread(attempt: int, random: float, seconds: float) -> None:
+    """Requests that failed together do not come back together, nor later than eight seconds."""
+    trial = Trial("a", attempts=2)
+    trial.failed("a", FAILED)
+    assert trial.pause_seconds("a", attempt, random) == seconds
