@@ -8,7 +8,7 @@ from consumers.fetch import ObjectFetcher, ObjectState
 from consumers.lenient import sound_fields
 from consumers.runtime.stage import Job
 from schemas import identity, wire
-from schemas.errors import JobError
+from schemas.errors import InvalidEvent, JobError
 from schemas.events import AudioReference
 from schemas.notifications import (
     ObjectCreated,
@@ -74,6 +74,8 @@ class Intake:
         if not self.is_notification(job):
             job.notes.reference = reference = _identified(wire.decode(job.record, AudioReference))
             return Work(reference)
+        if wire.is_structured(job.record):
+            raise InvalidEvent(wire.STRUCTURED)
         created = self._foreign(parse_notification(job.record.value).created)
         if len(created) > 1:
             return Work(None, forwarded=self._split(job.record, job.trace))

@@ -21,6 +21,11 @@ CE_SOURCE: Final = "kascribe"
 OPTION_SETS: Final[Mapping[str, type[BaseModel]]] = {"options": TranscribeOptions, "enrich": EnrichOptions}
 """The fields of an event that ask for something: an unknown name in them would change the result in silence."""
 
+STRUCTURED: Final = (
+    "this is a CloudEvent in structured mode; only binary mode is read: put what is under data into the record's "
+    "value, and the attributes into headers (ce_id, ce_type, ...), or leave them out"
+)
+
 E = TypeVar("E", bound=Event)
 
 
@@ -49,11 +54,24 @@ def decode(record: Record, kind: type[E]) -> E:
     try:
         event = kind.model_validate_json(record.value, strict=True)
     except ValidationError as error:
+        if is_structured(record):
+            raise InvalidEvent(STRUCTURED) from error
         raise _translated(error, kind) from error
     sets = {name: options for name, options in OPTION_SETS.items() if name in kind.model_fields}
     if sets and not event.is_of_a_later_version:
         _refuse_unknown_options(from_json(record.value), kind, sets)
     return event
+
+
+def is_structured(record: Record) -> bool:
+    """Whether a record is a CloudEvent in structured mode, as its header or its value says."""
+    if (record.header("content-type") or b"").lower().startswith(b"application/cloudevents"):
+        return True
+    try:
+        value = from_json(record.value or b"")
+    except ValueError:
+        return False
+    return isinstance(value, dict) and {"specversion", "data"} <= value.keys()
 
 
 def trace_of(record: Record) -> Trace:

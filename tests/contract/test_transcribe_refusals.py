@@ -1,5 +1,8 @@
 """What the transcriber's stage refuses, why, and what it tells about it."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from schemas import identity
@@ -71,6 +74,25 @@ def test_bad_records_get_their_own_error(settings: S3Settings) -> None:
         with pytest.raises(error):
             stage.process(Runtime().job(record))
     assert engine.heard == 0
+
+
+def test_a_cloudevent_in_structured_mode_is_refused_with_what_to_send_instead(settings: S3Settings) -> None:
+    """On both input topics, whether its header says it or its value alone."""
+    stage = stage_on(settings, WavListener())
+    told = reference_record(uri(settings))
+    wrapped = json.dumps(
+        {"specversion": "1.0", "type": "t", "id": "1", "data": json.loads(told.value or b"")}
+    ).encode()
+    notified = json.dumps({"specversion": "1.0", "data": {"Records": []}}).encode()
+    header = (("content-type", b"application/cloudevents+json; charset=utf-8"),)
+    for record in (
+        Record(TOPICS.references, 0, 0, None, wrapped),
+        Record(TOPICS.references, 0, 0, None, wrapped, header),
+        objects_record(notified),
+        replace(objects_record(notification(settings.bucket, "call.wav")), headers=header),
+    ):
+        with pytest.raises(InvalidEvent, match="only binary mode is read"):
+            stage.process(Runtime().job(record))
 
 
 def test_a_store_that_is_down_pauses_intake(settings: S3Settings) -> None:
