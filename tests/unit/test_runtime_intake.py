@@ -1,6 +1,5 @@
 """What is taken in and when it runs: suspects alone, nothing before its name is durable."""
 
-from consumers.runtime import gap_map
 from consumers.runtime.admission import reserved_records
 from consumers.runtime.flight import Flight
 from consumers.runtime.killers import Journal
@@ -256,24 +255,3 @@ def test_nothing_takes_a_kept_place_while_a_dependency_is_down() -> None:
         assert _handed_over(bench) == []
         bench.intake.unpark("s3")
         assert (1, 0) in {(flight.record.partition, flight.record.offset) for flight in _handed_over(bench)}
-
-
-def test_room_is_what_is_left_of_the_limit() -> None:
-    """And what arrives is counted by its topic, wherever it waits."""
-    with taking_in((0, ""), settings=EIGHT) as bench:
-        bench.arrive(0, 1, 2)
-        assert len(_handed_over(bench)) == 3
-        assert bench.intake.room == 5
-        bench.arrive(*range(3, 20))
-        assert len(_handed_over(bench)) == 5
-        assert bench.intake.room == 0
-        assert bench.sample("kascribe_records_received_total", topic="in") == 20
-
-
-def test_a_record_that_was_complete_before_is_skipped_and_counted() -> None:
-    """The gap map of the last holder says so."""
-    gaps = gap_map.encode(0, [(1, 3)])
-    with taking_in((0, gaps)) as bench:
-        bench.arrive(0, 1, 2, 3)
-        assert offsets(_handed_over(bench)) == [0, 3]
-        assert bench.sample("kascribe_records_skipped_total", topic="in") == 2
