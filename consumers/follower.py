@@ -1,5 +1,6 @@
 """Follows topics without a consumer group: every follower sees every record, and commits nothing."""
 
+import time
 from collections.abc import Sequence
 from enum import Enum
 from types import TracebackType
@@ -14,6 +15,11 @@ from schemas.settings import KafkaSettings
 
 METADATA_TIMEOUT_SECONDS: Final = 10.0
 BATCH_RECORDS: Final = 500
+
+LEADER_SECONDS: Final = 0.1
+"""Between two questions to a partition that has no leader yet."""
+
+_LEADERLESS: Final = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
 
 
 class Start(Enum):
@@ -86,12 +92,25 @@ class Follower:
                 raise KafkaException(metadata.error)
             for number in metadata.partitions:
                 partition = TopicPartition(topic, number)
-                first, after_last = self._consumer.get_watermark_offsets(
-                    partition, timeout=METADATA_TIMEOUT_SECONDS
-                )
+                first, after_last = self._watermarks(partition)
                 partition.offset = first if start is Start.BEGINNING else after_last
                 positions.append(partition)
         return positions
+
+    def _watermarks(self, partition: TopicPartition) -> tuple[int, int]:
+        """Where the partition begins and ends. A topic that was just created has no leader for a moment."""
+        deadline = time.monotonic() + METADATA_TIMEOUT_SECONDS
+        while True:
+            try:
+                first, after_last = self._consumer.get_watermark_offsets(
+                    partition, timeout=METADATA_TIMEOUT_SECONDS
+                )
+            except KafkaException as error:
+                if error.args[0].code() not in _LEADERLESS or time.monotonic() >= deadline:
+                    raise
+                self._consumer.poll(LEADER_SECONDS)  # nothing is assigned yet: this only waits
+            else:
+                return first, after_last
 
 
 def _raise_what_is_fatal(error: KafkaError) -> None:

@@ -117,6 +117,8 @@ class GatewayServer(uvicorn.Server):
         try:
             await super().startup(sockets)
         except SystemExit as ended:
+            if not isinstance(ended.__context__, OSError):
+                raise KascribeError("the gateway did not start; its log says why") from ended
             # Uvicorn's way to say that the address is taken, after it has closed the clients.
             raise ConfigurationError(
                 f"cannot listen on {self._settings.host}:{self._settings.port} ({ended.__context__}); set "

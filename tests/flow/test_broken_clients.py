@@ -2,14 +2,17 @@
 
 import pytest
 
+from consumers.follower import Follower, Start
 from schemas.errors import ClientBroken, InstanceIdInUse
+from schemas.settings import KafkaSettings
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.reading import records_on
 from tests.flow.running import committed, create_topics, running, send, settings_for
 from tests.flow.stages import OUTPUT, CommandStage
 from tests.waiting import eventually
 
-OFFSET_FETCH, CONSUMER_GROUP_HEARTBEAT = 9, 68
+LIST_OFFSETS, OFFSET_FETCH, CONSUMER_GROUP_HEARTBEAT = 2, 9, 68
+NOT_LEADER_FOR_PARTITION = 6
 NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE, NETWORK_EXCEPTION = 16, 15, 13
 REBALANCE_IN_PROGRESS, GROUP_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PART = 27, 30, 3
 FENCED_INSTANCE_ID, UNRELEASED_INSTANCE_ID, STALE_MEMBER_EPOCH = 82, 111, 113
@@ -83,3 +86,13 @@ def test_an_instance_id_that_another_member_has_ends_the_process(
     assert type(error) is kind
     assert "instance id one" in str(error)
     assert "KASCRIBE_KAFKA_GROUP_INSTANCE_ID" in str(error)
+
+
+def test_a_follower_waits_for_the_leader_of_a_topic_that_was_just_created(broker: MockCluster) -> None:
+    """The gateway begins to follow its topics in the moment in which it has created them."""
+    broker.create_topic(OUTPUT)
+    broker.fail_next(LIST_OFFSETS, *[NOT_LEADER_FOR_PARTITION] * 12)
+    kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+    with Follower(kafka, [OUTPUT], start=Start.NOW) as follower:
+        send(broker.bootstrap_servers, ["echo"], topic=OUTPUT)
+        assert eventually(lambda: follower.records(0.1), timeout_seconds=30)[0].value == b"echo"
