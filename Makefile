@@ -17,6 +17,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-
   --custom-compile-command "make lock"
 
 BROKERS ?= 1
+PER_MODULE ?= all
 
 .PHONY: help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down demo lock clean bench-runtime \
         bench-enrich bench-enrich-lengths bench-gateway bench-decoding bench-long-file chaos-vllm \
@@ -73,6 +74,9 @@ vllm-down: setup  ## End exactly what `make vllm` started
 demo: setup  ## Drop files into a real bucket, read transcripts from a real topic, survive a broker outage
 	$(BIN)/python -m tests.demo
 
+mutants: setup  ## Plant small faults in what decides, and list those that no fast test notices (PER_MODULE=12 samples)
+	$(BIN)/python -m tests.mutants --per-module $(PER_MODULE)
+
 bench-runtime: setup  ## Microseconds of runtime per record, beside raw poll in the same run
 	$(BIN)/python -m tests.benchmarks.ledger
 	$(BIN)/python -m tests.benchmarks.runtime
@@ -107,4 +111,4 @@ lock: setup  ## Resolve the dependencies anew (hashes, no addresses)
 	$(BIN)/python -c '$(CUDA_EXTRA)' | $(COMPILE) - -o requirements-cuda.lock
 
 clean:  ## Remove .venv and caches of tools; built servers and models stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	rm -rf $(VENV) mutants .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
