@@ -9,8 +9,8 @@ from kascribe.embedded.children import HEALTHY_SECONDS, RESTART_DELAY_SECONDS, R
 from schemas.errors import ConfigurationError, KascribeError
 from tests.waiting import eventually
 
-DIES_AT_ONCE = {"PYTHONHOME": "/nowhere"}
-"""The interpreter finds no library and ends with exit code 1, without a word of ours."""
+DIES_AT_ONCE = {"PYTHONHOME": "/nowhere", "PYTHONPATH": "/nowhere"}
+"""The interpreter finds no library and ends with exit code 1, without a word of ours and before it imports any."""
 
 
 class Clock:
