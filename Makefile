@@ -20,7 +20,7 @@ BROKERS ?= 1
 PER_MODULE ?= all
 
 .PHONY: help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down demo lock clean bench-runtime \
-        bench-enrich bench-enrich-lengths bench-gateway bench-decoding bench-long-file chaos-vllm \
+        mutants bench-enrich bench-enrich-lengths bench-gateway bench-decoding bench-long-file chaos-vllm \
         chaos-vllm-real chaos-kills
 
 help:  ## Show this list
