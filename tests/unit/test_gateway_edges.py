@@ -10,9 +10,11 @@ import httpx
 import pytest
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import Message
 from structlog.contextvars import get_contextvars
 
-from producers.gateway.app import Behind, create_app
+from producers.gateway.app import Behind, _while_connected, create_app
 from producers.gateway.failures import RETRY_AFTER_SECONDS, refusal
 from producers.gateway.health import FRESH_SECONDS, Dependencies
 from producers.gateway.jobs import Asked, EnrichmentLate, TranscriptLate
@@ -21,6 +23,7 @@ from schemas.errors import DependencyDown
 from schemas.options import TranscribeOptions
 from schemas.settings import GatewaySettings
 from schemas.trace import Trace
+from tests.contract.gateway_jobs import turned
 
 NOBODY = Request({"type": "http"})
 ASKED = Asked("a.wav", None, "call-7", True, TranscribeOptions(), None, "t", Trace("0" * 32, "1" * 16))
@@ -129,3 +132,48 @@ def test_a_check_that_fails_or_says_no_counts_as_down() -> None:
 
     with ThreadPoolExecutor(3) as threads:
         assert asyncio.run(asked()) == {"bucket": False, "kafka": False, "else": True}
+
+
+def test_a_client_that_leaves_ends_its_request_once_that_has_cleaned_up() -> None:
+    """The withdrawal is part of the request; nothing waits for an answer that nobody reads."""
+    ended: list[str] = []
+
+    async def answering() -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await turned()
+            ended.append("withdrawn")
+            raise
+        return "an answer"
+
+    async def gone() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def leave() -> None:
+        async with asyncio.timeout(10):
+            await _while_connected(Request({"type": "http"}, gone), answering())
+
+    with pytest.raises(ClientDisconnect):
+        asyncio.run(leave())
+    assert ended == ["withdrawn"]
+
+
+def test_an_answer_that_is_there_is_given_while_the_client_waits() -> None:
+    """And what it raises is raised."""
+
+    async def silent() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError("nobody ever sets it")
+
+    async def answer(error: Exception | None) -> str:
+        if error:
+            raise error
+        return "text"
+
+    async def stay(error: Exception | None = None) -> str:
+        return await _while_connected(Request({"type": "http"}, silent), answer(error))
+
+    assert asyncio.run(stay()) == "text"
+    with pytest.raises(DependencyDown):
+        asyncio.run(stay(DependencyDown("kafka", "no broker")))
