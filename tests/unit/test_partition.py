@@ -104,3 +104,17 @@ def test_a_partition_that_read_nothing_keeps_its_offset_and_gap_map() -> None:
     """Its first commit says who holds it, and nothing else changes."""
     partition = _partition(Commit(5, "gaps  " + LOG), log_id=LOG)
     assert _offered(partition) == Commit(5, f"gaps oself {LOG}")
+
+
+def test_a_name_that_was_refused_is_offered_again_although_the_text_is_the_same() -> None:
+    """The record ended and began again, so the broker has this text already, and it still has to hear of it."""
+    partition = _partition(Commit(100, " odead"))
+    partition.ledger.receive(100)
+    partition.journal.start(100)
+    partition.commit_confirmed(_offered(partition))
+    partition.journal.ended(100)
+    partition.journal.start(100)
+    again = _offered(partition)
+    assert again == partition.confirmed
+    assert partition.commit_failed(again)
+    assert _offered(partition) == again
