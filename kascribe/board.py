@@ -24,6 +24,7 @@ from kascribe.job_lines import (
     after_transcript,
 )
 from kascribe.terminal import one_line
+from schemas.caveats import SENTENCES
 from schemas.documents import REASONS
 from schemas.events import EnrichmentEvent, JobEvent, Phase, ProgressEvent, TranscriptEvent
 
@@ -32,6 +33,7 @@ FRAME_LINES: Final = 4
 """Of a screen's height: an empty line, the counts, and room for the cursor and for names that fold early."""
 
 LISTED_FAILURES: Final = 20
+"""And as many transcripts that lack sound."""
 REFRESHES_PER_SECOND: Final = 8
 
 STYLES: Final[dict[str, str]] = {
@@ -78,13 +80,13 @@ class Board:
             self._live.start()
 
     def stop(self) -> None:
-        """Leaves the last picture on the screen, and says what failed and what to do about it."""
+        """Leaves the last picture on the screen, and says what failed or lacks sound, and what to do about it."""
         if self._live:
             self._live.stop()
         with self._lock:
-            failures, counts = self._jobs.failures(), self._jobs.counts()
-        if failures:
-            for sentence in (counts, *_listed(failures)):
+            failures, flagged, counts = self._jobs.failures(), self._jobs.flagged(), self._jobs.counts()
+        if failures or flagged:
+            for sentence in (counts, *_listed(failures), *_listed_flagged(flagged)):
                 self.say(sentence)
 
     def expect(self, jobs: int) -> None:
@@ -170,6 +172,14 @@ def _listed(failures: list[JobLine]) -> Iterable[str]:
             yield f"    {REASONS[line.reason][1]}"
     if len(failures) > LISTED_FAILURES:
         yield f"  and {len(failures) - LISTED_FAILURES} more: `kascribe dlq list` names them"
+
+
+def _listed_flagged(flagged: list[JobLine]) -> Iterable[str]:
+    for line in flagged[:LISTED_FAILURES]:
+        for flag in line.flags:
+            yield f"  {line.name}: {flag.value}: {SENTENCES[flag]}"
+    if len(flagged) > LISTED_FAILURES:
+        yield f"  and {len(flagged) - LISTED_FAILURES} more: `kascribe show JOB` says so of each"
 
 
 def _table(lines: list[JobLine], columns: int, height: int) -> Table:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
+from schemas.caveats import caveats
 from schemas.errors import Reason
 from schemas.events import (
     ENDED,
@@ -16,6 +17,7 @@ from schemas.events import (
     ProgressEvent,
     TranscriptEvent,
 )
+from schemas.transcript import QualityFlag
 
 VISIBLE_FAILURES: Final = 4
 """Of those that are drawn: jobs at work have the rest, and what is done what they leave."""
@@ -47,6 +49,7 @@ class JobLine:
     fraction: float = 0.0
     note: str = ""
     reason: Reason | None = None
+    flags: tuple[QualityFlag, ...] = ()
 
     @property
     def has_ended(self) -> bool:
@@ -72,13 +75,19 @@ def after_transcript(line: JobLine, event: TranscriptEvent) -> JobLine:
         note = "(no speech)"
     else:
         note = (event.text or f"{event.segment_count} segments")[:PREVIEW_CHARACTERS]
-    return replace(line, phase=Phase.COMPLETED, fraction=1.0, note=note.strip())
+    flags = caveats(event.flags)
+    return replace(line, phase=Phase.COMPLETED, fraction=1.0, note=_flagged(note.strip(), flags), flags=flags)
 
 
 def after_enrichment(line: JobLine, event: EnrichmentEvent) -> JobLine:
     """The line of a job whose transcript has been enriched."""
     note = "; ".join(_result_note(result) for result in event.results)
-    return replace(line, phase=Phase.COMPLETED, fraction=1.0, note=note[:PREVIEW_CHARACTERS])
+    note = _flagged(note[:PREVIEW_CHARACTERS], line.flags)
+    return replace(line, phase=Phase.COMPLETED, fraction=1.0, note=note)
+
+
+def _flagged(note: str, flags: tuple[QualityFlag, ...]) -> str:
+    return f"[{', '.join(flags)}] {note}" if flags else note
 
 
 def _result_note(result: EnrichmentResult) -> str:
@@ -148,12 +157,17 @@ class Jobs:
         """The jobs that failed, the first first."""
         return [line for line in self._lines.values() if line.phase in FAILED]
 
+    def flagged(self) -> list[JobLine]:
+        """The jobs that are done and whose transcript may lack words, the first first."""
+        return [line for line in self._lines.values() if line.flags]
+
     def shown(self, limit: int) -> list[JobLine]:
-        """What there is room for: the last failures, then what is at work, then what ended last."""
+        """What there is room for: the last failures, then what is at work, then what ended last, flagged first."""
         lines = list(self._lines.values())
         active = [line for line in lines if not line.has_ended]
         failed = self.failures()[-VISIBLE_FAILURES:]
         ended = [line for line in reversed(lines) if line.has_ended and line.phase not in FAILED]
+        ended.sort(key=lambda line: not line.flags)
         return [*failed, *active, *ended][:limit]
 
     def _forget(self) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kascribe.terminal import write
+from kascribe.terminal import tell, write
 from schemas.options import ExportFormat
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ def show(
     form: Annotated[ExportFormat, typer.Option("--as", help="The form to print.")] = ExportFormat.TEXT,
 ) -> None:
     """Print a transcript as text, srt, vtt, tsv, json or verbose_json."""
+    from schemas.caveats import sound_warnings
     from schemas.errors import ConfigurationError
     from schemas.exports import EXPORTERS
     from schemas.transcript import Transcript
@@ -30,6 +31,8 @@ def show(
     else:
         transcript = _stored(job)
     write(EXPORTERS[form].render(transcript))
+    for warning in sound_warnings(transcript):
+        tell(f"{job}: {warning}")
 
 
 def _stored(job_id: str) -> "Transcript":

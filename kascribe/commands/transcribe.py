@@ -38,6 +38,7 @@ def transcribe(
     """Transcribe files without a broker."""
     from kascribe.configuration import load
     from kascribe.wiring.engine import opened_transcriber
+    from schemas.caveats import sound_warnings
     from schemas.errors import JobError
     from schemas.exports import EXPORTERS
 
@@ -57,11 +58,14 @@ def transcribe(
     with opened_transcriber(settings.whisper) as transcriber:
         for file in files:
             try:
-                rendered = EXPORTERS[form].render(_transcribed(transcriber, file, options))
+                transcript = _transcribed(transcriber, file, options)
+                rendered = EXPORTERS[form].render(transcript)
                 if output is None:
                     write(rendered)
                 else:
                     targets[file].write_text(rendered, encoding="utf-8")
+                for warning in sound_warnings(transcript):
+                    tell(f"{file}: {warning}")
             except JobError as error:
                 tell(f"{file}: {error.reason.value}: {error}")
                 failed = True

@@ -116,7 +116,8 @@ async def _client_gone(request: Request) -> None:
 
 def _transcribed(answer: Answer) -> dict[str, object]:
     event = answer.transcript
-    return {"text": answer.text, "language": event.language, "job_id": event.job_id}
+    flags = [flag.value for flag in event.flags]
+    return {"text": answer.text, "language": event.language, "job_id": event.job_id, "flags": flags}
 
 
 def _processed(enrichment: EnrichmentEvent | None) -> dict[str, object]:

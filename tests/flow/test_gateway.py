@@ -11,6 +11,7 @@ import pytest
 from producers.results import ResultStore
 from schemas.identity import content_key, job_id
 from schemas.options import TranscribeOptions
+from schemas.transcript import QualityFlag
 from tests.flow.gateway import TOPICS, House, opened_house
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.reading import records_on
@@ -137,11 +138,13 @@ def test_an_answer_whose_event_never_comes_is_found_in_the_bucket(house: House) 
             update={
                 "job_id": job_id("call-7"),
                 "text": "by another",
+                "flags": (QualityFlag.AUDIO_INCOMPLETE,),
                 "transcript_uri": results.transcript_uri(content),
             }
         )
         results.create_job(stored.model_copy(update={"job_id": job_id("call-7"), "event": event}))
-        assert asked.result().body["text"] == "by another"
+        answer = asked.result().body
+        assert (answer["text"], answer["flags"]) == ("by another", ["audio_incomplete"])
 
 
 def test_a_client_that_leaves_cancels_its_job_and_may_ask_again(house: House) -> None:

@@ -10,9 +10,19 @@ from rich.console import Console
 from kascribe.board import Board
 from kascribe.job_lines import REMEMBERED_JOBS, JobLine, Jobs
 from kascribe.terminal import Screen
+from schemas.caveats import SENTENCES
 from schemas.documents import REASONS
 from schemas.errors import Reason
-from schemas.events import Failure, Phase, ProgressEvent
+from schemas.events import (
+    EnrichmentEvent,
+    EnrichmentResult,
+    EnrichmentStatus,
+    Failure,
+    Phase,
+    ProgressEvent,
+    TokenUsage,
+)
+from schemas.transcript import QualityFlag
 from tests.kept import NOW, event_of
 
 
@@ -71,6 +81,24 @@ def test_nobody_steers_the_terminal_by_a_file_s_name() -> None:
     (line,) = told(event_of("j", text="one\x1b[2J", name="\x1b]0;owned\x07.wav"))
     assert "\x1b" not in line
     assert "\x07" not in line
+
+
+def enrichment_of(job_id: str) -> EnrichmentEvent:
+    """A title for a transcript."""
+    status = EnrichmentStatus.COMPLETED
+    result = EnrichmentResult(profile="title", profile_version="1", status=status, output="a", coverage=1.0)
+    return EnrichmentEvent(
+        event_id="e",
+        occurred_at=NOW,
+        job_id=job_id,
+        transcript_uri="s3://audio/t.json",
+        model="m",
+        results=(result,),
+        results_uri="s3://audio/e.json",
+        usage=TokenUsage(),
+        total_seconds=0.0,
+        fetch_seconds=0.0,
+    )
 
 
 def failed(message: str) -> Failure:
@@ -134,6 +162,24 @@ def test_what_failed_is_told_at_the_end_off_a_terminal_too() -> None:
         "  1.wav: audio_undecodable: it is text",
         f"    {REASONS[Reason.AUDIO_UNDECODABLE][1]}",
     ]
+
+
+def test_a_transcript_that_lacks_sound_is_no_plain_success() -> None:
+    """Among many it is on the screen, before those that lack nothing, and listed at the end; enrichment changes
+    nothing about it. Other flags are for readers of single segments.
+    """
+    board, stream = on_terminal()
+    damaged = {"flags": (QualityFlag.RETRIED, QualityFlag.AUDIO_INCOMPLETE)}
+    for number in range(30):
+        event = event_of(str(number), text="one", name=f"{number}.wav")
+        board.show(event.model_copy(update=damaged if number == 7 else {"flags": (QualityFlag.RETRIED,)}))
+    board.show(enrichment_of("7"))
+    picture, _, ended = drawn(board, stream).rpartition("30 of 30 done")
+    lines = [line for line in picture.splitlines() if ".wav" in line]
+    assert lines[0].startswith("7.wav")
+    assert "[audio_incomplete] title: a" in lines[0]
+    assert all("[" not in line for line in lines[1:])
+    assert f"  7.wav: audio_incomplete: {SENTENCES[QualityFlag.AUDIO_INCOMPLETE]}" in ended
 
 
 def test_the_file_that_is_uploaded_is_shown_with_how_far_it_is() -> None:
