@@ -3,7 +3,15 @@
 import hashlib
 import json
 
-from schemas.identity import content_key, enrich_digest, job_id, options_digest, record_key, reference_key
+from schemas.identity import (
+    content_key,
+    enrich_digest,
+    job_id,
+    notification_key,
+    options_digest,
+    record_key,
+    reference_key,
+)
 from schemas.options import EnrichOptions, ExportFormat, TranscribeOptions
 
 OPTIONS = TranscribeOptions(language="ko", hotwords="회의")
@@ -29,7 +37,9 @@ def test_a_job_is_named_by_its_key() -> None:
 
 def test_a_result_is_named_by_audio_options_and_model() -> None:
     """Each part by itself: none can be left out, and none can pass for another."""
-    options = digest("options", written(OPTIONS.for_digest().model_dump(mode="json", exclude={"exports"})))
+    options = digest(
+        "options", written(OPTIONS.for_digest().model_dump(mode="json", exclude={"exports", "audio_track"}))
+    )
     assert options_digest(OPTIONS) == options
     assert content_key(audio_sha256="a", options=OPTIONS, model_sha256="m") == digest("content", "a", options, "m")
     keys = {
@@ -39,6 +49,28 @@ def test_a_result_is_named_by_audio_options_and_model() -> None:
     }
     assert len(keys) == 10
     assert options_digest(OPTIONS.model_copy(update={"exports": (ExportFormat.SRT,)})) == options
+
+
+def test_names_are_those_of_the_first_release() -> None:
+    """An option that was added since changes them only when it is given.
+
+    Otherwise an upgrade would transcribe everything again, start a job for each repeated notification, and refuse
+    repeated requests as reused keys.
+    """
+    options = TranscribeOptions(language="ko", exports=(ExportFormat.SRT,))
+    enrich = EnrichOptions(profiles=("title",))
+    assert options_digest(options) == "fd6a555fde311465ab26e6242c38d355aeb9e04dbab0de2536f54043cefd7d63"
+    assert enrich_digest(enrich) == "28c8e250aa6679a39e0c3b0f662f6cb1d0f445e8e121e703dccf989b149ecfed"
+    assert (
+        notification_key(bucket="b", key="k", version="v", options=options, enrich=enrich)
+        == "837f9ceefc916f82cf148f74b46e1206ef349a9e8817150426175c4279e909e7"
+    )
+    assert (
+        content_key(audio_sha256="a", options=options, model_sha256="m")
+        == "cbbbd9cd33f359de6e3b6f6636901911ca26f32613635ec4e5c06659dde0574d"
+    )
+    tracks = [options.model_copy(update={"audio_track": track}) for track in (None, 0, 1)]
+    assert len({options_digest(asked) for asked in tracks}) == 3
 
 
 def test_an_enrichment_is_named_by_its_wishes() -> None:
