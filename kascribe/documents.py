@@ -29,11 +29,16 @@ those of the default delays. Schemas are in `contracts/`, all of it together in 
 Callers need no access to retry and dead-letter topics, and should have none: only there does Kascribe believe the
 headers that say which record a job began with (its origin) and how often it was tried. `kascribe dlq redrive`
 sends a letter to the shortest retry topic of its own topic, and marks it in `audio.redriven`, which it creates:
-one partition, and `cleanup.policy=compact`, so a letter that went back stays marked while it exists.
+one partition, and `cleanup.policy=compact`, so a letter that went back stays marked while it exists. No contract
+describes that topic: `kascribe dlq` alone writes and reads it.
 
 An unknown name inside `options` or `enrich` is refused with `invalid_options` and the nearest name, since it would
 change the result without a word; so is an option, or a misspelt field, beside `options`. Only an event of a later
 minor version than this release knows (`1.1` for one that knows `1.0`) may have new options: they are ignored.
+
+A release may add words to a list of values, such as flags, reasons and phases. Its own older roles refuse an event
+with a word that they do not know, so upgrade gateways and enrichers first and transcribers last. What older
+releases wrote to topics, commits and the bucket is read.
 """
 
 _METRICS_INTRODUCTION: Final = """

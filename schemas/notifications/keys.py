@@ -1,8 +1,8 @@
 """Object keys in notifications: decoded exactly once, by the rules of who wrote them.
 
-MinIO, RustFS and AWS write ``s3.object.key`` form-urlencoded (a space is ``+``); EventBridge writes it as it is;
-Ceph RGW writes it as it is in the releases that we read, and its documentation follows AWS. MinIO and RustFS also
-write ``bucket/key`` as it is at the top of a message.
+MinIO, RustFS and AWS write ``s3.object.key`` form-urlencoded (a space is ``+``). Ceph RGW writes it as it is in
+the releases that we read, and its documentation follows AWS. MinIO and RustFS also write ``bucket/key`` as it is
+at the top of a message. EventBridge writes it as it is: such a key is not decoded here.
 """
 
 import re
@@ -20,8 +20,6 @@ def decode_key(written: str, *, dialect: Dialect, bucket: str, named: str | None
 
     Raises InvalidEvent when the bytes are not UTF-8, or when ``named`` is another object.
     """
-    if dialect is Dialect.EVENTBRIDGE:
-        return written
     if dialect is Dialect.CEPH:
         return _decoded(written) if _looks_encoded(written) else written
     if named is None:

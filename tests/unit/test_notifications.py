@@ -149,6 +149,9 @@ def test_a_split_message_means_the_same(name: str) -> None:
         ("100%25.wav", "audio/100%.wav", "100%.wav"),
         ("a%2520b.wav", "audio/a%20b.wav", "a%20b.wav"),
         ("long+talk.wav", "audio/long%20talk.wav", "long talk.wav"),
+        ("a%20b.wav", "audio/a%20b.wav", "a b.wav"),
+        ("50% a+b.wav", "audio/50% a+b.wav", "50% a+b.wav"),
+        ("audio/a+b.wav", "audio/audio/a+b.wav", "audio/a+b.wav"),
     ],
 )
 def test_the_key_is_cross_checked_with_the_one_at_the_top(key: str, named: str, expected: str) -> None:
@@ -158,6 +161,19 @@ def test_the_key_is_cross_checked_with_the_one_at_the_top(key: str, named: str, 
     message["Records"][0]["s3"]["object"]["key"] = key
     (created,) = parse_notification(json.dumps(message).encode()).created
     assert created.key == expected
+
+
+def test_a_key_at_the_top_says_nothing_about_several_records() -> None:
+    """It can be the key of one of them alone; and what is no text names nothing."""
+    message = json.loads(fixture("minio"))
+    record = message["Records"][0]
+    other = json.loads(json.dumps(record))
+    record["s3"]["object"]["key"], other["s3"]["object"]["key"] = "a+b.wav", "c+d.wav"
+    message.update(Key="audio/a+b.wav", Records=[record, other])
+    created = parse_notification(json.dumps(message).encode()).created
+    assert [one.key for one in created] == ["a b.wav", "c d.wav"]
+    message.update(Key=7, Records=[record])
+    assert parse_notification(json.dumps(message).encode()).created[0].key == "a b.wav"
 
 
 def test_two_different_keys_in_one_notification_are_refused() -> None:

@@ -123,6 +123,8 @@ def test_a_retry_topics_delay_is_read_from_its_name(delay_seconds: int) -> None:
     assert retry_delay_seconds(retry_topic("audio.references", delay_seconds)) == delay_seconds
     assert retry_delay_seconds("audio.references") is None
     assert retry_delay_seconds("audio.references.retry.soon") is None
+    assert retry_delay_seconds("audio.references.retry.999999999s") == 999_999_999
+    assert retry_delay_seconds("audio.references.retry.1000000000s") is None, "a due time beyond any calendar"
 
 
 def test_an_error_that_nobody_foresaw_counts_as_transient() -> None:
