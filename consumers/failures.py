@@ -9,7 +9,7 @@ import structlog
 from consumers.runtime.stage import FollowsAnother, Job
 from schemas import identity
 from schemas.dead_letters import REDRIVEN_FROM
-from schemas.errors import JobCancelled, JobError, KeyReused, Reason
+from schemas.errors import JobCancelled, JobError, Reason
 from schemas.results import FailedRequest
 
 _log: Final = structlog.get_logger(__name__)
@@ -38,7 +38,7 @@ def is_told_already(
     itself. So does a letter that was redriven, whose own letter must not vanish. Raises DependencyDown instead of
     ``error`` while the store may still come back for this attempt.
     """
-    if isinstance(error, KeyReused) or not job.is_final(error) or _is_redriven(job):
+    if not job.is_final(error) or _is_redriven(job):
         return False
     event_id, occurred_at = request
     reason = error.reason if isinstance(error, JobError) else Reason.INTERNAL_ERROR

@@ -111,8 +111,11 @@ def _requested(user_metadata: Mapping[str, str]) -> RequestedOptions:
 
 
 def to_reference(created: ObjectCreated, requested: RequestedOptions, *, now: datetime) -> AudioReference:
-    """The reference that stands for a dropped object; equal notifications give an equal idempotency key."""
-    key = requested.idempotency_key or identity.notification_key(
+    """The reference that stands for a dropped object; equal notifications give an equal idempotency key.
+
+    Objects that share a key of the caller's have each an event id of their own, so each gets an answer.
+    """
+    derived = identity.notification_key(
         bucket=created.bucket,
         key=created.key,
         version=created.version,
@@ -120,12 +123,12 @@ def to_reference(created: ObjectCreated, requested: RequestedOptions, *, now: da
         enrich=requested.enrich,
     )
     return AudioReference(
-        event_id=identity.job_id(key),
+        event_id=identity.job_id(derived),
         occurred_at=created.event_time or now,
         uri=created.uri,
         version_id=created.version_id,
         etag=created.etag,
-        idempotency_key=key,
+        idempotency_key=requested.idempotency_key or derived,
         options=requested.options,
         enrich=requested.enrich,
         lane=requested.lane,

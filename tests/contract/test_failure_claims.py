@@ -25,11 +25,12 @@ from tests.contract.stage_jobs import (
     objects_record,
     reference_record,
     stage_on,
+    uri,
 )
 from tests.contract.transcripts import spoken
 from tests.contract.vllm_faults import Fault
 from tests.object_store import ObjectStore
-from tests.wav_listener import WavListener
+from tests.wav_listener import WavListener, wav_bytes
 
 
 def _end(stage: TranscribeStage, job: Job) -> str:
@@ -68,6 +69,32 @@ def test_a_bad_object_that_is_dropped_again_fails_again(moto_store: ObjectStore,
         for n, time in enumerate(("2026-11-22T09:00:00Z", "2026-11-22T09:00:00Z", "2026-11-22T09:05:00Z"))
     ]
     assert ends == ["audio_undecodable", "silent", "audio_undecodable"]
+
+
+def test_of_two_notifications_that_reuse_a_key_one_is_dead_lettered(
+    moto_store: ObjectStore, settings: S3Settings
+) -> None:
+    """A key that names other audio fails like anything else: one letter, however often the drop is announced."""
+    moto_store.client.put_object(Bucket=settings.bucket, Key="first.wav", Body=wav_bytes(1))
+    moto_store.client.put_object(Bucket=settings.bucket, Key="other.wav", Body=wav_bytes(2))
+    stage = stage_on(settings, WavListener())
+    stage.process(Runtime().job(reference_record(uri(settings, "first.wav"), idempotency_key="k")))
+    value = notification(
+        settings.bucket, "other.wav", metadata={"Idempotency-Key": "k"}, time="2026-11-22T09:00:00Z"
+    )
+    ends = [_end(stage, Runtime().job(objects_record(value, offset=offset))) for offset in (1, 2, 1)]
+    assert ends == ["key_reused", "silent", "key_reused"]
+
+
+def test_bad_objects_that_share_a_key_are_told_one_by_one(moto_store: ObjectStore, settings: S3Settings) -> None:
+    """Dropped at one moment with one key, as a script does that gives all its files the same metadata."""
+    stage = stage_on(settings, WavListener())
+    ends = []
+    for offset, name in enumerate(("one.wav", "two.wav")):
+        moto_store.client.put_object(Bucket=settings.bucket, Key=name, Body=b"not audio")
+        value = notification(settings.bucket, name, metadata={"Idempotency-Key": "k"}, time="2026-11-22T09:00:00Z")
+        ends.append(_end(stage, Runtime().job(objects_record(value, offset=offset))))
+    assert ends == ["audio_undecodable", "audio_undecodable"]
 
 
 def test_a_letter_that_is_redriven_and_fails_again_is_dead_lettered_again(
