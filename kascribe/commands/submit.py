@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -155,7 +156,7 @@ def _follow(
     references = frozenset(job.reference_event_id for job in jobs)
     tracker = Tracker(set(names), enriched=request.enrich is not None, references=references)
     try:
-        for event in _answers(feed, jobs, finished):
+        for event in _answers(feed.events(), jobs, finished):
             if event is not None and tracker.take(event):
                 board.show(event)
                 if request.enrich and isinstance(event, TranscriptEvent):
@@ -169,15 +170,27 @@ def _follow(
     return bool(tracker.failed)
 
 
-def _answers(feed: "JobFeed", jobs: "list[Submitted]", finished: "Finished | None") -> "Iterator[JobEvent | None]":
-    """The feed's events. Of a job with a key also what is in the bucket: another record may have been answered."""
-    looked_at = time.monotonic()
+def _answers(
+    events: "Iterator[JobEvent | None]",
+    jobs: "list[Submitted]",
+    finished: "Finished | None",
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> "Iterator[JobEvent | None]":
+    """The feed's events. Of a job with a key also what is in the bucket: another record may have been answered.
+
+    Looks there however much the feed says of other jobs, and repeats nothing that it found.
+    """
+    looked_at = clock()
     ours = {job.job_id for job in jobs}
-    for event in feed.events():
+    found: set[str] = set()
+    for event in events:
         if finished and isinstance(event, TranscriptEvent) and event.job_id in ours:
             finished.check(event)
         yield event
-        if finished and event is None and time.monotonic() - looked_at > LOOK_SECONDS:
-            looked_at = time.monotonic()
-            for job_id in ours:
-                yield from finished.events(job_id)
+        if finished and clock() - looked_at > LOOK_SECONDS:
+            looked_at = clock()
+            for answer in chain.from_iterable(map(finished.events, ours)):
+                if answer.event_id not in found:
+                    found.add(answer.event_id)
+                    yield answer

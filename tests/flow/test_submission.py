@@ -2,8 +2,10 @@
 
 import io
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count, islice, repeat
 from pathlib import Path
 
 import pytest
@@ -12,13 +14,19 @@ from typer.testing import CliRunner
 
 from kascribe.board import Board
 from kascribe.cli import app
-from kascribe.commands.submit import _submit
-from kascribe.submission import Request, Source, Submitter
+from kascribe.commands.submit import _answers, _submit
+from kascribe.finished import Finished
+from kascribe.submission import Request, Source, Submitted, Submitter
 from producers.publisher import Publisher
+from producers.results import ResultStore
 from producers.uploads import Uploads
 from schemas.errors import ConfigurationError
-from schemas.events import AudioReference
-from schemas.options import EnrichOptions
+from schemas.event_examples import EXAMPLES
+from schemas.events import AudioReference, ProgressEvent, TranscriptEvent
+from schemas.identity import content_key, job_id
+from schemas.options import EnrichOptions, TranscribeOptions
+from schemas.records import Coordinates
+from schemas.results import StoredJob
 from schemas.settings import KafkaSettings
 from schemas.topics import Topics
 from tests.flow.mock_cluster import MockCluster
@@ -94,3 +102,38 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_are_submitted(
     assert [job.name for job in jobs] == ["first.wav", "last.wav"]
     assert "gone.wav was not submitted: [Errno 2]" in written.getvalue()
     assert "empty.wav was not submitted: it is empty (0 bytes)" in written.getvalue()
+
+
+def _stored_elsewhere(results: ResultStore, key: str, address: str) -> TranscriptEvent:
+    """A job that another record finished; nobody is told any more."""
+    example = TranscriptEvent.model_validate(EXAMPLES[TranscriptEvent])
+    content = content_key(
+        audio_sha256=example.source.sha256,
+        options=TranscribeOptions(),
+        model_sha256=example.provenance.model_sha256,
+    )
+    own = {
+        "job_id": job_id(key),
+        "enrich": None,
+        "source": example.source.model_copy(update={"uri": address}),
+        "transcript_uri": results.transcript_uri(content),
+    }
+    event = example.model_copy(update=own)
+    owner = Coordinates(TOPICS.references, 0, 1)
+    return results.create_job(StoredJob(job_id=event.job_id, owner=owner, content_key=content, event=event)).event
+
+
+def test_a_job_that_another_record_has_finished_is_found_while_others_are_busy() -> None:
+    """Its reference is told where the result is, without a transcript's event; topics are never quiet, and what is
+    found in the bucket is shown once."""
+    busy = ProgressEvent.model_validate({**EXAMPLES[ProgressEvent], "event_id": "busy"})
+    with running_object_store() as store:
+        settings = store.settings()
+        event = _stored_elsewhere(ResultStore(settings, client=store.client), "k", "s3://audio/call.wav")
+        finished = Finished(settings, Request(idempotency_key="k"), Source("s3://audio/call.wav", "call.wav"))
+        jobs = [Submitted(event.job_id, "call.wav", event.source.uri, "r")]
+        seconds = count()
+        answers = _answers(repeat(busy), jobs, finished, clock=lambda: float(next(seconds)))
+        shown = Counter(answer.event_id for answer in islice(answers, 20) if answer)
+        store.client.close()
+    assert shown == {"busy": 19, event.event_id: 1}
