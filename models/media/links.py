@@ -2,12 +2,17 @@
 
 import struct
 from collections.abc import Iterator
+from itertools import islice
 from typing import BinaryIO
 
 from models.media.containers import Extent
 
 LINKS_LIMIT = 1_000
 """More than any radio archive joins; the last link takes the rest."""
+FIRST_PAGES_LIMIT = 100_000
+"""Of streams in an Ogg file, one for each in a link. What lies beyond is not looked at: the last link has it."""
+BOXES_LIMIT = 500_000
+"""Of an MP4 file, as the same: a day in fragments of a second has four for each."""
 SCAN_BYTES = 1024**2
 _OGG = b"OggS"
 _OGG_BEGINS = b"OggS\0\x02"
@@ -38,7 +43,7 @@ def links(file: BinaryIO, size_bytes: int) -> list[Extent]:
 def _ogg_links(file: BinaryIO) -> Iterator[int]:
     """Where first pages of streams follow other pages: streams side by side begin together."""
     begin_ends = 0  # where the pages end that begin the link at hand
-    for at in _found(file, _OGG_BEGINS):
+    for at in islice(_found(file, _OGG_BEGINS), FIRST_PAGES_LIMIT):
         if at > begin_ends and begin_ends:
             yield at
         begin_ends = _page_end(file, at)
@@ -86,7 +91,9 @@ def _mp4_links(file: BinaryIO, size_bytes: int) -> Iterator[int]:
     """Where a file type follows an index: fragments of one recording share the one at its beginning."""
     at = 0
     indexed = False
-    while at + 8 <= size_bytes:
+    for _ in range(BOXES_LIMIT):
+        if at + 8 > size_bytes:
+            return
         file.seek(at)
         size, kind = _BOX.unpack(file.read(8))
         if size == 1:

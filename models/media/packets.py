@@ -1,6 +1,7 @@
 """From a container to decoded frames: what is broken is counted and left out. Runs in a child only."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import av
@@ -48,12 +49,10 @@ class PacketReader:
         edges = (self._leading, self._trailing) if may_be_cut else (self._trailing,)
         return self.broken_packets - sum(run for run in edges if run <= EDGE_PACKETS)
 
-    def frames(self) -> Iterator[TimedFrame]:
+    def frames(self) -> Generator[TimedFrame]:
         """All that decode. Raises AudioUndecodable for encrypted packets, which could decode to noise."""
         suspect = False
-        # FFmpeg says only in its log what a demuxer skips on its way.
-        av.logging.set_level(av.logging.WARNING)
-        with av.logging.Capture() as complaints:
+        with _complaints() as complaints:
             for packet in self._packets():
                 suspect = suspect or packet is None or bool(complaints) or packet.is_corrupt
                 complaints.clear()
@@ -64,7 +63,6 @@ class PacketReader:
                 complaints.clear()
                 if self.broken_packets > BROKEN_PACKETS_LIMIT and not self.good_packets:
                     break
-        av.logging.set_level(None)
 
     def _packets(self) -> Iterator[Any]:
         """What the container gives; None stands for a part that it cannot read."""
@@ -111,3 +109,14 @@ class PacketReader:
             self._trailing += 1
         else:
             self._leading += 1
+
+
+@contextmanager
+def _complaints() -> Iterator[list[Any]]:
+    """What FFmpeg says only in its log: what a demuxer skips on its way. Its log is off again afterwards."""
+    av.logging.set_level(av.logging.WARNING)
+    try:
+        with av.logging.Capture() as complaints:
+            yield complaints
+    finally:
+        av.logging.set_level(None)

@@ -4,9 +4,11 @@ import random
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
+from models.media.packets import PacketReader
 from tests import media_cases
 from tests.media_cases import Voice, later, mux
 from tests.recordings import FORMATS, SAMPLE_RATE_HERTZ, Format, write
@@ -156,3 +158,13 @@ def test_broken_packets_are_counted(tmp_path: Path) -> None:
     assert broken.tally.incomplete
     assert 200 < broken.tally.broken_packets < 250
     assert broken.tally.decoded_seconds == pytest.approx(29.7, abs=0.2)
+
+
+def test_ffmpeg_s_log_is_off_after_a_recording_that_was_given_up(tmp_path: Path) -> None:
+    """It would else be collected for ever in a child that serves others."""
+    with av.open(str(made(tmp_path, "flac"))) as container:
+        frames = PacketReader(container, container.streams.audio[0]).frames()
+        next(frames)
+        assert av.logging.get_level() == av.logging.WARNING
+        frames.close()
+    assert av.logging.get_level() is None

@@ -13,7 +13,7 @@ import pytest
 from models.media.chunks import Outline, outline
 from models.media.containers import Extent
 from models.media.declared import Declared, declared
-from models.media.links import LINKS_LIMIT, SCAN_BYTES, links
+from models.media.links import BOXES_LIMIT, FIRST_PAGES_LIMIT, LINKS_LIMIT, SCAN_BYTES, links
 from models.media.tracks import NAME_CHARACTERS, tracks_of
 
 
@@ -79,6 +79,29 @@ def test_mp4_files_put_end_to_end_are_links(wide: bool) -> None:
     one = box(b"ftyp", b"isom") + box(b"mdat", b"ftyp" * 9, wide=wide) + box(b"moov", b"12")
     assert starts(one + one) == [0, len(one)]
     assert starts(box(b"ftyp", b"isom") + box(b"ftyp", b"isom") + box(b"moov")) == [0]
+
+
+class Counted(io.BytesIO):
+    """A file that counts how often it is read."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As ever."""
+        self.reads += 1
+        return super().read(size)
+
+
+@pytest.mark.parametrize(
+    ("content", "limit"),
+    [(b"OggS\0\x02" * 2 * FIRST_PAGES_LIMIT, FIRST_PAGES_LIMIT), (box(b"ftyp") * 2 * BOXES_LIMIT, BOXES_LIMIT)],
+    ids=["ogg", "mp4"],
+)
+def test_a_file_of_nothing_but_beginnings_is_not_read_piece_by_piece(content: bytes, limit: int) -> None:
+    """A few megabytes would else keep a decoder busy for minutes before the first sound."""
+    file = Counted(content)
+    assert links(file, len(content)) == [Extent(0, len(content))]
+    assert file.reads < limit + 100
 
 
 def outlined(content: bytes) -> Outline:
