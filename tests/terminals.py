@@ -1,6 +1,7 @@
 """Commands as a person runs them: on a terminal, into a file, or into a file while a terminal looks on."""
 
 import fcntl
+import io
 import os
 import pty
 import select
@@ -10,7 +11,7 @@ import sys
 import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -41,9 +42,9 @@ class Ran:
 def kascribe(
     arguments: Sequence[str], where: Where, directory: Path, environment: Mapping[str, str] | None = None
 ) -> Ran:
-    """Runs ``kascribe`` to its end; ``directory`` is where its files go and where it runs."""
+    """Runs ``kascribe`` to its end; ``directory`` is where it runs, and where its files go by the name of ``where``."""
     command = [sys.executable, "-m", "kascribe", *arguments]
-    out, err = directory / "stdout", directory / "stderr"
+    out, err = directory / f"stdout of {where.value}", directory / f"stderr of {where.value}"
     environment = {**(environment or os.environ), "TERM": "xterm-256color", "COLUMNS": "", "LINES": ""}
     with out.open("wb") as stdout, err.open("wb") as stderr, _terminal() as (master, slave):
         process = subprocess.Popen(
@@ -54,21 +55,19 @@ def kascribe(
             stdout=slave if where is Where.TERMINAL else stdout,
             stderr=stderr if where is Where.FILES else slave,
         )
-        os.close(slave)
+        slave.close()
         screen = _read(master, process)
     return Ran(process.wait(), screen, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
 
 
 @contextmanager
-def _terminal() -> Iterator[tuple[int, int]]:
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-    try:
+def _terminal() -> Iterator[tuple[int, io.FileIO]]:
+    """A terminal's two ends; the caller closes the second when its program has it."""
+    master, descriptor = pty.openpty()
+    # A file, since it may be closed twice: a bare number may belong to another thread's file by then.
+    with io.FileIO(master, "r+"), io.FileIO(descriptor, "r+") as slave:
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
         yield master, slave
-    finally:
-        os.close(master)
-        with suppress(OSError):  # the caller has closed it when its program has it
-            os.close(slave)
 
 
 def _read(master: int, process: subprocess.Popen[bytes]) -> str:
