@@ -122,7 +122,8 @@ class _Parser(MultiPartParser):
 async def _parsed(request: Request) -> FormData:
     content_type, _ = parse_options_header(request.headers.get("content-type"))
     if content_type != b"multipart/form-data":
-        return await request.form(max_files=FILES, max_fields=FIELDS, max_part_size=FIELD_BYTES)
+        # No other body holds a file beside its fields; a form of fields alone would be read into memory.
+        raise file_missing()
     try:
         async with aclosing(request.stream()) as stream:
             parser = _Parser(
@@ -131,6 +132,15 @@ async def _parsed(request: Request) -> FormData:
             return await parser.parse()
     except MultiPartException as error:
         raise HTTPException(HTTPStatus.BAD_REQUEST, error.message) from error
+
+
+def file_missing() -> RequestRefused:
+    """The refusal of a request without audio, or with audio that is not in a form."""
+    return RequestRefused(
+        HTTPStatus.BAD_REQUEST,
+        "file_missing",
+        'send the audio as the form field "file" (multipart/form-data): curl -F "file=@audio.wav"',
+    )
 
 
 def _no_room() -> RequestRefused:

@@ -10,7 +10,7 @@ from fastapi import Request
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 
-from producers.gateway.body import FILE_FIELD, UNNAMED_FILE, too_large
+from producers.gateway.body import FILE_FIELD, UNNAMED_FILE, file_missing, too_large
 from producers.gateway.failures import RequestRefused
 from producers.gateway.jobs import Asked
 from producers.gateway.tracing import trace_of
@@ -62,11 +62,7 @@ def upload_in(form: FormData, *, limit_bytes: int) -> UploadFile:
     files = form.getlist(FILE_FIELD)
     file = files[0] if files else None
     if not isinstance(file, UploadFile):
-        raise RequestRefused(
-            HTTPStatus.BAD_REQUEST,
-            "file_missing",
-            'send the audio as the form field "file": curl -F "file=@audio.wav"',
-        )
+        raise file_missing()
     if len(files) > 1:
         raise RequestRefused(
             HTTPStatus.BAD_REQUEST,

@@ -2,11 +2,13 @@
 
 import asyncio
 
+import pytest
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.types import Message
 
 from producers.gateway.body import FIELD_BYTES, UNNAMED_FILE, opened_form
+from producers.gateway.failures import RequestRefused
 from producers.gateway.requests import upload_in
 
 LIMIT_BYTES = 1024**2
@@ -43,3 +45,20 @@ def test_a_file_without_a_name_is_a_file_all_the_same() -> None:
     """Also one that is larger and other than a text field may be: curl sends it so from standard input."""
     assert uploaded('form-data; name="file"') == (UNNAMED_FILE, "audio/wav", AUDIO)
     assert uploaded("form-data; name=file") == (UNNAMED_FILE, "audio/wav", AUDIO)
+
+
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "audio/wav", None])
+def test_audio_that_is_not_in_a_form_is_refused_before_it_is_read(content_type: str | None) -> None:
+    """As ``curl --data-binary @call.wav`` sends it: the answer says how to, and no byte of it is kept."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": AUDIO, "more_body": False}
+
+    async def read() -> None:
+        headers = [(b"content-type", content_type.encode())] if content_type else []
+        async with opened_form(Request({"type": "http", "headers": headers}, receive), limit_bytes=LIMIT_BYTES):
+            pytest.fail("there is no form")
+
+    with pytest.raises(RequestRefused, match=r'curl -F "file=@audio\.wav"') as refused:
+        asyncio.run(read())
+    assert (refused.value.status, refused.value.reason) == (400, "file_missing")
