@@ -191,9 +191,10 @@ class Buckets:
                 raise _no_upload()
             chosen = [upload.parts.get(number) for number, _ in parts]
             sound = [part for part, (_, etag) in zip(chosen, parts, strict=True) if part and part.md5 == etag]
-            if not parts or len(sound) < len(parts) or parts != sorted(parts):
+            numbers = [number for number, _ in parts]
+            if not parts or len(sound) < len(parts) or numbers != sorted(set(numbers)):
                 raise S3Error(
-                    HTTPStatus.BAD_REQUEST, "InvalidPart", "a part is missing, another one, or in disorder"
+                    HTTPStatus.BAD_REQUEST, "InvalidPart", "a part is missing, another one, twice, or in disorder"
                 )
             del self._uploads[upload_id]
         digest = hashlib.md5(b"".join(bytes.fromhex(part.md5) for part in sound), usedforsecurity=False)

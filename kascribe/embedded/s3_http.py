@@ -5,13 +5,14 @@ another page has none.
 """
 
 import re
+import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import format_datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Final, cast
+from typing import Any, Final, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
@@ -30,6 +31,7 @@ KEPT_HEADERS: Final = (
     "cache-control",
 )
 NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
+PART_NUMBERS: Final = range(1, 10_001)
 STORAGE_FULL: Final = HTTPStatus.INSUFFICIENT_STORAGE
 
 
@@ -43,6 +45,11 @@ class S3Server(ThreadingHTTPServer):
         self.buckets = buckets
         super().__init__(address, S3Handler)
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print what a handler raised, unless its client is gone: the board is drawn on that terminal."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
 
 class S3Handler(BaseHTTPRequestHandler):
     """One connection's requests."""
@@ -55,7 +62,8 @@ class S3Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Also HEAD, which has the same answer without a body."""
-        with self._answering() as (bucket, key, query):
+        with self._errors_answered():
+            bucket, key, query = self._asked()
             if not bucket:
                 self._send_xml(s3_listing.buckets(self._buckets.names()))
             elif key:
@@ -77,7 +85,8 @@ class S3Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         """Buckets, their versions, objects and parts."""
-        with self._answering() as (bucket, key, query):
+        with self._errors_answered():
+            bucket, key, query = self._asked()
             if not key and "versioning" in query:
                 versioned = b"<Status>Enabled</Status>" in self._document()
                 self._buckets.set_versioned(bucket, versioned=versioned)
@@ -89,8 +98,9 @@ class S3Handler(BaseHTTPRequestHandler):
             elif not key or "x-amz-copy-source" in self.headers or not set(query) <= {"uploadId", "partNumber"}:
                 raise _unknown()
             elif "uploadId" in query:
+                number = _part_number(query.get("partNumber", ""))
                 spooled = self._spooled()
-                self._buckets.put_part(query["uploadId"], int(query.get("partNumber", "0")), spooled)
+                self._buckets.put_part(query["uploadId"], number, spooled)
                 self._send(HTTPStatus.OK, {"ETag": f'"{spooled.md5}"'})
             else:
                 absent = self.headers.get("If-None-Match") == "*"
@@ -99,7 +109,8 @@ class S3Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Multipart uploads: their beginning and their end."""
-        with self._answering() as (bucket, key, query):
+        with self._errors_answered():
+            bucket, key, query = self._asked()
             if key and "uploads" in query:
                 self._document()
                 upload_id = self._buckets.begin(bucket, key, self._kept())
@@ -116,7 +127,8 @@ class S3Handler(BaseHTTPRequestHandler):
 
     def do_DELETE(self) -> None:
         """Objects, their versions, and uploads that are given up."""
-        with self._answering() as (bucket, key, query):
+        with self._errors_answered():
+            bucket, key, query = self._asked()
             if not key:
                 raise _unknown()
             if "uploadId" in query:
@@ -129,16 +141,21 @@ class S3Handler(BaseHTTPRequestHandler):
     def _buckets(self) -> Buckets:
         return cast("S3Server", self.server).buckets
 
-    @contextmanager
-    def _answering(self) -> Iterator[tuple[str, str, dict[str, str]]]:
-        """The request's bucket, key and parameters; what is raised becomes S3's answer."""
+    def _asked(self) -> tuple[str, str, dict[str, str]]:
+        """The request's bucket, key and parameters. Raises S3Error, and ValueError for what cannot be read."""
         url = urlsplit(self.path)
         bucket, _, key = url.path.lstrip("/").partition("/")
         query = {name: values[-1] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
         query.pop("x-id", None)  # the name of the operation, which newer clients add
+        self._refuse_strangers(query)
+        # A key that is no UTF-8 is refused: no listing could name it.
+        return bucket, unquote(key, errors="strict"), query
+
+    @contextmanager
+    def _errors_answered(self) -> Iterator[None]:
+        """What is raised within becomes S3's answer."""
         try:
-            self._refuse_strangers(query)
-            yield bucket, unquote(key, errors="surrogateescape"), query
+            yield
         except S3Error as error:
             self._send_error(error)
         except ValueError as error:
@@ -252,6 +269,13 @@ class S3Handler(BaseHTTPRequestHandler):
             if len(document) > DOCUMENT_BYTES:
                 raise S3Error(HTTPStatus.BAD_REQUEST, "EntityTooLarge", "the document is too large")
         return document
+
+
+def _part_number(text: str) -> int:
+    number = int(text) if re.fullmatch(r"[0-9]{1,5}", text) else 0
+    if number not in PART_NUMBERS:
+        raise S3Error(HTTPStatus.BAD_REQUEST, "InvalidArgument", "partNumber is a number from 1 to 10,000")
+    return number
 
 
 def _unknown() -> S3Error:

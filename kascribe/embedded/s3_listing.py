@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
 
 from kascribe.embedded.buckets import Version
@@ -63,7 +63,7 @@ def parts_in(document: bytes) -> list[tuple[int, str]]:
 def objects(bucket: str, found: Iterator[tuple[str, Version]], query: Mapping[str, str]) -> str:
     """A page of a bucket's objects, by either version of the request: what comes after a key, up to a limit."""
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
-    after = query.get("continuation-token") or query.get("start-after") or query.get("marker") or ""
+    after = unquote(query.get("continuation-token", "")) or query.get("start-after") or query.get("marker") or ""
     asked = query.get("max-keys", "")
     limit = min(KEYS_LIMIT, int(asked) if asked.isdecimal() else KEYS_LIMIT)
     shown = quote if query.get("encoding-type") == "url" else escape
@@ -84,8 +84,9 @@ def objects(bucket: str, found: Iterator[tuple[str, Version]], query: Mapping[st
             f"</LastModified><ETag>&quot;{version.etag}&quot;</ETag><Size>{version.size_bytes}</Size>"
             "<StorageClass>STANDARD</StorageClass></Contents>"
         )
-    last = escape(next(reversed(entries), ""))
-    more = f"<NextContinuationToken>{last}</NextContinuationToken><NextMarker>{shown(last)}</NextMarker>"
+    last = next(reversed(entries), "")
+    # The token is ours to spell: a key may hold what XML cannot.
+    more = f"<NextContinuationToken>{quote(last)}</NextContinuationToken><NextMarker>{shown(last)}</NextMarker>"
     return (
         f"<ListBucketResult {_NAMESPACE}><Name>{escape(bucket)}</Name><Prefix>{shown(prefix)}</Prefix>"
         f"<KeyCount>{len(entries)}</KeyCount><MaxKeys>{limit}</MaxKeys>"
