@@ -42,7 +42,7 @@ class Ran:
 def kascribe(
     arguments: Sequence[str], where: Where, directory: Path, environment: Mapping[str, str] | None = None
 ) -> Ran:
-    """Runs ``kascribe`` to its end; ``directory`` is where it runs, and where its files go by the name of ``where``."""
+    """Run ``kascribe`` to its end in ``directory``, where its output goes to files of the name of ``where``."""
     command = [sys.executable, "-m", "kascribe", *arguments]
     out, err = directory / f"stdout of {where.value}", directory / f"stderr of {where.value}"
     environment = {**(environment or os.environ), "TERM": "xterm-256color", "COLUMNS": "", "LINES": ""}

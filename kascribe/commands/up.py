@@ -118,6 +118,6 @@ def _welcome(plan: "Plan", choice: "ModelChoice", session: "Session") -> Text:
         lines.append(Text("enrichment   off: set KASCRIBE_VLLM_BASE_URL to a vLLM server", "dim"))
     lines += [
         Text(),
-        Text("in another terminal: kascribe submit FILE · kascribe watch · kascribe show JOB --as srt"),
+        Text("in another terminal: kascribe submit FILE · kascribe watch · kascribe show JOB"),
     ]
     return Text("\n").join(lines)

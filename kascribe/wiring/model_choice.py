@@ -56,6 +56,6 @@ def choose_model(settings: WhisperSettings, console: Console, *, is_named: bool)
             f"the model that --model or KASCRIBE_WHISPER_MODEL names cannot be had: {absent}. "
             "`kascribe models list` shows what is here; --model selftest proves the installation without one"
         )
-    console.print(Text.assemble(("No real model:", "bold yellow"), f" {absent}"), soft_wrap=True)
+    console.print(Text.assemble(("No real model:", "bold yellow"), f" {absent}"))
     console.print(SELFTEST_INSTEAD)
     return ModelChoice(SELFTEST, SELFTEST, "digits and a few commands, nothing else")
