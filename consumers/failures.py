@@ -8,7 +8,7 @@ import structlog
 
 from consumers.runtime.stage import FollowsAnother, Job
 from schemas import identity
-from schemas.dead_letters import REDRIVEN_FROM
+from schemas.dead_letters import MESSAGE_CHARACTERS_LIMIT, REDRIVEN_FROM
 from schemas.errors import JobCancelled, JobError, Reason
 from schemas.results import FailedRequest
 
@@ -47,7 +47,7 @@ def is_told_already(
         owner=job.origin,
         request_digest=identity.request_digest(event_id, occurred_at.isoformat()),
         reason=reason,
-        message=str(error),
+        message=str(error)[:MESSAGE_CHARACTERS_LIMIT],
         failed_at=now(),
     )
     try:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from consumers.runtime.stage import Job
 from consumers.seams import HeardSoFar
 from schemas import identity, wire
+from schemas.dead_letters import MESSAGE_CHARACTERS_LIMIT
 from schemas.errors import JobError
 from schemas.events import AudioReference, Failure, Phase, ProgressEvent
 from schemas.joining import joined
@@ -69,7 +70,7 @@ def retrying_event(
         occurred_at=surroundings.now(),
         phase=Phase.RETRYING,
         stage=stage,
-        failure=Failure(reason=error.reason, message=str(error), attempt=attempt),
+        failure=Failure(reason=error.reason, message=str(error)[:MESSAGE_CHARACTERS_LIMIT], attempt=attempt),
     )
 
 

@@ -1,7 +1,8 @@
 """Names that nobody knows, and the known one that was meant. Pure."""
 
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 SHORTEST_LIKENESS: Final = 6
@@ -10,11 +11,18 @@ SHORTEST_LIKENESS: Final = 6
 LIKENESS: Final = 0.87
 """Of ``difflib``'s ratio. One letter too many, too few or wrong; ``enriched`` and ``tenantid`` are other words."""
 
+NAME_CHARACTERS: Final = 64
+"""Of a name that is compared or quoted; longer than any that we know. Comparing takes the product of lengths."""
+
+NAMES_LIMIT: Final = 100
+"""Of unknown names that are compared, the first ones: nobody misspells one option among so many other fields, and
+a record of a megabyte would keep a worker busy for minutes."""
+
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown name: the nearest known one, else all of them."""
     by_letters = {_letters(each): each for each in known}
-    nearest = difflib.get_close_matches(_letters(name), by_letters, n=1, cutoff=0.6)
+    nearest = difflib.get_close_matches(_letters(name[:NAME_CHARACTERS]), by_letters, n=1, cutoff=0.6)
     if nearest:
         return f"did you mean {by_letters[nearest[0]]}?"
     return f"known names are {', '.join(sorted(by_letters.values()))}"
@@ -26,7 +34,7 @@ def misspelt(name: str, known: Collection[str]) -> str | None:
     Hardly: by case and separators (``idempotencyKey``), by the order of its letters, or, where names are long
     enough to tell, by a letter.
     """
-    if name in known:
+    if name in known or len(name) > NAME_CHARACTERS:
         return None
     letters = _letters(name)
     for each in known:
@@ -37,6 +45,13 @@ def misspelt(name: str, known: Collection[str]) -> str | None:
         if len(wanted) >= SHORTEST_LIKENESS and alike:
             return each
     return None
+
+
+def misspellings(names: Iterable[str], known: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Each of ``names`` that is misspelt, with the known name. ``names`` are unknown ones; see ``NAMES_LIMIT``."""
+    for name in islice(names, NAMES_LIMIT):
+        if (meant := misspelt(name, known)) is not None:
+            yield name, meant
 
 
 def _letters(name: str) -> str:

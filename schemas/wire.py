@@ -5,6 +5,7 @@ Sources: CloudEvents Kafka protocol binding 1.0.2 (headers ``ce_*`` and ``conten
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import chain, islice
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -12,7 +13,7 @@ from pydantic_core import from_json
 
 from schemas.errors import InvalidEvent, InvalidOptions, PermanentError
 from schemas.events import Event
-from schemas.misspelling import did_you_mean, misspelt
+from schemas.misspelling import NAME_CHARACTERS, did_you_mean, misspellings
 from schemas.options import EnrichOptions, TranscribeOptions
 from schemas.records import Headers, OutgoingRecord, Record
 from schemas.trace import TRACEPARENT, Trace
@@ -20,6 +21,9 @@ from schemas.trace import TRACEPARENT, Trace
 CE_SOURCE: Final = "kascribe"
 OPTION_SETS: Final[Mapping[str, type[BaseModel]]] = {"options": TranscribeOptions, "enrich": EnrichOptions}
 """The fields of an event that ask for something: an unknown name in them would change the result in silence."""
+
+PROBLEMS_LIMIT: Final = 5
+"""Named in one message."""
 
 STRUCTURED: Final = (
     "this is a CloudEvent in structured mode; only binary mode is read: put what is under data into the record's "
@@ -97,29 +101,37 @@ def _refuse_unknown_options(
 
     Other unknown fields of an event may be there.
     """
-    unknown = [
-        f"{name}.{option} is not an option: {did_you_mean(option, options.model_fields)}"
-        for name, options in sets.items()
-        for option in fields.get(name) or ()
-        if option not in options.model_fields
-    ]
+    unknown = _unknown_options(fields, sets)
     if "options" in sets:
-        unknown += _misplaced(fields, kind)
-    if unknown:
-        raise InvalidOptions(f"not a valid {kind.__name__}: {'; '.join(unknown[:5])}")
+        unknown = chain(unknown, _misplaced(fields, kind))
+    if sentences := tuple(islice(unknown, PROBLEMS_LIMIT)):
+        raise InvalidOptions(f"not a valid {kind.__name__}: {'; '.join(sentences)}")
+
+
+def _unknown_options(fields: Mapping[str, Any], sets: Mapping[str, type[BaseModel]]) -> Iterator[str]:
+    for name, options in sets.items():
+        for option in fields.get(name) or ():
+            if option not in options.model_fields:
+                meant = did_you_mean(option, options.model_fields)
+                yield f"{name}.{option[:NAME_CHARACTERS]} is not an option: {meant}"
 
 
 def _misplaced(fields: Mapping[str, Any], kind: type[Event]) -> Iterator[str]:
-    for name in fields.keys() - kind.model_fields.keys():
-        if name in TranscribeOptions.model_fields:
-            yield f"{name} is an option: it belongs inside options"
-        elif (meant := misspelt(name, kind.model_fields.keys() - fields.keys())) is not None:
-            yield f"{name} is not a field: did you mean {meant}?"
+    unknown = [name for name in fields if name not in kind.model_fields]
+    yield from (
+        f"{name} is an option: it belongs inside options"
+        for name in TranscribeOptions.model_fields
+        if name in fields and name not in kind.model_fields
+    )
+    for name, meant in misspellings(unknown, kind.model_fields.keys() - fields.keys()):
+        yield f"{name} is not a field: did you mean {meant}?"
 
 
 def _translated(error: ValidationError, kind: type[Event]) -> PermanentError:
     problems = error.errors(include_url=False, include_context=False, include_input=False)
-    sentences = "; ".join(f"{'.'.join(map(str, p['loc'])) or 'value'}: {p['msg']}" for p in problems[:5])
+    sentences = "; ".join(
+        f"{'.'.join(map(str, p['loc'])) or 'value'}: {p['msg']}" for p in problems[:PROBLEMS_LIMIT]
+    )
     only_options = all(problem["loc"][:1] and problem["loc"][0] in OPTION_SETS for problem in problems)
     error_type = InvalidOptions if only_options else InvalidEvent
     return error_type(f"not a valid {kind.__name__}: {sentences}")

@@ -221,8 +221,10 @@ def _traced(flight: Flight) -> Record:
 
 
 def _message(error: BaseException) -> str:
-    """What an error says, in characters that any text can carry: the name of a file may hold others."""
-    return (str(error) or type(error).__name__).encode("utf-8", "replace").decode()
+    """What an error says, as much as its letter holds, in characters that any text can carry: the name of a file
+    may hold others."""
+    text = str(error)[: dead_letters.MESSAGE_CHARACTERS_LIMIT] or type(error).__name__
+    return text.encode("utf-8", "replace").decode()
 
 
 def _qualified(error: BaseException) -> str:

@@ -15,7 +15,7 @@ from producers.gateway.failures import RequestRefused
 from producers.gateway.jobs import Asked
 from producers.gateway.tracing import trace_of
 from schemas.errors import Reason
-from schemas.misspelling import did_you_mean, misspelt
+from schemas.misspelling import did_you_mean, misspellings
 from schemas.options import EnrichOptions, TranscribeOptions, language_code
 
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
@@ -42,11 +42,10 @@ def check_names(request: Request, form: FormData, *, enriching: bool) -> None:
     given = dict.fromkeys(name for name, value in form.multi_items() if value)
     wrong = [_unknown(name, known) for name in given if name not in known]
     everywhere = FORM_FIELDS | ENRICHING_FIELDS
-    wrong += [
-        f"{name} is in the query: send it as a form field"
-        for name in dict.fromkeys(request.query_params)
-        if name in everywhere or misspelt(name, everywhere)
-    ]
+    query = dict.fromkeys(request.query_params)
+    meant = [name for name in query if name in everywhere]
+    meant += [name for name, _ in misspellings((name for name in query if name not in everywhere), everywhere)]
+    wrong += [f"{name} is in the query: send it as a form field" for name in meant]
     if wrong:
         raise RequestRefused.because(Reason.INVALID_OPTIONS, "; ".join(wrong[:5]))
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from schemas import identity
 from schemas.errors import InvalidOptions
 from schemas.events import AudioReference
-from schemas.misspelling import misspelt
+from schemas.misspelling import misspellings
 from schemas.notifications.events import ObjectCreated
 from schemas.notifications.metadata import PREFIX
 from schemas.options import EnrichOptions, Lane, TranscribeOptions
@@ -139,10 +139,11 @@ def to_reference(created: ObjectCreated, requested: RequestedOptions, *, now: da
 
 def _refuse_misspelt(user_metadata: Mapping[str, str]) -> None:
     missing = sorted(OPTION_NAMES.keys() - user_metadata.keys())
+    unknown = (name for name in user_metadata if name not in OPTION_NAMES)
     wrong = [
         f"{PREFIX}{name} is not an option: did you mean {PREFIX}{option}?"
-        for name, value in user_metadata.items()
-        if name not in OPTION_NAMES and (option := misspelt(name, missing)) is not None and _takes(option, value)
+        for name, option in misspellings(unknown, missing)
+        if _takes(option, user_metadata[name])
     ]
     if wrong:
         raise InvalidOptions(f"{'; '.join(wrong)} Metadata of your own goes under a name that is unlike them")

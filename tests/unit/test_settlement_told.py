@@ -4,6 +4,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from consumers.runtime.flight import job_context, speaking_of
+from schemas.dead_letters import MESSAGE_CHARACTERS_LIMIT
 from schemas.errors import AudioNotFound, AudioUndecodable, DependencyDown
 from schemas.records import Record
 from tests.flow.stages import Unreasonable
@@ -51,6 +52,14 @@ def test_an_operator_reads_why_a_record_was_given_up() -> None:
         assert [output.topic for output in bench.left()] == ["in.dlq", "out", "in.dlq", "in.dlq"]
     levels = [(line["log_level"], line.get("why")) for line in said]
     assert levels == [("warning", "not audio"), ("warning", "not audio either"), ("error", None), ("error", None)]
+
+
+def test_an_error_says_no_more_than_a_letter_holds() -> None:
+    """A message may quote a megabyte of what a caller wrote: logs and events get its beginning."""
+    with settling() as bench, capture_logs() as said:
+        (flight,) = bench.take(0)
+        bench.end(flight, AudioUndecodable("a" * 1_000_000))
+    assert [line["why"] for line in said] == ["a" * MESSAGE_CHARACTERS_LIMIT]
 
 
 def test_what_one_job_logs_is_not_said_of_the_next() -> None:
