@@ -5,6 +5,7 @@ from prometheus_client import CollectorRegistry
 
 from consumers.runtime.admission import reserved_records
 from consumers.runtime.assignment import Assignment
+from consumers.runtime.commit_metadata import CommitMetadata
 from consumers.runtime.metrics import Metrics
 from schemas.delivery import Commit
 from schemas.settings import RuntimeSettings
@@ -125,3 +126,21 @@ def replace(bench: TakingIn, log_id: str) -> None:
     (new,) = bench.assignment.partitions.values()
     assert (new.log_id, new.epoch, new.rewinding) == (log_id, old.epoch + 1, False)
     assert not old.held
+
+
+def test_a_commit_over_another_log_begins_the_new_log_under_its_own_id() -> None:
+    """What is committed next names the log that it is of, and nothing of the old offset counts."""
+    assignment = Assignment(SETTINGS, Metrics(CollectorRegistry()))
+    assignment.replaced_logs({"in": "today"})
+    assignment.take([TopicPartition("in", 0, 7, metadata=str(CommitMetadata(log_id="former")))])
+    (partition,) = assignment.partitions.values()
+    assert (partition.log_id, partition.rewinding, partition.confirmed) == ("today", True, Commit(-1))
+
+
+def test_a_partition_that_stays_as_it_is_hides_no_other_whose_log_is_new() -> None:
+    """Every topic is looked at, whichever comes first."""
+    assignment = Assignment(SETTINGS, Metrics(CollectorRegistry()))
+    assignment.take([TopicPartition("same", 0, 7), TopicPartition("anew", 0, 7)])
+    assert assignment.replaced_logs({"same": "a", "anew": "b"}) == []
+    new = assignment.partitions["anew", 0]
+    assert assignment.replaced_logs({"same": "a", "anew": "c"}) == [(new, "c")]

@@ -1,6 +1,7 @@
 """The gap map's codec: what it promises to every window, and to every string."""
 
 import random
+import re
 import string
 import zlib
 from collections.abc import Callable
@@ -169,3 +170,17 @@ def test_base94_returns_the_bytes(payload: bytes) -> None:
 
 def _signed(layout: str, body: bytes) -> str:
     return gap_map.MAGIC + layout + base94.encode(body + gap_map._crc(layout, 0, body))
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("~~", "'~~' is larger than any 1 bytes"),
+        ("!", "no number of bytes is written as 1 characters"),
+        ("! ", "' ' is not a digit of base 94"),
+    ],
+)
+def test_what_base94_cannot_have_written_is_refused_with_the_reason(text: str, why: str) -> None:
+    """Whoever looks into a group's metadata by hand is told what is wrong with it."""
+    with pytest.raises(ValueError, match=re.escape(why)):
+        base94.decode(text)

@@ -202,3 +202,18 @@ def test_what_holds_the_watermark_back_has_a_name() -> None:
     receive_all(ledger, [3, 4, 9])
     ledger.complete(3)
     assert (ledger.oldest_incomplete, ledger.incomplete, ledger.window, ledger.position) == (4, 2, 6, 10)
+
+
+@pytest.mark.parametrize("first", [2, 50, 127, 128, 300])
+def test_a_map_always_fits_where_a_predecessor_left_a_range_near_the_watermark(first: int) -> None:
+    """Whatever is taken in while there is room, nothing that is complete is left off."""
+    left = gap_map.encode(0, [(first, first + 1)])
+    for limit in range(20, 60):
+        ledger = PartitionLedger(committed=Commit(0, left), characters_limit=limit)
+        ledger.receive(0)
+        if not ledger.can_receive():
+            continue
+        ledger.receive(2**62)
+        ledger.complete(2**62)
+        commit = committed(ledger)
+        assert gap_map.decode(0, commit.metadata)[-1][1] == 2**62 + 1, limit

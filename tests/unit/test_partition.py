@@ -2,6 +2,7 @@
 
 import pytest
 
+from consumers.runtime import gap_map
 from consumers.runtime.commit_metadata import CommitMetadata
 from consumers.runtime.partition import AssignedPartition
 from schemas.delivery import Commit
@@ -118,3 +119,28 @@ def test_a_name_that_was_refused_is_offered_again_although_the_text_is_the_same(
     assert again == partition.confirmed
     assert partition.commit_failed(again)
     assert _offered(partition) == again
+
+
+def test_what_an_earlier_holder_completed_is_known_beside_its_journal() -> None:
+    """A successor runs none of it again, and says so in its own commits."""
+    gaps = gap_map.encode(5, [(7, 8)])
+    partition = _partition(Commit(5, f"{gaps} odead"))
+    assert [partition.ledger.receive(offset) for offset in (5, 6, 7)] == [True, True, False]
+    assert CommitMetadata.read(_offered(partition).metadata).gap_map == gaps
+
+
+def test_an_older_gap_map_that_is_confirmed_late_hides_no_newer_one() -> None:
+    """Its offset may be the newer one's: what the broker has then is not what it should have."""
+    partition = _partition()
+    for offset in (3, 4):
+        partition.ledger.receive(offset)
+    partition.ledger.complete(4)
+    older = _offered(partition)
+    partition.ledger.complete(3)
+    partition.ledger.receive(3)  # the log began anew
+    newer = _offered(partition)
+    assert (older.offset, newer.offset) == (3, 3)
+    partition.commit_confirmed(older)
+    assert (partition.commit(), partition.is_committed) == (None, False)
+    partition.commit_confirmed(newer)
+    assert partition.is_committed
