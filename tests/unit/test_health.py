@@ -48,11 +48,26 @@ def test_a_loop_that_stands_still_is_dead_and_says_since_when() -> None:
     assert verdict.reasons == ("the loop has not turned for 61 s",)
 
 
+def test_both_answers_say_how_long_ago_the_loop_turned() -> None:
+    """To the millisecond, beside what it holds."""
+    for verdict in (live(WELL, now=101.2504), ready(WELL, now=101.2504)):
+        assert verdict.ok
+        assert verdict.facts == {
+            "last_turn_age_seconds": 1.25,
+            "partitions": 1,
+            "in_flight_records": 0,
+            "in_flight_audio_seconds": 0.0,
+            "waiting_records": 0,
+            "undelivered_records": 0,
+            "oldest_undelivered_age_seconds": 0.0,
+        }
+
+
 def test_work_that_never_ends_is_found_although_the_loop_turns() -> None:
     """Hours without one attempt ending, with work in flight, are no long file."""
     now = 100.0 + STALL_SECONDS + 1
     stuck = Snapshot(at=now, listened_at=now, heard_at=100.0, partitions=HELD, in_flight_records=3)
-    assert not live(stuck, now=now).ok
+    assert "3 records are in flight and nothing was heard of any for hours" in live(stuck, now=now).reasons
     assert live(Snapshot(at=now, listened_at=now, heard_at=100.0, partitions=HELD), now=now).ok
 
 

@@ -107,3 +107,13 @@ def test_a_part_is_done_when_all_its_pieces_are() -> None:
         assert not whole.done
         leaf.heard = HeardWindow(leaf.window, None)
     assert whole.done
+
+
+def test_a_span_that_ends_within_a_frame_brings_no_sample_of_the_next_one() -> None:
+    """The frame that both share belongs to the second half, so the first ends with its span or before."""
+    spans = (Span(0, 1_000 * FRAME_SAMPLES - 1), Span(40 * SECOND, 50 * SECOND + 1))
+    window = Window(channel=None, spans=spans, frames=2_000, offset_bytes=0)
+    features = np.zeros((1, 2_000), np.float32)
+    first, second = split(Part(window, Sound(lambda: features, window.duration_seconds)))
+    assert first.window.spans == (Span(0, 999 * FRAME_SAMPLES),)
+    assert second.window.spans == (Span(999 * FRAME_SAMPLES, 1_000 * FRAME_SAMPLES - 1), spans[1])

@@ -272,3 +272,9 @@ def test_a_word_that_took_a_pause_in_gives_it_back() -> None:
         (5.1, 6.5),
         (6.5, 7.0),
     ]
+
+
+def test_speech_that_begins_late_is_held_together_as_any_other() -> None:
+    """How long a segment is counts from its own beginning, not from the recording's."""
+    found = segments(words((" one", 20.0, 20.5), (" two", 20.6, 21.0), (" three.", 21.1, 21.6)))
+    assert [(segment.text, segment.start, segment.end) for segment in found] == [("one two three.", 20.0, 21.6)]

@@ -106,3 +106,12 @@ def test_silence_where_something_was_damaged_is_counted() -> None:
     frames = [TimedFrame(Frame(time), suspect=time == 30.0) for time in (0.0, 0.2, 10.0, 10.2, 30.0)]
     assert len(list(timeline.timed(frames))) == 5
     assert timeline.damaged_seconds == pytest.approx(19.6)
+
+
+def test_a_jump_that_is_not_believed_is_counted_and_not_filled() -> None:
+    """By what the clock went forward beyond the sound; a clock that begins again skips nothing."""
+    timeline = Timeline()
+    times = (0.0, 0.2, *(20_000.0 + 0.2 * number for number in range(8)), 3.0, 3.2)
+    assert sum(timed.silence_seconds for timed in timeline.timed(TimedFrame(Frame(time)) for time in times)) == 0
+    assert timeline.skipped_seconds == pytest.approx(20_000.0 - 0.4)
+    assert timeline.silence_seconds == 0
