@@ -50,3 +50,18 @@ def test_every_citation_is_found_and_those_of_nothing_are_taken_out() -> None:
         "segment_ids": [],
         "other": [[{"segment_id": 3}], 4],
     }
+
+
+def test_an_answer_of_another_shape_is_refused_with_the_place_and_the_rule() -> None:
+    """The model is told so when it is asked again, and so is the reader of the failure."""
+    with pytest.raises(InvalidAnswer) as refused:
+        read('{"title": 1}', TITLE)
+    assert str(refused.value) == "$.title: 1 is not of type 'string'"
+
+
+def test_an_answer_that_is_nothing_without_its_markup_is_refused_for_that() -> None:
+    """The schema asked for a text; what remains is checked as what was written."""
+    titled = {"type": "object", "properties": {"title": {"type": "string", "minLength": 1}}}
+    with pytest.raises(InvalidAnswer) as refused:
+        read('{"title": "\\u0001"}', titled)
+    assert str(refused.value).startswith("$.title (without markup and segments that do not exist): ")

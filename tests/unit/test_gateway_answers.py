@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from producers.gateway.answers import Answers
+from producers.gateway.answers import Answers, Stopping
 from schemas.errors import Reason
 from schemas.events import CancellationEvent, Failure, Phase, ProgressEvent
 from schemas.identity import job_id
@@ -114,3 +114,26 @@ def test_an_enrichment_that_rests_on_anothers_reference_is_not_ours(loop: asynci
         answers.publishing(waiting, "ours")
         assert answers.is_ours(waiting, transcript)
         assert not answers.is_ours(waiting, transcript.model_copy(update={"shared": True}))
+
+
+def test_whoever_waits_when_the_gateway_stops_is_told_so(loop: asyncio.AbstractEventLoop) -> None:
+    """For the transcript and for the enrichment; who comes later is told at the door."""
+    answers = Answers(TOPICS, loop)
+    with answers.expected("j") as waiting:
+        answers.stop()
+        assert isinstance(waiting.transcript.exception(), Stopping)
+        assert isinstance(waiting.enrichment.exception(), Stopping)
+    with pytest.raises(Stopping), answers.expected("j"):
+        pytest.fail("the gateway has stopped")
+
+
+def test_a_transcript_answers_all_who_wait_for_its_job_and_nobody_else(loop: asyncio.AbstractEventLoop) -> None:
+    """The enrichment is still to come."""
+    answers = Answers(TOPICS, loop)
+    transcript = event_of("j", text="one", name="a.wav")
+    with answers.expected("j") as first, answers.expected("j") as second, answers.expected("k") as other:
+        answers.offer(Record(TOPICS.transcripts, 0, 0, b"j", transcript.model_dump_json().encode()))
+        _turn(loop)
+        assert (first.transcript.result(), second.transcript.result()) == (transcript, transcript)
+        assert (first.is_transcribed, other.is_transcribed) == (True, False)
+        assert not any(one.done() for one in (first.enrichment, second.enrichment, other.transcript))

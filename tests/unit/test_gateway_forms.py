@@ -1,15 +1,19 @@
 """Forms as clients send them, read without a server."""
 
 import asyncio
+import io
 
 import pytest
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.requests import Request
-from starlette.types import Message
+from starlette.types import Message, Receive, Scope, Send
 
 from producers.gateway.body import FIELD_BYTES, UNNAMED_FILE, opened_form
 from producers.gateway.failures import RequestRefused
-from producers.gateway.requests import upload_in
+from producers.gateway.jobs import Asked
+from producers.gateway.requests import asked_in, upload_in
+from producers.gateway.tracing import TraceMiddleware
+from schemas.options import EnrichOptions, TranscribeOptions
 
 LIMIT_BYTES = 1024**2
 AUDIO = bytes(range(256)) * (FIELD_BYTES // 64)
@@ -62,3 +66,46 @@ def test_audio_that_is_not_in_a_form_is_refused_before_it_is_read(content_type: 
     with pytest.raises(RequestRefused, match=r'curl -F "file=@audio\.wav"') as refused:
         asyncio.run(read())
     assert (refused.value.status, refused.value.reason) == (400, "file_missing")
+
+
+def asked_of(headers: list[tuple[bytes, bytes]], form: FormData, file: UploadFile, *, enriching: bool) -> Asked:
+    """What a request with these headers asks for."""
+    asked: list[Asked] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        asked.append(asked_in(Request(scope, receive, send), form, file, new_id="new", enriching=enriching))
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        pytest.fail(f"answered with {message}")
+
+    asyncio.run(TraceMiddleware(app)({"type": "http", "path": "/", "headers": headers}, receive, send))
+    (only,) = asked
+    return only
+
+
+@pytest.mark.parametrize("enriching", [True, False])
+def test_a_request_asks_for_what_its_form_and_headers_say(*, enriching: bool) -> None:
+    """Of the language model only where that is the request's purpose."""
+    described = Headers({"content-type": "audio/wav; x=y"})
+    file = UploadFile(io.BytesIO(b"sound"), filename="../calls/a.wav", headers=described)
+    fields = {"language": "ko", "tenant": " support ", "profiles": "summary,key_points", "answer_language": "en"}
+    headers = [
+        (b"idempotency-key", b" call-7 "),
+        (b"traceparent", b"00-11111111111111111111111111111111-2222222222222222-01"),
+    ]
+    asked = asked_of(headers, FormData(fields), file, enriching=enriching)
+    assert (asked.file_name, asked.content_type, asked.tenant) == ("a.wav", "audio/wav", "support")
+    assert (asked.idempotency_key, asked.repeatable, asked.trace.trace_id) == ("call-7", True, "1" * 32)
+    assert asked.options == TranscribeOptions(language="ko")
+    wishes = EnrichOptions(profiles=("summary", "key_points"), language="en")
+    assert asked.enrich == (wishes if enriching else None)
+
+
+def test_a_request_without_a_key_gets_one_that_nobody_repeats() -> None:
+    """Each of them is a job of its own."""
+    asked = asked_of([], FormData(), UploadFile(io.BytesIO(b"sound")), enriching=False)
+    assert (asked.idempotency_key, asked.repeatable) == ("gateway:new", False)
+    assert (asked.file_name, asked.content_type, asked.tenant) == (UNNAMED_FILE, None, "default")
