@@ -114,6 +114,17 @@ def test_a_redriven_record_starts_over_and_still_owns_its_job() -> None:
     assert dict(back.headers)["kascribe-redrives"] == b"1"
 
 
+def test_every_redrive_of_a_record_is_counted() -> None:
+    """Once it comes back as a letter again, the next one is its second."""
+    record = FAILED
+    for redrives in (1, 2, 3):
+        letter = dead_letters.read(arrived(dead_letters.write(record, CAUSE, SITE, attempt=4)))
+        assert letter.redrives == redrives - 1
+        back = dead_letters.redriven(letter, topic="audio.references.retry.10s", now_ms=1_000)
+        assert [value for name, value in back.headers if name == "kascribe-redrives"] == [str(redrives).encode()]
+        record = Record(back.topic, 0, 9_000, back.key, back.value, back.headers)
+
+
 def test_dead_letters_of_connect_and_of_spring_are_understood() -> None:
     """Origin and message are found in either dialect."""
     both = dead_letters.write(FAILED, CAUSE, SITE, attempt=1)

@@ -121,6 +121,12 @@ def test_json_is_what_openai_answers() -> None:
     }
 
 
+@pytest.mark.parametrize("form", [ExportFormat.JSON, ExportFormat.VERBOSE_JSON])
+def test_text_in_json_is_written_as_people_read_it(form: ExportFormat) -> None:
+    """As OpenAI answers; escaped, a Korean transcript is twice as long and cannot be searched."""
+    assert '"text": "안녕 é"' in exported(form, transcript(segment(" 안녕 é")))
+
+
 def test_verbose_json_has_openais_shape() -> None:
     """Segments carry every field that clients of OpenAI read; words stand at the top, when asked for."""
     words = (Word(word=" Hi", start=0.1, end=0.5, probability=0.9),)

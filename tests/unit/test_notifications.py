@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -224,3 +225,13 @@ def test_what_is_no_notification_is_an_invalid_event(value: bytes | None) -> Non
     """Wrong JSON, wrong shapes, bytes that are no text and deep nesting get one error, and only that."""
     with pytest.raises(InvalidEvent):
         parse_notification(value)
+
+
+def test_envelopes_in_envelopes_are_opened_to_a_limit() -> None:
+    """Lists count as well: six are read, and a seventh is refused with the limit."""
+    leaf: Any = json.loads(fixture("minio"))
+    for _ in range(5):
+        leaf = [leaf]
+    assert len(parse_notification(json.dumps(leaf[0]).encode()).created) == 1
+    with pytest.raises(InvalidEvent, match="more than 6 envelopes"):
+        parse_notification(json.dumps([leaf]).encode())

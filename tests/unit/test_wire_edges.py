@@ -7,8 +7,8 @@ import pytest
 from schemas.errors import InvalidEvent
 from schemas.events import AudioReference
 from schemas.records import Record
-from schemas.trace import TRACEPARENT
-from schemas.wire import decode, trace_of
+from schemas.trace import TRACEPARENT, Trace
+from schemas.wire import decode, trace_of, traced
 
 REFERENCE = b'{"event_id": "e", "occurred_at": "2026-01-01T00:00:00Z", "uri": "s3://a/b"%b}'
 
@@ -36,3 +36,12 @@ def test_a_value_that_is_no_object_is_named_as_the_value() -> None:
 def test_a_trace_that_is_no_text_begins_a_new_one() -> None:
     """A header of other bytes fails nothing."""
     assert len(trace_of(record(b"{}", (TRACEPARENT, b"\xff\xfe"))).trace_id) == 32
+
+
+@pytest.mark.parametrize("header", [b"\xff\xfe", b"", b"00-1"])
+def test_a_record_whose_trace_is_not_sound_gets_the_attempt_s(header: bytes) -> None:
+    """Its own stays beside it; the last of two headers of one name is the one that counts."""
+    trace = Trace("0" * 31 + "1", "1" * 16)
+    given = traced(record(b"{}", (TRACEPARENT, header)), trace)
+    assert given.headers == ((TRACEPARENT, header), (TRACEPARENT, trace.traceparent.encode()))
+    assert traced(given, Trace("2" * 32, "3" * 16)) == given
