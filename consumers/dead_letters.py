@@ -62,6 +62,7 @@ class DeadLetterReader:
         )
         self._marks = Marks()
         self._first_offsets: dict[Partition, int] = {}
+        self._destinations: dict[str, str] = {}
 
     def read(self) -> Iterator[FoundLetter]:
         """Every letter that is there now, partition by partition, oldest first. A missing topic has none."""
@@ -81,10 +82,12 @@ class DeadLetterReader:
         """Where a letter goes back to: a retry topic of its own topic, whatever topic its headers name.
 
         Consumers read every retry topic that exists, and believe there that a record has an origin. A deployment
-        that has none gets the letter as a new record on the input topic.
+        that has none gets the letter as a new record on the input topic. The broker is asked once for each topic.
         """
         topic = origin_topic(letter.record.topic)
-        return shortest_retry_topic(topic, self._existing()) or topic
+        if topic not in self._destinations:
+            self._destinations[topic] = shortest_retry_topic(topic, self._existing()) or topic
+        return self._destinations[topic]
 
     def outdated_marks(self) -> list[Coordinates]:
         """The marks of letters that have expired, in the partitions that ``read`` has come to."""
