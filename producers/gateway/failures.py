@@ -48,7 +48,7 @@ _SENTENCES: Final[Mapping[type[Exception], tuple[HTTPStatus, str, str]]] = {
     KeyReused: (
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "idempotency_key_reused",
-        "the Idempotency-Key names a job of other audio or other wishes; use another key",
+        "the Idempotency-Key names a job of other audio or other options; use another key",
     ),
 }
 

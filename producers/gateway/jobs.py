@@ -44,7 +44,7 @@ _log: Final = structlog.get_logger(__name__)
 
 
 class KeyReused(Exception):
-    """The idempotency key names a job of another tenant, of other audio or of other wishes."""
+    """The idempotency key names a job of another tenant, of other audio or of other options."""
 
 
 class TooLate(Exception):
