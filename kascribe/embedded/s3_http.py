@@ -5,10 +5,11 @@ another page has none.
 """
 
 import re
+import socket
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import format_datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 from kascribe.embedded import s3_listing
-from kascribe.embedded.buckets import Buckets, Reader, S3Error, Spooled, Version
+from kascribe.embedded.buckets import COPY_BYTES, Buckets, Reader, S3Error, Spooled, Version
 from kascribe.embedded.s3_bodies import body_of
 
 DOCUMENT_BYTES: Final = 4 * 1024**2
@@ -31,6 +32,10 @@ KEPT_HEADERS: Final = (
     "cache-control",
 )
 NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
+DISCARD_BYTES: Final = 64 * 1024**2
+DISCARD_SECONDS: Final = 5.0
+"""What is read of a body that was refused, and the longest wait for more of it."""
+
 PART_NUMBERS: Final = range(1, 10_001)
 STORAGE_FULL: Final = HTTPStatus.INSUFFICIENT_STORAGE
 
@@ -172,10 +177,21 @@ class S3Handler(BaseHTTPRequestHandler):
             raise S3Error(HTTPStatus.FORBIDDEN, "AccessDenied", "any credentials do, but there must be some")
 
     def _send_error(self, error: S3Error) -> None:
-        # What is left of the body is not read: the next request would begin in the middle of it.
+        # What is left of the body is not a request: the next one would begin in the middle of it.
         self.close_connection = True
         document = f"<Error><Code>{error.code}</Code><Message>{escape(str(error))}</Message></Error>"
         self._send(error.status, {"Content-Type": "application/xml", "Connection": "close"}, document.encode())
+        if self.command in ("PUT", "POST"):
+            self._discard()
+
+    def _discard(self) -> None:
+        """Read what the client still sends, until it closes: a reset would take the answer from it."""
+        left_bytes = DISCARD_BYTES
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(DISCARD_SECONDS)
+            while left_bytes > 0 and (piece := self.rfile.read(min(left_bytes, COPY_BYTES))):
+                left_bytes -= len(piece)
 
     def _send_xml(self, document: str, headers: dict[str, str] | None = None) -> None:
         whole = b'<?xml version="1.0" encoding="UTF-8"?>\n' + document.encode()

@@ -131,6 +131,14 @@ def test_a_part_that_is_listed_twice_is_refused_and_the_upload_goes_on(store: Ob
     assert client.get_object(Bucket=bucket, Key="a")["Body"].read() == b"12"
 
 
+def test_a_client_that_sends_on_after_a_refusal_reads_it(store: ObjectStore) -> None:
+    """A full disk is found in the middle of a body; a reset would hide it from a client that sends first."""
+    body = bytes(16 * 1024**2)
+    for _ in range(5):
+        status, document = answered(store, "PUT", "/none/a?uploadId=none&partNumber=0", body)
+        assert (status, b"InvalidArgument" in document) == (400, True)
+
+
 def test_one_of_many_that_create_a_key_at_once_succeeds(store: ObjectStore, directory: Path) -> None:
     """The others are told that it exists, and their bytes are gone: a job has one owner."""
     settings = store.settings()
