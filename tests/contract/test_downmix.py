@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.media.downmix import SLICE_SECONDS
+from models.media.downmix import SLICE_SECONDS, Downmix
+from models.media.resampling import CHANNELS_LIMIT
 from models.media.sound import SoundReader
 from models.whisper.transcriber import Transcriber
+from schemas.errors import AudioTooLarge
 from schemas.options import Channels, TranscribeOptions
 from schemas.settings import WhisperSettings
 from schemas.transcript import QualityFlag
@@ -214,3 +216,31 @@ def test_an_inverted_recording_from_outside_has_its_words(transcriber: Transcrib
         pytest.skip("KASCRIBE_TEST_CASES names no folder of recordings")
     made = transcriber.transcribe(Path(folder) / "media" / "F7_phase_inverted_stereo.opus", TranscribeOptions())
     assert (made.text, made.flags) == (SPOKEN, (QualityFlag.DOWNMIX_REPLACED,))
+
+
+def framed(channels: Channelled, layout: str) -> Any:
+    """A frame as a decoder gives it."""
+    frame = av.AudioFrame.from_ndarray(
+        np.ascontiguousarray(channels.T).reshape(1, -1), format="flt", layout=layout
+    )
+    frame.sample_rate = SAMPLE_RATE_HERTZ
+    return frame
+
+
+def test_what_was_chosen_among_other_channels_is_forgotten_where_they_change(sound: Sound) -> None:
+    """A stream may go from six channels to two; the first frame after that is too short to decide anything."""
+    downmix = Downmix()
+    downmix.frame(framed(np.stack([sound if channel == LFE else 0 * sound for channel in range(6)]), "5.1"))
+    assert downmix.replaced
+    stereo = framed(np.stack([sound[:160], sound[:160]]), "stereo")
+    assert downmix.frame(stereo) is stereo
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_more_channels_than_recorders_write_are_refused_midway_too(split: bool, tmp_path: Path) -> None:
+    """The header that comes first may name two, a later one more than a machine can hold."""
+    path = wav(tmp_path / "joined.wav", np.zeros((2, 1_600), np.float32))
+    later = wav(tmp_path / "later.wav", np.zeros((CHANNELS_LIMIT + 1, 1_600), np.float32))
+    path.write_bytes(path.read_bytes() + later.read_bytes())
+    with pytest.raises(AudioTooLarge, match=f"{CHANNELS_LIMIT + 1} channels"):
+        heard(path, split=split)
