@@ -58,7 +58,10 @@ class Finished:
     def check(self, event: TranscriptEvent) -> None:
         """Returns when the transcript is of the source, with the options of the request."""
         wished = self._request.enrich is None or event.enrich == self._request.enrich
-        if not wished or not is_of(event, audio_sha256=self._sha256(event), options=self._request.options):
+        exported = set(self._request.options.exports) <= event.exports.keys()
+        if not (wished and exported) or not is_of(
+            event, audio_sha256=self._sha256(event), options=self._request.options
+        ):
             raise ConfigurationError(
                 f"--key {self._request.idempotency_key} names a job of other audio or other options: use another "
                 "key"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count, islice, repeat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -24,7 +25,7 @@ from schemas.errors import ConfigurationError
 from schemas.event_examples import EXAMPLES
 from schemas.events import AudioReference, ProgressEvent, TranscriptEvent
 from schemas.identity import content_key, job_id
-from schemas.options import EnrichOptions, TranscribeOptions
+from schemas.options import EnrichOptions, ExportFormat, TranscribeOptions
 from schemas.records import Coordinates
 from schemas.results import StoredJob
 from schemas.settings import KafkaSettings
@@ -112,9 +113,10 @@ def _stored_elsewhere(results: ResultStore, key: str, address: str) -> Transcrip
         options=TranscribeOptions(),
         model_sha256=example.provenance.model_sha256,
     )
-    own = {
+    own: dict[str, Any] = {
         "job_id": job_id(key),
         "enrich": None,
+        "exports": {},
         "source": example.source.model_copy(update={"uri": address}),
         "transcript_uri": results.transcript_uri(content),
     }
@@ -123,17 +125,33 @@ def _stored_elsewhere(results: ResultStore, key: str, address: str) -> Transcrip
     return results.create_job(StoredJob(job_id=event.job_id, owner=owner, content_key=content, event=event)).event
 
 
-def test_a_job_that_another_record_has_finished_is_found_while_others_are_busy() -> None:
+@pytest.fixture
+def store() -> Iterator[ObjectStore]:
+    """An object store of its own."""
+    with running_object_store() as store:
+        yield store
+        store.client.close()
+
+
+def test_a_job_that_another_record_has_finished_is_found_while_others_are_busy(store: ObjectStore) -> None:
     """Its reference is told where the result is, without a transcript's event; topics are never quiet, and what is
     found in the bucket is shown once."""
     busy = ProgressEvent.model_validate({**EXAMPLES[ProgressEvent], "event_id": "busy"})
-    with running_object_store() as store:
-        settings = store.settings()
-        event = _stored_elsewhere(ResultStore(settings, client=store.client), "k", "s3://audio/call.wav")
-        finished = Finished(settings, Request(idempotency_key="k"), Source("s3://audio/call.wav", "call.wav"))
-        jobs = [Submitted(event.job_id, "call.wav", event.source.uri, "r")]
-        seconds = count()
-        answers = _answers(repeat(busy), jobs, finished, clock=lambda: float(next(seconds)))
-        shown = Counter(answer.event_id for answer in islice(answers, 20) if answer)
-        store.client.close()
+    settings = store.settings()
+    event = _stored_elsewhere(ResultStore(settings, client=store.client), "k", "s3://audio/call.wav")
+    finished = Finished(settings, Request(idempotency_key="k"), Source("s3://audio/call.wav", "call.wav"))
+    jobs = [Submitted(event.job_id, "call.wav", event.source.uri, "r")]
+    seconds = count()
+    answers = _answers(repeat(busy), jobs, finished, clock=lambda: float(next(seconds)))
+    shown = Counter(answer.event_id for answer in islice(answers, 20) if answer)
     assert shown == {"busy": 19, event.event_id: 1}
+
+
+def test_a_finished_job_without_the_exports_that_are_asked_for_is_another(store: ObjectStore) -> None:
+    """As the transcriber says of such a reference; nobody is told that a file is there which is not."""
+    settings = store.settings()
+    event = _stored_elsewhere(ResultStore(settings, client=store.client), "k", "s3://audio/call.wav")
+    asked = Request(TranscribeOptions(exports=(ExportFormat.SRT,)), idempotency_key="k")
+    finished = Finished(settings, asked, Source("s3://audio/call.wav", "call.wav"))
+    with pytest.raises(ConfigurationError, match="--key k names a job of other audio or other options"):
+        list(finished.events(event.job_id))
