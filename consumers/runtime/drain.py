@@ -1,6 +1,7 @@
 """Letting go of partitions: finish what can be finished in time, commit it, and only then let go."""
 
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Final
 
 import structlog
@@ -43,6 +44,7 @@ class Drain:
         self._outlet = outlet
         self._hurried = hurried
         self._clock = clock
+        self._deadline = inf
 
     def drain(
         self,
@@ -52,7 +54,8 @@ class Drain:
         step: Callable[[], None],
         commit_tries: int,
     ) -> None:
-        """Blocks for ``timeout_seconds`` and the reserve at most; ``step`` is one turn of the loop.
+        """Blocks for ``timeout_seconds`` and the reserve at most; ``step`` is one turn of the loop. A drain within
+        another one, when the group revokes partitions of a process that ends, ends its work with that one.
 
         ``commit_tries`` is 1 where the group waits for us: what it refuses now it refuses until we are done.
         What runs may finish, what has not begun is left to the next holder. After it nothing of these
@@ -60,15 +63,16 @@ class Drain:
         """
         if not partitions:
             return
-        deadline = self._clock.monotonic() + timeout_seconds
+        before = self._deadline
+        self._deadline = deadline = min(before, self._clock.monotonic() + timeout_seconds)
         for partition in partitions:
             self._close(partition)
-        self._wait(lambda: not any(p.flights for p in partitions), deadline, step, hurried=self._hurried)
-        left = sum(len(partition.flights) for partition in partitions)
-        if left:
+        self._wait(lambda: not _running(partitions), deadline, step, hurried=self._hurried)
+        if left := _running(partitions):
             _log.warning("the drain's time is up; the rest is left to the next holder", in_flight_records=left)
         self._commit(partitions, deadline, step, tries=commit_tries)
-        self.drop(partitions)
+        self.drop(_held(partitions))
+        self._deadline = before
 
     def drop(self, partitions: Sequence[AssignedPartition]) -> None:
         """Lets go without draining: the partitions belong to somebody else already. Never blocks."""
@@ -96,8 +100,10 @@ class Drain:
             partition.leaving = True
         for _ in range(tries):
             self._outlet.release(urgent=True)
-            self._wait(lambda: not any(p.commit_is_open for p in partitions), deadline, step, hurried=_never)
-            if self._clock.monotonic() >= deadline or all(p.is_committed for p in partitions):
+            self._wait(
+                lambda: not any(p.commit_is_open for p in _held(partitions)), deadline, step, hurried=_never
+            )
+            if self._clock.monotonic() >= deadline or all(p.is_committed for p in _held(partitions)):
                 return
             step()
 
@@ -111,6 +117,20 @@ class Drain:
 def work_seconds(limit_seconds: float) -> float:
     """How long work may go on after the first signal in a process that ends within the limit."""
     return limit_seconds - min(LEAVING_SECONDS, limit_seconds / 4)
+
+
+def _held(partitions: Sequence[AssignedPartition]) -> list[AssignedPartition]:
+    """Without those that another drain has let go."""
+    return [partition for partition in partitions if partition.held]
+
+
+def _running(partitions: Sequence[AssignedPartition]) -> int:
+    """Counts the attempts that have begun. One in line may stay there for hours, behind those of other partitions."""
+    return sum(flight.started for partition in _held(partitions) for flight in partition.flights.values())
+
+
+def _committing(partitions: Sequence[AssignedPartition]) -> bool:
+    return any(partition.commit_is_open for partition in _held(partitions))
 
 
 def _never() -> bool:

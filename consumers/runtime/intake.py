@@ -281,4 +281,5 @@ class Intake:
 
     def _hand_over(self, flight: Flight) -> None:
         self.handed_over_at = self._clock.monotonic()
+        flight.started = False  # it may have run before, and waited for a service or another record since
         self._workers.submit(flight)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Final
 
 import structlog
-from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from consumers.runtime.kafka import client_configuration, make_client_id, open_admin
@@ -81,8 +81,13 @@ class LogWatch:
         answers = client.describe_topics(TopicCollection(self._topics), request_timeout=REQUEST_SECONDS)
         for topic, answer in answers.items():
             try:
-                ids[topic] = str(answer.result(REQUEST_SECONDS).topic_id)
-            except (KafkaException, NoAnswer) as error:
+                # What such a future fails with may be a bare KafkaError, which no except clause catches.
+                error = answer.exception(REQUEST_SECONDS)
+            except NoAnswer as late:
+                error = late
+            if error is None:
+                ids[topic] = str(answer.result().topic_id)
+            else:
                 # Also a topic that does not exist just now: what is known of it stays.
                 _log.debug("the broker does not say which log this is", topic=topic, error=str(error))
         return ids

@@ -87,7 +87,7 @@ class Outlet:
     def release(self, *, urgent: bool = False) -> None:
         """Submits what was collected; commits go along when they are due. Never blocks."""
         now = self._clock.monotonic()
-        due = urgent or now >= self._next_commit_at or self._somebody_waits()
+        due = urgent or now >= self._next_commit_at or self._a_name_waits()
         commits = self._commits() if due else ()
         if due:
             self._next_commit_at = now + self._commit_interval_seconds
@@ -198,7 +198,7 @@ class Outlet:
         if partition.unnamed and partition.journal.is_durable:
             self._durable(partition)
 
-    def _somebody_waits(self) -> bool:
+    def _a_name_waits(self) -> bool:
         partitions = self._assignment.partitions.values()
         return any(partition.unnamed and partition.journal.wants_commit for partition in partitions)
 

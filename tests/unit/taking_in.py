@@ -156,6 +156,10 @@ class TakingIn:
         """Admits what there is room for, commits what wants to be committed; what was handed over by that."""
         self.intake.admit()
         self.commit()
+        return self.handed_over()
+
+    def handed_over(self) -> list[Flight]:
+        """What lies in line for the workers; each is given once."""
         return list(iter(lambda: self.workers._next(tuple(Lane)), None))
 
     def commit(self) -> None:

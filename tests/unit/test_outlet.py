@@ -56,6 +56,21 @@ def test_commits_go_along_once_an_interval_and_are_not_asked_for_each_time() -> 
         assert bench.sample("kascribe_records_published_total", topic="out") == 3
 
 
+def test_a_record_that_waits_for_its_name_to_be_durable_does_not_wait_for_the_interval() -> None:
+    """After an unclean end every record is named before it runs; an interval for each would be an outage."""
+    with letting_out((0, " odead"), settings=RuntimeSettings(commit_interval_seconds=10.0)) as bench:
+        bench.outlet.release()
+        bench.deliver()
+        bench.outlet.answered(None, bench.consumer.noted)
+        bench.arrive(0)
+        bench.intake.admit()
+        bench.clock.seconds += 0.1
+        bench.outlet.release()
+        bench.deliver()
+        bench.outlet.answered(None, bench.consumer.noted[1:])
+        assert [flight.record.offset for flight in bench.handed_over()] == [0]
+
+
 def test_a_commit_that_found_no_room_in_the_outbox_is_offered_again() -> None:
     """It left with no batch, so it may not count as submitted: nothing else would ever offer it."""
     with letting_out((0, "")) as bench:
@@ -166,6 +181,87 @@ def test_a_drain_lets_run_what_runs_and_cancels_the_rest_before_it_lets_go() -> 
         assert running.cancelled
         assert not partition.held
         assert not bench.assignment.partitions
+
+
+def test_a_drain_does_not_wait_for_what_has_not_begun() -> None:
+    """Jobs of other partitions may hold every worker for hours: none of them comes to take it out of the line."""
+    with letting_out((0, "")) as bench:
+        bench.arrive(0)
+        (queued,) = bench.turn()
+        (partition,) = bench.assignment.partitions.values()
+
+        def step() -> None:
+            bench.clock.seconds += STEP_SECONDS
+            bench.deliver()
+
+        _drain(bench).drain([partition], timeout_seconds=30.0, step=step, commit_tries=1)
+        assert queued.cancelled
+        assert bench.clock.seconds < 1.0
+
+
+def test_an_attempt_that_waits_for_a_worker_again_has_not_begun() -> None:
+    """It ran before, and met an outage or another record of its job: a drain does not let it begin once more."""
+    with letting_out((0, "")) as bench:
+        bench.arrive(0)
+        (flight,) = bench.turn()
+        flight.started = True
+        bench.park(flight)
+        bench.intake.unpark("s3")
+        assert bench.turn() == [flight]
+        (partition,) = bench.assignment.partitions.values()
+
+        def step() -> None:
+            bench.clock.seconds += STEP_SECONDS
+            assert flight.cancelled
+
+        _drain(bench).drain([partition], timeout_seconds=1.0, step=step, commit_tries=1)
+        assert flight.cancelled
+        assert not flight.started
+
+
+def test_a_revocation_amid_the_last_drain_takes_no_time_beyond_it() -> None:
+    """The process ends within its limit, whatever the group decides while it drains."""
+    with letting_out((0, ""), (0, "")) as bench:
+        for number in range(2):
+            bench.arrive(0, partition=number)
+        for flight in bench.turn():
+            flight.started = True
+        revoked, kept = bench.assignment.partitions.values()
+        drain, revocations = _drain(bench), 0
+
+        def step() -> None:
+            bench.clock.seconds += STEP_SECONDS
+            bench.deliver()
+
+        def turn() -> None:
+            nonlocal revocations
+            step()
+            if not revocations:
+                revocations += 1
+                drain.drain([revoked], timeout_seconds=60.0, step=step, commit_tries=1)
+
+        drain.drain([revoked, kept], timeout_seconds=5.0, step=turn, commit_tries=10)
+        assert bench.clock.seconds <= 5.0 + COMMIT_RESERVE_SECONDS
+        assert (revocations, revoked.held, kept.held) == (1, False, False)
+
+
+def test_the_time_of_one_drain_does_not_count_for_the_next() -> None:
+    """A process that goes on after a revocation has all its time for the next one."""
+    with letting_out((0, ""), (0, "")) as bench:
+        for number in range(2):
+            bench.arrive(0, partition=number)
+        for flight in bench.turn():
+            flight.started = True
+        drain = _drain(bench)
+
+        def step() -> None:
+            bench.clock.seconds += STEP_SECONDS
+            bench.deliver()
+
+        for partition in [*bench.assignment.partitions.values()]:
+            began = bench.clock.seconds
+            drain.drain([partition], timeout_seconds=5.0, step=step, commit_tries=1)
+            assert bench.clock.seconds - began >= 5.0
 
 
 def test_a_hurried_drain_waits_for_no_work() -> None:
