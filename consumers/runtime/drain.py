@@ -125,7 +125,7 @@ def _held(partitions: Sequence[AssignedPartition]) -> list[AssignedPartition]:
 
 
 def _running(partitions: Sequence[AssignedPartition]) -> int:
-    """Counts the attempts that have begun. One in line may stay there for hours, behind those of other partitions."""
+    """Counts the attempts that have begun. Others may stay in line for hours, behind those of other partitions."""
     return sum(flight.started for partition in _held(partitions) for flight in partition.flights.values())
 
 
