@@ -1,9 +1,10 @@
 """Errors of the Kafka client: those that pass are waited out, the others end the process with a sentence."""
 
 import pytest
+from confluent_kafka import KafkaError
 
-from consumers.follower import Follower, Start
-from schemas.errors import ClientBroken, InstanceIdInUse
+from consumers.follower import Follower, Start, _raise_what_is_fatal
+from schemas.errors import ClientBroken, DependencyDown, InstanceIdInUse
 from schemas.settings import KafkaSettings
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.reading import records_on
@@ -96,3 +97,12 @@ def test_a_follower_waits_for_the_leader_of_a_topic_that_was_just_created(broker
     with Follower(kafka, [OUTPUT], start=Start.NOW) as follower:
         send(broker.bootstrap_servers, ["echo"], topic=OUTPUT)
         assert eventually(lambda: follower.records(0.1), timeout_seconds=30)[0].value == b"echo"
+
+
+def test_following_ends_with_an_error_whose_code_alone_says_that_it_is_fatal() -> None:
+    """The gateway and the cancellations follow with a new client then; errors that pass are left to pass."""
+    broken = KafkaError(KafkaError._FATAL)
+    assert not broken.fatal()
+    with pytest.raises(DependencyDown, match="following is over"):
+        _raise_what_is_fatal(broken)
+    _raise_what_is_fatal(KafkaError(KafkaError._ALL_BROKERS_DOWN))
