@@ -1,4 +1,4 @@
-"""Jobs that nobody wants any more: what the gateway says when its client has gone."""
+"""Cancelled jobs and references, as callers and the gateway publish them."""
 
 import threading
 from collections import OrderedDict

@@ -138,7 +138,7 @@ class EnrichStage:
             f"{event.job_id}.{digest}", job.origin, cancelled=job.cancelled, withdrawn=self._wish(event)
         )
         with claim as holding:
-            # What is finished is published whoever withdrew it: the owner alone can, and others may wait for it.
+            # Publish what is finished, cancelled or not: only its owner can, and others may wait for it.
             stored = self._results.find_enrichment(event.job_id, digest)
             stored = stored or holding.unless_withdrawn(partial(self._do, job, event, options, holding.cancelled))
         if stored is None:
@@ -169,7 +169,7 @@ class EnrichStage:
         try:
             event = wire.decode(job.record, TranscriptEvent)
         except JobError:
-            return False  # no two records share an identity that nobody can read
+            return False  # no two records share an identity that cannot be read
         asked = f"{event.reference_event_id}.{identity.enrich_digest(self._options(event))}"
         return is_told_already(
             job,

@@ -70,7 +70,7 @@ class TranscribeStage:
         self._surroundings = surroundings or real_surroundings()
         self._intake = Intake(fetcher, topics=topics, settings=settings)
         self._in_flight = InFlight()
-        # The same audio of several jobs, by content: whoever comes second follows, and reuses the transcript.
+        # The same audio of several jobs, by content: the second record follows, and reuses the transcript.
         self._hearing = InFlight()
 
     @property
@@ -132,7 +132,7 @@ class TranscribeStage:
         wish = self._withdrawn.wish(job_id, asked_at=reference.occurred_at, event_id=reference.event_id)
         with self._in_flight.claim(job_id, job.origin, cancelled=job.cancelled, withdrawn=wish) as holding:
             attempt = self._attempt(job, reference, holding)
-            # What is finished is published whoever withdrew it: the owner alone can, and others may wait for it.
+            # Publish what is finished, cancelled or not: only its owner can, and others may wait for it.
             stored = self._results.find_job(job_id) or holding.unless_withdrawn(partial(self._do, attempt, state))
             if stored is None:
                 _log.info("job_cancelled", origin=str(job.origin))

@@ -42,7 +42,7 @@ class EnrichmentResults:
         return [self._read(key, body) for key, body in bodies if body is not None]
 
     def create_enrichment(self, stored: StoredEnrichment) -> StoredEnrichment:
-        """Stores it unless somebody did, and returns the one that is stored: compare the owners."""
+        """Stores it unless it is stored, and returns the one that is stored: compare the owners."""
         key = self._keys.enrichment(stored.job_id, stored.enrich_digest)
         return self._read(key, self._objects.claim(key, stored.model_dump_json().encode()))
 

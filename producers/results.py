@@ -28,11 +28,11 @@ class ResultStore:
         self._keys = ResultKeys(settings.results_prefix)
 
     def find_job(self, job_id: str) -> StoredJob | None:
-        """The finished job; None when nobody has finished it. Raises InvalidEvent for one we cannot read."""
+        """The finished job; None while it is not finished. Raises InvalidEvent for one we cannot read."""
         return self._find(self._keys.job(job_id), StoredJob)
 
     def create_job(self, job: StoredJob) -> StoredJob:
-        """Stores the job unless somebody did, and returns the one that is stored: compare the owners."""
+        """Stores the job unless it is stored, and returns the one that is stored: compare the owners."""
         key = self._keys.job(job.job_id)
         return self._read(key, self._objects.claim(key, job.model_dump_json().encode()), StoredJob)
 

@@ -1,4 +1,4 @@
-"""The lane of a record that nobody has decoded yet, from its value alone: an event's, or a dropped object's.
+"""The lane of a record that is not decoded yet, from its value alone: an event's, or a dropped object's.
 
 The value is the one place where a publisher names the lane: admission, workers and engine cannot disagree.
 """

@@ -1,4 +1,4 @@
-"""Names that nobody knows, and the known one that was meant. Pure."""
+"""Unknown names, and the known one that was meant. Pure."""
 
 import difflib
 from collections.abc import Collection, Iterable, Iterator
@@ -15,7 +15,7 @@ NAME_CHARACTERS: Final = 64
 """Of a name that is compared or quoted; longer than any that we know. Comparing takes the product of lengths."""
 
 NAMES_LIMIT: Final = 100
-"""Of unknown names that are compared, the first ones: nobody misspells one option among so many other fields, and
+"""Of unknown names that are compared, the first ones: an option is not misspelt among so many other fields, and
 a record of a megabyte would keep a worker busy for minutes."""
 
 
