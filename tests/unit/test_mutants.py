@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants import __main__ as command
 from tests.mutants import report
 from tests.mutants.report import Change, change_in, page
 from tests.mutants.sampling import Mutant, sampled
@@ -52,3 +53,18 @@ def test_a_change_of_letters_in_a_message_is_told_from_one_of_meaning() -> None:
     assert change_in(diff).is_wording
     assert not Change('d["key"]', 'd["KEY"]').is_wording
     assert not Change("x == 1", "x != 1").is_wording
+
+
+def test_a_run_that_fails_leaves_the_page_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of the faults that happened to run would say too much, or nothing at all."""
+    mutmut = tmp_path / "mutmut"
+    mutmut.write_text("#!/bin/sh\nexit 3\n", encoding="utf-8")
+    mutmut.chmod(0o755)
+    page_before = tmp_path / "mutants.md"
+    page_before.write_text("as before", encoding="utf-8")
+    monkeypatch.setattr(command, "MUTMUT", mutmut)
+    monkeypatch.setattr(command, "PAGE", page_before)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="mutmut ended with 3"):
+        command.main(["--per-module", "6"])
+    assert page_before.read_text(encoding="utf-8") == "as before"
