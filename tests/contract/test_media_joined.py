@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import PermanentError
+from schemas.errors import AudioUndecodable, PermanentError
 from tests import media_cases
 from tests.media_cases import later
 from tests.sound_reading import made, read
@@ -120,3 +120,19 @@ def test_mutated_streams_are_decoded_or_refused(name: str, tmp_path: Path) -> No
         except PermanentError:
             outcomes.append(0.0)
     assert max(outcomes) > 5
+
+
+def test_a_link_of_which_nothing_decodes_leaves_the_others(tmp_path: Path) -> None:
+    """Its header is whole. The file is incomplete, and undecodable only where it has nothing else."""
+    bad, good = (made(tmp_path, name).read_bytes() for name in ("wav/mp3", "wav"))
+    begins = bad.index(b"data") + 8
+    bad = bad[:begins] + random.Random(3).randbytes(len(bad) - begins)
+    path = tmp_path / "joined.wav"
+    for content in (bad + good, good + bad):
+        path.write_bytes(content)
+        joined = read(path)
+        assert joined.tally.incomplete
+        assert joined.seconds == pytest.approx(9.48, abs=0.01)
+    path.write_bytes(bad)
+    with pytest.raises(AudioUndecodable, match="packets are broken"):
+        read(path)
