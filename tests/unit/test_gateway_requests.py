@@ -147,6 +147,20 @@ def test_two_files_in_one_request_are_refused() -> None:
     assert (refused.value.status, refused.value.reason) == (400, "several_files")
 
 
+@pytest.mark.parametrize(
+    ("size_bytes", "reason"), [(0, "audio_empty"), (1, None), (8, None), (9, "audio_too_large")]
+)
+def test_a_file_may_be_as_large_as_the_limit_and_not_empty(size_bytes: int, reason: str | None) -> None:
+    """One byte decides on both sides."""
+    form = FormData([("file", UploadFile(io.BytesIO(b"x" * size_bytes), size=size_bytes))])
+    if reason is None:
+        assert upload_in(form, limit_bytes=8).size == size_bytes
+        return
+    with pytest.raises(RequestRefused) as refused:
+        upload_in(form, limit_bytes=8)
+    assert refused.value.reason == reason
+
+
 def test_a_profile_that_failed_beside_others_says_why() -> None:
     """The others' answers are given; of the one that is missing the reason stands in ``failures``."""
     failure = Failure(reason=Reason.ENRICHMENT_INVALID, message="no such shape", attempt=1)
