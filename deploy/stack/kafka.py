@@ -39,6 +39,13 @@ appender.console.layout.type = PatternLayout
 appender.console.layout.pattern = %d{ISO8601} %-5p %c{1}: %m%n
 """
 
+# Every client may do everything until a rule says otherwise, which is how a test refuses something. Only for one
+# broker: of several, each refuses the others' votes until its authorizer has loaded the rules, and ends.
+_AUTHORIZER = {
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "allow.everyone.if.no.acl.found": "true",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:
@@ -75,9 +82,6 @@ def configuration(plan: Plan, broker: BrokerPlan, directory: Path) -> str:
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "log.dirs": directory / "records",
         "auto.create.topics.enable": "false",
-        # Everyone may do everything until a rule says otherwise, which is how a test refuses something.
-        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        "allow.everyone.if.no.acl.found": "true",
         "default.replication.factor": replicas,
         "min.insync.replicas": in_sync,
         "group.initial.rebalance.delay.ms": 0,
@@ -95,6 +99,8 @@ def configuration(plan: Plan, broker: BrokerPlan, directory: Path) -> str:
         "broker.heartbeat.interval.ms": 500,
         "broker.session.timeout.ms": 2000,
     }
+    if len(plan.brokers) == 1:
+        settings |= _AUTHORIZER
     return "".join(f"{name}={value}\n" for name, value in settings.items())
 
 
