@@ -59,6 +59,7 @@ def test_a_reference_becomes_a_transcript_event(moto_store: ObjectStore, setting
     assert event.enrich is not None
     assert event.enrich.profiles == ("summary",)
     assert event.timing.fetch_seconds is not None
+    assert event.timing.total_seconds is not None
     assert not event.reused
     assert not event.source_changed
     keys = moto_store.keys(settings.bucket)

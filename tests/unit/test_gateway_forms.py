@@ -109,3 +109,24 @@ def test_a_request_without_a_key_gets_one_that_nobody_repeats() -> None:
     asked = asked_of([], FormData(), UploadFile(io.BytesIO(b"sound")), enriching=False)
     assert (asked.idempotency_key, asked.repeatable) == ("gateway:new", False)
     assert (asked.file_name, asked.content_type, asked.tenant) == (UNNAMED_FILE, None, "default")
+
+
+@pytest.mark.parametrize(("name", "limit"), [("Idempotency-Key", 512), ("tenant", 128)])
+def test_a_name_that_is_too_long_is_refused_with_its_limit(name: str, limit: int) -> None:
+    """At the limit it is taken."""
+    for length in (limit, limit + 1):
+        text = "x" * length
+        headers = [(b"idempotency-key", text.encode())] if name == "Idempotency-Key" else []
+        form = FormData({"tenant": text} if name == "tenant" else {})
+        if length == limit:
+            asked = asked_of(headers, form, UploadFile(io.BytesIO(b"sound")), enriching=False)
+            assert text in (asked.idempotency_key, asked.tenant)
+            continue
+        with pytest.raises(RequestRefused, match=f"{name} is limited to {limit} characters; this has {length}"):
+            asked_in(
+                Request({"type": "http", "headers": headers}),
+                form,
+                UploadFile(io.BytesIO(b"sound")),
+                new_id="new",
+                enriching=False,
+            )

@@ -235,3 +235,15 @@ def test_envelopes_in_envelopes_are_opened_to_a_limit() -> None:
     assert len(parse_notification(json.dumps(leaf[0]).encode()).created) == 1
     with pytest.raises(InvalidEvent, match="more than 6 envelopes"):
         parse_notification(json.dumps([leaf]).encode())
+
+
+def test_metadata_that_is_written_as_pairs_is_read_under_both_of_its_names() -> None:
+    """Ceph's releases differ; a pair without a value has an empty one."""
+    told = json.loads(fixture("ceph"))
+    told["Records"][0]["s3"]["object"]["metadata"] = [
+        {"key": "x-amz-meta-a", "val": "1"},
+        {"key": "x-amz-meta-b", "value": "2"},
+        {"key": "x-amz-meta-c"},
+    ]
+    (created,) = parse_notification(json.dumps(told).encode()).created
+    assert created.user_metadata == {"a": "1", "b": "2", "c": ""}

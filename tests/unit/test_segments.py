@@ -278,3 +278,13 @@ def test_speech_that_begins_late_is_held_together_as_any_other() -> None:
     """How long a segment is counts from its own beginning, not from the recording's."""
     found = segments(words((" one", 20.0, 20.5), (" two", 20.6, 21.0), (" three.", 21.1, 21.6)))
     assert [(segment.text, segment.start, segment.end) for segment in found] == [("one two three.", 20.0, 21.6)]
+
+
+def test_a_word_says_how_sure_it_is_and_when_it_was_said() -> None:
+    """To four digits of its probability, and to the millisecond."""
+    heard = (HeardWord(" late.", 3_000.0, 3_001.5, 0.87654),)
+    one = HeardWindow(window((3_000, 3_002)), decoded(" late."), (), heard)
+    (segment,) = segments_of([one], language="en", with_words=True)
+    assert segment.words is not None
+    (word,) = segment.words
+    assert (word.start, word.end, word.probability) == (3_000.0, 3_001.5, 0.8765)
