@@ -1,5 +1,6 @@
 """What came of the planted faults, as a page: a table by module, and every fault that no test noticed."""
 
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from tests.mutants.sampling import Mutant
 REASONS = Path(__file__).with_name("reasons.toml")
 WORDING = "the wording of a message"
 NO_REASON = "**no test yet**"
+_LITERAL = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 _HEAD = """# Planted faults
 
@@ -29,9 +31,11 @@ class Change:
 
     @property
     def is_wording(self) -> bool:
-        """Whether only letters of a text for people differ."""
+        """Whether only letters of texts for people differ: of literals with a space in them."""
         plain = [line.replace("XX", "").casefold() for line in (self.was, self.became)]
-        return plain[0] == plain[1] and any(f"{quote}" in self.was and " " in self.was for quote in "\"'")
+        texts = zip(_LITERAL.findall(self.was), _LITERAL.findall(self.became), strict=False)
+        changed = [was for was, became in texts if was != became]
+        return plain[0] == plain[1] and bool(changed) and all(" " in text for text in changed)
 
 
 def change_in(diff: str) -> Change:

@@ -52,6 +52,7 @@ def test_a_change_of_letters_in_a_message_is_told_from_one_of_meaning() -> None:
     assert change_in(diff) == Change('raise E("not here")', 'raise E("XXnot hereXX")')
     assert change_in(diff).is_wording
     assert not Change('d["key"]', 'd["KEY"]').is_wording
+    assert not Change('d = {"a": f"{b} c", "key": x}', 'd = {"a": f"{b} c", "KEY": x}').is_wording
     assert not Change("x == 1", "x != 1").is_wording
 
 
