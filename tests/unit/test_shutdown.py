@@ -73,6 +73,7 @@ def test_the_second_signal_brings_the_end_near(ends: list[int]) -> None:
 @pytest.mark.usefixtures("handlers")
 def test_a_hang_up_counts_like_a_termination() -> None:
     """A terminal that is closed drains what it ran."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored
     stops: list[None] = []
     with ended_by_signals(limit_seconds=LONG_SECONDS) as shutdown:
         shutdown.pass_to(lambda: stops.append(None))
