@@ -144,3 +144,27 @@ def test_an_older_gap_map_that_is_confirmed_late_hides_no_newer_one() -> None:
     assert (partition.commit(), partition.is_committed) == (None, False)
     partition.commit_confirmed(newer)
     assert partition.is_committed
+
+
+def test_a_partition_begins_without_a_pause_that_the_client_was_told() -> None:
+    """Unknown, not open: the client keeps its own pauses across a rebalance, so flow control resumes it first."""
+    assert _partition().paused is None
+
+
+def test_a_partition_taken_from_a_holder_that_lives_suspects_no_record() -> None:
+    """Its records run as they come; of a holder that is gone, they are named before they run."""
+    committed = Commit(100, str(CommitMetadata(journal="oelse")))
+
+    def taken(*, lives: bool) -> AssignedPartition:
+        return AssignedPartition(
+            ("in", 0),
+            holder="self",
+            epoch=1,
+            committed=committed,
+            wary_records=4,
+            killer_attempts=4,
+            lives=lambda holder: lives and holder == "else",
+        )
+
+    assert not taken(lives=True).journal.found_open
+    assert taken(lives=False).journal.found_open
