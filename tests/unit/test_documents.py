@@ -16,6 +16,7 @@ from schemas.catalogue import settings
 from schemas.documents import EVENTS, json_schemas, reasons_page, settings_page
 from schemas.errors import Reason
 from schemas.events import AudioReference, Event, SourceObject, TranscriptEvent
+from schemas.json_schema import references
 from schemas.records import Record
 from schemas.topics import Topics
 from schemas.trace import Trace
@@ -39,19 +40,6 @@ SILENT = TranscriptEvent(
     timing=StageTiming(),
     usage=Usage(audio_seconds=1.0, inference_seconds=0.0, windows=0, decoded_tokens=0),
 )
-
-
-def references(node: Any) -> Iterator[str]:
-    """Every $ref in a document."""
-    if isinstance(node, dict):
-        for name, value in node.items():
-            if name == "$ref" and isinstance(value, str):
-                yield value
-            else:
-                yield from references(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from references(value)
 
 
 def resolved(document: Any, reference: str) -> Any:
