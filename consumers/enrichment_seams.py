@@ -40,7 +40,7 @@ class EnrichmentStore(FailureStore, Protocol):
         ...
 
     def create_enrichment(self, stored: StoredEnrichment) -> StoredEnrichment:
-        """Stores it unless somebody did; the one that is stored."""
+        """Store it unless one is stored already; return the stored one."""
         ...
 
     def results_uri(self, job_id: str, enrich_digest: str) -> str:

@@ -67,7 +67,7 @@ class Results(FailureStore, Protocol):
         ...
 
     def create_job(self, job: StoredJob) -> StoredJob:
-        """Stores it unless somebody did; the one that is stored."""
+        """Store it unless the job has a result already; return the stored one."""
         ...
 
     def find_transcript(self, content_key: str) -> Transcript | None:

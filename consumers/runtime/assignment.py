@@ -42,7 +42,7 @@ class Assignment:
         self._former_log_ids: set[str] = set()
 
     def take(self, committed: Iterable[TopicPartition]) -> None:
-        """Begins with partitions as their commits describe them. One that is held already begins anew.
+        """Start tracking partitions from their commits. A partition that is held already is reset.
 
         A commit that was made over another log than the topic's of today means nothing: that partition is read
         from the beginning of its log.
@@ -69,7 +69,7 @@ class Assignment:
                 )
 
     def replace(self, partition: AssignedPartition, *, log_id: str, rewinding: bool) -> None:
-        """Begins with a new log under a partition's name: nothing of the old one's books goes on."""
+        """Replace a partition whose log is another one now; keep nothing of the old log's books."""
         self._drop(partition.key)
         self._epoch += 1
         replacement = self._begin(partition.key, None, log_id, rewinding=rewinding)

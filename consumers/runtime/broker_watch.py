@@ -1,8 +1,8 @@
 """The broker's view of this process, asked off the owner thread: is it a member of its group, and how far behind.
 
-What the consumer says about itself may be wrong: a client that broke goes on to hold its partitions, and one whose
-broker is away says nothing at all. And librdkafka stops asking for the ends of paused partitions, so what the
-consumer could say of its lag freezes just when somebody looks at it.
+The consumer's own view may be wrong: a broken client still holds its partitions, and one whose broker is away
+reports nothing. librdkafka also stops asking for the ends of paused partitions, so the lag that the consumer could
+report freezes while they are paused.
 """
 
 import threading
@@ -34,7 +34,7 @@ _log: Final = structlog.get_logger(__name__)
 
 
 class BrokerWatch:
-    """Asks for the group and for the ends of the partitions held, from a thread and with a client of its own."""
+    """Ask for the group and for the ends of the partitions held, from a thread and with a client of its own."""
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from consumers.runtime.stage import FollowsAnother
 from schemas.errors import DESCRIPTORS, DependencyDown, JobCancelled, PermanentError
 
 SPARE_DESCRIPTORS: Final = 16
-"""Free again before intake goes on: about what one record takes, with its connections and a decoder's pipes."""
+"""Descriptors that must be free before intake resumes: about one record's connections and decoder pipes."""
 
 CAUSES_LIMIT: Final = 20
 """Of an error, looked at one after the other; causes may go round in a circle."""
