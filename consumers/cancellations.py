@@ -9,13 +9,13 @@ from weakref import WeakSet
 
 import structlog
 
-from consumers.follower import Follower, Start
-from schemas import wire
+from consumers.kafka.follower import Follower, Start
 from schemas.errors import DependencyDown, JobError
 from schemas.events import CancellationEvent
-from schemas.records import Record
+from schemas.kafka import wire
+from schemas.kafka.records import Record
+from schemas.kafka.topics import Topics
 from schemas.settings import KafkaSettings
-from schemas.topics import Topics
 
 WITHDRAWN_LIMIT: Final = 10_000
 """Remembered at most. A cancellation that is forgotten costs the work, never a result."""

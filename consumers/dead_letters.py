@@ -12,15 +12,15 @@ from typing import Final, Self
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from consumers.runtime.kafka import client_configuration, open_consumer, to_record
-from schemas import dead_letters
-from schemas.dead_letters import DeadLetter
-from schemas.delivery import Partition
+from consumers.kafka.client import client_configuration, open_consumer, to_record
 from schemas.errors import DependencyDown
-from schemas.records import Coordinates, Record
-from schemas.redrive_marks import Marks
+from schemas.kafka import dead_letters
+from schemas.kafka.dead_letters import DeadLetter
+from schemas.kafka.delivery import Partition
+from schemas.kafka.records import Coordinates, Record
+from schemas.kafka.redrive_marks import Marks
+from schemas.kafka.topics import Topics, origin_topic, shortest_retry_topic
 from schemas.settings import KafkaSettings
-from schemas.topics import Topics, origin_topic, shortest_retry_topic
 
 REQUEST_TIMEOUT_SECONDS: Final = 15.0
 SILENCE_SECONDS: Final = 15.0

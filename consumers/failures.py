@@ -8,8 +8,8 @@ import structlog
 
 from consumers.runtime.stage import FollowsAnother, Job
 from schemas import identity
-from schemas.dead_letters import MESSAGE_CHARACTERS_LIMIT, REDRIVEN_FROM
 from schemas.errors import JobCancelled, JobError, Reason
+from schemas.kafka.dead_letters import MESSAGE_CHARACTERS_LIMIT, REDRIVEN_FROM
 from schemas.results import FailedRequest
 
 _log: Final = structlog.get_logger(__name__)

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from consumers.runtime.stage import Job
-from consumers.seams import HeardSoFar
-from schemas import identity, wire
-from schemas.dead_letters import MESSAGE_CHARACTERS_LIMIT
+from consumers.transcriber.ports import HeardSoFar
+from schemas import identity
 from schemas.errors import JobError
 from schemas.events import AudioReference, Failure, Phase, ProgressEvent
-from schemas.joining import joined
+from schemas.kafka import wire
+from schemas.kafka.dead_letters import MESSAGE_CHARACTERS_LIMIT
+from schemas.transcripts.joining import joined
 
 INTERVAL_SECONDS: Final = 0.5
 """Shortest time between two reports of text: two a second is as fast as people read."""

@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from kascribe import terminal
 from kascribe.commands import config, dlq, models, results
 from kascribe.commands.enrich import enrich
 from kascribe.commands.run import run
@@ -21,8 +20,9 @@ from kascribe.commands.submit import submit
 from kascribe.commands.transcribe import transcribe
 from kascribe.commands.up import up
 from kascribe.commands.watch import watch
-from kascribe.endings import ended_by_dead_threads, tell
-from kascribe.setting_sources import CONFIG_NAME
+from kascribe.configuration.sources import CONFIG_NAME
+from kascribe.console import terminal
+from kascribe.console.endings import ended_by_dead_threads, tell
 from schemas.errors import ConfigurationError, KascribeError
 
 EXTRA_OF_MODULE = {

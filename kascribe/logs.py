@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from consumers.runtime.flight import job_context
-from kascribe.terminal import one_line, visible
+from kascribe.console.terminal import one_line, visible
 from schemas.settings import LogSettings
 
 REDACTED: Final = "[redacted]"

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from consumers.outcome import STAGE_NAME as TRANSCRIBER
 from consumers.progress import ended_event
+from consumers.transcriber.events import STAGE_NAME as TRANSCRIBER
 from producers.map_results import EnrichmentResults
 from producers.results import ResultStore
 from schemas.errors import ConfigurationError
 from schemas.events import EnrichmentEvent, Event, JobEvent, Phase, TranscriptEvent
 from schemas.inline import inline
-from schemas.records import OutgoingRecord
-from schemas.topics import Topics
-from schemas.trace import Trace
-from schemas.wire import encode
+from schemas.kafka.records import OutgoingRecord
+from schemas.kafka.topics import Topics
+from schemas.kafka.trace import Trace
+from schemas.kafka.wire import encode
 
 ENRICHER: Final = "enricher"
 

@@ -15,10 +15,10 @@ from producers.uploads import Uploads
 from schemas.errors import AudioEmpty, ConfigurationError
 from schemas.events import AudioReference
 from schemas.identity import job_id
+from schemas.kafka.topics import Topics
+from schemas.kafka.trace import Trace
+from schemas.kafka.wire import encode
 from schemas.options import EnrichOptions, Lane, TranscribeOptions
-from schemas.topics import Topics
-from schemas.trace import Trace
-from schemas.wire import encode
 
 S3_SCHEME: Final = "s3://"
 

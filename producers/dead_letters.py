@@ -10,12 +10,12 @@ from confluent_kafka import KafkaError
 from producers.kafka import REFUSALS
 from producers.publisher import Publisher
 from producers.topics import ensure_topics
-from schemas import dead_letters, redrive_marks
-from schemas.dead_letters import DeadLetter
 from schemas.errors import NotDelivered
-from schemas.records import Coordinates, OutgoingRecord
+from schemas.kafka import dead_letters, redrive_marks
+from schemas.kafka.dead_letters import DeadLetter
+from schemas.kafka.records import Coordinates, OutgoingRecord
+from schemas.kafka.topics import Topics
 from schemas.settings import KafkaSettings
-from schemas.topics import Topics
 
 CHUNK_LETTERS: Final = 100
 """Published together, then marked: what a crash between the two can make to be sent twice."""

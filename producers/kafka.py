@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from schemas.client_refusals import kafka_refusal
-from schemas.records import OutgoingRecord
+from schemas.kafka.records import OutgoingRecord
 from schemas.settings import KafkaSettings
 
 _librdkafka: Final = logging.getLogger("kafka.producer")

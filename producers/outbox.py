@@ -20,9 +20,9 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Message
 
 from producers.kafka import REFUSALS, discard, open_producer, produce, producer_configuration
-from schemas.dead_letters import undeliverable
-from schemas.delivery import Batch, Delivery
-from schemas.records import OutgoingRecord
+from schemas.kafka.dead_letters import undeliverable
+from schemas.kafka.delivery import Batch, Delivery
+from schemas.kafka.records import OutgoingRecord
 from schemas.settings import KafkaSettings
 
 BATCHES_LIMIT: Final = 1_000

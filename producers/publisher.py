@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 
 from producers.kafka import discard, open_producer, produce, producer_configuration
 from schemas.errors import NotDelivered
-from schemas.records import OutgoingRecord
+from schemas.kafka.records import OutgoingRecord
 from schemas.settings import KafkaSettings
 
 PUBLISH_TIMEOUT_SECONDS: Final = 30.0

@@ -9,7 +9,7 @@ from schemas.errors import InvalidEvent
 from schemas.options import ExportFormat
 from schemas.results import FailedRequest, ResultKeys, StoredJob
 from schemas.settings import S3Settings
-from schemas.transcript import Contract, Transcript
+from schemas.transcripts.transcript import Contract, Transcript
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

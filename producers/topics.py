@@ -10,9 +10,9 @@ from confluent_kafka.cimpl import NewTopic
 
 from producers.kafka import RECORD_LIMIT_BYTES, open_admin, producer_configuration
 from schemas.errors import ConfigurationError, DependencyDown
-from schemas.redrive_marks import TOPIC_PROPERTIES
+from schemas.kafka.redrive_marks import TOPIC_PROPERTIES
+from schemas.kafka.topics import DEAD_LETTER_SUFFIX, MARKS_SUFFIX, RETRY_INFIX
 from schemas.settings import KafkaSettings
-from schemas.topics import DEAD_LETTER_SUFFIX, MARKS_SUFFIX, RETRY_INFIX
 
 KAFKA: Final = "kafka"
 

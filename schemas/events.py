@@ -1,7 +1,7 @@
 """Events: what travels on the topics, one frozen model each.
 
 ``schema_version`` is ``major.minor``: unknown fields are ignored, an unknown major version is refused. Names
-inside ``options`` and ``enrich`` are another matter, for a misspelt one changes the result: see ``schemas.wire``.
+inside ``options`` and ``enrich`` are refused, since a misspelt one changes the result: see ``schemas.kafka.wire``.
 """
 
 import re
@@ -14,7 +14,7 @@ from schemas import identity
 from schemas.errors import Reason
 from schemas.moments import Moment
 from schemas.options import EnrichOptions, ExportFormat, Lane, TranscribeOptions
-from schemas.transcript import (
+from schemas.transcripts.transcript import (
     Contract,
     LanguageGuess,
     Provenance,

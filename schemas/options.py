@@ -5,7 +5,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
 
-from schemas.languages import LANGUAGES, nearest_language
+from schemas.transcripts.languages import LANGUAGES, nearest_language
 
 ProfileName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
 

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from schemas.errors import Reason
 from schemas.events import AudioReference, EnrichmentEvent, TranscriptEvent
+from schemas.kafka.records import Coordinates
 from schemas.moments import Moment
 from schemas.options import ExportFormat
-from schemas.records import Coordinates
-from schemas.transcript import Contract
+from schemas.transcripts.transcript import Contract
 
 EXPORT_EXTENSIONS: Final[Mapping[ExportFormat, str]] = {
     ExportFormat.JSON: "json",

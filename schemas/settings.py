@@ -2,7 +2,7 @@
 
 A field ``name`` of the part ``part`` is ``KASCRIBE_PART_NAME`` in the environment or a ``.env`` file, and
 ``name`` in the table ``[part]`` of a TOML file. Limits say what they protect. Reading them from anywhere is
-``kascribe.configuration``'s work.
+``kascribe.configuration.reading``'s work.
 """
 
 import re
@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
+from schemas.kafka.topics import RETRY_INFIX
 from schemas.options import ProfileName
-from schemas.topics import RETRY_INFIX
 
 TOPIC_PREFIX_CHARACTERS: Final = 200
 """A topic's name has 249 at most, and what we add to it takes 34."""

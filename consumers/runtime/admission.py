@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from consumers.runtime.stage import Weight
-from schemas.delivery import Partition
+from schemas.kafka.delivery import Partition
 from schemas.settings import RuntimeSettings
 
 REOPEN_SHARE: Final = 0.75

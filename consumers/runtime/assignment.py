@@ -6,13 +6,13 @@ from typing import Final
 import structlog
 from confluent_kafka import TopicPartition
 
-from consumers.runtime import metrics as rows
 from consumers.runtime.admission import reserved_records
-from consumers.runtime.commit_metadata import CommitMetadata
-from consumers.runtime.killers import new_holder
-from consumers.runtime.metrics import Metrics
+from consumers.runtime.monitoring import metrics as rows
+from consumers.runtime.monitoring.metrics import Metrics
+from consumers.runtime.offsets.commit_metadata import CommitMetadata
+from consumers.runtime.offsets.journal import new_holder
 from consumers.runtime.partition import AssignedPartition
-from schemas.delivery import Commit, Partition
+from schemas.kafka.delivery import Commit, Partition
 from schemas.settings import RuntimeSettings
 
 _log: Final = structlog.get_logger(__name__)

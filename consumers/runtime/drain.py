@@ -7,10 +7,10 @@ from typing import Final
 import structlog
 
 from consumers.runtime.assignment import Assignment
-from consumers.runtime.clock import Clock
+from consumers.runtime.committer import Outlet
 from consumers.runtime.intake import Intake
-from consumers.runtime.outlet import Outlet
 from consumers.runtime.partition import AssignedPartition
+from schemas.clock import Clock
 
 _log: Final = structlog.get_logger(__name__)
 

@@ -9,11 +9,11 @@ from typing import Final, Protocol
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-from consumers.runtime.descriptors import shortage
+from consumers.runtime.execution.descriptors import shortage
 from consumers.runtime.partition import AssignedPartition
 from consumers.runtime.stage import Job, Stage, Weight
-from schemas.records import Coordinates, OutgoingRecord, Record
-from schemas.wire import trace_of
+from schemas.kafka.records import Coordinates, OutgoingRecord, Record
+from schemas.kafka.wire import trace_of
 
 _NO_WEIGHT: Final = Weight()
 _current: ContextVar["Flight | None"] = ContextVar("kascribe_flight", default=None)

@@ -5,11 +5,11 @@ from typing import Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
+from consumers.kafka.client import positions
 from consumers.runtime.admission import PartitionState, steer
-from consumers.runtime.clock import Clock
-from consumers.runtime.kafka import positions
 from consumers.runtime.partition import AssignedPartition
-from schemas.delivery import Partition
+from schemas.clock import Clock
+from schemas.kafka.delivery import Partition
 
 STEER_SECONDS: Final = 0.1
 """Between pausing a partition and resuming it. librdkafka ignores a pause that a resume overtakes, and rewinds."""

@@ -7,25 +7,25 @@ from typing import Final
 
 from confluent_kafka import Consumer
 
-from consumers.runtime import metrics as rows
 from consumers.runtime.admission import is_shut, reserved_records
 from consumers.runtime.assignment import Assignment
-from consumers.runtime.clock import Clock
+from consumers.runtime.execution.following import Following
+from consumers.runtime.execution.isolation import Isolation
+from consumers.runtime.execution.workers import Workers
 from consumers.runtime.flight import Flight, JobSupport
 from consumers.runtime.flow_control import FlowControl
-from consumers.runtime.following import Following
-from consumers.runtime.isolation import Isolation
-from consumers.runtime.killers import Caution
 from consumers.runtime.load import Load
-from consumers.runtime.metrics import Metrics
+from consumers.runtime.monitoring import metrics as rows
+from consumers.runtime.monitoring.metrics import Metrics
+from consumers.runtime.offsets.journal import Caution
 from consumers.runtime.partition import AssignedPartition
 from consumers.runtime.retry import may_run_at
 from consumers.runtime.stage import Weight
-from consumers.runtime.workers import Workers
-from schemas import history
-from schemas.lanes import lane_of
+from schemas.clock import Clock
+from schemas.kafka import history
+from schemas.kafka.lanes import lane_of
+from schemas.kafka.records import Coordinates, Record
 from schemas.options import Lane
-from schemas.records import Coordinates, Record
 from schemas.settings import RuntimeSettings
 
 POLL_RECORDS_LIMIT: Final = 500

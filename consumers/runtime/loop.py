@@ -5,20 +5,20 @@ from typing import Final
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from consumers.runtime import kafka
-from consumers.runtime import metrics as rows
+from consumers.kafka import client as kafka
+from consumers.kafka.committed import committed
 from consumers.runtime.assignment import Assignment
-from consumers.runtime.broker_watch import BrokerWatch
-from consumers.runtime.clock import Clock
-from consumers.runtime.committed import committed
+from consumers.runtime.committer import Outlet
 from consumers.runtime.drain import Drain, work_seconds
+from consumers.runtime.execution.mailbox import Mailbox
 from consumers.runtime.intake import Intake
 from consumers.runtime.load import Load
-from consumers.runtime.mailbox import Mailbox
-from consumers.runtime.metrics import Metrics
-from consumers.runtime.observation import Observation
-from consumers.runtime.outlet import Outlet
+from consumers.runtime.monitoring import metrics as rows
+from consumers.runtime.monitoring.broker_view import BrokerWatch
+from consumers.runtime.monitoring.metrics import Metrics
+from consumers.runtime.monitoring.snapshot import Observation
 from consumers.runtime.settlement import Settlement
+from schemas.clock import Clock
 from schemas.settings import RuntimeSettings
 
 _log: Final = structlog.get_logger(__name__)

@@ -4,12 +4,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from consumers.runtime.commit_metadata import LOG_ID_CHARACTERS, SEPARATOR, CommitMetadata
-from consumers.runtime.gap_map import METADATA_CHARACTERS_LIMIT
-from consumers.runtime.killers import Journal, without_journal
-from consumers.runtime.ledger import PartitionLedger
-from schemas.delivery import Commit, Partition
-from schemas.records import Record
+from consumers.runtime.offsets.commit_metadata import LOG_ID_CHARACTERS, SEPARATOR, CommitMetadata
+from consumers.runtime.offsets.gap_map import METADATA_CHARACTERS_LIMIT
+from consumers.runtime.offsets.journal import Journal, without_journal
+from consumers.runtime.offsets.ledger import PartitionLedger
+from schemas.kafka.delivery import Commit, Partition
+from schemas.kafka.records import Record
 
 if TYPE_CHECKING:
     from consumers.runtime.flight import Flight

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from schemas.delivery import Batch, Delivery
-from schemas.records import OutgoingRecord
+from schemas.kafka.delivery import Batch, Delivery
+from schemas.kafka.records import OutgoingRecord
 
 Settled = Callable[[Delivery], None]
 """Hears of a delivered batch, on the outbox's thread. Must not block or raise: it posts to the owner thread."""

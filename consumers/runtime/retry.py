@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from schemas import history
 from schemas.errors import DESCRIPTORS, DependencyDown, JobError, PermanentError, Reason, TransientError
-from schemas.history import History, due_at
-from schemas.records import OutgoingRecord, Record
-from schemas.topics import retry_delay_seconds, retry_topic
+from schemas.kafka import history
+from schemas.kafka.history import History, due_at
+from schemas.kafka.records import OutgoingRecord, Record
+from schemas.kafka.topics import retry_delay_seconds, retry_topic
 
 __all__ = ["DeadLetter", "Decision", "Pause", "Retry", "decide", "due_at", "may_run_at", "retried"]
 

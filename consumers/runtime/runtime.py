@@ -4,30 +4,31 @@ from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from consumers.runtime import descriptors, kafka
+from consumers.kafka import client as kafka
+from consumers.kafka.broken import broken
 from consumers.runtime.assignment import Assignment
-from consumers.runtime.broken import broken
-from consumers.runtime.broker_watch import BrokerWatch
-from consumers.runtime.clock import Clock, SystemClock
-from consumers.runtime.dependencies import DependencyWatch
+from consumers.runtime.committer import Outlet
+from consumers.runtime.execution import descriptors
+from consumers.runtime.execution.mailbox import Mailbox
+from consumers.runtime.execution.workers import Workers
 from consumers.runtime.flight import Flight
 from consumers.runtime.intake import Intake
-from consumers.runtime.lifeline import Lifeline, lives
 from consumers.runtime.load import Load
-from consumers.runtime.logs import LogWatch
 from consumers.runtime.loop import Loop
-from consumers.runtime.mailbox import Mailbox
-from consumers.runtime.metrics import Metrics
-from consumers.runtime.observation import Observation, Snapshot
-from consumers.runtime.outlet import Outlet
+from consumers.runtime.monitoring.broker_view import BrokerWatch
+from consumers.runtime.monitoring.dependencies import DependencyWatch
+from consumers.runtime.monitoring.lifeline import Lifeline, lives
+from consumers.runtime.monitoring.metrics import Metrics
+from consumers.runtime.monitoring.probes import Probes
+from consumers.runtime.monitoring.snapshot import Observation, Snapshot
+from consumers.runtime.monitoring.topic_ids import LogWatch
 from consumers.runtime.ports import Outbox
-from consumers.runtime.probes import Probes
 from consumers.runtime.retry import DeadLetter, decide
 from consumers.runtime.settlement import Settlement
 from consumers.runtime.stage import Stage, Weight
-from consumers.runtime.workers import Workers
+from schemas.clock import Clock, SystemClock
 from schemas.errors import DESCRIPTORS
-from schemas.records import OutgoingRecord
+from schemas.kafka.records import OutgoingRecord
 from schemas.settings import RuntimeSettings, Settings
 
 

@@ -8,22 +8,22 @@ from typing import Final
 import structlog
 from prometheus_client import Counter
 
-from consumers.runtime import metrics as rows
-from consumers.runtime.clock import Clock
-from consumers.runtime.dependencies import DependencyWatch
+from consumers.runtime.committer import Outlet
 from consumers.runtime.flight import Flight, speaking_of
 from consumers.runtime.intake import Intake
-from consumers.runtime.metrics import Metrics
-from consumers.runtime.outlet import Outlet
+from consumers.runtime.monitoring import metrics as rows
+from consumers.runtime.monitoring.dependencies import DependencyWatch
+from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.retry import DeadLetter, Pause, Retry, decide, retried
 from consumers.runtime.stage import CancelledByCaller, FollowsAnother, Stage
-from schemas import dead_letters
-from schemas.dead_letters import Cause, Site
+from schemas.clock import Clock
 from schemas.errors import EngineFailed, JobCancelled, KascribeError, PermanentError, Reason
 from schemas.events import Failure
-from schemas.records import Coordinates, OutgoingRecord, Record
+from schemas.kafka import dead_letters
+from schemas.kafka.dead_letters import Cause, Site
+from schemas.kafka.records import Coordinates, OutgoingRecord, Record
+from schemas.kafka.wire import traced
 from schemas.settings import Settings
-from schemas.wire import traced
 
 _log: Final = structlog.get_logger(__name__)
 

@@ -6,8 +6,8 @@ from typing import Protocol
 
 from schemas.errors import JobCancelled
 from schemas.events import AudioReference, Failure
-from schemas.records import Coordinates, OutgoingRecord, Record
-from schemas.trace import Trace
+from schemas.kafka.records import Coordinates, OutgoingRecord, Record
+from schemas.kafka.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)

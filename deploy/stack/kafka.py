@@ -15,7 +15,7 @@ from confluent_kafka.cimpl import NewTopic
 from deploy.stack.cache import Servers
 from deploy.stack.errors import StackError
 from deploy.stack.state import LOOPBACK, BrokerPlan, Plan
-from schemas.topics import Topics
+from schemas.kafka.topics import Topics
 
 if TYPE_CHECKING:
     from confluent_kafka.admin._metadata import TopicMetadata

@@ -16,8 +16,8 @@ def show() -> None:
     from rich.table import Table
 
     from kascribe.commands.settings import client_settings
-    from kascribe.configuration import describe
-    from kascribe.terminal import Screen, print_table
+    from kascribe.configuration.reading import describe
+    from kascribe.console.terminal import Screen, print_table
 
     table = Table(box=None, pad_edge=False)
     for heading in ("setting", "value", "source"):

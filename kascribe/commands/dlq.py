@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kascribe.terminal import one_line, tell, write
-from schemas.dead_letters import DeadLetter, Selection
+from kascribe.console.terminal import one_line, tell, write
 from schemas.errors import Reason
-from schemas.records import Coordinates
+from schemas.kafka.dead_letters import DeadLetter, Selection
+from schemas.kafka.records import Coordinates
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +48,7 @@ def list_letters(
     again: AgainOption = False,
 ) -> None:
     """List dead letters, oldest first in each partition; off a terminal one a line, with tabs between."""
-    from kascribe.terminal import Screen
+    from kascribe.console.terminal import Screen
 
     selection = _selection(reason, job, since)
     with _reader() as (_, reader):
@@ -156,7 +156,7 @@ def redrive(
 def _reader() -> "Iterator[tuple[Settings, DeadLetterReader]]":
     from consumers.dead_letters import DeadLetterReader
     from kascribe.commands.settings import running_system
-    from schemas.topics import Topics, dead_letter_topic, topics_with_letters
+    from schemas.kafka.topics import Topics, dead_letter_topic, topics_with_letters
 
     settings = running_system().settings
     topics = [dead_letter_topic(topic) for topic in topics_with_letters(Topics(settings.kafka.topic_prefix))]

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kascribe.commands import asking
-from kascribe.terminal import tell, write
+from kascribe.console.terminal import tell, write
 from schemas.options import EnrichOptions, Lane
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from models.vllm.enriching import Enrichment
-    from models.vllm.kept_notes import MapCache
+    from models.vllm.enrichment.notes_cache import MapCache
+    from models.vllm.enrichment.run import Enrichment
     from schemas.events import EnrichmentResult
     from schemas.settings import Settings
-    from schemas.transcript import Segment
+    from schemas.transcripts.transcript import Segment
 
 
 def enrich(
@@ -34,7 +34,7 @@ def enrich(
     """Ask the language model about one transcript, streaming its answer. An invalid one exits with 1."""
     from kascribe.commands.settings import client_settings
     from models.vllm.enricher import Enricher
-    from models.vllm.enriching import EnrichRequest
+    from models.vllm.enrichment.run import EnrichRequest
     from schemas.events import EnrichmentStatus
     from schemas.identity import job_id
 
@@ -100,7 +100,7 @@ def _transcript(source: str, settings: "Settings") -> "tuple[tuple[Segment, ...]
 
     Raises ConfigurationError.
     """
-    from consumers.enrich import segments_of
+    from consumers.enricher.enrich import segments_of
     from kascribe.wiring.clients import stored_transcript
     from producers.map_results import EnrichmentResults
     from producers.results import ResultStore
@@ -113,9 +113,9 @@ def _transcript(source: str, settings: "Settings") -> "tuple[tuple[Segment, ...]
 
 
 def _from_file(path: Path) -> "tuple[tuple[Segment, ...], str | None]":
-    from consumers.enrich import segments_of
+    from consumers.enricher.enrich import segments_of
     from schemas.errors import ConfigurationError
-    from schemas.transcript import Transcript
+    from schemas.transcripts.transcript import Transcript
 
     try:
         text = path.read_text(encoding="utf-8")
@@ -139,7 +139,7 @@ def _from_export(path: Path, found: object) -> "tuple[tuple[Segment, ...], str |
     from pydantic import BaseModel, ValidationError
 
     from schemas.errors import ConfigurationError
-    from schemas.transcript import Segment
+    from schemas.transcripts.transcript import Segment
 
     class Export(BaseModel):
         text: str
@@ -156,6 +156,6 @@ def _from_export(path: Path, found: object) -> "tuple[tuple[Segment, ...], str |
 
 
 def _segments(lines: "Iterable[str]") -> "tuple[Segment, ...]":
-    from schemas.transcript import Segment
+    from schemas.transcripts.transcript import Segment
 
     return tuple(Segment(id=n, start=0.0, end=0.0, text=line) for n, line in enumerate(lines))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kascribe.terminal import bars, one_line, write
+from kascribe.console.terminal import bars, one_line, write
 
 if TYPE_CHECKING:
     from models.store import ModelStore, StoredModel
@@ -108,7 +108,7 @@ def remove(names: Names) -> None:
 def _store() -> ModelStore:
     import os
 
-    from kascribe.configuration import load
+    from kascribe.configuration.reading import load
     from models.store import ModelStore
 
     return ModelStore.from_settings(load().settings.whisper, os.environ)

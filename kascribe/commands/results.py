@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kascribe.terminal import write
+from kascribe.console.terminal import write
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -28,7 +28,7 @@ def republish(
     from producers.publisher import Publisher
     from producers.results import ResultStore
     from producers.s3 import create_client
-    from schemas.topics import Topics
+    from schemas.kafka.topics import Topics
 
     settings = running_system().settings
     reach_store(settings.s3)

@@ -17,7 +17,7 @@ class Role(StrEnum):
 def run(role: Annotated[Role, typer.Argument(help="What this process does.")]) -> None:
     """Run a production role: transcriber, enricher or gateway."""
     from kascribe import logs
-    from kascribe.configuration import load
+    from kascribe.configuration.reading import load
 
     settings = load().settings
     logs.configure_process(settings.log)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from kascribe.terminal import Screen
+from kascribe.console.terminal import Screen
 
 if TYPE_CHECKING:
     from models.selftest import Clip
@@ -69,7 +69,7 @@ def selftest(
 
 
 def _check_engine(report: Report, clips: "tuple[Clip, ...]", device: str | None) -> None:
-    from kascribe.configuration import load
+    from kascribe.configuration.reading import load
     from kascribe.wiring.engine import opened_transcriber
     from models.selftest import SELFTEST_MODEL_NAME
     from schemas.options import Lane, TranscribeOptions
@@ -95,8 +95,8 @@ def _record(report: Report, name: str, clip: "Clip", heard: str, started: float)
 @contextmanager
 def _pipeline(device: str | None) -> "Iterator[Callable[[Path], TranscriptEvent]]":
     """A small embedded stack of its own; the function that it gives takes a file through all of it."""
-    from kascribe.board import Board
-    from kascribe.configuration import load
+    from kascribe.configuration.reading import load
+    from kascribe.console.board import Board
     from kascribe.embedded.stack import EmbeddedStack, Plan
     from models.selftest import SELFTEST_MODEL_NAME
 

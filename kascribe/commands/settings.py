@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 
-from kascribe.configuration import Loaded, load
+from kascribe.configuration.reading import Loaded, load
 from kascribe.embedded.session import Session
 from schemas.errors import ConfigurationError
 

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kascribe.terminal import tell, write
+from kascribe.console.terminal import tell, write
 from schemas.options import ExportFormat
 
 if TYPE_CHECKING:
-    from schemas.transcript import Transcript
+    from schemas.transcripts.transcript import Transcript
 
 
 def show(
@@ -17,10 +17,10 @@ def show(
     form: Annotated[ExportFormat, typer.Option("--as", help="The form to print.")] = ExportFormat.TEXT,
 ) -> None:
     """Print a transcript as text, srt, vtt, tsv, json or verbose_json."""
-    from schemas.caveats import sound_warnings
     from schemas.errors import ConfigurationError
-    from schemas.exports import EXPORTERS
-    from schemas.transcript import Transcript
+    from schemas.transcripts.caveats import sound_warnings
+    from schemas.transcripts.exports import EXPORTERS
+    from schemas.transcripts.transcript import Transcript
 
     path = Path(job)
     if path.is_file():

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kascribe.board import Board
 from kascribe.commands import asking
-from kascribe.job_lines import Tracker
-from kascribe.terminal import Screen
+from kascribe.console.board import Board
+from kascribe.console.job_lines import Tracker
+from kascribe.console.terminal import Screen
 from schemas.errors import ConfigurationError, PermanentError
 from schemas.events import JobEvent, TranscriptEvent
 from schemas.options import Channels, Lane, Task
 
 if TYPE_CHECKING:
+    from kascribe.console.finished import Finished
+    from kascribe.console.following import JobFeed
     from kascribe.embedded.session import Session
-    from kascribe.finished import Finished
-    from kascribe.following import JobFeed
     from kascribe.submission import Request, Source, Submitted, Submitter
 
 LOOK_SECONDS = 2.0
@@ -49,11 +49,11 @@ def submit(
     follow: Annotated[bool, typer.Option(help="Wait for the transcripts and show them.")] = True,
 ) -> None:
     """Upload audio, publish references, and follow the jobs."""
-    from consumers.follower import Start
+    from consumers.kafka.follower import Start
     from consumers.s3 import reach_store
     from kascribe.commands.settings import running_system, session_in_use
-    from kascribe.finished import Finished
-    from kascribe.following import JobFeed
+    from kascribe.console.finished import Finished
+    from kascribe.console.following import JobFeed
     from kascribe.submission import Request, sources_of
     from kascribe.wiring.clients import opened_submitter
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kascribe.commands import asking
-from kascribe.terminal import bars, one_line, tell, write
+from kascribe.console.terminal import bars, one_line, tell, write
 from schemas.errors import ConfigurationError
 from schemas.options import Channels, ExportFormat, Lane, Task
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from models.whisper.progress import Progress as Heard
     from models.whisper.transcriber import Transcriber
     from schemas.options import TranscribeOptions
-    from schemas.transcript import Transcript
+    from schemas.transcripts.transcript import Transcript
 
 
 def transcribe(
@@ -36,11 +36,11 @@ def transcribe(
     device: Annotated[str | None, typer.Option(help="auto, cuda or cpu.")] = None,
 ) -> None:
     """Transcribe files without a broker."""
-    from kascribe.configuration import load
+    from kascribe.configuration.reading import load
     from kascribe.wiring.engine import opened_transcriber
-    from schemas.caveats import sound_warnings
     from schemas.errors import JobError
-    from schemas.exports import EXPORTERS
+    from schemas.transcripts.caveats import sound_warnings
+    from schemas.transcripts.exports import EXPORTERS
 
     options = asking.transcribe_options(
         language=language,

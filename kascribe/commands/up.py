@@ -10,13 +10,13 @@ import typer
 from rich.rule import Rule
 from rich.text import Text
 
-from kascribe.terminal import Screen
+from kascribe.console.terminal import Screen
 from schemas.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from kascribe.embedded.model_choice import ModelChoice
     from kascribe.embedded.session import Session
     from kascribe.embedded.stack import Plan
-    from kascribe.wiring.model_choice import ModelChoice
     from schemas.settings import GatewaySettings
 
 HOME_FOLDER = Path.home() / "kascribe"
@@ -29,11 +29,11 @@ def up(
     gateway: Annotated[bool, typer.Option(help="Also serve HTTP.")] = True,
 ) -> None:
     """Run broker, object store, transcriber, gateway and drop folder; Ctrl-C ends them all."""
-    from kascribe.board import Board
-    from kascribe.configuration import load
+    from kascribe.configuration.reading import load
+    from kascribe.console.board import Board
+    from kascribe.embedded.model_choice import choose_model
     from kascribe.embedded.session import claimed, state_directory
     from kascribe.embedded.stack import EmbeddedStack, Plan
-    from kascribe.wiring.model_choice import choose_model
 
     dropped, kept = drop.expanduser().absolute(), transcripts.expanduser().absolute()
     _refuse_nesting(dropped, kept)

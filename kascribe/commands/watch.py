@@ -14,11 +14,11 @@ def watch(
     count: Annotated[int | None, typer.Option(min=1, help="End after so many results.")] = None,
 ) -> None:
     """Follow transcripts and enrichments."""
-    from consumers.follower import Start
-    from kascribe.board import Board
+    from consumers.kafka.follower import Start
     from kascribe.commands.settings import running_system
-    from kascribe.following import JobFeed
-    from kascribe.terminal import Screen, write
+    from kascribe.console.board import Board
+    from kascribe.console.following import JobFeed
+    from kascribe.console.terminal import Screen, write
     from schemas.events import Phase, ProgressEvent
 
     settings = running_system().settings

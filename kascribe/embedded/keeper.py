@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from schemas.events import EnrichmentEvent, TranscriptEvent
-from schemas.exports import EXPORTERS
 from schemas.options import ExportFormat
-from schemas.transcript import Transcript
+from schemas.transcripts.exports import EXPORTERS
+from schemas.transcripts.transcript import Transcript
 
 READABLE_FORMATS: Final = (ExportFormat.TEXT, ExportFormat.SRT)
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from consumers.follower import Start
-from kascribe.board import Board
-from kascribe.configuration import load
+from consumers.kafka.follower import Start
+from kascribe.configuration.reading import load
+from kascribe.console.board import Board
+from kascribe.console.following import JobFeed
 from kascribe.embedded import drop_folder
 from kascribe.embedded.broker import EmbeddedBroker
 from kascribe.embedded.children import Children
@@ -21,15 +22,14 @@ from kascribe.embedded.drop_folder import Fingerprint
 from kascribe.embedded.keeper import Dropped, Keeper
 from kascribe.embedded.object_store import ACCESS_KEY, EmbeddedObjectStore
 from kascribe.embedded.session import Session
-from kascribe.following import JobFeed
 from kascribe.submission import Request, readable
 from kascribe.wiring.clients import opened_submitter, stored_transcript
 from producers.results import ResultStore
 from schemas.errors import KascribeError
 from schemas.events import EnrichmentEvent, JobEvent, ProgressEvent, TranscriptEvent
 from schemas.identity import job_id
+from schemas.kafka.topics import Topics, topics_around
 from schemas.settings import Settings
-from schemas.topics import Topics, topics_around
 
 LEAVE_SECONDS: Final = 20.0
 """For a role to leave after its drain: to commit, and to tell those who wait over HTTP."""

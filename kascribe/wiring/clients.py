@@ -8,9 +8,9 @@ from producers.publisher import Publisher
 from producers.results import ResultStore
 from producers.uploads import Uploads
 from schemas.errors import ConfigurationError
+from schemas.kafka.topics import Topics
 from schemas.settings import Settings
-from schemas.topics import Topics
-from schemas.transcript import Transcript
+from schemas.transcripts.transcript import Transcript
 
 
 @contextmanager

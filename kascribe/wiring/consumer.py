@@ -9,17 +9,17 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from consumers.cancellations import CancellationListener, Withdrawn
-from consumers.runtime.health import HealthServer, Verdict
-from consumers.runtime.liveness import live, ready
-from consumers.runtime.metrics import Metric, Metrics
+from consumers.runtime.monitoring.health import live, ready
+from consumers.runtime.monitoring.metrics import Metric, Metrics
+from consumers.runtime.monitoring.server import HealthServer, Verdict
 from consumers.runtime.runtime import Runtime
 from consumers.runtime.stage import Stage
-from kascribe.wiring.shutdown import Shutdown
+from kascribe.shutdown import Shutdown
 from producers.outbox import AtLeastOnceOutbox
 from producers.topics import ensure_topics
 from schemas.errors import InstanceIdInUse
+from schemas.kafka.topics import Topics, topics_around
 from schemas.settings import Settings
-from schemas.topics import Topics, topics_around
 
 OUTBOX_CLOSE_SECONDS = 10.0
 

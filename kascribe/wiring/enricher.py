@@ -1,14 +1,14 @@
 """The enricher's role, wired."""
 
-from consumers.enrich import EnrichStage
-from consumers.transcript_source import StoredTranscripts
+from consumers.enricher.enrich import EnrichStage
+from consumers.enricher.transcripts import StoredTranscripts
+from kascribe.request_metering import REQUEST_METRICS, RequestMeter, meter_load
+from kascribe.shutdown import ended_by_signals
 from kascribe.wiring.consumer import Health, listening_for_cancellations, run_stage, served
-from kascribe.wiring.request_metering import REQUEST_METRICS, RequestMeter, meter_load
-from kascribe.wiring.shutdown import ended_by_signals
 from models.vllm.enricher import Enricher
 from producers.map_results import EnrichmentResults
+from schemas.kafka.topics import Topics
 from schemas.settings import Settings
-from schemas.topics import Topics
 
 
 def run_enricher(settings: Settings) -> None:

@@ -15,16 +15,16 @@ from typing import Final
 import structlog
 import uvicorn
 
-from consumers.follower import Follower, Start
+from consumers.enricher.transcripts import StoredTranscripts
+from consumers.kafka.follower import Follower, Start
 from consumers.s3 import create_probe_client
-from consumers.transcript_source import StoredTranscripts
-from kascribe.following import POLL_SECONDS, answer_topics
-from kascribe.wiring.shutdown import ended_by_signals
+from kascribe.console.following import POLL_SECONDS, answer_topics
+from kascribe.shutdown import ended_by_signals
+from producers.finished_jobs import StoredAnswers
 from producers.gateway.answers import Answers
 from producers.gateway.app import Behind, create_app
 from producers.gateway.health import Dependencies
 from producers.gateway.jobs import Jobs
-from producers.gateway.stored import StoredAnswers
 from producers.map_results import EnrichmentResults
 from producers.results import ResultStore
 from producers.s3 import create_client
@@ -32,8 +32,8 @@ from producers.shared_publisher import SharedPublisher
 from producers.topics import ensure_topics
 from producers.uploads import PARTS_IN_FLIGHT, Uploads
 from schemas.errors import ConfigurationError, DependencyDown, KascribeError
+from schemas.kafka.topics import Topics
 from schemas.settings import S3Settings, Settings
-from schemas.topics import Topics
 
 FINISH_SECONDS: Final = 10.0
 """After SIGTERM, for requests whose answer is near; those that still wait then are told to come again."""

@@ -4,16 +4,16 @@ from contextlib import closing
 
 import structlog
 
-from consumers.fetch import ObjectFetcher
-from consumers.transcribe import TranscribeStage
+from consumers.transcriber.fetch import ObjectFetcher
+from consumers.transcriber.transcribe import TranscribeStage
+from kascribe.engine_metering import ENGINE_METRICS, MeteredEngine
+from kascribe.shutdown import ended_by_signals
+from kascribe.watchdog import ended_when_hanging
 from kascribe.wiring.consumer import Health, listening_for_cancellations, run_stage, served
 from kascribe.wiring.engine import opened_transcriber
-from kascribe.wiring.metering import ENGINE_METRICS, MeteredEngine
-from kascribe.wiring.shutdown import ended_by_signals
-from kascribe.wiring.watchdog import ended_when_hanging
 from producers.results import ResultStore
+from schemas.kafka.topics import Topics
 from schemas.settings import Settings
-from schemas.topics import Topics
 
 _log = structlog.get_logger(__name__)
 

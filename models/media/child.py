@@ -20,14 +20,14 @@ from typing import BinaryIO
 import numpy as np
 import onnxruntime
 
-from models.media.features import LogMel
+from models.media.decoding.sound import SoundReader, SoundTally
+from models.media.decoding.track_choice import tracks_heard
 from models.media.messages import Advanced, Finished, Message, Opened, Ready, Refused, Request, WindowReady, encode
-from models.media.packing import EverySpan, PackedWindow, SpeechSpans, WindowPacker
-from models.media.silero import VoiceDetector, load_session
-from models.media.sound import SoundReader, SoundTally
-from models.media.speech import CHUNK_SAMPLES
-from models.media.track_choice import tracks_heard
-from models.media.windows import SAMPLE_RATE_HERTZ
+from models.media.speech.features import LogMel
+from models.media.speech.packing import EverySpan, PackedWindow, SpeechSpans, WindowPacker
+from models.media.speech.silero import VoiceDetector, load_session
+from models.media.speech.spans import CHUNK_SAMPLES
+from models.media.speech.windows import SAMPLE_RATE_HERTZ
 from schemas.errors import AudioTooLarge, AudioTooLong, PermanentError, Reason
 
 BLOCK_SAMPLES = 625 * CHUNK_SAMPLES

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from models.media.windows import WINDOW_FRAMES, Span, Window
+from models.media.speech.windows import WINDOW_FRAMES, Span, Window
 from schemas.errors import Reason
 
 FRAME_BYTES_LIMIT = 1024**2

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from models.media.messages import Advanced, Finished, Opened, Ready, Refused, Request, WindowReady
 from models.media.process import DecoderProcess
+from models.media.speech.windows import FRAME_SAMPLES, SAMPLE_RATE_HERTZ
 from models.media.spool import FeatureSpool
-from models.media.windows import FRAME_SAMPLES, SAMPLE_RATE_HERTZ
 from schemas.errors import (
     ENGINE,
     AudioEmpty,

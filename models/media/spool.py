@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.media.windows import Window
+from models.media.speech.windows import Window
 from schemas.errors import DESCRIPTORS, SCRATCH, AudioTooLarge, DecoderCrashed, DependencyDown, JobError
 
 _open_spools: set["FeatureSpool"] = set()

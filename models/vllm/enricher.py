@@ -9,16 +9,16 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, Self, TypeVar
 
-from models.vllm.asking import Asker, Tally
-from models.vllm.condensing import Condenser, OnChunk
-from models.vllm.enriching import Enrichment, EnrichRequest, OnProfileText, Run, skipped
-from models.vllm.kept_notes import MapCache
-from models.vllm.measure import Measure
-from models.vllm.observing import Load, Observer
-from models.vllm.pool import DEPENDENCY, Pool, Sleep
-from models.vllm.profiles import Profile, for_instruction, load_profiles
-from models.vllm.prompts import Nonce, nonces, wording
-from models.vllm.withdrawals import Withdrawals
+from models.vllm.enrichment.asker import Asker, Tally
+from models.vllm.enrichment.condenser import Condenser, OnChunk
+from models.vllm.enrichment.notes_cache import MapCache
+from models.vllm.enrichment.profiles import Profile, for_instruction, load_profiles
+from models.vllm.enrichment.prompts import Nonce, nonces, wording
+from models.vllm.enrichment.run import Enrichment, EnrichRequest, OnProfileText, Run, skipped
+from models.vllm.enrichment.token_estimate import Measure
+from models.vllm.servers.cancellation import Withdrawals
+from models.vllm.servers.observer import Load, Observer
+from models.vllm.servers.pool import DEPENDENCY, Pool, Sleep
 from schemas.errors import InvalidOptions, JobCancelled
 from schemas.events import TokenUsage
 from schemas.misspelling import did_you_mean

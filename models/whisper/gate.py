@@ -7,7 +7,7 @@ import zlib
 from dataclasses import dataclass
 from enum import StrEnum
 
-from schemas.transcript import QualityFlag
+from schemas.transcripts.transcript import QualityFlag
 
 PENALTIES = (1.0, 1.1, 1.3)
 """The repetition penalty of each attempt (Keskar et al. 2019, arXiv:1909.05858); 1 is none.

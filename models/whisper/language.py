@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.whisper.rows import Languages
-from schemas.transcript import LanguageGuess
+from schemas.transcripts.transcript import LanguageGuess
 
 SURE_PROBABILITY = 0.5
 """One window at least this sure decides."""

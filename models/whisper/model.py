@@ -9,11 +9,11 @@ from typing import Any, Protocol
 import ctranslate2
 import numpy as np
 
-from models.media.windows import WINDOW_FRAMES
+from models.media.speech.windows import WINDOW_FRAMES
 from models.whisper.device import device_of, parallelism
 from models.whisper.gate import Decoded
 from models.whisper.rows import Align, Alignment, Decode, Detect, Features, Languages, Result, Sound, Work
-from models.whisper.vocabulary import CONTEXT_TOKENS, Vocabulary
+from models.whisper.text.vocabulary import CONTEXT_TOKENS, Vocabulary
 from schemas.errors import ConfigurationError
 from schemas.settings import WhisperSettings
 

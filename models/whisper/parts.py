@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.media.windows import FRAME_SAMPLES, WINDOW_FRAMES, Span, Window
+from models.media.speech.windows import FRAME_SAMPLES, WINDOW_FRAMES, Span, Window
 from models.whisper.gate import Decoded, Ruling
 from models.whisper.rows import Sound
-from models.whisper.segments import HeardWindow
+from models.whisper.text.segments import HeardWindow
 
 SPLITS_LIMIT = 2
 """Halves, and halves of halves."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from models.media.messages import Opened, SoundTrack
 from models.whisper.transcription import Heard
-from schemas.joining import joined
-from schemas.transcript import AudioFacts, AudioTrack
+from schemas.transcripts.joining import joined
+from schemas.transcripts.transcript import AudioFacts, AudioTrack
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from models.media.pool import DecoderPool, MediaJob
 from models.media.spool import FeatureSpool
-from models.whisper.assembly import assemble
 from models.whisper.capabilities import Capabilities
 from models.whisper.engine import Engine
 from models.whisper.language import Spoken
@@ -17,12 +16,13 @@ from models.whisper.model import WhisperModel
 from models.whisper.progress import Progress, ProgressReport
 from models.whisper.provenance import installed_version, model_sha256
 from models.whisper.rows import Decode, Row, Sound
+from models.whisper.text.assembly import assemble
 from models.whisper.transcription import Heard, Transcription
 from schemas.errors import AudioNotFound, ConfigurationError
 from schemas.identity import options_digest
 from schemas.options import Channels, Lane, Task, TranscribeOptions
 from schemas.settings import WhisperSettings
-from schemas.transcript import AudioFacts, Provenance, Transcript
+from schemas.transcripts.transcript import AudioFacts, Provenance, Transcript
 
 WARM_UP_SECONDS = 3_600.0
 """A GPU that the wheels have no code for compiles it at first use; that takes minutes, not this long."""

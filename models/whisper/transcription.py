@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from models.media.messages import Advanced, Finished, Opened, WindowReady
 from models.media.pool import Delivery, Failed
-from models.media.windows import TimeMap, Window
+from models.media.speech.windows import TimeMap, Window
 from models.whisper.engine import Engine
 from models.whisper.gate import PENALTIES, Decoded, Verdict, judge
 from models.whisper.language import Spoken, decide
 from models.whisper.parts import Part, split
 from models.whisper.rows import Align, Alignment, Decode, Detect, Languages, Row, Sound, Work
-from models.whisper.segments import HeardWindow, needs_alignment
-from models.whisper.vocabulary import Vocabulary
-from models.whisper.words import heard_words
+from models.whisper.text.segments import HeardWindow, needs_alignment
+from models.whisper.text.vocabulary import Vocabulary
+from models.whisper.text.words import heard_words
 from schemas.errors import EngineFailed, JobCancelled
 from schemas.options import Lane, TranscribeOptions
 

@@ -22,9 +22,9 @@ from schemas.events import (
     ProgressEvent,
     TranscriptEvent,
 )
-from schemas.records import Record
-from schemas.topics import Topics
-from schemas.wire import decode
+from schemas.kafka.records import Record
+from schemas.kafka.topics import Topics
+from schemas.kafka.wire import decode
 
 WAITING_LIMIT: Final = 2_000
 """Requests that wait at once; more are refused. Each holds a connection and a file that is spooled."""

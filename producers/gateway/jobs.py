@@ -19,17 +19,17 @@ from typing import BinaryIO, ClassVar, Final, TypeVar
 
 import structlog
 
+from producers.finished_jobs import StoredAnswers
 from producers.gateway.answers import ENRICHER, TRANSCRIBER, Answers, Stopping, Waiting
 from producers.gateway.ports import RecordPublisher, StoredUpload, UploadStore
-from producers.gateway.stored import StoredAnswers
 from producers.same_job import is_of
 from schemas import identity
 from schemas.errors import DependencyDown, JobError
 from schemas.events import AudioReference, CancellationEvent, EnrichmentEvent, TranscriptEvent
+from schemas.kafka.topics import Topics
+from schemas.kafka.trace import Trace
+from schemas.kafka.wire import encode
 from schemas.options import EnrichOptions, Lane, TranscribeOptions
-from schemas.topics import Topics
-from schemas.trace import Trace
-from schemas.wire import encode
 
 FIRST_LOOK_SECONDS: Final = 1.0
 LONGEST_LOOK_SECONDS: Final = 15.0

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from schemas.records import OutgoingRecord
+from schemas.kafka.records import OutgoingRecord
 
 
 @dataclass(frozen=True, slots=True)

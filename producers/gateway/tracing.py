@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from producers.gateway.failures import refusal
-from schemas.trace import Trace
+from schemas.kafka.trace import Trace
 
 TRACE_ID_HEADER: Final = "X-Trace-Id"
 _SCOPE_KEY: Final = "kascribe.trace"

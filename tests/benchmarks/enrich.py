@@ -27,12 +27,12 @@ from urllib.parse import urlsplit
 from deploy.stack.cache import default_cache
 from deploy.vllm.server import VllmServer, down, up
 from models.vllm.enricher import Enricher
-from models.vllm.enriching import EnrichRequest
-from models.vllm.profiles import Profile
+from models.vllm.enrichment.profiles import Profile
+from models.vllm.enrichment.run import EnrichRequest
 from schemas.events import EnrichmentStatus
 from schemas.settings import VllmSettings
-from tests.contract.transcripts import request_for, spoken
-from tests.contract.vllm_double import VllmDouble, running
+from tests.contract.enricher.transcripts import request_for, spoken
+from tests.contract.vllm.vllm_double import VllmDouble, running
 
 CONTEXT_TOKENS = 2_048
 TRANSCRIPT_WORDS = 60

@@ -23,13 +23,13 @@ import jsonschema
 
 from deploy.stack.cache import default_cache
 from deploy.vllm.server import down, up
-from models.vllm.bounds import bounded
 from models.vllm.enricher import Enricher
+from models.vllm.enrichment.bounds import bounded
 from schemas.errors import JobError
 from schemas.events import EnrichmentResult, EnrichmentStatus
 from schemas.settings import VllmSettings
-from tests.contract.transcripts import request_for, spoken
-from tests.contract.vllm_double import VllmDouble, running
+from tests.contract.enricher.transcripts import request_for, spoken
+from tests.contract.vllm.vllm_double import VllmDouble, running
 
 WORDS_LEAST, WORDS_MOST = 10, 200_000
 PROFILE = "key_points"

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from confluent_kafka import Producer
 
-from consumers.follower import Follower, Start
+from consumers.kafka.follower import Follower, Start
 from deploy.stack import Stack, default_cache
 from kascribe.logs import configure_logs
 from kascribe.wiring.gateway import UPLOAD_PART_BYTES, UPLOADING_THREADS
@@ -34,15 +34,15 @@ from producers.s3 import create_client
 from producers.uploads import PARTS_IN_FLIGHT, Uploads
 from schemas.events import AudioReference
 from schemas.identity import job_id
+from schemas.kafka.trace import Trace
+from schemas.kafka.wire import encode
 from schemas.options import Lane
 from schemas.settings import KafkaSettings, LogSettings, S3Settings
-from schemas.trace import Trace
-from schemas.wire import encode
 from tests.flow.gateway import TOPICS, Client, House, opened_house
 from tests.flow.mock_cluster import MockCluster
-from tests.object_store import credentials, running_object_store
-from tests.waiting import eventually
-from tests.wav_listener import wav_bytes
+from tests.sound.wav_listener import wav_bytes
+from tests.support.object_store import credentials, running_object_store
+from tests.support.waiting import eventually
 
 CLIP_SECONDS = 3
 WARM_UP_ROUNDS = 5

@@ -8,9 +8,9 @@ import statistics
 import time
 from collections.abc import Iterator
 
-from consumers.runtime import gap_map
-from consumers.runtime.ledger import PartitionLedger
-from schemas.delivery import Commit
+from consumers.runtime.offsets import gap_map
+from consumers.runtime.offsets.ledger import PartitionLedger
+from schemas.kafka.delivery import Commit
 
 RECORDS = 200_000
 COMMIT_EVERY_RECORDS = 20_000

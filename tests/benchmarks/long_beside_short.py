@@ -21,7 +21,7 @@ from tests.benchmarks.long_file import repeated
 from tests.benchmarks.memory import MIB, MemoryWatch, children
 from tests.integration.pipeline import Pipeline
 from tests.integration.stack import PrivateStack
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 POLL_INTERVAL_MS = 30_000
 GROWTH_LIMIT_MIB = 190

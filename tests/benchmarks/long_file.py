@@ -17,7 +17,7 @@ from models.whisper.transcriber import Transcriber
 from schemas.options import TranscribeOptions
 from schemas.settings import WhisperSettings
 from tests.benchmarks.memory import MIB, MemoryWatch
-from tests.recordings import Format, read, write
+from tests.sound.recordings import Format, read, write
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 MIB = 1024**2
 LOOK_SECONDS = 0.2

@@ -14,15 +14,15 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import Consumer, Producer
 from prometheus_client import CollectorRegistry
 
-from consumers.runtime.metrics import Metrics
+from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.runtime import Runtime
 from consumers.runtime.stage import Job
 from producers.outbox import AtLeastOnceOutbox
 from schemas.events import Failure
-from schemas.records import OutgoingRecord
+from schemas.kafka.records import OutgoingRecord
 from schemas.settings import KafkaSettings, RuntimeSettings, Settings
 from tests.flow.mock_cluster import MockCluster
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 TOPIC = "in"
 HEADERS: list[tuple[str, str | bytes | None]] = [

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import enrich, enrich_lengths
-from tests.contract.vllm_double import MODEL, VllmDouble, running
+from tests.contract.vllm.vllm_double import MODEL, VllmDouble, running
 
 
 @pytest.mark.parametrize(

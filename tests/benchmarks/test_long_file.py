@@ -2,7 +2,7 @@
 
 from schemas.options import TranscribeOptions
 from tests.benchmarks.long_file import measure
-from tests.listening import model_directory, speech
+from tests.support.listening import model_directory, speech
 
 GROWTH_LIMIT_MIB = 200
 """The same for ten minutes and for four hours: nothing that grows with the recording stays in memory."""

@@ -13,12 +13,12 @@ from random import Random
 
 from confluent_kafka import Consumer, TopicPartition
 
-from consumers.runtime.commit_metadata import CommitMetadata
-from schemas.topics import dead_letter_topic
+from consumers.runtime.offsets.commit_metadata import CommitMetadata
+from schemas.kafka.topics import dead_letter_topic
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.running import committed, create_topics, outputs_until, send, victim
 from tests.flow.stages import TOPIC
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 RECORD_SECONDS = 0.8
 """On average; exponentially distributed."""

@@ -10,23 +10,23 @@ from itertools import count
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
 
-from consumers.enrich import EnrichStage
-from consumers.runtime.metrics import DEPENDENCY_DOWN, Metrics
+from consumers.enricher.enrich import EnrichStage
+from consumers.enricher.transcripts import StoredTranscripts
+from consumers.runtime.monitoring.metrics import DEPENDENCY_DOWN, Metrics
 from consumers.runtime.runtime import Runtime
-from consumers.transcript_source import StoredTranscripts
 from models.vllm.enricher import Enricher
 from producers.map_results import EnrichmentResults
 from producers.outbox import AtLeastOnceOutbox
+from schemas.kafka.topics import dead_letter_topic, retry_topic
 from schemas.options import EnrichOptions
 from schemas.settings import KafkaSettings, RuntimeSettings, Settings, VllmSettings
-from schemas.topics import dead_letter_topic, retry_topic
 from tests.chaos.counting import POLL_SECONDS, Extras, Row, Stopwatch, outcomes
-from tests.contract.enrich_jobs import TOPICS, put_transcript, transcript_of, transcript_record
-from tests.contract.transcripts import spoken
+from tests.contract.enricher.enrich_jobs import TOPICS, put_transcript, transcript_of, transcript_record
+from tests.contract.enricher.transcripts import spoken
 from tests.flow.mock_cluster import MockCluster
-from tests.object_store import ObjectStore
-from tests.topic_counts import KeysOn
-from tests.waiting import eventually
+from tests.support.object_store import ObjectStore
+from tests.support.topic_counts import KeysOn
+from tests.support.waiting import eventually
 
 RECORDS = 20
 WORDS = 120

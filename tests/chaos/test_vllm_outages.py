@@ -5,10 +5,10 @@ from dataclasses import replace
 from tests.chaos.counting import Row, outcomes
 from tests.chaos.outage_system import Outage, system
 from tests.chaos.vllm_outages import every_request, held
-from tests.contract.vllm_double import VllmDouble, running
-from tests.contract.vllm_faults import Fault
+from tests.contract.vllm.vllm_double import VllmDouble, running
+from tests.contract.vllm.vllm_faults import Fault
 from tests.flow.mock_cluster import MockCluster
-from tests.object_store import running_object_store
+from tests.support.object_store import running_object_store
 
 RECORDS = 4
 QUIET = Row(

@@ -24,12 +24,12 @@ from deploy.stack.cache import default_cache
 from deploy.vllm.server import VllmServer, down, healthy, running, up
 from tests.chaos.counting import HEADER, Row
 from tests.chaos.outage_system import RECORDS, Outage, system
-from tests.contract.vllm_double import VllmDouble
-from tests.contract.vllm_double import running as running_double
-from tests.contract.vllm_faults import Fault
+from tests.contract.vllm.vllm_double import VllmDouble
+from tests.contract.vllm.vllm_double import running as running_double
+from tests.contract.vllm.vllm_faults import Fault
 from tests.flow.mock_cluster import MockCluster
-from tests.object_store import ObjectStore, running_object_store
-from tests.waiting import eventually
+from tests.support.object_store import ObjectStore, running_object_store
+from tests.support.waiting import eventually
 
 TRANSPORT = (Fault.BUSY, Fault.ERROR, Fault.GARBAGE, Fault.HANG, Fault.DISCONNECT, Fault.CUT_CONNECTION)
 """What a server does, whatever it is asked: no record may be held to account for it."""

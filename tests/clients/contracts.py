@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.event_examples import EXAMPLES
+from kascribe.documents.event_examples import EXAMPLES
 
 CONTRACTS: Final = Path(__file__).parents[2] / "docs" / "contracts"
 BUNDLE: Final = "contracts"

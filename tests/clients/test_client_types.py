@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.stack import StackError
 from tests.clients.contracts import BUNDLE, enumerations, examples, lay_out, objects
 from tests.clients.toolchains import GO, JAVA, PYTHON, TYPESCRIPT, Toolchain, run
-from tests.listening import missing
+from tests.support.listening import missing
 
 NULLABLE = "EnrichOptions"
 """The one model of which null is a value too."""

@@ -6,12 +6,12 @@ import pytest
 
 from producers.gateway import jobs
 from schemas.settings import S3Settings
-from tests.contract.enrich_bench import Bench, BenchMaker, bench_maker
-from tests.contract.gateway_jobs import Tell, teller
-from tests.contract.vllm_double import VllmDouble, running
-from tests.contract.vllm_opening import Opener, opener
-from tests.object_store import ObjectStore, running_object_store
-from tests.wav_listener import wav_bytes
+from tests.contract.enricher.enrich_bench import Bench, BenchMaker, bench_maker
+from tests.contract.gateway.gateway_jobs import Tell, teller
+from tests.contract.vllm.vllm_double import VllmDouble, running
+from tests.contract.vllm.vllm_opening import Opener, opener
+from tests.sound.wav_listener import wav_bytes
+from tests.support.object_store import ObjectStore, running_object_store
 
 
 @pytest.fixture(scope="session")

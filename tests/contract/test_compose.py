@@ -14,9 +14,9 @@ import pytest
 
 from deploy.stack.cache import KAFKA_VERSION, MINIO_VERSION
 from schemas.catalogue import by_environment_name
+from schemas.kafka.topics import Topics
 from schemas.settings import GatewaySettings, KafkaSettings, RuntimeSettings, ServerSettings
-from schemas.topics import Topics
-from tests.listening import missing
+from tests.support.listening import missing
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 REQUIRED = {"MINIO_ROOT_PASSWORD": "a-root-password", "AWS_SECRET_ACCESS_KEY": "a-secret-key"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.listening import missing
+from tests.support.listening import missing
 
 REPOSITORY = Path(__file__).parents[2]
 FOREIGN = {

@@ -11,9 +11,9 @@ from typing import Final
 
 import pytest
 
-from tests.confinement import without_internet
-from tests.listening import model_directory, speech
-from tests.waiting import eventually
+from tests.support.confinement import without_internet
+from tests.support.listening import model_directory, speech
+from tests.support.waiting import eventually
 
 REPOSITORY: Final = Path(__file__).parents[2]
 REPORT_SECONDS: Final = 12.0
@@ -107,7 +107,7 @@ def test_an_operator_who_wants_reports_has_them(tmp_path: Path) -> None:
     code = "from models.media.process import _environment as e; print(e()['ORT_DISABLE_TELEMETRY'])"
     assert python(code, environment(tmp_path)) == "1"
     assert python(code, environment(tmp_path, ORT_DISABLE_TELEMETRY="0")) == "0"
-    load = "import models.media.silero as silero; silero.load_session()"
+    load = "import models.media.speech.silero as silero; silero.load_session()"
     python(load, environment(tmp_path))
     assert files(tmp_path) == []
     python(load, environment(tmp_path, ORT_DISABLE_TELEMETRY="0"))

@@ -13,20 +13,20 @@ from tempfile import mkdtemp
 from rich.console import Console
 from rich.table import Table
 
-from consumers.follower import Follower, Start
+from consumers.kafka.follower import Follower, Start
 from deploy.stack import Stack, default_cache
 from deploy.vllm import server as vllm
 from kascribe.commands.selftest import words
 from models.selftest import SELFTEST_MODEL_NAME, Clip, clips
 from schemas.events import EnrichmentEvent, EnrichmentStatus
+from schemas.kafka.topics import Topics
 from schemas.settings import KafkaSettings
-from schemas.topics import Topics
 from tests.demo.bucket import Drop, Watcher, drop, make_files
 from tests.demo.enrichment import GATEWAY_PORT, is_right, readme_requests, run_request, said_about
 from tests.demo.lag import committed_everything
 from tests.demo.role import RoleProcess
-from tests.recordings import FORMATS, read, write
-from tests.waiting import eventually
+from tests.sound.recordings import FORMATS, read, write
+from tests.support.waiting import eventually
 
 TRANSCRIPT_TIMEOUT_SECONDS = 60.0
 OUTAGE_DROPS = 5

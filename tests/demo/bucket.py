@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from consumers.follower import Start
+from consumers.kafka.follower import Start
 from deploy.stack import Stack
-from kascribe.following import JobFeed
+from kascribe.console.following import JobFeed
 from schemas.events import Phase, ProgressEvent, TranscriptEvent
 from schemas.settings import KafkaSettings
-from tests.recordings import FORMATS, Sound, write
+from tests.sound.recordings import FORMATS, Sound, write
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from consumers.follower import Follower
+from consumers.kafka.follower import Follower
 from kascribe.commands.selftest import words
-from kascribe.following import event_in
+from kascribe.console.following import event_in
 from schemas.events import EnrichmentEvent, JobEvent, TranscriptEvent
-from schemas.topics import Topics
-from schemas.trace import TRACEPARENT, Trace
-from tests.waiting import eventually
+from schemas.kafka.topics import Topics
+from schemas.kafka.trace import TRACEPARENT, Trace
+from tests.support.waiting import eventually
 
 README = Path(__file__).parents[2] / "README.md"
 GATEWAY_PORT = 8001

@@ -11,7 +11,7 @@ from pathlib import Path
 from kascribe.embedded.session import Session
 from models.selftest import SELFTEST_MODEL_NAME
 from tests.demo.role import free_port
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 START_TIMEOUT_SECONDS = 90
 JOB_TIMEOUT_SECONDS = 60

@@ -11,21 +11,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from consumers.cancellations import Withdrawn
-from consumers.enrich import EnrichStage
-from consumers.fetch import ObjectFetcher
-from consumers.transcribe import TranscribeStage
-from consumers.transcript_source import StoredTranscripts
+from consumers.enricher.enrich import EnrichStage
+from consumers.enricher.transcripts import StoredTranscripts
+from consumers.transcriber.fetch import ObjectFetcher
+from consumers.transcriber.transcribe import TranscribeStage
 from kascribe.wiring.consumer import listening_for_cancellations
 from kascribe.wiring.gateway import GatewayServer
 from models.vllm.enricher import Enricher
 from producers.map_results import EnrichmentResults
 from producers.results import ResultStore
 from producers.topics import ensure_topics
+from schemas.kafka.topics import Topics, dead_letter_topic, retry_topic
 from schemas.settings import GatewaySettings, S3Settings, Settings, VllmSettings
-from schemas.topics import Topics, dead_letter_topic, retry_topic
 from tests.flow.running import Running, running, settings_for
-from tests.waiting import eventually
-from tests.wav_listener import WavListener
+from tests.sound.wav_listener import WavListener
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

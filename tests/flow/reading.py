@@ -4,7 +4,7 @@ import time
 
 from confluent_kafka import Consumer, TopicPartition
 
-from schemas.records import Record
+from schemas.kafka.records import Record
 
 
 def records_on(

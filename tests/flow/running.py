@@ -12,15 +12,15 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
-from consumers.runtime.metrics import Metrics
+from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.runtime import Runtime
 from consumers.runtime.stage import Stage
 from producers.outbox import AtLeastOnceOutbox
+from schemas.kafka.topics import dead_letter_topic, retry_topic
 from schemas.settings import KafkaSettings, RuntimeSettings, Settings
-from schemas.topics import dead_letter_topic, retry_topic
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.stages import OUTPUT, TOPIC, CommandStage
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 GROUP_PREFIX = "test."
 START_SECONDS = 20.0

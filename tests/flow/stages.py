@@ -11,7 +11,7 @@ from structlog.contextvars import bind_contextvars
 from consumers.runtime.stage import Job, Weight
 from schemas.errors import AudioUndecodable, DependencyDown, JobCancelled, PermanentError, TransientError
 from schemas.events import Failure
-from schemas.records import OutgoingRecord
+from schemas.kafka.records import OutgoingRecord
 
 TOPIC = "in"
 OUTPUT = "out"

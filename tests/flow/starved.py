@@ -13,13 +13,13 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from consumers.fetch import ObjectFetcher
-from consumers.runtime.metrics import Metrics
+from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.runtime import Runtime
 from consumers.runtime.stage import Job
+from consumers.transcriber.fetch import ObjectFetcher
 from producers.outbox import AtLeastOnceOutbox
 from schemas.events import Failure
-from schemas.records import OutgoingRecord
+from schemas.kafka.records import OutgoingRecord
 from schemas.settings import S3Settings
 from tests.flow.running import settings_for
 from tests.flow.stages import OUTPUT, TOPIC

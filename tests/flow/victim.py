@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry
 
-from consumers.runtime.metrics import Metrics
+from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.runtime import Runtime
 from producers.outbox import AtLeastOnceOutbox
-from schemas.delivery import Batch, Delivery
+from schemas.kafka.delivery import Batch, Delivery
 from tests.flow.running import settings_for
 from tests.flow.stages import OUTPUT, TOPIC, CommandStage
 

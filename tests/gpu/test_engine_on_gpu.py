@@ -9,7 +9,7 @@ import pytest
 from models.whisper.transcriber import Transcriber
 from schemas.options import TranscribeOptions
 from schemas.settings import WhisperSettings
-from tests.listening import model_directory, speech
+from tests.support.listening import model_directory, speech
 
 pytestmark = pytest.mark.skipif(ctranslate2.get_cuda_device_count() == 0, reason="no GPU that CTranslate2 can use")
 

@@ -9,19 +9,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from consumers.follower import Follower, Start
-from kascribe.following import event_in
+from consumers.kafka.follower import Follower, Start
+from kascribe.console.following import event_in
 from models.selftest import SELFTEST_MODEL_NAME
 from producers.publisher import Publisher
-from schemas.dead_letters import DeadLetter
-from schemas.dead_letters import read as read_dead_letter
 from schemas.events import JobEvent, Phase, ProgressEvent, TranscriptEvent
-from schemas.records import OutgoingRecord, Record
+from schemas.kafka.dead_letters import DeadLetter
+from schemas.kafka.dead_letters import read as read_dead_letter
+from schemas.kafka.records import OutgoingRecord, Record
+from schemas.kafka.topics import Topics, dead_letter_topic
 from schemas.settings import KafkaSettings
-from schemas.topics import Topics, dead_letter_topic
 from tests.demo.role import RoleProcess
 from tests.integration.stack import PrivateStack
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 ANSWER_TIMEOUT_SECONDS = 60.0
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from models.selftest import clips
-from schemas.transcript import TranscriptStatus
+from schemas.transcripts.transcript import TranscriptStatus
 from tests.integration.pipeline import Pipeline
 from tests.integration.stack import PrivateStack
-from tests.recordings import FORMATS, SAMPLE_RATE_HERTZ, Sound, read, write
-from tests.waiting import eventually
+from tests.sound.recordings import FORMATS, SAMPLE_RATE_HERTZ, Sound, read, write
+from tests.support.waiting import eventually
 
 OBJECT_LIMIT_BYTES = 3_000_000
 AUDIO_LIMIT_SECONDS = 60

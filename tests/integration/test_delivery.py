@@ -6,21 +6,21 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from consumers.dead_letters import DeadLetterReader
-from consumers.runtime.gap_map import METADATA_CHARACTERS_LIMIT
-from consumers.runtime.ledger import PartitionLedger
+from consumers.runtime.offsets.gap_map import METADATA_CHARACTERS_LIMIT
+from consumers.runtime.offsets.ledger import PartitionLedger
 from producers.dead_letters import Redrive
 from producers.outbox import AtLeastOnceOutbox
 from producers.publisher import Publisher
 from producers.topics import ensure_topics
-from schemas import dead_letters
-from schemas.dead_letters import Cause, Site
-from schemas.delivery import Batch, Commit, Delivery
 from schemas.errors import ConfigurationError
-from schemas.records import OutgoingRecord, Record
+from schemas.kafka import dead_letters
+from schemas.kafka.dead_letters import Cause, Site
+from schemas.kafka.delivery import Batch, Commit, Delivery
+from schemas.kafka.records import OutgoingRecord, Record
 from schemas.settings import KafkaSettings
 from tests.flow.reading import records_on
 from tests.integration.stack import PrivateStack
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from deploy.vllm.server import VllmServer
-from tests.health_checks import DEPLOY, exit_code
+from tests.support.health_checks import DEPLOY, exit_code
 
 
 def of_service(name: str) -> list[str]:

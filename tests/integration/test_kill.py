@@ -11,18 +11,18 @@ from pathlib import Path
 import numpy as np
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
 
-from consumers.runtime import gap_map
-from consumers.runtime.killers import without_journal
+from consumers.runtime.offsets import gap_map
+from consumers.runtime.offsets.journal import without_journal
 from models.selftest import clips
 from schemas.events import AudioReference, Phase, ProgressEvent, TranscriptEvent
 from schemas.identity import job_id
-from schemas.records import Record
-from schemas.wire import decode
+from schemas.kafka.records import Record
+from schemas.kafka.wire import decode
 from tests.flow.running import committed
 from tests.integration.pipeline import Pipeline
 from tests.integration.stack import PrivateStack
-from tests.recordings import FORMATS, read, write
-from tests.waiting import eventually
+from tests.sound.recordings import FORMATS, read, write
+from tests.support.waiting import eventually
 
 RECORDS = 200
 PARTITIONS = 3

@@ -17,12 +17,12 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 
-from consumers.runtime.membership import SILENCE_SECONDS
+from consumers.runtime.monitoring.membership import SILENCE_SECONDS
 from models.selftest import clips
 from tests.integration.pipeline import Pipeline
 from tests.integration.stack import PrivateStack
-from tests.interrupting import interruptible
-from tests.waiting import eventually
+from tests.support.interrupting import interruptible
+from tests.support.waiting import eventually
 
 NOTICED_SECONDS = SILENCE_SECONDS + 25.0
 DRAIN_SECONDS = 4.0

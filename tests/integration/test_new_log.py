@@ -4,11 +4,11 @@ import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from schemas.topics import dead_letter_topic, retry_topic
+from schemas.kafka.topics import dead_letter_topic, retry_topic
 from tests.flow.running import committed, running, send, settings_for
 from tests.flow.stages import OUTPUT, TOPIC, CommandStage
 from tests.integration.stack import PrivateStack
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 NEW_RECORDS = 12
 GROUP_SECONDS = 6_000

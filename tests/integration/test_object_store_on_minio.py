@@ -5,20 +5,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from consumers.fetch import ObjectFetcher
-from consumers.transcribe import TranscribeStage
+from consumers.transcriber.fetch import ObjectFetcher
+from consumers.transcriber.transcribe import TranscribeStage
 from producers.results import ResultStore
 from producers.uploads import SMALLEST_PART_BYTES, Uploads
 from schemas.errors import DependencyDown
+from schemas.kafka.records import Record
 from schemas.notifications import Dialect, is_our_own, parse_notification
-from schemas.records import Record
 from schemas.settings import S3Settings
-from tests.contract.fetch_suite import KEY, FetchSuite
-from tests.contract.result_suite import ResultSuite
-from tests.contract.stage_jobs import TOPICS, Runtime, transcripts
+from tests.contract.objects.fetch_suite import KEY, FetchSuite
+from tests.contract.objects.result_suite import ResultSuite
+from tests.contract.transcriber.stage_jobs import TOPICS, Runtime, transcripts
 from tests.integration.stack import PrivateStack
-from tests.object_store import ObjectStore, credentials
-from tests.wav_listener import WavListener, wav_bytes
+from tests.sound.wav_listener import WavListener, wav_bytes
+from tests.support.object_store import ObjectStore, credentials
 
 
 @pytest.fixture(scope="module")

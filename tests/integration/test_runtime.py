@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from confluent_kafka import Message
 
-from consumers.runtime import gap_map
-from consumers.runtime.killers import without_journal
-from schemas import dead_letters
-from schemas.records import Record
-from schemas.topics import dead_letter_topic, retry_topic
+from consumers.runtime.offsets import gap_map
+from consumers.runtime.offsets.journal import without_journal
+from schemas.kafka import dead_letters
+from schemas.kafka.records import Record
+from schemas.kafka.topics import dead_letter_topic, retry_topic
 from tests.flow.running import committed, running, send, settings_for, victim
 from tests.flow.stages import OUTPUT, TOPIC, CommandStage
 from tests.integration.stack import PrivateStack
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 PARTITIONS = 3
 RECORDS = 200

@@ -12,7 +12,7 @@ import pytest
 from models.selftest import clips
 from tests.integration.pipeline import Pipeline
 from tests.integration.stack import PrivateStack
-from tests.waiting import eventually
+from tests.support.waiting import eventually
 
 ALL_CLIPS_TIMEOUT_SECONDS = 600
 

@@ -1,0 +1,1 @@
+"""The enricher: a transcript event in, enrichments out."""

@@ -1,0 +1,1 @@
+"""The Kafka client on the reading side: configuration, messages as records, followers, fatal errors."""

@@ -1,0 +1,1 @@
+"""How flights run: workers, the mailbox, isolation of suspects, followers."""

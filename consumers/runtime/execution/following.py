@@ -1,0 +1,58 @@
+"""Records that wait for another record of the same job, without a worker."""
+
+from consumers.runtime.flight import Flight
+from consumers.runtime.partition import AssignedPartition
+from schemas.kafka.records import Coordinates
+
+
+class Following:
+    """Which flight waits for which to end in this process. The owner thread's alone.
+
+    A flight ends when its record is in flight no more: completed, cancelled, retried, dead-lettered, or its
+    partition lost and its worker back. A follower waits only for a flight that ran while the follower met it, so
+    no two can wait for each other, and a leader never needs the room that its followers hold.
+    """
+
+    def __init__(self) -> None:
+        self._in_flight: dict[Coordinates, list[Flight]] = {}
+        self._followers: dict[Flight, list[Flight]] = {}
+        self._released: list[Flight] = []
+
+    def begin(self, flight: Flight) -> None:
+        """Notes that a record is in flight from now on."""
+        self._in_flight.setdefault(flight.origin, []).append(flight)
+
+    def wait(self, follower: Flight, leader: Coordinates) -> None:
+        """Holds ``follower`` until the flight whose record was first read at ``leader`` ends.
+
+        Releases it at once when there is none. A record that is read again after its partition came back follows
+        its own earlier attempt: same coordinates, another flight.
+        """
+        flights = [flight for flight in self._in_flight.get(leader, ()) if flight is not follower]
+        if flights:
+            self._followers.setdefault(flights[0], []).append(follower)
+        else:
+            self._released.append(follower)
+
+    def end(self, flight: Flight) -> None:
+        """Notes that a record is in flight no more, and releases its followers. Safe to repeat."""
+        flights = self._in_flight.get(flight.origin, [])
+        if flight in flights:
+            flights.remove(flight)
+        if not flights:
+            self._in_flight.pop(flight.origin, None)
+        self._released += self._followers.pop(flight, ())
+
+    def released(self) -> list[Flight]:
+        """The followers that may run again; each is given once."""
+        released, self._released = self._released, []
+        return released
+
+    def drop(self, partition: AssignedPartition) -> list[Flight]:
+        """Forgets the followers of a partition that goes away, and gives them."""
+        dropped = [flight for flight in self._released if flight.partition is partition]
+        self._released = [flight for flight in self._released if flight.partition is not partition]
+        for leader, followers in self._followers.items():
+            dropped += [flight for flight in followers if flight.partition is partition]
+            self._followers[leader] = [flight for flight in followers if flight.partition is not partition]
+        return dropped

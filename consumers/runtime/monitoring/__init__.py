@@ -1,0 +1,1 @@
+"""What the runtime reports about itself: snapshots, health, metrics, probes."""

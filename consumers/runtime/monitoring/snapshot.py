@@ -1,0 +1,161 @@
+"""What the loop looks like from outside: a snapshot every second, and the gauges that follow from it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from consumers.runtime.assignment import Assignment
+from consumers.runtime.committer import Outlet
+from consumers.runtime.execution.mailbox import Mailbox
+from consumers.runtime.intake import Intake
+from consumers.runtime.load import Load
+from consumers.runtime.monitoring import metrics as rows
+from consumers.runtime.monitoring.membership import KAFKA, SILENCE_SECONDS, Membership
+from consumers.runtime.monitoring.metrics import Metrics
+from consumers.runtime.partition import AssignedPartition
+from schemas.clock import Clock
+from schemas.kafka.delivery import Partition
+
+OBSERVATION_SECONDS: Final = 1.0
+"""Between snapshots; each costs some microseconds per partition."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionView:
+    """One partition. ``committed_offset`` is None before the first commit; the age is 0 with nothing in flight."""
+
+    committed_offset: int | None
+    position_offset: int
+    in_flight_records: int
+    waiting_records: int
+    oldest_incomplete_age_seconds: float
+    gap_width_offsets: int
+    metadata_characters: int
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The runtime at one moment. Times are the clock's monotonic seconds.
+
+    ``listened_at`` is the loop's last turn, ``heard_at`` the last sign of work: an attempt that began, reported,
+    or ended, or anything that came for the loop. ``oldest_undelivered_age_seconds`` is that of the oldest batch
+    which the broker has not confirmed. ``answered_at`` is when each service that every record needs last answered.
+    """
+
+    at: float = 0.0
+    listened_at: float = 0.0
+    heard_at: float = 0.0
+    draining: bool = False
+    in_flight_records: int = 0
+    in_flight_bytes: int = 0
+    in_flight_audio_seconds: float = 0.0
+    waiting_records: int = 0
+    undelivered_records: int = 0
+    oldest_undelivered_age_seconds: float = 0.0
+    delivery_problem: str | None = None
+    outbox_is_alive: bool = True
+    dependencies_down: tuple[str, ...] = ()
+    membership: Membership = field(default_factory=Membership)
+    answered_at: Mapping[str, float] = field(default_factory=dict)
+    partitions: Mapping[Partition, PartitionView] = field(default_factory=dict)
+
+    def silence_seconds(self, *, now: float) -> dict[str, float]:
+        """The services, Kafka among them, that have not answered for too long, and for how long."""
+        answered_at = {KAFKA: self.membership.answered_at, **self.answered_at}
+        return {service: now - at for service, at in answered_at.items() if now - at >= SILENCE_SECONDS}
+
+
+class Observation:
+    """Takes snapshots on the owner thread and sets the gauges; ``latest`` may be read from any thread."""
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        intake: Intake,
+        load: Load,
+        mailbox: Mailbox,
+        outlet: Outlet,
+        *,
+        membership: Callable[[], Membership],
+        answered_at: Callable[[], Mapping[str, float]],
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self.latest = Snapshot(at=-OBSERVATION_SECONDS, listened_at=clock.monotonic(), heard_at=clock.monotonic())
+        self._assignment = assignment
+        self._intake = intake
+        self._load = load
+        self._mailbox = mailbox
+        self._outlet = outlet
+        self._membership = membership
+        self._answered_at = answered_at
+        self._metrics = metrics
+        self._clock = clock
+        self._labelled: set[Partition] = set()
+
+    def observe(self, *, draining: bool) -> bool:
+        """A snapshot, when the last one is old enough; whether it took one."""
+        now = self._clock.monotonic()
+        if now - self.latest.at < OBSERVATION_SECONDS and self.latest.draining == draining:
+            return False
+        intake, load, outlet = self._intake, self._load, self._outlet
+        self.latest = Snapshot(
+            at=now,
+            listened_at=self._mailbox.listened_at,
+            heard_at=max(self._mailbox.heard_at, intake.handed_over_at),
+            draining=draining,
+            in_flight_records=load.records,
+            in_flight_bytes=load.size_bytes,
+            in_flight_audio_seconds=load.audio_seconds,
+            waiting_records=self._assignment.waiting_records,
+            undelivered_records=load.undelivered_records,
+            oldest_undelivered_age_seconds=now - (now if outlet.oldest_sent_at is None else outlet.oldest_sent_at),
+            delivery_problem=outlet.problem,
+            outbox_is_alive=outlet.is_alive,
+            dependencies_down=tuple(sorted(intake.down)),
+            membership=self._membership(),
+            answered_at=self._answered_at(),
+            partitions={key: _view(partition, now) for key, partition in self._assignment.partitions.items()},
+        )
+        self._set_gauges(self.latest)
+        return True
+
+    def _set_gauges(self, snapshot: Snapshot) -> None:
+        gauge = self._metrics.gauge
+        gauge(rows.IN_FLIGHT_RECORDS).set(snapshot.in_flight_records)
+        gauge(rows.IN_FLIGHT_BYTES).set(snapshot.in_flight_bytes)
+        gauge(rows.IN_FLIGHT_AUDIO_SECONDS).set(snapshot.in_flight_audio_seconds)
+        gauge(rows.WAITING_RECORDS).set(snapshot.waiting_records)
+        gauge(rows.UNDELIVERED_RECORDS).set(snapshot.undelivered_records)
+        gauge(rows.PARTITIONS_ASSIGNED).set(len(snapshot.partitions))
+        gauge(rows.PARTITIONS_PAUSED).set(sum(view.paused for view in snapshot.partitions.values()))
+        silent = snapshot.silence_seconds(now=snapshot.at)
+        for service in {KAFKA, *snapshot.answered_at, *snapshot.dependencies_down}:
+            is_down = service in silent or service in snapshot.dependencies_down
+            gauge(rows.DEPENDENCY_DOWN).labels(service).set(is_down)
+        for (topic, partition), view in snapshot.partitions.items():
+            gauge(rows.OLDEST_INCOMPLETE_AGE).labels(topic, partition).set(view.oldest_incomplete_age_seconds)
+            gauge(rows.GAP_WIDTH).labels(topic, partition).set(view.gap_width_offsets)
+            gauge(rows.METADATA_CHARACTERS).labels(topic, partition).set(view.metadata_characters)
+        for key in self._labelled - snapshot.partitions.keys():
+            # A partition that moved away is reported by its new holder alone.
+            for row in (rows.OLDEST_INCOMPLETE_AGE, rows.GAP_WIDTH, rows.METADATA_CHARACTERS):
+                gauge(row).remove(*key)
+        self._labelled = set(snapshot.partitions)
+
+
+def _view(partition: AssignedPartition, now: float) -> PartitionView:
+    ledger = partition.ledger
+    oldest = partition.flights.get(ledger.oldest_incomplete) if ledger.oldest_incomplete is not None else None
+    committed = partition.confirmed.offset
+    return PartitionView(
+        committed_offset=committed if committed >= 0 else None,
+        position_offset=ledger.position,
+        in_flight_records=len(partition.flights),
+        waiting_records=len(partition.backlog),
+        oldest_incomplete_age_seconds=now - oldest.taken_at if oldest else 0.0,
+        gap_width_offsets=ledger.window,
+        metadata_characters=len(partition.confirmed.metadata),
+        paused=bool(partition.paused),
+    )

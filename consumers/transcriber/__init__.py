@@ -1,0 +1,1 @@
+"""The transcriber: a record that names audio in, a transcript event out."""

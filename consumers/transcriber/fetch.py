@@ -1,0 +1,265 @@
+"""Object to local file: looked up, limited, read in parallel ranges, hashed, removed afterwards.
+
+::
+
+    look_up ──▶ ObjectState ──▶ fetched (a context manager) ──▶ FetchedAudio at a path, gone at the end
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from consumers.s3 import create_client, create_probe_client, s3_errors, serves
+from consumers.transcriber.scratch import Scratch, disk_errors, write_at
+from schemas.errors import (
+    SCRATCH,
+    AudioEmpty,
+    AudioForbidden,
+    AudioNotFound,
+    AudioTooLarge,
+    DependencyDown,
+    JobCancelled,
+)
+from schemas.events import SourceObject
+from schemas.object_addresses import S3, ObjectAddress, allowed_address
+from schemas.settings import S3Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+READ_BYTES: Final = 256 * 1024
+"""Read from a connection at once: what a part costs in memory, and how soon a cancelled one ends."""
+
+OVERWRITTEN_ATTEMPTS: Final = 3
+"""How often an object may be replaced while it is read, before the record goes to the retry topics."""
+
+Cancelled = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectState:
+    """An object as it was when it was looked up. ``changed``: it is not the version that was asked for."""
+
+    address: ObjectAddress
+    version_id: str | None
+    etag: str
+    object_size_bytes: int
+    content_type: str | None
+    reported_metadata: Mapping[str, str]
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedAudio:
+    """A local copy of an object; the file is gone when its context ends."""
+
+    path: Path
+    source: SourceObject
+    source_changed: bool
+
+
+class ObjectFetcher:
+    """Fetches objects into a scratch directory. Safe to share between threads; blocks its caller."""
+
+    def __init__(
+        self,
+        settings: S3Settings,
+        *,
+        scratch_directory: Path | None = None,
+        connections: int = 32,
+        client: "S3Client | None" = None,
+    ) -> None:
+        self._settings = settings
+        self._client = client or create_client(settings, connections=connections)
+        self._scratch = Scratch(scratch_directory)
+        self._parts = ThreadPoolExecutor(connections, thread_name_prefix="fetch")
+
+    def look_up(self, uri: str, *, version_id: str | None = None, etag: str | None = None) -> ObjectState:
+        """The object's state: of the version asked for, else of the current one with ``changed`` set.
+
+        One or two HEAD requests. Raises SourceNotAllowed, AudioNotFound, AudioForbidden, DependencyDown.
+        """
+        address = allowed_address(uri, self._settings)
+        if version_id is not None:
+            try:
+                return self._head(address, version_id, etag)
+            except (AudioNotFound, AudioForbidden):
+                # The version is gone, is no version id of this store, or may not be read by version.
+                current = self._head(address, None, etag)
+                return current if etag else _as_changed(current)
+        return self._head(address, None, etag)
+
+    @contextmanager
+    def fetched(self, state: ObjectState, *, cancelled: Cancelled) -> Iterator[FetchedAudio]:
+        """The object in a local file, for as long as the context lasts.
+
+        Raises AudioTooLarge and AudioEmpty before anything is read, JobCancelled soon after ``cancelled`` turns
+        true, DependencyDown("scratch") when the disk is full, and what ``look_up`` raises.
+        """
+        with self._scratch.directory() as directory:
+            path = directory / "audio"
+            with disk_errors(directory):
+                state = self._read_unchanged(state, path, cancelled)
+                sha256 = _sha256(path, cancelled)
+            source = SourceObject(
+                uri=state.address.uri,
+                version_id=state.version_id,
+                etag=state.etag,
+                sha256=sha256,
+                object_size_bytes=state.object_size_bytes,
+                content_type=state.content_type,
+            )
+            yield FetchedAudio(path, source, state.changed)
+
+    def need_room(self, size_bytes: int) -> None:
+        """``is_up("scratch")`` asks for so much from now on: what is made of an object found no room."""
+        self._scratch.need(size_bytes)
+
+    def is_up(self, dependency: str) -> bool:
+        """Whether ``s3`` or ``scratch`` would serve again. Blocks for about a second at most.
+
+        Asked for is the bucket of the results, which every record needs; audio may be missing by itself.
+        """
+        if dependency == SCRATCH:
+            return self._scratch.has_room()
+        return serves(self._probe, self._settings.results_bucket or self._settings.bucket)
+
+    @cached_property
+    def _probe(self) -> "S3Client":
+        return create_probe_client(self._settings)
+
+    def close(self) -> None:
+        """Ends the threads that read parts and removes the scratch directory: a fetch that still runs fails.
+
+        Does not wait for parts that are being read, which may take as long as the store is silent.
+        """
+        self._parts.shutdown(wait=False, cancel_futures=True)
+        self._scratch.close()
+
+    def _head(self, address: ObjectAddress, version_id: str | None, etag: str | None) -> ObjectState:
+        asked: Any = {"VersionId": version_id} if version_id else {}
+        try:
+            with s3_errors(f"looking up {address.uri}"):
+                answer = self._client.head_object(Bucket=address.bucket, Key=address.key, **asked)
+        except AudioForbidden:
+            self._ask_why(address, asked)
+            raise
+        found = answer["ETag"].strip('"')
+        return ObjectState(
+            address=address,
+            version_id=_version(answer.get("VersionId")),
+            etag=found,
+            object_size_bytes=answer["ContentLength"],
+            content_type=answer.get("ContentType"),
+            reported_metadata=answer["Metadata"],
+            changed=etag is not None and etag.strip('"') != found,
+        )
+
+    def _ask_why(self, address: ObjectAddress, asked: Any) -> None:
+        # The answer to HEAD has no body, so it cannot say whether this object is forbidden or our credentials
+        # are wrong, which is every record's trouble and must pause intake. The answer to GET says so.
+        with s3_errors(f"looking up {address.uri}"):
+            self._client.get_object(Bucket=address.bucket, Key=address.key, Range="bytes=0-0", **asked)[
+                "Body"
+            ].close()
+
+    def _read_unchanged(self, state: ObjectState, path: Path, cancelled: Cancelled) -> ObjectState:
+        for _ in range(OVERWRITTEN_ATTEMPTS):
+            self._check_size(state)
+            if self._read(state, path, cancelled):
+                return state
+            state = _as_changed(self._head(state.address, None, None))
+        raise AudioNotFound(f"{state.address.uri} was replaced {OVERWRITTEN_ATTEMPTS} times while it was read")
+
+    def _check_size(self, state: ObjectState) -> None:
+        size, limit = state.object_size_bytes, self._settings.object_limit_bytes
+        if size == 0:
+            raise AudioEmpty(f"{state.address.uri} has no bytes")
+        if size > limit:
+            raise AudioTooLarge(
+                f"{state.address.uri} has {size:,} bytes, more than {limit:,} (KASCRIBE_S3_OBJECT_LIMIT_BYTES)"
+            )
+        self._scratch.reserve(size)
+
+    def _read(self, state: ObjectState, path: Path, cancelled: Cancelled) -> bool:
+        part_bytes = self._settings.part_size_bytes
+        with path.open("wb") as file:
+            file.truncate(state.object_size_bytes)
+            starts = range(0, state.object_size_bytes, part_bytes)
+            if len(starts) == 1:
+                return self._read_part(state, file.fileno(), 0, state.object_size_bytes, cancelled)
+            parts = [
+                self._parts.submit(
+                    self._read_part,
+                    state,
+                    file.fileno(),
+                    start,
+                    min(start + part_bytes, state.object_size_bytes),
+                    cancelled,
+                )
+                for start in starts
+            ]
+            return _all_read(parts)
+
+    def _read_part(self, state: ObjectState, file: int, start: int, end: int, cancelled: Cancelled) -> bool:
+        # False: the object is no longer the one that was looked up.
+        asked: Any = {"VersionId": state.version_id} if state.version_id else {}
+        with s3_errors(f"reading {state.address.uri}"):
+            try:
+                answer = self._client.get_object(
+                    Bucket=state.address.bucket,
+                    Key=state.address.key,
+                    IfMatch=f'"{state.etag}"',
+                    Range=f"bytes={start}-{end - 1}",
+                    **asked,
+                )
+            except self._client.exceptions.ClientError as error:
+                if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in (412, 416):
+                    return False
+                raise
+            for chunk in answer["Body"].iter_chunks(READ_BYTES):
+                if cancelled():
+                    raise JobCancelled(f"{state.address.uri} was not read to its end")
+                write_at(file, chunk, start)
+                start += len(chunk)
+        if start != end:
+            raise DependencyDown(S3, f"{state.address.uri}: an answer ended {end - start:,} bytes early")
+        return True
+
+
+def _all_read(parts: list[Future[bool]]) -> bool:
+    done, waiting = wait(parts, return_when=FIRST_EXCEPTION)
+    # A part that runs writes to the file, which must outlive it; one that was cancelled in line never runs.
+    wait([part for part in waiting if not part.cancel()])
+    return all(part.result() for part in done)
+
+
+def _sha256(path: Path, cancelled: Cancelled) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(4 * 1024**2):
+            if cancelled():
+                raise JobCancelled("the audio was not hashed to its end")
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _as_changed(state: ObjectState) -> ObjectState:
+    return ObjectState(
+        state.address,
+        state.version_id,
+        state.etag,
+        state.object_size_bytes,
+        state.content_type,
+        state.reported_metadata,
+        changed=True,
+    )
+
+
+def _version(version_id: str | None) -> str | None:
+    return None if version_id in (None, "", "null") else version_id

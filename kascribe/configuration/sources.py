@@ -1,0 +1,188 @@
+"""Where settings come from: TOML, names in an environment or a ``.env`` file, the command line.
+
+Each source gives a layer: what was said, under the setting's key, with the words by which the user knows it.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from kascribe.configuration import librdkafka
+from schemas.catalogue import (
+    ENVIRONMENT_PREFIX,
+    PROPERTY_PREFIX,
+    by_environment_name,
+    by_key,
+    property_environment_name,
+)
+from schemas.errors import ConfigurationError
+
+CONFIG_NAME: Final = "KASCRIBE_CONFIG"
+FILE_SUFFIX: Final = "_FILE"
+PROPERTIES_KEY: Final = "kafka.properties"
+OTHER_NAMES: Final = frozenset({CONFIG_NAME, "KASCRIBE_CACHE"})
+TEST_PREFIX: Final = "KASCRIBE_TEST_"
+SECRET_FILE_LIMIT_BYTES: Final = 1024**2
+_KUBERNETES_LINK: Final = re.compile(r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
+_KUBERNETES_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://")
+
+FOREIGN_NAMES: Final[dict[str, str]] = {
+    "AWS_ENDPOINT_URL_S3": "s3.endpoint_url",
+    "AWS_ENDPOINT_URL": "s3.endpoint_url",
+    "AWS_REGION": "s3.region",
+    "AWS_DEFAULT_REGION": "s3.region",
+    "HF_HUB_OFFLINE": "whisper.offline",
+    "WHISPER_DEVICE": "whisper.device",
+    "MODEL_NAME": "vllm.model",
+}
+"""Names that are not ours, the stronger before the weaker. They fill in what nobody said under our own names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value that somebody gave. ``label`` is the name as they wrote it, and where they did."""
+
+    value: Any
+    label: str
+
+
+Layer = dict[str, Given]
+"""By key: ``whisper.device``, and ``kafka.properties.sasl.username`` for what is librdkafka's."""
+
+
+def from_names(names: Mapping[str, str], *, where: str = "") -> Layer:
+    """The layer of ``KASCRIBE_*`` names. An empty value counts as not given, as in compose files.
+
+    Reads the files that ``*_FILE`` names point to. Raises ConfigurationError for a name that is no setting.
+    """
+    ours = {name: text for name, text in names.items() if name.startswith(ENVIRONMENT_PREFIX) and text}
+    layer: Layer = {}
+    for name, text in sorted(ours.items()):
+        if _is_not_for_us(name, text):
+            continue
+        key, from_file = _key(name, where)
+        if key in layer:
+            raise ConfigurationError(f"{layer[key].label} and {name}{where} say the same thing: keep one of them")
+        value = _read_secret(name + where, text) if from_file else text
+        layer[key] = Given(_split(key, value), name + where)
+    return layer
+
+
+def from_foreign_names(names: Mapping[str, str], *, where: str = "") -> Layer:
+    """The layer of the names that other programs use too."""
+    layer: Layer = {}
+    for name, key in FOREIGN_NAMES.items():
+        if names.get(name):
+            layer.setdefault(key, Given(names[name], name + where))
+    return layer
+
+
+def from_toml(path: Path) -> Layer:
+    """The layer of a TOML file. Raises ConfigurationError when it cannot be read or names what is no setting."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
+    return {key: Given(_split(key, value), f"{key} in {path}") for key, value in _flat(document, path)}
+
+
+def from_overrides(overrides: Mapping[str, object]) -> Layer:
+    """The layer of the command line: keys such as ``whisper.device``. None is an option that was not given."""
+    layer: Layer = {}
+    for key, value in overrides.items():
+        if value is None:
+            continue
+        if key not in by_key() and not key.startswith(f"{PROPERTIES_KEY}."):
+            raise ConfigurationError(f"{key} is not a setting{_suggest(key, by_key())}")
+        layer[key] = Given(_split(key, value), f"{key} on the command line")
+    return layer
+
+
+def _is_not_for_us(name: str, text: str) -> bool:
+    # Kubernetes tells each pod of every service: one called kascribe-gateway gives KASCRIBE_GATEWAY_PORT=tcp://...
+    linked = _KUBERNETES_LINK.fullmatch(name) or _KUBERNETES_ADDRESS.match(text)
+    return bool(linked) or name in OTHER_NAMES or name.startswith(TEST_PREFIX)
+
+
+def _key(name: str, where: str) -> tuple[str, bool]:
+    known = by_environment_name()
+    if name in known:
+        return known[name].key, False
+    target = known.get(name.removesuffix(FILE_SUFFIX))
+    if target is not None and target.secret:
+        return target.key, True
+    if name.startswith(PROPERTY_PREFIX):
+        return _property_key(name, where)
+    if target is not None:
+        raise ConfigurationError(
+            f"{name}{where} is not a setting: only secrets come from files; set {target.environment_name} itself"
+        )
+    raise ConfigurationError(f"{name}{where} is not a setting{_suggest(name, known)}")
+
+
+def _property_key(name: str, where: str) -> tuple[str, bool]:
+    # librdkafka has properties that end in .file themselves, so the whole name is tried first.
+    for candidate in (name, name.removesuffix(FILE_SUFFIX)):
+        for prop in librdkafka.property_names(candidate.removeprefix(PROPERTY_PREFIX)):
+            if librdkafka.judge(prop, "")[0] is not librdkafka.Verdict.UNKNOWN:
+                return f"{PROPERTIES_KEY}.{prop}", candidate != name
+    properties = [property_environment_name(often_used) for often_used in librdkafka.OFTEN_USED]
+    raise ConfigurationError(
+        f"{name}{where} is neither a setting nor a librdkafka property"
+        f"{_suggest(name, [*by_environment_name(), *properties])}"
+    )
+
+
+def _flat(document: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Any]]:
+    for part, table in document.items():
+        if not isinstance(table, dict):
+            raise ConfigurationError(f"{part} in {path} stands outside any table{_suggest(part, by_key())}")
+        for name, value in table.items():
+            key = f"{part}.{name}"
+            if key == PROPERTIES_KEY and isinstance(value, dict):
+                yield from _flat_properties(value, key)
+            elif key in by_key():
+                yield key, value
+            else:
+                raise ConfigurationError(f"{key} in {path} is not a setting{_suggest(key, by_key())}")
+
+
+def _flat_properties(table: Mapping[str, Any], key: str) -> Iterator[tuple[str, Any]]:
+    # TOML reads an unquoted sasl.username as a table in a table; both spellings mean the same.
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat_properties(value, f"{key}.{name}")
+        else:
+            yield f"{key}.{name}", str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _split(key: str, value: Any) -> Any:
+    setting = by_key().get(key)
+    if setting is not None and setting.is_list and isinstance(value, str):
+        return tuple(item.strip() for item in value.split(",") if item.strip())
+    return value
+
+
+def _read_secret(label: str, path: str) -> str:
+    try:
+        with Path(path).expanduser().open(encoding="utf-8") as file:
+            secret = file.read(SECRET_FILE_LIMIT_BYTES).rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigurationError(f"{label} names {path}, which cannot be read: {why}") from error
+    if not secret:
+        raise ConfigurationError(f"{label} names {path}, which is empty: write the secret into it")
+    return secret
+
+
+def _suggest(name: str, known: Mapping[str, object] | list[str]) -> str:
+    # Without the prefix that all share, which would make any two names alike.
+    bare = {each.removeprefix(ENVIRONMENT_PREFIX): each for each in known}
+    nearest = difflib.get_close_matches(name.removeprefix(ENVIRONMENT_PREFIX), bare, n=1, cutoff=0.6)
+    return f": did you mean {bare[nearest[0]]}?" if nearest else "; docs/settings.md lists them all"

@@ -1,0 +1,1 @@
+"""What the commands show to a person: the live board, plain lines, endings."""

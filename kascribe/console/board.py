@@ -1,0 +1,202 @@
+"""What a person sees of the jobs: a live table on a terminal, plain lines anywhere else."""
+
+import sys
+import threading
+from collections.abc import Iterable
+from typing import Final
+
+from rich.cells import cell_len
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from kascribe.console.job_lines import (
+    CANCELLED,
+    DONE,
+    FAILED,
+    JobLine,
+    Jobs,
+    Outside,
+    after_enrichment,
+    after_progress,
+    after_transcript,
+)
+from kascribe.console.terminal import one_line
+from kascribe.documents.contracts import REASONS
+from schemas.events import EnrichmentEvent, JobEvent, Phase, ProgressEvent, TranscriptEvent
+from schemas.transcripts.caveats import SENTENCES
+
+VISIBLE_JOBS: Final = 12
+FRAME_LINES: Final = 4
+"""Of a screen's height: an empty line, the counts, and room for the cursor and for names that fold early."""
+
+LISTED_FAILURES: Final = 20
+"""And as many transcripts that lack sound."""
+REFRESHES_PER_SECOND: Final = 8
+
+STYLES: Final[dict[str, str]] = {
+    **dict.fromkeys(DONE, "green"),
+    **dict.fromkeys(FAILED, "red"),
+    **dict.fromkeys(CANCELLED, "yellow"),
+}
+PHASE_COLUMNS: Final = max(len(phase) for phase in (*Phase, *Outside))
+BAR_COLUMNS: Final = 14
+GAP_COLUMNS: Final = 2
+NAME_COLUMNS_LEAST: Final = 12
+NOTE_COLUMNS_LEAST: Final = 16
+
+
+class Board:
+    """The jobs of one session. Thread-safe.
+
+    The table is drawn on ``out`` if that is a terminal, else on ``beside`` if that is one; where nothing is drawn
+    over, ``out`` gets a line for each thing that there is to tell.
+    """
+
+    def __init__(self, out: Console, *, beside: Console | None = None) -> None:
+        self._out = out
+        self._jobs = Jobs()
+        self._upload: JobLine | None = None
+        self._told: dict[str, JobLine] = {}
+        self._lock = threading.Lock()
+        self._screen = next((each for each in (out, beside) if each and each.is_terminal), None)
+        self._live = self._opened(self._screen) if self._screen else None
+
+    def _opened(self, screen: Console) -> Live:
+        return Live(
+            console=screen,
+            get_renderable=lambda: self._picture(screen),
+            refresh_per_second=REFRESHES_PER_SECOND,
+            redirect_stdout=False,
+            # What a library says would be drawn over; a file that stands in for the terminal gets it as it is.
+            redirect_stderr=sys.stderr.isatty(),
+        )
+
+    def start(self) -> None:
+        """Begins to draw. Safe to repeat."""
+        if self._live:
+            self._live.start()
+
+    def stop(self) -> None:
+        """Leaves the last picture on the screen, and says what failed or lacks sound, and what to do about it."""
+        if self._live:
+            self._live.stop()
+        with self._lock:
+            failures, flagged, counts = self._jobs.failures(), self._jobs.flagged(), self._jobs.counts()
+        if failures or flagged:
+            for sentence in (counts, *_listed(failures), *_listed_flagged(flagged)):
+                self.say(sentence)
+
+    def expect(self, jobs: int) -> None:
+        """Says how many jobs there will be in all."""
+        self._jobs.expected = jobs
+
+    def say(self, sentence: str) -> None:
+        """A sentence for the user, above the table."""
+        for console in {self._out, self._screen} - {None}:
+            _print(console, sentence)
+
+    def uploading(self, name: str, fraction: float = 0.0) -> None:
+        """Shows the file that is on its way to the bucket, until it is submitted."""
+        self._upload = JobLine(name, Outside.UPLOADING, fraction)
+
+    def submitted(self, job_id: str, name: str) -> None:
+        """Names a job before its first event."""
+        self._upload = None
+        with self._lock:
+            self._jobs.put(job_id, self._jobs.get(job_id, name))
+        self._tell(job_id)
+
+    def not_submitted(self, name: str, why: str) -> None:
+        """Counts a file among those that failed."""
+        self._upload = None
+        with self._lock:
+            self._jobs.put(f"not submitted: {name}", JobLine(name, Outside.NOT_SUBMITTED, note=why))
+        self.say(f"{name} was not submitted: {why}")
+
+    def show(self, event: JobEvent) -> None:
+        """Draws what an event says."""
+        with self._lock:
+            line = self._jobs.get(event.job_id, event.metadata.get("name", event.job_id[:8]))
+        is_told = True
+        if isinstance(event, ProgressEvent):
+            # The text comes by itself, before or after word that it is there: topics have no order among them.
+            line, is_told = after_progress(line, event), event.phase is not Phase.COMPLETED
+        elif isinstance(event, TranscriptEvent):
+            line = after_transcript(line, event)
+        elif isinstance(event, EnrichmentEvent):
+            line = after_enrichment(line, event)
+        with self._lock:
+            self._jobs.put(event.job_id, line)
+        if is_told:
+            self._tell(event.job_id)
+
+    def _picture(self, screen: Console) -> Group:
+        with self._lock:
+            upload = [self._upload] if self._upload else []
+            lines = [*upload, *self._jobs.shown(VISIBLE_JOBS)]
+            counts = self._jobs.counts()
+        # The counts come first: rich cuts the end off what is higher than the screen.
+        return Group("", Text(counts if lines else ""), _table(lines, screen.width, screen.height - FRAME_LINES))
+
+    def _tell(self, job_id: str) -> None:
+        if self._screen is self._out:
+            return
+        with self._lock:
+            line, told = self._jobs.get(job_id, job_id), self._told.get(job_id)
+            self._told[job_id] = line
+        if _is_news(told, line):
+            note = f"  {line.note}" if line.note else ""
+            _print(self._out, f"{line.name}: {line.phase.value}{note}")
+
+
+def _print(console: Console | None, sentence: str) -> None:
+    if console:
+        console.print(one_line(sentence), markup=False, highlight=False, soft_wrap=True)
+
+
+def _is_news(told: JobLine | None, line: JobLine) -> bool:
+    """Whether there is more to tell where nothing is drawn over; what is heard on the way is not told twice."""
+    if told is None or told.phase != line.phase:
+        return True
+    return line.phase is Phase.COMPLETED and told.note != line.note
+
+
+def _listed(failures: list[JobLine]) -> Iterable[str]:
+    for line in failures[:LISTED_FAILURES]:
+        reason = f"{line.reason.value}: " if line.reason else ""
+        yield f"  {line.name}: {reason}{line.note}"
+        if line.reason:
+            yield f"    {REASONS[line.reason][1]}"
+    if len(failures) > LISTED_FAILURES:
+        yield f"  and {len(failures) - LISTED_FAILURES} more: `kascribe dlq list` names them"
+
+
+def _listed_flagged(flagged: list[JobLine]) -> Iterable[str]:
+    for line in flagged[:LISTED_FAILURES]:
+        for flag in line.flags:
+            yield f"  {line.name}: {flag.value}: {SENTENCES[flag]}"
+    if len(flagged) > LISTED_FAILURES:
+        yield f"  and {len(flagged) - LISTED_FAILURES} more: `kascribe show JOB` says so of each"
+
+
+def _table(lines: list[JobLine], columns: int, height: int) -> Table:
+    """As many jobs as the height has room for. No name is cut: a long one goes on in the next line."""
+    longest = max((cell_len(one_line(line.name)) for line in lines), default=0)
+    left = columns - PHASE_COLUMNS - BAR_COLUMNS - 3 * GAP_COLUMNS
+    name_columns = max(NAME_COLUMNS_LEAST, min(longest, left - NOTE_COLUMNS_LEAST))
+    table = Table.grid(padding=(0, GAP_COLUMNS, 0, 0))
+    table.add_column(width=name_columns, overflow="fold")
+    table.add_column(width=PHASE_COLUMNS)
+    table.add_column(width=BAR_COLUMNS)
+    table.add_column(width=max(1, left - name_columns), no_wrap=True, overflow="ellipsis")
+    for line in lines:
+        height -= -(-cell_len(one_line(line.name)) // name_columns)
+        if height < 0:
+            break
+        phase = Text(line.phase.value, style=STYLES.get(line.phase, "cyan"))
+        bar = ProgressBar(total=1.0, completed=line.fraction, width=BAR_COLUMNS)
+        table.add_row(Text(one_line(line.name)), phase, bar, Text(one_line(line.note)))
+    return table

@@ -1,0 +1,75 @@
+"""What is finished already of a job that has a key: its events may have been published before anybody followed."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from kascribe.console.board import Board
+from kascribe.submission import S3_SCHEME, Request, Source
+from producers.finished_jobs import StoredAnswers
+from producers.map_results import EnrichmentResults
+from producers.results import ResultStore
+from producers.s3 import create_client
+from producers.same_job import is_of
+from schemas.errors import ConfigurationError
+from schemas.events import EnrichmentEvent, TranscriptEvent
+from schemas.identity import job_id
+from schemas.settings import S3Settings
+
+
+class Finished:
+    """Looks into the bucket. Every method blocks and raises DependencyDown when it does not answer.
+
+    ConfigurationError is raised for a job that is about something else than ``source`` and the request.
+    """
+
+    def __init__(self, settings: S3Settings, request: Request, source: Source) -> None:
+        client = create_client(settings)
+        results, enrichments = ResultStore(settings, client=client), EnrichmentResults(settings, client=client)
+        self._stored = StoredAnswers(results, enrichments)
+        self._request = request
+        self._source = source
+
+    def events(self, job: str) -> Iterator[TranscriptEvent | EnrichmentEvent]:
+        """What was said about a job when it was done; nothing while it is not."""
+        transcript = self._stored.transcript(job)
+        if transcript is None:
+            return
+        self.check(transcript)
+        yield transcript
+        if self._request.enrich:
+            enrichment = self._stored.enrichment(job, self._request.enrich)
+            if enrichment is not None:
+                yield enrichment
+
+    def show_on(self, board: Board) -> bool:
+        """Shows the job of the request's key, if nothing of it is left to do; whether that is so."""
+        job = job_id(self._request.idempotency_key or "")
+        events = list(self.events(job))
+        if len(events) < (2 if self._request.enrich else 1):
+            return False
+        board.say(f"{self._source.name}: job {job} is finished already")
+        board.start()
+        for event in events:
+            board.show(event)
+        board.stop()
+        return True
+
+    def check(self, event: TranscriptEvent) -> None:
+        """Returns when the transcript is of the source, with the options of the request."""
+        wished = self._request.enrich is None or event.enrich == self._request.enrich
+        exported = set(self._request.options.exports) <= event.exports.keys()
+        if not (wished and exported) or not is_of(
+            event, audio_sha256=self._sha256(event), options=self._request.options
+        ):
+            raise ConfigurationError(
+                f"--key {self._request.idempotency_key} names a job of other audio or other options: use another "
+                "key"
+            )
+
+    def _sha256(self, event: TranscriptEvent) -> str:
+        if self._source.location.startswith(S3_SCHEME):
+            # What lies there is not fetched for this: the address stands for it.
+            return event.source.sha256 if event.source.uri == self._source.location else ""
+        with Path(self._source.location).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()

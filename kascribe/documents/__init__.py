@@ -1,0 +1,1 @@
+"""Generation of the documents in docs/: contracts, tables, the page of commands."""

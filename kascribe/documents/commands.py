@@ -1,0 +1,68 @@
+"""The page of commands, from the commands themselves."""
+
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any, Final
+
+import typer
+
+from kascribe.cli import app
+from kascribe.documents.contracts import page, table
+
+_INTRODUCTION: Final = """
+Exit codes: 0 done, 1 failed, 2 asked wrongly. Settings that several commands share are on
+[their page](settings.md); `kascribe --config FILE COMMAND` reads them from that file.
+"""
+
+
+def commands_page() -> str:
+    """Every command with its arguments and options."""
+    sections = (_section(name, command) for name, command in _commands(typer.main.get_command(app), "kascribe"))
+    return page("Commands", _INTRODUCTION, *sections)
+
+
+def command_names() -> tuple[str, ...]:
+    """Every command, as it is typed after ``kascribe``."""
+    commands = _commands(typer.main.get_command(app), "kascribe")
+    return tuple(name.removeprefix("kascribe ") for name, _ in commands)
+
+
+def _commands(group: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if getattr(command, "hidden", False):
+            continue
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{prefix} {name}")
+        else:
+            yield f"{prefix} {name}", command
+
+
+def _section(name: str, command: Any) -> str:
+    shown = [each for each in command.params if not getattr(each, "hidden", False)]
+    arguments = " ".join(_argument(each) for each in shown if each.param_type_name == "argument")
+    usage = f"## `{' '.join(part for part in (name, arguments) if part)}`"
+    meaning = " ".join((command.help or "").split())
+    rows = [(_names(each), _default(each.default), " ".join((each.help or "").split())) for each in shown]
+    options = table(("", "default", "meaning"), rows) if rows else ""
+    return "\n\n".join(part for part in (usage, meaning, options) if part)
+
+
+def _argument(parameter: Any) -> str:
+    name = parameter.metavar or parameter.name.upper()
+    more = " ..." if parameter.nargs == -1 else ""
+    return f"{name}{more}" if parameter.required else f"[{name}]{more}"
+
+
+def _names(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return f"`{parameter.metavar or parameter.name.upper()}`"
+    return ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
+
+
+def _default(value: object) -> str:
+    # Paths are left out: they are made from the home directory of whoever generates the page.
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return "yes" if value is True else ""
+    return f"`{value}`"

@@ -1,0 +1,99 @@
+"""What RIFF files, Wave64 and CAF say of their own size, which FFmpeg does not tell. Runs in a child only."""
+
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from models.media.decoding.containers import Extent
+
+UNKNOWN_BYTES = 0x7FFF_0000
+"""A size of this or more, in four bytes, was written before the end was known."""
+CHUNKS_LIMIT = 1_000
+BEYOND_SECONDS = 0.5
+"""Of sound that no chunk covers; less is padding, or a tag that some program put at the end."""
+MISSING_BYTES = 4_096
+"""Fewer do not make a file cut short: writers disagree about padding."""
+_FORM = struct.Struct("<4sI4s")
+_CHUNK = struct.Struct("<4sI")
+_WAVE64 = bytes.fromhex("726966662e91cf11a5d628db04c10000")
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """``declared_seconds`` is None where the header leaves the length open or is not understood.
+
+    ``goes_on``: there is sound past the declared end. ``cut_short``: the file ends before the declared end.
+    """
+
+    declared_seconds: float | None = None
+    goes_on: bool = False
+    cut_short: bool = False
+
+
+def outline(file: BinaryIO, extent: Extent) -> Outline:
+    """Empty for any other kind of file."""
+    head = _at(file, extent, 0, 24)
+    if len(head) < 24:
+        return Outline()
+    if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
+        return _wave(file, extent)
+    if head[:4] == b"RIFF":
+        size = _FORM.unpack_from(head)[1]
+        return Outline(cut_short=size < UNKNOWN_BYTES and _is_cut(extent, _CHUNK.size + size))
+    if head[:16] == _WAVE64:
+        return Outline(cut_short=_is_cut(extent, struct.unpack_from("<q", head, 16)[0]))
+    if head[:4] == b"caff":
+        return Outline(cut_short=_caf_is_cut(file, extent))
+    return Outline()
+
+
+def _is_cut(extent: Extent, declared_bytes: int) -> bool:
+    return declared_bytes - extent.size_bytes > MISSING_BYTES
+
+
+def _wave(file: BinaryIO, extent: Extent) -> Outline:
+    bytes_per_second = data_bytes = data_end = 0
+    at = _FORM.size
+    for _ in range(CHUNKS_LIMIT):
+        head = _at(file, extent, at, _CHUNK.size)
+        if len(head) < _CHUNK.size:
+            break
+        name, size = _CHUNK.unpack(head)
+        if data_end and not _is_chunk(name, size, extent.size_bytes - at):
+            break
+        if name == b"fmt ":
+            bytes_per_second = struct.unpack("<I", _at(file, extent, at + 16, 4).ljust(4, b"\0"))[0]
+        at += _CHUNK.size + size + size % 2
+        if name == b"data":
+            data_bytes, data_end = size, at
+    if not bytes_per_second or not data_bytes or data_bytes >= UNKNOWN_BYTES:
+        return Outline()
+    return Outline(
+        data_bytes / bytes_per_second,
+        goes_on=extent.size_bytes - at > BEYOND_SECONDS * bytes_per_second,
+        cut_short=_is_cut(extent, data_end),
+    )
+
+
+def _is_chunk(name: bytes, size: int, left: int) -> bool:
+    return all(0x20 <= letter < 0x7F for letter in name) and _CHUNK.size + size <= left + 1
+
+
+def _caf_is_cut(file: BinaryIO, extent: Extent) -> bool:
+    at = 8
+    for _ in range(CHUNKS_LIMIT):
+        head = _at(file, extent, at, 12)
+        if len(head) < 12:
+            return False
+        name, size = struct.unpack(">4sq", head)
+        if name == b"data" or size < 0:
+            return _is_cut(extent, at + 12 + size)
+        at += 12 + size
+    return False
+
+
+def _at(file: BinaryIO, extent: Extent, offset: int, size: int) -> bytes:
+    if offset >= extent.size_bytes:  # as a broken header may say, even beyond what a file can hold
+        return b""
+    file.seek(extent.start + offset)
+    return file.read(min(size, extent.size_bytes - offset))

@@ -1,0 +1,233 @@
+"""Decoding: any file that FFmpeg knows, to 16 kHz samples, block by block. Runs in a child only."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import numpy as np
+
+from models.media.decoding.chunks import outline
+from models.media.decoding.containers import LONG_PROBE, Extent, opened
+from models.media.decoding.declared import PROMISING_CONTAINERS, SEAMLESS_CONTAINERS, Declared, declared, names_of
+from models.media.decoding.diagnosis import soundless, undecodable
+from models.media.decoding.downmix import Downmix
+from models.media.decoding.links import links
+from models.media.decoding.packets import PacketReader
+from models.media.decoding.resampling import CHANNELS_LIMIT, Samples, resampled
+from models.media.decoding.timeline import (
+    GAP_SECONDS_LIMIT,
+    GAP_SECONDS_LIMIT_BROADCAST,
+    TimedFrame,
+    Timeline,
+)
+from models.media.decoding.tracks import Track, best_stream, tracks_of
+from models.media.speech.windows import SAMPLE_RATE_HERTZ
+from schemas.errors import AudioEmpty, AudioTooLarge, PermanentError
+
+LATE_SECONDS_LIMIT = 600.0
+"""Sound may begin this much after the picture; a file that says more is not believed."""
+LINKS_ASKED_LIMIT = 100
+"""Recordings in one file whose lengths are added up before the first is decoded."""
+CLOCKS_RESTART = 0x200
+"""FFmpeg's AVFMT_TS_DISCONT: a format in which another clock may begin midway."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundFacts:
+    """What the container says. ``declared_seconds`` may be a lie or None; ``promised`` as in ``Declared``."""
+
+    container: str
+    codec: str
+    channel_count: int
+    sample_rate_hertz: int
+    declared_seconds: float | None
+    promised: bool
+    track: int
+    tracks: tuple[Track, ...]
+
+
+@dataclass(slots=True)
+class SoundTally:
+    """What came. ``incomplete``: sound was lost, as far as can be told."""
+
+    decoded_seconds: float = 0.0
+    silence_seconds: float = 0.0
+    broken_packets: int = 0
+    channel_count: int = 0
+    incomplete: bool = False
+
+
+class SoundReader:
+    """The sound of one file. Raises AudioEmpty, AudioUndecodable, AudioTooLarge, InvalidOptions.
+
+    ``track`` counts the file's sound tracks from 0; None takes the one that FFmpeg thinks best. Close it, or use
+    ``with``.
+    """
+
+    def __init__(self, path: Path, *, split: bool, track: int | None = None) -> None:
+        if path.stat().st_size == 0:
+            raise AudioEmpty("the object has no bytes")
+        self._split = split
+        self.downmix = Downmix()
+        self._track = track
+        self._file = path.open("rb")
+        self._failed: PermanentError | None = None
+        self._skipped_seconds = 0.0
+        self.tally = SoundTally()
+        try:
+            self._links = links(self._file, path.stat().st_size)
+            self._container, self._stream = self._open(self._links[0])
+            self.facts = self._read_facts()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the file. Safe to repeat."""
+        self._container.close()
+        self._file.close()
+
+    def blocks(self, samples: int) -> Iterator[Samples]:
+        """Blocks of shape (channels, ``samples``) at 16 kHz, the last one shorter; one channel unless split.
+
+        A later block has more channels where the recording does. What is broken is left out and what follows is
+        decoded; nothing usable at all raises. ``tally`` is whole after the last block.
+        """
+        held: list[Samples] = []
+        held_samples = 0
+        anything = False
+        late = self._late_samples()
+        for piece in resampled(self._frames(), split=self._split, downmix=self.downmix):
+            if not anything and late:
+                held, held_samples = [np.zeros((len(piece), late), np.int16)], late
+            anything = True
+            held.append(piece)
+            held_samples += piece.shape[1]
+            if held_samples >= samples:
+                joined = _joined(held)
+                whole = held_samples - held_samples % samples
+                yield from np.split(joined[:, :whole], whole // samples, axis=1)
+                held, held_samples = [joined[:, whole:]], held_samples - whole
+        if not anything:
+            raise self._failed or soundless(self._file)
+        if held_samples:
+            yield _joined(held)
+
+    def _open(self, link: Extent) -> tuple[Any, Any]:
+        options = {"ignore_length": "1"} if outline(self._file, link).goes_on else {}
+        container = opened(self._file, link, options=options)
+        if not container.streams.audio:
+            container.close()
+            container = opened(self._file, link, options=LONG_PROBE)
+        try:
+            return container, best_stream(container, self._track)
+        except BaseException:
+            container.close()
+            raise
+
+    def _read_facts(self) -> SoundFacts:
+        codec = self._stream.codec_context
+        if codec.channels > CHANNELS_LIMIT:
+            raise AudioTooLarge(f"{codec.channels} channels; the limit is {CHANNELS_LIMIT}")
+        said = self._declared()
+        return SoundFacts(
+            container=self._container.format.name,
+            codec=codec.name,
+            channel_count=max(1, codec.channels),
+            sample_rate_hertz=codec.sample_rate or 0,
+            declared_seconds=said.seconds,
+            promised=said.promised,
+            track=self._container.streams.audio.index(self._stream),
+            tracks=tracks_of(self._container),
+        )
+
+    def _declared(self) -> Declared:
+        """Of all links together; not known where there are very many."""
+        total = self._declared_by(self._container, self._stream, self._links[0])
+        if len(self._links) > LINKS_ASKED_LIMIT:
+            return Declared(None, promised=False)
+        for link in self._links[1:]:
+            try:
+                container, stream = self._open(link)
+            except PermanentError:
+                continue  # counted when it is its turn
+            with container:
+                total += self._declared_by(container, stream, link)
+        return total
+
+    def _declared_by(self, container: Any, stream: Any, link: Extent) -> Declared:
+        seconds = outline(self._file, link).declared_seconds
+        if seconds is not None:
+            return Declared(seconds, promised=True)
+        return declared(container, stream, size_bytes=link.size_bytes)
+
+    def _late_samples(self) -> int:
+        """Silence that puts the sound where it belongs when it begins after the picture."""
+        begins, first = self._stream.start_time, self._container.start_time
+        if begins is None or first is None or self._stream.time_base is None:
+            return 0
+        seconds = float(begins * self._stream.time_base) - first / av.time_base
+        return int(seconds * SAMPLE_RATE_HERTZ) if 0 < seconds <= LATE_SECONDS_LIMIT else 0
+
+    def _frames(self) -> Iterator[TimedFrame]:
+        """The frames of all links; a link that cannot be read is left out while others can."""
+        hopeless = 0
+        for number, link in enumerate(self._links):
+            if number:
+                self._container.close()
+                try:
+                    self._container, self._stream = self._open(link)
+                except PermanentError:
+                    self.tally.broken_packets += 1
+                    self.tally.incomplete = True
+                    continue
+            reader = PacketReader(self._container, self._stream)
+            yield from self._link_frames(reader)
+            if reader.hopeless:
+                hopeless += 1
+                self._failed = undecodable(self._file, reader.broken_packets, reader.packets)
+        if hopeless == len(self._links) and self._failed is not None:
+            raise self._failed
+        self.tally.incomplete |= self._falls_short()
+
+    def _link_frames(self, reader: PacketReader) -> Iterator[TimedFrame]:
+        container, stream = self._container, self._stream
+        begins = None
+        if stream.start_time is not None and stream.time_base is not None:
+            begins = float(stream.start_time * stream.time_base)
+        restarts = container.format.flags & CLOCKS_RESTART
+        timeline = Timeline(begins, limit_seconds=GAP_SECONDS_LIMIT_BROADCAST if restarts else GAP_SECONDS_LIMIT)
+        for timed in timeline.timed(reader.frames()):
+            self.tally.channel_count = max(self.tally.channel_count, timed.frame.layout.nb_channels)
+            yield timed
+        names = names_of(container)
+        lost = reader.lost_packets(may_be_cut=not names & PROMISING_CONTAINERS)
+        missing = timeline.silence_seconds if names & SEAMLESS_CONTAINERS else timeline.damaged_seconds
+        self.tally.decoded_seconds += reader.decoded_seconds
+        self.tally.silence_seconds += timeline.silence_seconds
+        self._skipped_seconds += timeline.skipped_seconds
+        self.tally.broken_packets += reader.broken_packets
+        self.tally.incomplete |= lost > 0 or missing > 0
+
+    def _falls_short(self) -> bool:
+        outlines = [outline(self._file, link) for link in self._links]
+        said = Declared(self.facts.declared_seconds, self.facts.promised)
+        came_seconds = self.tally.decoded_seconds + self.tally.silence_seconds + self._skipped_seconds
+        return said.falls_short(came_seconds) or any(each.goes_on or each.cut_short for each in outlines)
+
+
+def _joined(pieces: list[Samples]) -> Samples:
+    """End to end; a channel that a piece lacks is silent there."""
+    width = max(len(piece) for piece in pieces)
+    return np.concatenate([np.pad(piece, ((0, width - len(piece)), (0, 0))) for piece in pieces], axis=1)

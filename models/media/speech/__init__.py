@@ -1,0 +1,1 @@
+"""From samples to windows of log-mel features: voice detection, packing, features."""

@@ -1,0 +1,1 @@
+"""Transcripts to enrichments: profiles, planning, prompts, validated answers."""

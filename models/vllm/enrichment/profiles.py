@@ -1,0 +1,90 @@
+"""Profiles: a task for the model, the JSON schema of its answer, and a version, one TOML file each."""
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import jsonschema
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from models.vllm.enrichment.answers import validator_for
+from models.vllm.enrichment.bounds import Room, bounded
+from schemas.errors import ConfigurationError
+from schemas.misspelling import did_you_mean
+from schemas.options import ProfileName
+
+OWN_PROFILES: Final = Path(__file__).with_name("profiles")
+TASK_LIMIT_CHARACTERS: Final = 4_000
+COMPLETION_LIMIT_TOKENS: Final = 32_768
+INSTRUCTION: Final = "instruction"
+"""The name under which the answer to a free instruction is found."""
+
+
+class ProfileFile(BaseModel):
+    """The fields of a profile's file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    name: ProfileName
+    version: str = Field(min_length=1, max_length=32)
+    task: str = Field(min_length=1, max_length=TASK_LIMIT_CHARACTERS)
+    json_schema: str = Field(alias="schema")
+    max_completion_tokens: int = Field(default=1_024, ge=16, le=COMPLETION_LIMIT_TOKENS)
+    temperature: float = Field(default=0.3, ge=0, le=2)
+
+
+_FILE_FIELDS: Final = tuple(field.alias or name for name, field in ProfileFile.model_fields.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One thing to ask. ``schema`` None asks for text. Another task or schema is another version."""
+
+    name: str
+    version: str
+    task: str
+    schema: Mapping[str, Any] | None
+    max_completion_tokens: int = 1_024
+    temperature: float = 0.3
+
+
+def load_profiles(directory: Path | None = None) -> dict[str, Profile]:
+    """Our profiles, and those of ``directory``, which win by name. Raises ConfigurationError, naming the file."""
+    if directory is not None and not directory.is_dir():
+        raise ConfigurationError(f"KASCRIBE_VLLM_PROFILES_DIRECTORY: {directory} is not a directory")
+    paths: Iterable[Path] = sorted(OWN_PROFILES.glob("*.toml"))
+    paths = [*paths, *sorted(directory.glob("*.toml"))] if directory else paths
+    profiles = (read_profile(path) for path in paths)
+    return {profile.name: profile for profile in profiles}
+
+
+def read_profile(path: Path) -> Profile:
+    """One file's profile. Raises ConfigurationError."""
+    try:
+        fields = ProfileFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        schema = json.loads(fields.json_schema)
+        if not isinstance(schema, dict) or schema.get("type") != "object" or fields.name == INSTRUCTION:
+            raise ConfigurationError(f"{path}: schema must be of type object, and the name not {INSTRUCTION!r}")
+        validator_for(schema)
+        bounded(schema, Room(fields.max_completion_tokens))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        unknown = first["type"] == "extra_forbidden"
+        why = f"no such field: {did_you_mean(field, _FILE_FIELDS)}" if unknown else first["msg"]
+        raise ConfigurationError(f"{path}: {field}: {why}") from error
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise ConfigurationError(f"{path}: cannot be read as a profile: {error}") from error
+    except jsonschema.SchemaError as error:
+        raise ConfigurationError(f"{path}: schema: {error.message}") from error
+    return Profile(
+        fields.name, fields.version, fields.task, schema, fields.max_completion_tokens, fields.temperature
+    )
+
+
+def for_instruction(instruction: str) -> Profile:
+    """A caller's own words as a profile: the answer is text."""
+    return Profile(INSTRUCTION, "1", instruction, schema=None)

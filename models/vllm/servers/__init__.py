@@ -1,0 +1,1 @@
+"""HTTP clients of language model servers. Knows no transcript."""

@@ -1,0 +1,1 @@
+"""Between tokens and the text of a transcript: vocabulary, words, segments, assembly."""

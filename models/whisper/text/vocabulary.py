@@ -1,0 +1,92 @@
+"""Text to tokens and back: prompts, suppressed tokens, words."""
+
+from pathlib import Path
+from threading import Lock
+
+import tokenizers
+from faster_whisper.tokenizer import Tokenizer
+
+from schemas.errors import ConfigurationError
+from schemas.options import Task
+from schemas.transcripts.languages import LANGUAGES
+
+CONTEXT_TOKENS = 448
+"""The decoder's context."""
+PROMPT_TOKENS = CONTEXT_TOKENS // 2 - 1
+"""Prompt and hotwords together; half of the context belongs to what is heard."""
+_PART_OF_CHARACTER = "\ufffd"
+"""What a character reads as that the token limit cut in two."""
+
+
+class Vocabulary:
+    """One model's tokens. Safe to use from several threads."""
+
+    def __init__(self, model_directory: Path, *, multilingual: bool) -> None:
+        path = model_directory / "tokenizer.json"
+        if not path.is_file():
+            raise ConfigurationError(
+                f"{path} is missing; the model directory must hold the model's tokenizer.json"
+            )
+        self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        self._multilingual = multilingual
+        self._lock = Lock()
+        self._by_language: dict[tuple[str, Task], Tokenizer] = {}
+        self._plain = self._of("en", Task.TRANSCRIBE)
+        self.suppressed = self._suppressed()
+        self.languages = frozenset(
+            code
+            for code in (LANGUAGES if multilingual else ("en",))
+            if not multilingual or self._tokenizer.token_to_id(f"<|{code}|>") is not None
+        )
+
+    def prompt(
+        self, *, language: str, task: Task, initial_prompt: str | None, hotwords: str | None
+    ) -> tuple[int, ...]:
+        """The tokens before the text, without timestamps. Hotwords and prompt are cut to half the context."""
+        before: list[int] = []
+        if hotwords and hotwords.strip():
+            before += self._plain.encode(" " + hotwords.strip())[:PROMPT_TOKENS]
+        if initial_prompt:
+            room = PROMPT_TOKENS - len(before)
+            before += self._plain.encode(initial_prompt)[-room:] if room else []
+        start = [self._plain.sot_prev, *before] if before else []
+        return (*start, *self.start(language=language, task=task), self._plain.no_timestamps)
+
+    def start(self, *, language: str, task: Task) -> tuple[int, ...]:
+        """The tokens that say language and task."""
+        return tuple(self._of(language, task).sot_sequence)
+
+    def text(self, tokens: tuple[int, ...]) -> str:
+        """What the tokens say, without special tokens and a character that they end in the middle of."""
+        return _readable(str(self._plain.decode(list(tokens))).rstrip(_PART_OF_CHARACTER))
+
+    def words(self, tokens: tuple[int, ...], *, language: str) -> list[tuple[str, int]]:
+        """Words with their count of tokens; where a language writes no spaces, characters. Together the text."""
+        whole = list(tokens)
+        while whole and self._plain.decode(whole).endswith(_PART_OF_CHARACTER):
+            whole.pop()
+        words, grouped = self._of(language, Task.TRANSCRIBE).split_to_word_tokens([*whole, self._plain.eot])
+        return [(_readable(word), len(group)) for word, group in zip(words[:-1], grouped[:-1], strict=True)]
+
+    def text_tokens(self, tokens: tuple[int, ...]) -> tuple[int, ...]:
+        """The tokens without the special ones."""
+        return tuple(token for token in tokens if token < self._plain.eot)
+
+    def _of(self, language: str, task: Task) -> Tokenizer:
+        with self._lock:
+            key = (language, task)
+            if key not in self._by_language:
+                self._by_language[key] = Tokenizer(
+                    self._tokenizer, self._multilingual, task=task.value, language=language
+                )
+            return self._by_language[key]
+
+    def _suppressed(self) -> tuple[int, ...]:
+        plain = self._plain
+        special = (plain.transcribe, plain.translate, plain.sot, plain.sot_prev, plain.sot_lm, plain.no_speech)
+        return tuple(sorted({*plain.non_speech_tokens, *(token for token in special if token is not None)}))
+
+
+def _readable(text: str) -> str:
+    # The tokenizer has a token for every byte, and readers of transcripts (databases, players) end at a NUL.
+    return text.replace("\0", "")

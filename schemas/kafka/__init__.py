@@ -1,0 +1,1 @@
+"""How events travel: records, headers, wire format, topics, dead letters."""

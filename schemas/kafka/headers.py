@@ -1,0 +1,182 @@
+"""Every header that Kascribe writes, for the contracts: its type, how its bytes are made, and what it means."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from schemas.errors import Reason
+from schemas.events import Event
+from schemas.kafka import dead_letters as letters
+from schemas.kafka import history
+from schemas.kafka.trace import TRACEPARENT, TRACESTATE
+
+
+class Encoding(StrEnum):
+    """How a value becomes bytes."""
+
+    TEXT = "UTF-8 text"
+    DIGITS = "decimal digits in ASCII"
+    INT = "4 bytes, big-endian, two's complement (Java's int)"
+    LONG = "8 bytes, big-endian, two's complement (Java's long)"
+    BIG_INTEGER = "big-endian two's complement, as few bytes as it takes (Java's BigInteger.toByteArray)"
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """One header. ``words`` are all values that it may have; ``example`` is one of them."""
+
+    name: str
+    encoding: Encoding
+    meaning: str
+    example: str | int
+    words: tuple[str, ...] = ()
+    required: bool = True
+
+    def schema(self) -> dict[str, Any]:
+        """As a property of a message's headers."""
+        described: dict[str, Any] = {"type": "integer" if isinstance(self.example, int) else "string"}
+        if len(self.words) == 1:
+            described["const"] = self.words[0]
+        elif self.words:
+            described["enum"] = list(self.words)
+        return described | {
+            "description": f"{self.meaning} Encoding: {self.encoding}.",
+            "x-kafka-encoding": self.encoding.value,
+            "examples": [self.example],
+        }
+
+
+_TRACEPARENT_EXAMPLE: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+_EXCEPTION: Final = "schemas.errors.AudioNotFound"
+_MESSAGE: Final = "s3://audio/call.wav is not there"
+_MOMENT: Final = 1_795_680_000_000
+_TRACEBACK: Final = "Traceback (most recent call last): ..."
+
+
+def of_event(kind: type[Event]) -> tuple[Header, ...]:
+    """CloudEvents in binary mode, and the trace."""
+    return (
+        Header("ce_specversion", Encoding.TEXT, "The version of CloudEvents.", "1.0", ("1.0",)),
+        Header("ce_id", Encoding.TEXT, "The event's event_id.", "7c9e6679"),
+        Header("ce_type", Encoding.TEXT, "What the value is.", kind.ce_type, (kind.ce_type,)),
+        Header("ce_source", Encoding.TEXT, "The publisher; ours is kascribe.", "kascribe"),
+        Header("ce_time", Encoding.TEXT, "The event's occurred_at, RFC 3339.", "2026-11-22T09:00:00+00:00"),
+        Header("content-type", Encoding.TEXT, "Of the value.", "application/json", ("application/json",)),
+        *TRACING,
+    )
+
+
+TRACING: Final = (
+    Header(TRACEPARENT, Encoding.TEXT, "W3C trace context; a job keeps its trace.", _TRACEPARENT_EXAMPLE),
+    Header(TRACESTATE, Encoding.TEXT, "W3C's, from the record that began the job.", "vendor=a", required=False),
+    Header("baggage", Encoding.TEXT, "W3C Baggage, likewise.", "case=17", required=False),
+    Header(
+        "ce_traceparent", Encoding.TEXT, "CloudEvents' tracing, likewise.", _TRACEPARENT_EXAMPLE, required=False
+    ),
+    Header("ce_tracestate", Encoding.TEXT, "Beside it, likewise.", "vendor=a", required=False),
+)
+
+HISTORY: Final = (
+    Header(history.ATTEMPT, Encoding.DIGITS, "The attempt to run next, or the last one, from 1.", 2),
+    Header(history.ORIGIN_TOPIC, Encoding.TEXT, "Where the record was first read.", "audio.references"),
+    Header(history.ORIGIN_PARTITION, Encoding.DIGITS, "Its partition there.", 3),
+    Header(history.ORIGIN_OFFSET, Encoding.DIGITS, "Its offset there.", 1_204),
+    Header(history.FIRST_SEEN_MS, Encoding.DIGITS, "When it was first read, milliseconds since 1970.", _MOMENT),
+    Header(history.SPRING_ATTEMPTS, Encoding.INT, "The attempt, as Spring for Apache Kafka has it.", 2),
+    Header(history.SPRING_ORIGINAL_TIMESTAMP, Encoding.BIG_INTEGER, "When it was first read, Spring's.", _MOMENT),
+)
+
+REDRIVEN: Final = (
+    Header(
+        letters.REDRIVEN_FROM, Encoding.TEXT, "The letter it was.", "audio.references.dlq[0]@7", required=False
+    ),
+    Header(letters.REDRIVEN_MS, Encoding.DIGITS, "When it went back.", _MOMENT, required=False),
+    Header(letters.REDRIVES, Encoding.DIGITS, "How often it did.", 1, required=False),
+)
+"""Of a dead letter that was sent back with `kascribe dlq redrive`, and of its later retries and letters."""
+
+RETRY: Final = (
+    *HISTORY,
+    *REDRIVEN,
+    TRACING[0],
+    Header(history.DUE_MS, Encoding.DIGITS, "Not to be run before, milliseconds since 1970.", _MOMENT),
+    Header(history.SPRING_BACKOFF_TIMESTAMP, Encoding.BIG_INTEGER, "The same, Spring's.", _MOMENT),
+)
+"""Beside the headers of the record that is tried again."""
+
+_OURS: Final = (
+    Header(
+        letters.REASON,
+        Encoding.TEXT,
+        "Why, a word of docs/reasons.md.",
+        Reason.AUDIO_NOT_FOUND.value,
+        tuple(reason.value for reason in Reason),
+    ),
+    Header(letters.ERROR_MESSAGE, Encoding.TEXT, "Why, for people; 1,000 characters at most.", _MESSAGE),
+    Header(letters.FAILED_MS, Encoding.DIGITS, "When, milliseconds since 1970.", _MOMENT),
+)
+
+_CONNECT: Final = (
+    Header(f"{letters.CONNECT}topic", Encoding.TEXT, "Kafka Connect's: the origin's topic.", "audio.references"),
+    Header(f"{letters.CONNECT}partition", Encoding.DIGITS, "Kafka Connect's: its partition.", 3),
+    Header(f"{letters.CONNECT}offset", Encoding.DIGITS, "Kafka Connect's: its offset.", 1_204),
+    Header(f"{letters.CONNECT}connector.name", Encoding.TEXT, "The consumer group.", "kascribe.transcriber"),
+    Header(f"{letters.CONNECT}task.id", Encoding.DIGITS, "The origin's partition.", 3),
+    Header(f"{letters.CONNECT}stage", Encoding.TEXT, "The consumer that gave up.", "transcriber"),
+    Header(f"{letters.CONNECT}class.name", Encoding.TEXT, "The same, qualified.", "kascribe.transcriber"),
+    Header(f"{letters.CONNECT}exception.class.name", Encoding.TEXT, "The error's class.", _EXCEPTION),
+    Header(f"{letters.CONNECT}exception.message", Encoding.TEXT, "As kascribe-error-message.", _MESSAGE),
+    Header(f"{letters.CONNECT}exception.stacktrace", Encoding.TEXT, "Its last 4,000 characters.", _TRACEBACK),
+)
+
+_SPRING: Final = (
+    Header(f"{letters.SPRING}original-topic", Encoding.TEXT, "Spring's: the origin's topic.", "audio.references"),
+    Header(f"{letters.SPRING}original-partition", Encoding.INT, "Spring's: its partition.", 3),
+    Header(f"{letters.SPRING}original-offset", Encoding.LONG, "Spring's: its offset.", 1_204),
+    Header(f"{letters.SPRING}original-timestamp", Encoding.LONG, "When it was first read.", _MOMENT),
+    Header(
+        f"{letters.SPRING}original-timestamp-type", Encoding.TEXT, "Always this.", "CreateTime", ("CreateTime",)
+    ),
+    Header(f"{letters.SPRING}original-consumer-group", Encoding.TEXT, "The group.", "kascribe.transcriber"),
+    Header(f"{letters.SPRING}exception-fqcn", Encoding.TEXT, "The error's class.", _EXCEPTION),
+    Header(
+        f"{letters.SPRING}exception-cause-fqcn", Encoding.TEXT, "Its cause's class.", _EXCEPTION, required=False
+    ),
+    Header(f"{letters.SPRING}exception-message", Encoding.TEXT, "As kascribe-error-message.", _MESSAGE),
+    Header(f"{letters.SPRING}exception-stacktrace", Encoding.TEXT, "Its last 4,000 characters.", _TRACEBACK),
+    Header(letters.SPRING_DELIVERY_ATTEMPT, Encoding.INT, "The last attempt, from 1.", 4),
+)
+
+DEAD_LETTER: Final = (
+    *_OURS,
+    Header(letters.STAGE, Encoding.TEXT, "The consumer that gave up.", "transcriber"),
+    *HISTORY,
+    *REDRIVEN,
+    TRACING[0],
+    *_CONNECT,
+    *_SPRING,
+)
+"""Beside the headers of the record that is given up."""
+
+OVERSIZE_LETTER: Final = (
+    *_OURS,
+    Header(letters.VALUE_SIZE_BYTES, Encoding.DIGITS, "Bytes of the value that was left out.", 2_097_152),
+    Header(letters.VALUE_SHA256, Encoding.TEXT, "The digest of that value, in hexadecimal.", "9f86d081..."),
+)
+"""Of an output that the broker refused for its size, beside its own small headers; it has no value."""
+
+
+def schema_of(headers: Iterable[Header]) -> dict[str, Any]:
+    """The headers of one message as a JSON Schema; others may be beside them."""
+    found = tuple(headers)
+    return {
+        "type": "object",
+        "properties": {header.name: header.schema() for header in found},
+        "required": [header.name for header in found if header.required],
+    }
+
+
+def example_of(headers: Iterable[Header]) -> dict[str, str | int]:
+    """An example of each."""
+    return {header.name: header.example for header in headers}

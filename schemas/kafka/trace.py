@@ -1,0 +1,87 @@
+"""W3C trace context (Recommendation of 2021-11-23, version 00), as much of it as a pipeline needs."""
+
+import random
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+from schemas.kafka.records import Headers
+
+_TRACEPARENT = re.compile(r"^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$")
+TRACEPARENT: Final = "traceparent"
+TRACESTATE: Final = "tracestate"
+CLOUDEVENTS_PARENT: Final = "ce_traceparent"
+CARRIED: Final = (TRACESTATE, "baggage", CLOUDEVENTS_PARENT, "ce_tracestate")
+"""Headers that go from a record to all that is made of it, unchanged: W3C's beside ``traceparent``, and those of
+CloudEvents' extension for tracing."""
+
+CARRIED_LIMIT_BYTES: Final = 8_192
+"""Of one value: what W3C Baggage allows. A longer one stays behind, so that no event grows without limit."""
+
+Header = Callable[[str], bytes | None]
+RandomHex = Callable[[int], str]
+"""Takes a number of bytes, returns twice as many lower-case hexadecimal characters."""
+
+_identities = random.Random()  # noqa: S311 - identities, no secrets; seeded by the system in every process
+
+
+def random_hex(size_bytes: int) -> str:
+    """A tenth of what the system's own random numbers cost, of which every record takes one."""
+    return f"{_identities.getrandbits(8 * size_bytes):0{2 * size_bytes}x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One span of one trace, and the headers that travel with it. A job keeps its ``trace_id`` in every topic."""
+
+    trace_id: str
+    span_id: str
+    flags: str = "01"
+    carried: Headers = ()
+
+    @classmethod
+    def parse(cls, traceparent: str | None) -> Self | None:
+        """The context in a ``traceparent``; None when absent or malformed, as the specification asks."""
+        match = _TRACEPARENT.match((traceparent or "").strip())
+        if match is None:
+            return None
+        version, trace_id, span_id, flags, rest = match.groups()
+        malformed = version == "ff" or (version == "00" and rest) or not int(trace_id, 16) or not int(span_id, 16)
+        return None if malformed else cls(trace_id, span_id, flags)
+
+    @classmethod
+    def start(cls, random_hex: RandomHex = random_hex) -> Self:
+        """A new trace."""
+        return cls(random_hex(16), random_hex(8))
+
+    @classmethod
+    def continued(cls, header: Header, random_hex: RandomHex = random_hex) -> Self:
+        """A new span of the trace in some headers, or of a new trace; ``header`` gives a value by its name.
+
+        ``traceparent`` wins over CloudEvents' extension. Without a sound one ``tracestate`` means nothing.
+        """
+        parent = cls._parent(header, TRACEPARENT)
+        values = ((name, header(name)) for name in CARRIED if parent or name != TRACESTATE)
+        carried = tuple((name, value) for name, value in values if value and len(value) <= CARRIED_LIMIT_BYTES)
+        span = parent or cls._parent(header, CLOUDEVENTS_PARENT)
+        return replace(span.child(random_hex) if span else cls.start(random_hex), carried=carried)
+
+    @classmethod
+    def _parent(cls, header: Header, name: str) -> Self | None:
+        value = header(name)
+        return cls.parse(value.decode("ascii", "replace")) if value else None
+
+    def child(self, random_hex: RandomHex = random_hex) -> Self:
+        """A new span of the same trace."""
+        return replace(self, span_id=random_hex(8))
+
+    @property
+    def traceparent(self) -> str:
+        """The header's value."""
+        return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
+
+    @property
+    def headers(self) -> Headers:
+        """Of a record that belongs to this span."""
+        return ((TRACEPARENT, self.traceparent.encode()), *self.carried)

@@ -1,0 +1,152 @@
+"""A transcript in the forms that other tools read. Pure."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Any, Final
+
+from schemas.options import ExportFormat
+from schemas.results import EXPORT_EXTENSIONS
+from schemas.transcripts.cues import Cue, cues, visible
+from schemas.transcripts.intervals import lasting, milliseconds
+from schemas.transcripts.transcript import Segment, Transcript, Word
+
+SEEK_FRAMES_PER_SECOND: Final = 100
+"""OpenAI counts ``seek`` in Whisper's frames of 10 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exporter:
+    """One form: how it is made, and what it is called on the wire and on disk."""
+
+    render: Callable[[Transcript], str]
+    content_type: str
+    extension: str
+
+
+def to_json(transcript: Transcript) -> str:
+    """OpenAI's ``json``: the text and what was billed for. The whole transcript is the stored body."""
+    return _dumped({"text": transcript.text, "usage": _usage(transcript)})
+
+
+def to_verbose_json(transcript: Transcript) -> str:
+    """OpenAI's ``verbose_json``; ``language`` is the code. We keep no token ids, so ``tokens`` is empty."""
+    body: dict[str, Any] = {
+        "task": transcript.task.value,
+        "language": transcript.language,
+        "duration": transcript.audio.audio_duration_seconds,
+        "text": transcript.text,
+        "segments": [
+            _verbose_segment(segment, times)
+            for segment, times in zip(transcript.segments, _lasting_seconds(transcript.segments), strict=True)
+        ],
+    }
+    if transcript.options.word_timestamps:
+        body["words"] = list(_verbose_words(transcript.segments))
+    return _dumped(body | {"usage": _usage(transcript)})
+
+
+def to_text(transcript: Transcript) -> str:
+    """The text alone, ending in a line feed."""
+    return f"{visible(transcript.text).strip()}\n"
+
+
+def to_srt(transcript: Transcript) -> str:
+    """SubRip: numbered cues, times with a comma, blank line between."""
+    return "".join(
+        f"{number}\n{_time(cue.start_ms, ',')} --> {_time(cue.end_ms, ',')}\n{_srt_text(cue)}\n\n"
+        for number, cue in enumerate(cues(transcript.segments), 1)
+    )
+
+
+def to_vtt(transcript: Transcript) -> str:
+    """WebVTT: the text escaped, channels as voices."""
+    blocks = (
+        f"{_time(cue.start_ms, '.')} --> {_time(cue.end_ms, '.')}\n{_vtt_text(cue)}\n\n"
+        for cue in cues(transcript.segments)
+    )
+    return "WEBVTT\n\n" + "".join(blocks)
+
+
+def to_tsv(transcript: Transcript) -> str:
+    """Tab-separated: start and end in whole milliseconds, and one segment's text per line."""
+    times = lasting(milliseconds(segment.start, segment.end) for segment in transcript.segments)
+    rows = (
+        f"{start}\t{end}\t{' '.join(visible(segment.text).split())}\n"
+        for segment, (start, end) in zip(transcript.segments, times, strict=True)
+    )
+    return "start\tend\ttext\n" + "".join(rows)
+
+
+def _exporter(export_format: ExportFormat, render: Callable[[Transcript], str], content_type: str) -> Exporter:
+    return Exporter(render, content_type, EXPORT_EXTENSIONS[export_format])
+
+
+EXPORTERS: Final[Mapping[ExportFormat, Exporter]] = {
+    ExportFormat.JSON: _exporter(ExportFormat.JSON, to_json, "application/json"),
+    ExportFormat.VERBOSE_JSON: _exporter(ExportFormat.VERBOSE_JSON, to_verbose_json, "application/json"),
+    ExportFormat.TEXT: _exporter(ExportFormat.TEXT, to_text, "text/plain; charset=utf-8"),
+    ExportFormat.SRT: _exporter(ExportFormat.SRT, to_srt, "application/x-subrip; charset=utf-8"),
+    ExportFormat.VTT: _exporter(ExportFormat.VTT, to_vtt, "text/vtt; charset=utf-8"),
+    ExportFormat.TSV: _exporter(ExportFormat.TSV, to_tsv, "text/tab-separated-values; charset=utf-8"),
+}
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _usage(transcript: Transcript) -> dict[str, Any]:
+    return {"type": "duration", "seconds": ceil(transcript.audio.audio_duration_seconds)}
+
+
+def _lasting_seconds(timed: Sequence[Segment] | Sequence[Word]) -> list[tuple[float, float]]:
+    # A transcript that was stored by an earlier version may hold what lasts no time.
+    times = lasting(milliseconds(one.start, one.end) for one in timed)
+    return [(start / 1000, end / 1000) for start, end in times]
+
+
+def _verbose_words(segments: Sequence[Segment]) -> Iterator[dict[str, Any]]:
+    spoken: defaultdict[int | None, list[Word]] = defaultdict(list)
+    for segment in segments:
+        spoken[segment.channel].extend(segment.words or ())
+    times = {channel: iter(_lasting_seconds(words)) for channel, words in spoken.items()}
+    for segment in segments:
+        for word in segment.words or ():
+            start, end = next(times[segment.channel])
+            yield {"word": word.word.strip(), "start": start, "end": end}
+
+
+def _verbose_segment(segment: Segment, times: tuple[float, float]) -> dict[str, Any]:
+    return {
+        "id": segment.id,
+        "seek": round(times[0] * SEEK_FRAMES_PER_SECOND),
+        "start": times[0],
+        "end": times[1],
+        "text": segment.text,
+        "tokens": [],
+        "temperature": segment.temperature,
+        "avg_logprob": segment.avg_logprob,
+        "compression_ratio": segment.compression_ratio,
+        "no_speech_prob": segment.no_speech_prob,
+    }
+
+
+def _time(milliseconds: int, separator: str) -> str:
+    seconds, rest = divmod(milliseconds, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{seconds:02}{separator}{rest:03}"
+
+
+def _srt_text(cue: Cue) -> str:
+    # SubRip has no escape; an arrow in the text would read as a time line.
+    text = "\n".join(cue.lines).replace("-->", "->")
+    return text if cue.channel is None else f"[{cue.channel}] {text}"
+
+
+def _vtt_text(cue: Cue) -> str:
+    text = "\n".join(cue.lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text if cue.channel is None else f"<v Channel {cue.channel}>{text}"

@@ -1,0 +1,79 @@
+"""The enricher's stage on a real object store, with a language model double behind it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
+
+from consumers.cancellations import Withdrawn
+from consumers.enricher.enrich import EnrichStage
+from consumers.enricher.transcripts import StoredTranscripts
+from consumers.progress import Surroundings
+from models.vllm.enricher import Enricher
+from producers.map_results import EnrichmentResults
+from schemas.kafka.records import OutgoingRecord, Record
+from schemas.settings import S3Settings, VllmSettings
+from schemas.transcripts.transcript import Segment
+from tests.contract.enricher.enrich_jobs import TOPICS, put_transcript, transcript_of
+from tests.contract.transcriber.stage_jobs import Runtime
+from tests.contract.vllm.vllm_double import VllmDouble, running
+from tests.support.object_store import ObjectStore
+
+
+async def no_pause(_: float) -> None:
+    """Retries do not wait here."""
+
+
+@dataclass
+class Bench:
+    """One stage, what is around it, and what it was told."""
+
+    store: ObjectStore
+    settings: S3Settings
+    double: VllmDouble
+    withdrawn: Withdrawn
+    stage: EnrichStage
+    runtime: Runtime = field(default_factory=Runtime)
+
+    def transcript(self, segments: Sequence[Segment], name: str = "t") -> str:
+        """Stores a transcript; its URI."""
+        return put_transcript(self.store.client, self.settings, transcript_of(segments), name=name)
+
+    def process(self, record: Record) -> Sequence[OutgoingRecord]:
+        """One attempt."""
+        return self.stage.process(self.runtime.job(record))
+
+
+BenchMaker = Callable[..., Bench]
+
+
+@contextmanager
+def bench_maker(store: ObjectStore) -> Iterator[BenchMaker]:
+    """Makes benches that share a language model; what they open is closed at the end."""
+    with ExitStack() as opened:
+        double = opened.enter_context(running(VllmDouble(context_tokens=4_096)))
+
+        def make(settings: S3Settings | None = None, **vllm: object) -> Bench:
+            s3 = settings or store.settings()
+            results = EnrichmentResults(s3, client=store.client)
+            configured = VllmSettings.model_validate({"base_url": double.base_url, "timeout_seconds": 5.0, **vllm})
+            enricher = opened.enter_context(Enricher(configured, cache=results, sleep=no_pause))
+            numbers = count()
+            withdrawn = Withdrawn()
+            stage = EnrichStage(
+                StoredTranscripts(s3, client=store.client),
+                results,
+                enricher,
+                topics=TOPICS,
+                settings=configured,
+                withdrawn=withdrawn,
+                surroundings=Surroundings(
+                    clock=lambda: float(next(numbers)),
+                    now=lambda: datetime(2026, 11, 22, tzinfo=UTC),
+                    new_id=lambda: str(next(numbers)),
+                ),
+            )
+            return Bench(store, s3, double, withdrawn, stage)
+
+        yield make

@@ -1,0 +1,235 @@
+"""Jobs that nobody wants any more: what both stages leave undone, and what they do all the same."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from consumers.cancellations import Withdrawn
+from consumers.runtime.stage import CancelledByCaller, FollowsAnother
+from schemas.errors import JobCancelled
+from schemas.events import CancellationEvent
+from schemas.identity import job_id
+from schemas.kafka.records import OutgoingRecord, Record
+from schemas.options import EnrichOptions
+from schemas.settings import S3Settings
+from tests.contract.enricher.enrich_bench import Bench, BenchMaker
+from tests.contract.enricher.enrich_jobs import TOPICS, WHEN, enrichment_in, transcript_record
+from tests.contract.enricher.transcripts import spoken
+from tests.contract.transcriber.stage_jobs import Runtime, reference_record, stage_on, transcripts, uri
+from tests.contract.vllm.vllm_faults import Fault
+from tests.sound.wav_listener import WavListener
+from tests.support.waiting import eventually
+
+SUMMARY = EnrichOptions(profiles=("summary",))
+JOB = job_id("call")
+
+
+def withdraw(withdrawn: Withdrawn, *references: str, at: datetime = WHEN) -> None:
+    """What the gateway says when its clients have gone."""
+    event = CancellationEvent(event_id="c", occurred_at=at, job_id=JOB, reference_event_ids=references)
+    withdrawn.take(Record(TOPICS.cancellations, 0, 0, JOB.encode(), event.model_dump_json().encode()))
+
+
+@pytest.fixture
+def patient(benches: BenchMaker) -> Bench:
+    """An enricher that would wait for the language model longer than any test does."""
+    return benches(timeout_seconds=300.0)
+
+
+def asked(bench: Bench, reference: str | None, *, offset: int = 0) -> Record:
+    """A transcript that a reference asked for."""
+    when = WHEN if reference else None
+    return transcript_record(
+        bench.transcript(spoken(40)),
+        offset=offset,
+        enrich=SUMMARY,
+        reference_event_id=reference,
+        reference_occurred_at=when,
+    )
+
+
+def begin(threads: ThreadPoolExecutor, bench: Bench, record: Record) -> Future[Sequence[OutgoingRecord]]:
+    """An attempt in a thread, once its question is with the language model."""
+    running = threads.submit(bench.process, record)
+    eventually(lambda: bench.double.in_flight == 1, timeout_seconds=30, what="the question")
+    return running
+
+
+def test_an_enrichment_withdrawn_before_it_begins_costs_nothing(bench: Bench) -> None:
+    """No request, no progress, no object: it completes without output."""
+    record = asked(bench, "a")
+    before = bench.store.keys(bench.settings.bucket)
+    withdraw(bench.withdrawn, "a")
+    with pytest.raises(CancelledByCaller):
+        bench.process(record)
+    assert bench.double.requests == []
+    assert bench.runtime.reported == []
+    assert bench.store.keys(bench.settings.bucket) == before
+
+
+def test_an_enrichment_withdrawn_while_it_runs_closes_its_request(patient: Bench) -> None:
+    """The server sees the connection close; nothing is stored, and who asks later begins anew."""
+    patient.double.always = Fault.HANG
+    with ThreadPoolExecutor(1) as threads:
+        running = begin(threads, patient, asked(patient, "a"))
+        withdraw(patient.withdrawn, "a")
+        with pytest.raises(CancelledByCaller):
+            running.result(timeout=30)
+    eventually(lambda: patient.double.hung_up == 1, timeout_seconds=30, what="the closed connection")
+    patient.double.always = Fault.NONE
+    assert enrichment_in(patient.process(asked(patient, "b", offset=1))).results
+
+
+def test_what_another_reference_still_wants_goes_on(patient: Bench) -> None:
+    """A second wish for the same enrichment joins the first, and survives its withdrawal."""
+    patient.double.gate = threading.Event()
+    with ThreadPoolExecutor(1) as threads:
+        running = begin(threads, patient, asked(patient, "a"))
+        with pytest.raises(FollowsAnother):
+            patient.process(asked(patient, "b", offset=1))
+        withdraw(patient.withdrawn, "a")
+        patient.double.gate.set()
+        assert enrichment_in(running.result(timeout=30)).results
+    assert len(patient.double.asked) == 1
+
+
+def test_what_all_have_withdrawn_ends(patient: Bench) -> None:
+    """When the last of those who asked has gone as well."""
+    patient.double.always = Fault.HANG
+    with ThreadPoolExecutor(1) as threads:
+        running = begin(threads, patient, asked(patient, "a"))
+        with pytest.raises(FollowsAnother):
+            patient.process(asked(patient, "b", offset=1))
+        withdraw(patient.withdrawn, "a")
+        assert not running.done()
+        withdraw(patient.withdrawn, "b")
+        with pytest.raises(CancelledByCaller):
+            running.result(timeout=30)
+
+
+def test_an_enrichment_that_is_finished_is_published_although_it_was_withdrawn(bench: Bench) -> None:
+    """Its record alone may publish it, and others may have asked for it."""
+    record = asked(bench, "a")
+    first = enrichment_in(bench.process(record))
+    withdraw(bench.withdrawn, "a")
+    assert enrichment_in(bench.process(record)) == first
+
+
+def test_a_transcript_that_names_no_reference_ends_with_all_of_its_job(bench: Bench) -> None:
+    """Of an older release, or asked for by several: one reference's withdrawal is not its own."""
+    withdraw(bench.withdrawn, "a")
+    assert bench.process(asked(bench, None))
+    withdraw(bench.withdrawn, at=WHEN + timedelta(seconds=1))
+    with pytest.raises(CancelledByCaller):
+        bench.process(
+            transcript_record(bench.transcript(spoken(9)), enrich=EnrichOptions(profiles=("title",)), offset=1)
+        )
+
+
+def test_a_withdrawn_enrichment_whose_partition_is_gone_stays_with_the_next_holder(patient: Bench) -> None:
+    """Cancelled, not complete: the record is somebody else's now."""
+    patient.double.always = Fault.HANG
+    with ThreadPoolExecutor(1) as threads:
+        running = begin(threads, patient, asked(patient, "a"))
+        patient.runtime.cancelled = True
+        withdraw(patient.withdrawn, "a")
+        with pytest.raises(JobCancelled):
+            running.result(timeout=30)
+
+
+def test_a_transcript_names_the_one_reference_that_asked_for_it(settings: S3Settings) -> None:
+    """So that the enricher knows whose withdrawal ends it."""
+    when = datetime(2026, 11, 22, tzinfo=UTC)
+    record = reference_record(uri(settings), idempotency_key="call", event_id="a", occurred_at=when)
+    (event,) = transcripts(stage_on(settings, WavListener()).process(Runtime().job(record)))
+    assert (event.reference_event_id, event.reference_occurred_at, event.shared) == ("a", when, False)
+
+
+def test_a_job_that_two_references_asked_for_survives_one_of_them(settings: S3Settings) -> None:
+    """Its transcript says that it is shared: the other wants its enrichment as well."""
+    engine, withdrawn = WavListener(), Withdrawn()
+    stage = stage_on(settings, engine, withdrawn=withdrawn)
+    first, second = (
+        reference_record(uri(settings), idempotency_key="call", event_id=name, offset=offset)
+        for offset, name in enumerate("ab")
+    )
+    engine.gate.clear()
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(stage.process, Runtime().job(first))
+        eventually(lambda: engine.running == 1, timeout_seconds=30)
+        with pytest.raises(FollowsAnother):
+            stage.process(Runtime().job(second))
+        withdraw(withdrawn, "a")
+        engine.gate.set()
+        (event,) = transcripts(running.result(timeout=30))
+    assert (event.reference_event_id, event.shared) == ("a", True)
+    assert engine.heard == 1
+
+
+def test_a_shared_enrichment_survives_the_cancellation_of_the_reference_that_it_names(bench: Bench) -> None:
+    """Another reference asked for the job as well; only the cancellation of the whole job ends it."""
+    uri = bench.transcript(spoken(9))
+    withdraw(bench.withdrawn, "a")
+
+    def shared(offset: int, profile: str) -> Record:
+        enrich = EnrichOptions(profiles=(profile,))
+        return transcript_record(uri, offset=offset, enrich=enrich, reference_event_id="a", shared=True)
+
+    assert enrichment_in(bench.process(shared(0, "summary"))).reference_event_id == "a"
+    withdraw(bench.withdrawn, at=WHEN + timedelta(seconds=1))
+    with pytest.raises(CancelledByCaller):
+        bench.process(shared(1, "title"))
+
+
+def test_a_record_whose_leader_is_cancelled_and_moves_away_is_answered(settings: S3Settings) -> None:
+    """The first goes on for the second's sake, loses its partition, and ends cancelled wherever it went.
+
+    The second, incomplete until then, does the work itself.
+    """
+    engine, withdrawn = WavListener(), Withdrawn()
+    here, elsewhere = (stage_on(settings, engine, withdrawn=withdrawn) for _ in range(2))
+    first, second = (
+        reference_record(uri(settings), idempotency_key="call", event_id=name, offset=offset)
+        for offset, name in enumerate("ab")
+    )
+    leading = Runtime()
+    engine.gate.clear()
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(here.process, leading.job(first))
+        eventually(lambda: engine.running == 1, timeout_seconds=30)
+        with pytest.raises(FollowsAnother):
+            here.process(Runtime().job(second))
+        withdraw(withdrawn, "a")
+        assert not running.done()
+        leading.cancelled = True
+        with pytest.raises(JobCancelled):
+            running.result(timeout=30)
+    engine.gate.set()
+    with pytest.raises(CancelledByCaller):
+        elsewhere.process(Runtime().job(first))
+    (event,) = transcripts(here.process(Runtime().job(second)))
+    assert event.reference_event_id == "b"
+
+
+def test_an_enrichment_whose_leader_is_cancelled_and_moves_away_is_made(patient: Bench) -> None:
+    """The enricher's records follow each other as the transcriber's do."""
+    patient.double.always = Fault.HANG
+    first, second = asked(patient, "a"), asked(patient, "b", offset=1)
+    leading = patient.runtime.job(first)
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(patient.stage.process, leading)
+        eventually(lambda: patient.double.in_flight == 1, timeout_seconds=30, what="the question")
+        with pytest.raises(FollowsAnother):
+            patient.stage.process(Runtime().job(second))
+        withdraw(patient.withdrawn, "a")
+        assert not running.done()
+        patient.runtime.cancelled = True
+        with pytest.raises(JobCancelled):
+            running.result(timeout=30)
+    patient.double.always = Fault.NONE
+    with pytest.raises(CancelledByCaller):
+        patient.stage.process(Runtime().job(first))
+    assert enrichment_in(patient.stage.process(Runtime().job(second))).reference_event_id == "b"

@@ -1,0 +1,201 @@
+"""What fetching promises over any S3 server: run on moto's in process, and on a real MinIO."""
+
+import hashlib
+import itertools
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from consumers.transcriber.fetch import OVERWRITTEN_ATTEMPTS, FetchedAudio, ObjectFetcher, ObjectState
+from schemas.errors import (
+    AudioEmpty,
+    AudioNotFound,
+    AudioTooLarge,
+    JobCancelled,
+    SourceNotAllowed,
+)
+from schemas.events import SourceObject
+from schemas.object_addresses import ObjectAddress
+from schemas.settings import S3Settings
+from tests.support.object_store import ObjectStore
+
+PART_BYTES = 64 * 1024
+KEY = "회의 녹음/a+b?#%20.wav"
+BODY = b"".join(hashlib.sha256(bytes([n % 256, n // 256])).digest() for n in range(6 * 1024))
+
+
+def never() -> bool:
+    """Nobody cancels."""
+    return False
+
+
+class FetchSuite:
+    """What ``ObjectFetcher`` promises. Subclasses give the fixture ``store``."""
+
+    @pytest.fixture
+    def settings(self, store: ObjectStore) -> S3Settings:
+        """A versioned bucket with one object of three parts."""
+        made = store.settings(versioned=True, part_size_bytes=PART_BYTES)
+        store.put(made, KEY, BODY, content_type="audio/wav", metadata={"language": "ko"})
+        return made
+
+    @pytest.fixture
+    def fetcher(self, store: ObjectStore, settings: S3Settings, tmp_path: Path) -> ObjectFetcher:
+        """A fetcher whose scratch directory is the test's."""
+        return ObjectFetcher(settings, scratch_directory=tmp_path, client=store.client)
+
+    def test_an_object_of_many_parts_is_fetched_whole(
+        self, fetcher: ObjectFetcher, settings: S3Settings, tmp_path: Path
+    ) -> None:
+        """Ranges read side by side give the object's bytes and digest; the file is gone afterwards."""
+        state = fetcher.look_up(ObjectAddress(settings.bucket, KEY).uri)
+        with fetcher.fetched(state, cancelled=never) as audio:
+            assert audio.path.read_bytes() == BODY
+            assert audio.source == SourceObject(
+                uri=f"s3://{settings.bucket}/{KEY}",
+                version_id=state.version_id,
+                etag=hashlib.md5(BODY, usedforsecurity=False).hexdigest(),
+                sha256=hashlib.sha256(BODY).hexdigest(),
+                object_size_bytes=len(BODY),
+                content_type="audio/wav",
+            )
+            assert not audio.source_changed
+        assert state.version_id is not None
+        assert state.reported_metadata == {"language": "ko"}
+        assert leftovers(tmp_path) == []
+
+    @pytest.mark.parametrize("size", [1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1])
+    def test_sizes_around_a_part_are_fetched_whole(
+        self, store: ObjectStore, fetcher: ObjectFetcher, settings: S3Settings, size: int
+    ) -> None:
+        """No byte is lost or doubled where one part ends and the next begins."""
+        store.put(settings, "edge.wav", BODY[:size])
+        with fetched(fetcher, settings, "edge.wav") as audio:
+            assert audio.path.read_bytes() == BODY[:size]
+
+    def test_the_version_asked_for_is_preferred(
+        self, store: ObjectStore, fetcher: ObjectFetcher, settings: S3Settings
+    ) -> None:
+        """A newer version does not matter while the one that was named still exists."""
+        old = fetcher.look_up(f"s3://{settings.bucket}/{KEY}")
+        store.put(settings, KEY, b"newer")
+        state = fetcher.look_up(f"s3://{settings.bucket}/{KEY}", version_id=old.version_id, etag=old.etag)
+        assert (state.version_id, state.changed) == (old.version_id, False)
+        with fetcher.fetched(state, cancelled=never) as audio:
+            assert audio.path.read_bytes() == BODY
+
+    def test_an_overwritten_object_is_read_as_it_is_now_and_marked(
+        self, store: ObjectStore, fetcher: ObjectFetcher, settings: S3Settings
+    ) -> None:
+        """When the version that was named is gone, or only an etag was named, the current bytes are used."""
+        old = fetcher.look_up(f"s3://{settings.bucket}/{KEY}")
+        store.put(settings, KEY, b"newer")
+        by_etag = fetcher.look_up(f"s3://{settings.bucket}/{KEY}", etag=old.etag)
+        assert by_etag.changed
+        store.client.delete_object(Bucket=settings.bucket, Key=KEY, VersionId=old.version_id or "")
+        by_version = fetcher.look_up(f"s3://{settings.bucket}/{KEY}", version_id=old.version_id, etag=old.etag)
+        with fetcher.fetched(by_version, cancelled=never) as audio:
+            assert (audio.path.read_bytes(), audio.source_changed) == (b"newer", True)
+
+    def test_a_version_id_of_another_store_is_no_obstacle(
+        self, fetcher: ObjectFetcher, settings: S3Settings
+    ) -> None:
+        """A version that this store cannot even parse gives the current object, marked."""
+        state = fetcher.look_up(f"s3://{settings.bucket}/{KEY}", version_id="no-such-version")
+        assert state.changed
+        assert state.object_size_bytes == len(BODY)
+
+    def test_an_object_replaced_between_look_up_and_read_is_never_mixed(
+        self, store: ObjectStore, tmp_path: Path
+    ) -> None:
+        """Reading is conditional on the etag, so all parts are of one object: here the newer one."""
+        settings = store.settings(part_size_bytes=PART_BYTES)
+        fetcher = ObjectFetcher(settings, scratch_directory=tmp_path, client=store.client)
+        store.put(settings, KEY, BODY)
+        state = fetcher.look_up(f"s3://{settings.bucket}/{KEY}")
+        store.put(settings, KEY, BODY[::-1][: 2 * PART_BYTES])
+        with fetcher.fetched(state, cancelled=never) as audio:
+            assert audio.path.read_bytes() == BODY[::-1][: 2 * PART_BYTES]
+            assert audio.source_changed
+
+    def test_an_object_that_keeps_changing_is_tried_again_later(self, store: ObjectStore, tmp_path: Path) -> None:
+        """After a bounded number of replacements the record fails transiently."""
+        settings = store.settings(part_size_bytes=PART_BYTES)
+        store.put(settings, KEY, BODY)
+        replaced = itertools.count(1)
+
+        class Unlucky(ObjectFetcher):
+            """A fetcher whose object is replaced after each look."""
+
+            def _head(self, address: ObjectAddress, version_id: str | None, etag: str | None) -> ObjectState:
+                state = super()._head(address, version_id, etag)
+                store.put(settings, KEY, BODY[next(replaced) :])
+                return state
+
+        fetcher = Unlucky(settings, scratch_directory=tmp_path, client=store.client)
+        with pytest.raises(AudioNotFound, match="replaced"), fetched(fetcher, settings, KEY):
+            pass
+        assert next(replaced) == OVERWRITTEN_ATTEMPTS + 2
+        assert leftovers(tmp_path) == []
+
+    def test_a_deleted_object_is_not_found(
+        self, store: ObjectStore, fetcher: ObjectFetcher, settings: S3Settings
+    ) -> None:
+        """Neither a missing key, nor a deleted one, nor a missing bucket is more than not found."""
+        store.client.delete_object(Bucket=settings.bucket, Key=KEY)
+        for key in (KEY, "never.wav"):
+            with pytest.raises(AudioNotFound):
+                fetcher.look_up(f"s3://{settings.bucket}/{key}")
+        elsewhere = settings.model_copy(update={"bucket": "no-such-bucket-here"})
+        with pytest.raises(AudioNotFound):
+            ObjectFetcher(elsewhere, client=store.client).look_up("s3://no-such-bucket-here/a.wav")
+
+    def test_sizes_are_checked_before_anything_is_read(
+        self, store: ObjectStore, settings: S3Settings, tmp_path: Path
+    ) -> None:
+        """An empty or too large object is refused by its size alone."""
+        limited = settings.model_copy(update={"object_limit_bytes": len(BODY) - 1})
+        fetcher = ObjectFetcher(limited, scratch_directory=tmp_path, client=store.client)
+        store.put(settings, "empty.wav", b"")
+        with pytest.raises(AudioEmpty), fetched(fetcher, settings, "empty.wav"):
+            pass
+        with pytest.raises(AudioTooLarge, match="KASCRIBE_S3_OBJECT_LIMIT_BYTES"), fetched(fetcher, settings, KEY):
+            pass
+
+    @pytest.mark.parametrize(
+        "uri", ["s3://other-bucket/a.wav", "https://h/a.wav", "s3://", "s3://b", "s3:///k", "/etc/passwd", ""]
+    )
+    def test_what_is_not_allowed_is_not_fetched(self, fetcher: ObjectFetcher, uri: str) -> None:
+        """Other buckets and other schemes are refused without a request."""
+        with pytest.raises(SourceNotAllowed, match="nothing was fetched"):
+            fetcher.look_up(uri)
+
+    def test_a_cancelled_fetch_ends_and_leaves_nothing(
+        self, fetcher: ObjectFetcher, settings: S3Settings, tmp_path: Path
+    ) -> None:
+        """Cancellation in the middle of the parts raises JobCancelled and removes what was written."""
+        asked = itertools.count()
+        state = fetcher.look_up(f"s3://{settings.bucket}/{KEY}")
+        with pytest.raises(JobCancelled), fetcher.fetched(state, cancelled=lambda: next(asked) >= 1):
+            pass
+        assert leftovers(tmp_path) == []
+
+    def test_the_store_is_seen_to_be_up_and_down(self, fetcher: ObjectFetcher, settings: S3Settings) -> None:
+        """It serves when it has the bucket for results, which every record needs; one for audio may be missing."""
+        assert fetcher.is_up("s3")
+        no_audio = {"bucket": "no-such-bucket-here", "results_bucket": settings.bucket}
+        assert ObjectFetcher(settings.model_copy(update=no_audio)).is_up("s3")
+        no_results = {"results_bucket": "no-such-bucket-here"}
+        assert not ObjectFetcher(settings.model_copy(update=no_results)).is_up("s3")
+        assert not ObjectFetcher(settings.model_copy(update={"endpoint_url": "http://127.0.0.1:9"})).is_up("s3")
+
+
+def fetched(fetcher: ObjectFetcher, settings: S3Settings, key: str) -> AbstractContextManager[FetchedAudio]:
+    """Looks an object up and fetches it."""
+    return fetcher.fetched(fetcher.look_up(f"s3://{settings.bucket}/{key}"), cancelled=never)
+
+
+def leftovers(scratch: Path) -> list[Path]:
+    """What a fetch left in its scratch directory; the lock that marks it as in use does not count."""
+    return [path for path in scratch.rglob("*") if path.is_file() and path.name != "in-use"]

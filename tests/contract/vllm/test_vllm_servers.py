@@ -1,0 +1,186 @@
+"""Which servers are asked, which of them are taken for down, and what that means for whose job."""
+
+import threading
+from contextlib import ExitStack
+from itertools import count
+
+import pytest
+from pydantic import SecretStr
+
+from models.vllm.servers.failover import BACKOFF_SECONDS
+from models.vllm.servers.pool import ranked
+from schemas.errors import (
+    DependencyDown,
+    EnrichmentFailed,
+)
+from schemas.events import EnrichmentStatus
+from tests.contract.enricher.transcripts import request_for, spoken
+from tests.contract.vllm.vllm_double import VllmDouble, running
+from tests.contract.vllm.vllm_faults import Fault
+from tests.contract.vllm.vllm_opening import Opener
+from tests.support.waiting import eventually
+
+
+def test_a_server_that_is_gone_pauses_intake_and_is_found_again(opened: Opener) -> None:
+    """No connection, then a server at the same address: the same enricher goes on."""
+    with running(VllmDouble()) as mortal:
+        port = int(mortal.base_url.rpartition(":")[2])
+        enricher = opened(base_url=mortal.base_url)
+        assert enricher.enrich(request_for(enricher, spoken(5), "title")).results
+    with pytest.raises(DependencyDown):
+        enricher.enrich(request_for(enricher, spoken(5), "title"))
+    assert not enricher.is_up()
+    with running(VllmDouble(), port=port):
+        assert eventually(enricher.is_up, timeout_seconds=30)
+        assert enricher.enrich(request_for(enricher, spoken(5), "title")).results
+
+
+def test_many_jobs_learn_of_a_server_that_hangs_as_soon_as_one(double: VllmDouble, opened: Opener) -> None:
+    """What it serves is asked once for all who wait for it, and so is its failure theirs."""
+    double.stopped = True
+    enricher = opened(timeout_seconds=0.5)
+    ended: list[DependencyDown] = []
+
+    def work(number: int) -> None:
+        with pytest.raises(DependencyDown) as raised:
+            enricher.enrich(request_for(enricher, spoken(9), "title", job_id=str(number)))
+        ended.append(raised.value)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ended) == 16
+    assert len(double.requests) < 16
+
+
+def test_a_dead_server_is_replaced_by_its_neighbour(double: VllmDouble, opened: Opener) -> None:
+    """Two addresses, one of which nobody listens on: every job completes."""
+    with running(VllmDouble()) as gone:
+        dead = gone.base_url
+    enricher = opened(base_url=f"{dead}, {double.base_url}/v1")
+    for number in range(8):
+        request = request_for(enricher, spoken(5), "title", job_id=f"job {number}")
+        assert enricher.enrich(request).results[0].status is EnrichmentStatus.COMPLETED
+
+
+def test_a_server_that_is_always_busy_is_replaced_by_its_neighbour(
+    double: VllmDouble, opened: Opener, pauses: list[float]
+) -> None:
+    """Whether vLLM says 503, or what stands before it says so to everything: two tries, then the neighbour."""
+    with running(VllmDouble(context_tokens=4_096)) as busy:
+        busy.always = Fault.BUSY
+        enricher = opened(base_url=f"{busy.base_url},{double.base_url}")
+        for number in range(10):
+            enricher.enrich(request_for(enricher, spoken(5), "title", job_id=f"job {number}"))
+        busy.instead[""] = (503, "no healthy upstream")
+        enricher = opened(base_url=f"{busy.base_url},{double.base_url}")
+        for number in range(10):
+            enricher.enrich(request_for(enricher, spoken(5), "title", job_id=f"job {number}"))
+        assert 0 < len(busy.asked) <= 20
+    assert max(pauses) <= BACKOFF_SECONDS
+
+
+def test_every_server_is_tried_before_a_request_is_given_up(double: VllmDouble, opened: Opener) -> None:
+    """Of five addresses four are dead, and nobody remembers: every job completes within its attempts."""
+    with ExitStack() as gone:
+        dead = [gone.enter_context(running(VllmDouble())).base_url for _ in range(4)]
+    now = count(0.0, 1_000.0)
+    enricher = opened(base_url=",".join((*dead, double.base_url)), clock=lambda: next(now))
+    for number in range(10):
+        enricher.enrich(request_for(enricher, spoken(5), "title", job_id=f"job {number}"))
+
+
+def test_a_server_that_hung_is_trusted_when_it_makes_a_token(double: VllmDouble, opened: Opener) -> None:
+    """However long ago that was: one request waits in vain, the others go elsewhere until a probe succeeds."""
+    now = count(0.0, 1_000.0)
+    with running(VllmDouble(context_tokens=4_096)) as hung:
+        hung.always = Fault.HANG
+        urls = [hung.base_url, double.base_url]
+        enricher = opened(base_url=",".join(urls), timeout_seconds=1.0, clock=lambda: next(now))
+        jobs = (job for job in map(str, count()) if ranked(urls, job)[0] == 0)
+        for _ in range(6):
+            enricher.enrich(request_for(enricher, spoken(5), "title", job_id=next(jobs)))
+        assert len(hung.asked) == 1
+        hung.always = Fault.NONE
+
+        def is_asked_again() -> bool:
+            enricher.enrich(request_for(enricher, spoken(5), "title", job_id=next(jobs)))
+            return len(hung.asked) > 1
+
+        eventually(is_asked_again, timeout_seconds=30)
+
+
+def test_a_request_that_every_server_refuses_is_asked_once_of_each(double: VllmDouble, opened: Opener) -> None:
+    """Refusals are not repeated, and servers that answer others are not down."""
+    with running(VllmDouble(context_tokens=4_096)) as other:
+        enricher = opened(base_url=f"{double.base_url},{other.base_url}")
+        double.forbidden = other.forbidden = "lamp"
+        words = spoken(1)[0].model_copy(update={"text": "the lamp"})
+        with pytest.raises(EnrichmentFailed, match="403"):
+            enricher.enrich(request_for(enricher, [words], "title"))
+        assert [sum("lamp" in one.prompt for one in each.requests) for each in (double, other)] == [1, 1]
+        assert enricher.is_up()
+
+
+def test_one_transcript_stays_with_one_server(double: VllmDouble, opened: Opener) -> None:
+    """All its requests go where its prefix is cached; other transcripts go elsewhere too."""
+    with running(VllmDouble(context_tokens=4_096)) as other:
+        enricher = opened(base_url=f"{double.base_url},{other.base_url}")
+        for number in range(12):
+            before = (len(double.asked), len(other.asked))
+            enricher.enrich(request_for(enricher, spoken(9), "title", "topics", "summary", job_id=str(number)))
+            assert 0 in (len(double.asked) - before[0], len(other.asked) - before[1])
+        assert double.asked
+        assert other.asked
+
+
+def test_the_key_is_sent_and_a_wrong_one_is_everybodys_problem(double: VllmDouble, opened: Opener) -> None:
+    """401 pauses intake: no record can succeed."""
+    double.api_key = "right"
+    enricher = opened(api_key=SecretStr("right"))
+    assert enricher.enrich(request_for(enricher, spoken(5), "title")).results
+    wrong = opened(api_key=SecretStr("wrong"))
+    with pytest.raises(DependencyDown, match="Unauthorized"):
+        wrong.enrich(request_for(wrong, spoken(5), "title"))
+    assert not wrong.is_up()
+
+
+def test_a_record_that_a_gateway_alone_refuses_is_its_own_problem(double: VllmDouble, opened: Opener) -> None:
+    """403 for what one transcript says, while others are answered: that record is tried later, intake goes on."""
+    double.forbidden = "lamp"
+    enricher = opened()
+    words = spoken(5)
+    with pytest.raises(EnrichmentFailed, match="403"):
+        enricher.enrich(request_for(enricher, [words[0].model_copy(update={"text": "the lamp"})], "title"))
+    assert enricher.is_up()
+    assert enricher.enrich(request_for(enricher, [words[0].model_copy(update={"text": "hello"})], "title")).results
+
+
+def test_a_server_whose_answers_make_no_sense_is_down_until_they_do(double: VllmDouble, opened: Opener) -> None:
+    """Whatever keeps the probe from a token, the next look is a fresh one."""
+    double.always = Fault.NONSENSE_USAGE
+    enricher = opened()
+    assert not enricher.is_up()
+    assert not enricher.is_up()
+    double.always = Fault.NONE
+    assert eventually(enricher.is_up, timeout_seconds=30)
+
+
+def test_requests_in_flight_have_a_limit(double: VllmDouble, opened: Opener) -> None:
+    """Six long transcripts at once: the server sees no more requests than the setting says."""
+    double.context_tokens, double.gate = 512, threading.Event()
+    enricher = opened(concurrency_limit=8, timeout_seconds=30.0)
+
+    def work(number: int) -> None:
+        enricher.enrich(request_for(enricher, spoken(150), "title", job_id=str(number)))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    eventually(lambda: double.in_flight == 8, timeout_seconds=20)
+    double.gate.set()
+    for thread in threads:
+        thread.join()
+    assert double.most_in_flight == 8

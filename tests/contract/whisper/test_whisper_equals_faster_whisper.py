@@ -1,0 +1,137 @@
+"""With one row per call and the same options, the engine's tokens are faster-whisper's."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from faster_whisper import BatchedInferencePipeline, WhisperModel
+from faster_whisper.audio import decode_audio
+
+from models.media.speech.features import LogMel
+from models.whisper.gate import Decoded
+from models.whisper.model import WhisperModel as WhisperModelUnderTest
+from models.whisper.rows import Align, Alignment, Decode, Detect, Result, Sound, Work
+from models.whisper.transcriber import Transcriber
+from schemas.options import Task, TranscribeOptions
+from schemas.settings import WhisperSettings
+from schemas.transcripts.transcript import QualityFlag
+from tests.support.listening import model_directory, speech
+
+CLIPS = {
+    "en-digits.ogg": "en",
+    "en-commands.ogg": "en",
+    "ko-digits.ogg": "ko",
+    "ko-commands.ogg": "ko",
+    "en/fsdd_7_george_0.wav": "en",
+}
+"""Clips, with their languages, that pass at once the gate that faster-whisper's batched mode lacks."""
+
+COMPUTE_TYPE = "float32"
+"""int8 rounds activations: on some processors the last digit of a feature moves a log-probability by 0.007."""
+
+
+@pytest.fixture(scope="module")
+def oracle() -> BatchedInferencePipeline:
+    """faster-whisper's batched pipeline on the same weights and threads."""
+    return BatchedInferencePipeline(
+        WhisperModel(str(model_directory()), device="cpu", compute_type=COMPUTE_TYPE, cpu_threads=1)
+    )
+
+
+@pytest.fixture(scope="module")
+def transcriber() -> Iterator[Transcriber]:
+    """Our engine, one replica of one thread."""
+    settings = WhisperSettings(
+        device="cpu", compute_type=COMPUTE_TYPE, replicas=1, cpu_threads=1, decoder_processes=1
+    )
+    transcriber = Transcriber(settings, model_directory(), "test")
+    yield transcriber
+    transcriber.close()
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"beam_size": 1},
+        {"beam_size": 5},
+        {"initial_prompt": "seven eight nine"},
+        {"hotwords": "seven", "initial_prompt": "one two"},
+    ],
+    ids=["greedy", "beam", "prompt", "hotwords"],
+)
+def test_text_is_that_of_faster_whisper(
+    clip: str, asked: dict[str, Any], oracle: BatchedInferencePipeline, transcriber: Transcriber
+) -> None:
+    """Same windows, prompt and search give the same words, as certain."""
+    segments, _ = oracle.transcribe(str(speech(clip)), language=CLIPS[clip], batch_size=1, **asked)
+    expected = list(segments)
+    ours = transcriber.transcribe(speech(clip), TranscribeOptions(language=CLIPS[clip], **asked))
+    assert ours.segments
+    assert QualityFlag.RETRIED not in ours.flags
+    assert ours.text == "".join(segment.text for segment in expected).strip()
+    assert ours.segments[0].avg_logprob == pytest.approx(expected[0].avg_logprob, abs=1e-3)
+    assert ours.segments[0].no_speech_prob == pytest.approx(expected[0].no_speech_prob, abs=1e-3)
+
+
+def test_the_language_is_that_of_faster_whisper(
+    oracle: BatchedInferencePipeline, transcriber: Transcriber
+) -> None:
+    """Detection looks at the same window."""
+    clip = speech("en-digits.ogg")
+    _, facts = oracle.transcribe(str(clip), batch_size=1)
+    ours = transcriber.transcribe(clip, TranscribeOptions())
+    assert ours.language == facts.language
+    assert ours.language_probability == pytest.approx(facts.language_probability, abs=1e-3)
+    assert len(ours.all_language_probs) == 5
+
+
+def test_words_lie_where_faster_whisper_puts_them(
+    oracle: BatchedInferencePipeline, transcriber: Transcriber
+) -> None:
+    """The same words begin within half a second; ours end sooner where faster-whisper's reach over a silence."""
+    clip = speech("en-digits.ogg")
+    segments, _ = oracle.transcribe(str(clip), language="en", batch_size=1, word_timestamps=True)
+    expected = [word for segment in segments for word in segment.words or ()]
+    ours = transcriber.transcribe(clip, TranscribeOptions(language="en", word_timestamps=True))
+    words = [word for segment in ours.segments for word in segment.words or ()]
+    assert [word.word for word in words] == [word.word for word in expected]
+    for word, oracle_word in zip(words, expected, strict=True):
+        assert word.start == pytest.approx(oracle_word.start, abs=0.5)
+        assert word.start <= word.end <= oracle_word.end + 0.5
+        assert word.probability == pytest.approx(oracle_word.probability, abs=0.02)
+
+
+def test_rows_in_one_batch_get_the_answers_that_they_get_alone() -> None:
+    """Languages and tasks may differ from row to row; nothing leaks between rows."""
+    settings = WhisperSettings(device="cpu", compute_type="float32", replicas=1, cpu_threads=1)
+    model = WhisperModelUnderTest(settings, model_directory())
+    names = ("en-digits.ogg", "ko-digits.ogg", "en-commands.ogg")
+    asked = (("en", Task.TRANSCRIBE), ("ko", Task.TRANSCRIBE), ("ko", Task.TRANSLATE))
+    works = [
+        Decode(model.vocabulary.prompt(language=code, task=task, initial_prompt=None, hotwords=None), beam_size=2)
+        for code, task in asked
+    ]
+    kinds: list[list[Work]] = [[*works], [Detect()] * 3, [Align((400, 401, 402), "en", Task.TRANSCRIBE)] * 3]
+    for kind in kinds:
+        together = model.answer([_sound(name, model.mel_bands) for name in names], kind)
+        alone = [
+            model.answer([_sound(name, model.mel_bands)], [work])[0]
+            for name, work in zip(names, kind, strict=True)
+        ]
+        assert [_rounded(answer) for answer in together] == [_rounded(answer) for answer in alone]
+    model.close()
+
+
+def _sound(name: str, mel_bands: int) -> Sound:
+    audio = decode_audio(str(speech(name)))
+    return Sound(lambda: LogMel(mel_bands)(audio), len(audio) / 16_000)
+
+
+def _rounded(answer: Result) -> object:
+    """What counts of an answer, without the last digits of its probabilities."""
+    if isinstance(answer, Decoded):
+        return answer.tokens, round(answer.avg_logprob, 2)
+    if isinstance(answer, Alignment):
+        return answer.starts_seconds, [round(probability, 2) for probability in answer.probabilities]
+    return answer[0][0], round(answer[0][1], 2)

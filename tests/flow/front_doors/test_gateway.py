@@ -1,0 +1,266 @@
+"""The gateway on real sockets, an embedded broker and a bucket, with the real transcriber behind it."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from producers.results import ResultStore
+from schemas.identity import content_key, job_id
+from schemas.options import TranscribeOptions
+from schemas.transcripts.transcript import QualityFlag
+from tests.flow.gateway import TOPICS, House, opened_house
+from tests.flow.mock_cluster import MockCluster
+from tests.flow.reading import records_on
+from tests.sound.wav_listener import wav_bytes
+from tests.support.object_store import ObjectStore, running_object_store
+from tests.support.waiting import eventually
+
+KEY = {"Idempotency-Key": "call-7"}
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[ObjectStore]:
+    """One S3 server for the module; every test has a bucket of its own."""
+    with running_object_store() as running:
+        yield running
+
+
+@pytest.fixture
+def house(broker: MockCluster, store: ObjectStore) -> Iterator[House]:
+    """A broker with topics and a bucket; consumers and gateways are started by the test."""
+    with opened_house(broker.bootstrap_servers, store.settings(), store.client) as opened:
+        yield opened
+
+
+def test_a_posted_file_comes_back_as_text(house: House) -> None:
+    """The promised line: success, text and language; the trace that came in is named in the answer."""
+    house.transcribe()
+    gateway = house.gateway()
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"traceparent": f"00-{trace_id}-b7ad6b7169203331-01"}
+    answer = gateway.post("/transcribe", wav_bytes(2), headers=headers, language="ko")
+    assert answer.status == 200
+    assert answer.body["success"] is True
+    assert answer.body["text"] == "second 1. second 2."
+    assert answer.body["language"] == "ko"
+    assert answer.headers["x-trace-id"] == trace_id
+    (reference,) = records_on(house.settings.kafka.bootstrap_servers, TOPICS.references, count=1, partitions=4)
+    assert trace_id.encode() in (reference.header("traceparent") or b"")
+    assert json.loads(reference.value or b"{}")["lane"] == "interactive"
+
+
+def test_each_of_two_replicas_finds_its_own_answers(house: House) -> None:
+    """Twelve requests at once over two gateways: each is answered with what it sent."""
+    house.transcribe()
+    gateways = (house.gateway(), house.gateway())
+    with ThreadPoolExecutor(12) as clients:
+        answers = list(clients.map(lambda n: gateways[n % 2].post("/transcribe", wav_bytes(n + 1)), range(12)))
+    assert [len(answer.body["text"].split(". ")) for answer in answers] == list(range(1, 13))
+
+
+def test_two_requests_with_one_key_on_one_replica_are_one_job(house: House) -> None:
+    """Both are answered although one record alone is worked on."""
+    house.transcribe()
+    gateway = house.gateway()
+    house.engine.gate.clear()
+    with ThreadPoolExecutor(2) as clients:
+        asked = [clients.submit(gateway.post, "/transcribe", wav_bytes(1), headers=KEY) for _ in range(2)]
+        eventually(lambda: gateway.waiting == 2 and house.engine.running, timeout_seconds=20)
+        house.engine.gate.set()
+        answers = [each.result() for each in asked]
+    assert [answer.body["text"] for answer in answers] == ["second 1."] * 2
+    assert house.engine.heard == 1
+
+
+def test_a_finished_job_is_answered_without_another_upload(house: House, store: ObjectStore) -> None:
+    """The same key again, at another replica, gives the stored answer; the bucket gets nothing new."""
+    house.transcribe()
+    first = house.gateway().post("/transcribe", wav_bytes(1), headers=KEY)
+    keys = store.keys(house.settings.s3.bucket)
+    again = house.gateway().post("/transcribe", wav_bytes(1), headers=KEY)
+    assert again.body == first.body
+    assert store.keys(house.settings.s3.bucket) == keys
+    assert house.engine.heard == 1
+
+
+def test_a_key_that_was_used_for_something_else_is_refused(house: House) -> None:
+    """422 for other audio and for other options, whether the first job is done or runs; the first is answered."""
+    house.transcribe()
+    gateway = house.gateway()
+    house.engine.gate.clear()
+    with ThreadPoolExecutor(2) as clients:
+        first = clients.submit(gateway.post, "/transcribe", wav_bytes(1), headers=KEY)
+        eventually(lambda: house.engine.running == 1, timeout_seconds=20)
+        meanwhile = clients.submit(gateway.post, "/transcribe", wav_bytes(3), headers=KEY)
+        eventually(lambda: gateway.waiting == 2, timeout_seconds=30)
+        house.engine.gate.set()
+        refused = [meanwhile.result()]
+    assert first.result().body["text"] == "second 1."
+    refused.append(gateway.post("/transcribe", wav_bytes(3), headers=KEY))
+    refused.append(gateway.post("/transcribe", wav_bytes(1), headers=KEY, word_timestamps="true"))
+    for answer in refused:
+        assert (answer.status, answer.reason) == (422, "idempotency_key_reused")
+    assert house.engine.heard == 1
+
+
+def test_the_model_s_name_makes_no_other_request(house: House) -> None:
+    """A transcript that was made for whoever named the model is the answer for those who take the default too."""
+    house.transcribe()
+    gateway = house.gateway()
+    named = gateway.post("/transcribe", wav_bytes(1), model="wav-listener")
+    for _ in range(2):
+        assert gateway.post("/transcribe", wav_bytes(1), headers=KEY).body["text"] == named.body["text"]
+    assert house.engine.heard == 1
+
+
+def test_an_answer_whose_event_never_comes_is_found_in_the_bucket(house: House) -> None:
+    """While a request waits, the gateway looks: a job that another record owns is answered all the same."""
+    house.transcribe()
+    finished = house.gateway().post("/transcribe", wav_bytes(1))
+    results = ResultStore(house.settings.s3, client=house.client)
+    stored = results.find_job(finished.body["job_id"])
+    assert stored is not None
+    house.engine.gate.clear()
+    gateway = house.gateway()
+    with ThreadPoolExecutor(1) as client:
+        asked = client.submit(gateway.post, "/transcribe", wav_bytes(2), headers=KEY)
+        eventually(lambda: house.engine.running, timeout_seconds=20)
+        content = content_key(
+            audio_sha256=hashlib.sha256(wav_bytes(2)).hexdigest(),
+            options=TranscribeOptions(),
+            model_sha256=stored.event.provenance.model_sha256,
+        )
+        event = stored.event.model_copy(
+            update={
+                "job_id": job_id("call-7"),
+                "text": "by another",
+                "flags": (QualityFlag.AUDIO_INCOMPLETE,),
+                "transcript_uri": results.transcript_uri(content),
+            }
+        )
+        results.create_job(stored.model_copy(update={"job_id": job_id("call-7"), "event": event}))
+        answer = asked.result().body
+        assert (answer["text"], answer["flags"]) == ("by another", ["audio_incomplete"])
+
+
+def test_a_client_that_leaves_cancels_its_job_and_may_ask_again(house: House) -> None:
+    """The engine stops, no transcript is made; the same key works afterwards."""
+    house.transcribe()
+    gateway = house.gateway()
+    house.engine.gate.clear()
+    connection = gateway.begin("/transcribe", wav_bytes(1), headers=KEY)
+    eventually(lambda: house.engine.running == 1, timeout_seconds=20, what="the job's start")
+    connection.close()
+    eventually(lambda: house.engine.running == 0, timeout_seconds=30, what="the job's end")
+    assert gateway.waiting == 0
+    assert ResultStore(house.settings.s3, client=house.client).find_job(job_id("call-7")) is None
+    house.engine.gate.set()
+    assert gateway.post("/transcribe", wav_bytes(1), headers=KEY).body["text"] == "second 1."
+
+
+def test_who_asks_for_the_same_job_elsewhere_survives_the_others_cancellation(house: House) -> None:
+    """A client that reconnects to another replica before its old connection is missed gets its answer."""
+    house.transcribe()
+    first, second = house.gateway(), house.gateway()
+    house.engine.gate.clear()
+    connection = first.begin("/transcribe", wav_bytes(1), headers=KEY)
+    eventually(lambda: house.engine.running == 1, timeout_seconds=20)
+    with ThreadPoolExecutor(1) as client:
+        asked = client.submit(second.post, "/transcribe", wav_bytes(1), headers=KEY)
+        eventually(lambda: second.waiting == 1, timeout_seconds=30)
+        records_on(house.settings.kafka.bootstrap_servers, TOPICS.references, count=2, partitions=4)
+        connection.close()
+        # The second gateway hears of it and asks once more; the job went on or begins anew, as it comes.
+        records_on(house.settings.kafka.bootstrap_servers, TOPICS.cancellations, count=1, partitions=4)
+        records_on(house.settings.kafka.bootstrap_servers, TOPICS.references, count=3, partitions=4)
+        house.engine.gate.set()
+        assert asked.result().body["text"] == "second 1."
+
+
+def test_one_of_two_that_wait_for_a_job_may_leave(house: House) -> None:
+    """A job is withdrawn by the last who waits for it, not by the first who leaves."""
+    house.transcribe()
+    gateway = house.gateway()
+    house.engine.gate.clear()
+    leaving = gateway.begin("/transcribe", wav_bytes(1), headers=KEY)
+    eventually(lambda: house.engine.running == 1, timeout_seconds=20)
+    with ThreadPoolExecutor(1) as client:
+        staying = client.submit(gateway.post, "/transcribe", wav_bytes(1), headers=KEY)
+        eventually(lambda: gateway.waiting == 2, timeout_seconds=30)
+        leaving.close()
+        eventually(lambda: gateway.waiting == 1, timeout_seconds=30)
+        house.engine.gate.set()
+        assert staying.result().body["text"] == "second 1."
+    assert house.engine.heard == 1
+
+
+def test_a_failed_job_says_why_and_fails_again_when_asked_again(house: House) -> None:
+    """The dead letter's reason with its status, each time: a failure is not an answer that is kept."""
+    house.transcribe()
+    gateway = house.gateway()
+    for _ in range(2):
+        answer = gateway.post("/transcribe", b"no audio at all", headers=KEY)
+        assert (answer.status, answer.reason) == (422, "audio_undecodable")
+    refused = gateway.post("/transcribe", wav_bytes(1), task="translate")
+    assert (refused.status, refused.reason) == (400, "invalid_options")
+
+
+def test_a_text_too_long_for_its_event_comes_from_the_bucket(house: House) -> None:
+    """What the event leaves out is read where it was stored."""
+    house.transcribe()
+    answer = house.gateway().post("/transcribe", wav_bytes(6_000, sample_rate_hertz=20))
+    assert len(answer.body["text"].encode()) > 65_536
+    assert answer.body["text"].endswith("second 6000.")
+
+
+def test_requests_that_wait_when_the_gateway_stops_are_told_to_come_again(house: House) -> None:
+    """503 with the reason, not a connection that breaks; a job with a key of the caller's goes on."""
+    house.transcribe()
+    gateway = house.gateway()
+    house.engine.gate.clear()
+    with ThreadPoolExecutor(1) as client:
+        asked = client.submit(gateway.post, "/transcribe", wav_bytes(1), headers=KEY)
+        eventually(lambda: house.engine.running == 1, timeout_seconds=20)
+        gateway.server.finish_seconds = 0.1
+        gateway.stop()
+        answer = asked.result()
+    assert (answer.status, answer.reason) == (503, "stopping")
+    assert answer.headers["retry-after"]
+    gateway.thread.join(30)
+    assert not gateway.thread.is_alive()
+    house.engine.gate.set()
+    assert house.gateway().post("/transcribe", wav_bytes(1), headers=KEY).body["text"] == "second 1."
+    assert house.engine.heard == 1
+
+
+def test_a_job_that_takes_too_long_is_answered_with_504(house: House) -> None:
+    """And withdrawn, since nobody can ask for it again."""
+    house.transcribe()
+    gateway = house.gateway(answer_timeout_seconds=1.0)
+    house.engine.gate.clear()
+    answer = gateway.post("/transcribe", wav_bytes(1))
+    assert (answer.status, answer.reason) == (504, "answer_timeout")
+    eventually(lambda: house.engine.running == 0, timeout_seconds=30)
+
+
+def test_many_threads_may_ask_at_once(house: House) -> None:
+    """Forty requests over one replica, some of them bad: each gets what it deserves."""
+    house.transcribe()
+    gateway = house.gateway()
+    statuses: list[int] = []
+    lock = threading.Lock()
+
+    def ask(number: int) -> None:
+        good = number % 4 != 0
+        answer = gateway.post("/transcribe", wav_bytes(1) if good else b"bad")
+        with lock:
+            statuses.append(answer.status if good else -answer.status)
+
+    with ThreadPoolExecutor(40) as clients:
+        list(clients.map(ask, range(40)))
+    assert sorted(set(statuses)) == [-422, 200]
+    assert gateway.waiting == 0

@@ -1,0 +1,192 @@
+"""What the gateway says to what cannot be done: one body, the right status, in bounded time."""
+
+import http.client
+import json
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from kascribe.wiring.gateway import GatewayServer
+from producers.gateway import body
+from schemas.errors import ConfigurationError
+from schemas.settings import S3Settings
+from tests.flow.gateway import Gateway, House, multipart, opened_house
+from tests.flow.mock_cluster import MockCluster
+from tests.sound.wav_listener import wav_bytes
+from tests.support.object_store import ObjectStore, running_object_store
+from tests.support.waiting import eventually
+
+FORM = "multipart/form-data; boundary=b"
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[ObjectStore]:
+    """One S3 server for the module."""
+    with running_object_store() as running:
+        yield running
+
+
+@pytest.fixture
+def house(broker: MockCluster, store: ObjectStore) -> Iterator[House]:
+    """A broker with topics and a bucket, and nobody who transcribes."""
+    with opened_house(broker.bootstrap_servers, store.settings(), store.client) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def front(store: ObjectStore) -> Iterator[Gateway]:
+    """A gateway for requests that never become jobs."""
+    with (
+        MockCluster() as broker,
+        opened_house(broker.bootstrap_servers, store.settings(), store.client) as opened,
+    ):
+        yield opened.gateway()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "reason"),
+    [
+        ("GET", "/", 404, "not_found"),
+        ("POST", "/v1/nothing", 404, "not_found"),
+        ("GET", "/transcribe", 405, "method_not_allowed"),
+        ("POST", "/health", 405, "method_not_allowed"),
+    ],
+)
+def test_what_is_no_route_is_said_in_the_same_body(
+    front: Gateway, method: str, path: str, status: int, reason: str
+) -> None:
+    """The framework's own refusals are no exception, and carry the trace as well."""
+    answer = front.request(method, path)
+    assert (answer.status, answer.reason) == (status, reason)
+    assert len(answer.headers["x-trace-id"]) == 32
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "reason"),
+    [
+        (FORM, b"no form at all", "invalid_form"),
+        (FORM, b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n", "invalid_form"),
+        (FORM, b'--b\r\nContent-Disposition: form-data; name="language"\r\n\r\nko\r\n--b--\r\n', "file_missing"),
+        ("multipart/form-data", b"--b--", "invalid_form"),
+        ("application/json", b"{}", "file_missing"),
+        ("application/x-www-form-urlencoded", b"file=x", "file_missing"),
+        ("text/plain", b"", "file_missing"),
+    ],
+)
+def test_a_broken_form_is_refused(front: Gateway, content_type: str, body: bytes, reason: str) -> None:
+    """400 and what is wrong, whatever is sent."""
+    answer = front.request("POST", "/transcribe", body, {"Content-Type": content_type})
+    assert (answer.status, answer.reason) == (400, reason)
+
+
+def test_files_and_options_are_checked_before_anything_is_stored(front: Gateway) -> None:
+    """An empty file, wrong options, nothing to do, an endless key: each has its reason."""
+    assert front.post("/transcribe", b"").reason == "audio_empty"
+    assert front.post("/transcribe", b"x", beam_size="99").reason == "invalid_options"
+    assert front.post("/transcribe-and-process", b"x").reason == "invalid_options"
+    assert front.post("/transcribe", b"x", tenant="t" * 200).reason == "invalid_options"
+    assert front.post("/transcribe", b"x", headers={"Idempotency-Key": "k" * 600}).reason == "invalid_options"
+    assert front.post("/transcribe", b"x", language="ko" * 50_000).reason == "invalid_form"
+
+
+def test_health_names_what_answers(front: Gateway) -> None:
+    """Both services, and ok when both are there."""
+    answer = front.request("GET", "/health")
+    assert (answer.status, answer.body) == (
+        200,
+        {"status": "ok", "dependencies": {"kafka": True, "bucket": True}},
+    )
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_upload_leaves_nothing(house: House, store: ObjectStore) -> None:
+    """Not in the bucket, on no topic, and nobody waits for it; the next request is served."""
+    gateway = house.gateway()
+    body, content_type = multipart(bytes(100_000))
+    head = f"POST /transcribe HTTP/1.1\r\nHost: gateway\r\nContent-Type: {content_type}\r\n"
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
+        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:50_000])
+        eventually(lambda: gateway.requests_in_progress == 1, timeout_seconds=20, what="the request's start")
+    eventually(lambda: gateway.requests_in_progress == 0, timeout_seconds=20, what="the request's end")
+    assert gateway.waiting == 0
+    assert store.keys(house.settings.s3.bucket) == []
+    assert gateway.request("GET", "/health").status == 200
+
+
+def test_an_upload_that_takes_too_long_is_not_said_to_go_on(house: House) -> None:
+    """504 also for a caller with a key: nothing was asked for yet, so all of it has to be sent again."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hanging = S3Settings(endpoint_url=f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_seconds=2.0)
+        recalling = house.gateway(
+            settings=house.settings.model_copy(update={"s3": hanging}), answer_timeout_seconds=1.0
+        )
+        answer = recalling.post("/transcribe", wav_bytes(1), headers={"Idempotency-Key": "call-7"})
+    assert (answer.status, answer.reason) == (504, "answer_timeout")
+    assert "nothing was asked for" in answer.body["error"]["message"]
+    assert "goes on" not in answer.body["error"]["message"]
+
+
+def test_an_address_that_is_taken_is_said_by_the_name_of_its_setting(house: House) -> None:
+    """One sentence that says what to change, instead of a server that is not there."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        front = house.settings.gateway.model_copy(update={"port": taken.getsockname()[1]})
+        server = GatewayServer(house.settings.model_copy(update={"gateway": front}))
+        with pytest.raises(ConfigurationError, match="KASCRIBE_GATEWAY_PORT"):
+            server.run()
+
+
+def test_an_enrichment_where_nobody_enriches_is_refused_at_once(house: House, store: ObjectStore) -> None:
+    """503 that says what is missing, and nothing is stored; transcribing is not touched by it."""
+    answer = house.gateway(enrichment=False).post(
+        "/transcribe-and-process", wav_bytes(1), instruction="in one word"
+    )
+    assert (answer.status, answer.reason) == (503, "enrichment_off")
+    assert "KASCRIBE_VLLM_BASE_URL" in answer.body["error"]["message"]
+    assert store.keys(house.settings.s3.bucket) == []
+
+
+def test_a_broker_that_is_down_is_said_within_a_bounded_time(house: House, broker: MockCluster) -> None:
+    """503 dependency_down with when to come again; health says which service it is, and does not wait."""
+    gateway = house.gateway()
+    broker.stop_broker()
+    began = time.monotonic()
+    answer = gateway.post("/transcribe", wav_bytes(1))
+    assert (answer.status, answer.reason) == (503, "dependency_down")
+    assert "retry-after" in answer.headers
+    assert time.monotonic() - began < 20
+    health = gateway.request("GET", "/health")
+    assert health.body == {"status": "degraded", "dependencies": {"kafka": False, "bucket": True}}
+
+
+def test_a_bucket_that_is_down_is_said_within_a_bounded_time(house: House) -> None:
+    """503 dependency_down, and the gateway goes on serving."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nowhere = S3Settings(endpoint_url=f"http://127.0.0.1:{closed.getsockname()[1]}")
+        gateway = house.gateway(settings=house.settings.model_copy(update={"s3": nowhere}))
+        answer = gateway.post("/transcribe", wav_bytes(1))
+    assert (answer.status, answer.reason) == (503, "dependency_down")
+    assert gateway.request("GET", "/health").body["dependencies"] == {"kafka": True, "bucket": False}
+
+
+def test_a_body_above_the_limit_is_refused(house: House) -> None:
+    """413 also where the form around the file would have had room, and the client can read it."""
+    gateway = house.gateway(upload_limit_bytes=100_000)
+    for size in (100_001, 3_000_000):
+        answer = gateway.post("/transcribe", bytes(size))
+        assert (answer.status, answer.reason) == (413, "audio_too_large")
+
+
+def test_a_body_of_unknown_length_is_refused_while_it_comes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """413 as soon as it exceeds the limit: this one never ends, and its file would be measured at its end only."""
+    monkeypatch.setattr(body, "DISCARD_SECONDS", 0.5)
+    gateway = house.gateway(upload_limit_bytes=100_000)
+    sent, content_type = multipart(bytes(100_000 + 2 * body.FORM_BYTES))
+    head = f"POST /transcribe HTTP/1.1\r\nHost: gateway\r\nContent-Type: {content_type}\r\n"
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as connection:
+        connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n{len(sent):x}\r\n".encode() + sent[:-1])
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        said = json.loads(answer.read())
+    assert (answer.status, said["error"]["reason"]) == (413, "audio_too_large")

@@ -1,0 +1,157 @@
+"""Submitting files: what is uploaded, and what is said about it on the topic."""
+
+import io
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count, islice, repeat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from kascribe.cli import app
+from kascribe.commands.submit import _answers, _submit
+from kascribe.console.board import Board
+from kascribe.console.finished import Finished
+from kascribe.documents.event_examples import EXAMPLES
+from kascribe.submission import Request, Source, Submitted, Submitter
+from producers.publisher import Publisher
+from producers.results import ResultStore
+from producers.uploads import Uploads
+from schemas.errors import ConfigurationError
+from schemas.events import AudioReference, ProgressEvent, TranscriptEvent
+from schemas.identity import content_key, job_id
+from schemas.kafka.records import Coordinates
+from schemas.kafka.topics import Topics
+from schemas.options import EnrichOptions, ExportFormat, TranscribeOptions
+from schemas.results import StoredJob
+from schemas.settings import KafkaSettings
+from tests.flow.mock_cluster import MockCluster
+from tests.flow.reading import records_on
+from tests.support.object_store import ObjectStore, running_object_store
+
+TOPICS = Topics("")
+
+
+@contextmanager
+def opened_submitter(broker: MockCluster) -> Iterator[tuple[Submitter, ObjectStore]]:
+    """What submits to a bucket of its own, and the store that the bucket is in."""
+    broker.create_topic(TOPICS.references)
+    kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+    with running_object_store() as store, Publisher(kafka) as publisher:
+        yield Submitter(Uploads(store.settings(), client=store.client), publisher, TOPICS), store
+        store.client.close()
+
+
+def test_a_file_whose_name_is_no_utf8_is_submitted(broker: MockCluster, tmp_path: Path) -> None:
+    """Old archives hold names in other encodings: what cannot be read of a name is replaced."""
+    path = tmp_path / os.fsdecode(b"entr\xe9e.wav")
+    path.write_bytes(b"audio")
+    with opened_submitter(broker) as (submitter, store):
+        submitted = submitter.submit(str(path), Request())
+        bucket = submitted.uri.split("/")[2]
+        (key,) = store.keys(bucket)
+    (record,) = records_on(broker.bootstrap_servers, TOPICS.references, count=1)
+    reference = AudioReference.model_validate_json(record.value or b"")
+    assert submitted.name == reference.metadata["name"] == "entr\N{REPLACEMENT CHARACTER}e.wav"
+    assert reference.uri == f"s3://{bucket}/{key}"
+
+
+def test_the_language_of_the_answer_is_submitted(
+    broker: MockCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``--answer-language`` goes with what is asked, and alone is refused before anything is uploaded."""
+    path = tmp_path / "call.wav"
+    path.write_bytes(b"audio")
+    monkeypatch.chdir(tmp_path)
+    topic = Topics("").references
+    broker.create_topic(topic)
+    with running_object_store() as store:
+        settings = store.settings()
+        monkeypatch.setenv("KASCRIBE_S3_ENDPOINT_URL", store.endpoint_url)
+        monkeypatch.setenv("KASCRIBE_S3_BUCKET", settings.bucket)
+        monkeypatch.setenv("KASCRIBE_KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap_servers)
+        arguments = ["submit", str(path), "--no-follow", "--answer-language", "Korean"]
+        refused = CliRunner().invoke(app, arguments)
+        assert isinstance(refused.exception, ConfigurationError)
+        assert store.keys(settings.bucket) == []
+        submitted = CliRunner().invoke(app, [*arguments, "--profile", "summary"])
+        store.client.close()
+    assert submitted.exit_code == 0, submitted.output
+    (record,) = records_on(broker.bootstrap_servers, topic, count=1)
+    reference = AudioReference.model_validate_json(record.value or b"")
+    assert reference.enrich == EnrichOptions(profiles=("summary",), language="Korean")
+
+
+def test_a_file_that_cannot_be_read_is_told_and_the_others_are_submitted(
+    broker: MockCluster, tmp_path: Path
+) -> None:
+    """One bad file of many costs no more than itself."""
+    for name in ("first.wav", "last.wav"):
+        (tmp_path / name).write_bytes(b"audio")
+    (tmp_path / "empty.wav").touch()
+    names = ("first.wav", "gone.wav", "empty.wav", "last.wav")
+    sources = [Source(str(tmp_path / name), name) for name in names]
+    written = io.StringIO()
+    console = Console(file=written, width=400)
+    with opened_submitter(broker) as (submitter, _):
+        jobs = _submit(submitter, sources, Request(), Board(console))
+    assert [job.name for job in jobs] == ["first.wav", "last.wav"]
+    assert "gone.wav was not submitted: [Errno 2]" in written.getvalue()
+    assert "empty.wav was not submitted: it is empty (0 bytes)" in written.getvalue()
+
+
+def _stored_elsewhere(results: ResultStore, key: str, address: str) -> TranscriptEvent:
+    """A job that another record finished; nobody is told any more."""
+    example = TranscriptEvent.model_validate(EXAMPLES[TranscriptEvent])
+    content = content_key(
+        audio_sha256=example.source.sha256,
+        options=TranscribeOptions(),
+        model_sha256=example.provenance.model_sha256,
+    )
+    own: dict[str, Any] = {
+        "job_id": job_id(key),
+        "enrich": None,
+        "exports": {},
+        "source": example.source.model_copy(update={"uri": address}),
+        "transcript_uri": results.transcript_uri(content),
+    }
+    event = example.model_copy(update=own)
+    owner = Coordinates(TOPICS.references, 0, 1)
+    return results.create_job(StoredJob(job_id=event.job_id, owner=owner, content_key=content, event=event)).event
+
+
+@pytest.fixture
+def store() -> Iterator[ObjectStore]:
+    """An object store of its own."""
+    with running_object_store() as store:
+        yield store
+        store.client.close()
+
+
+def test_a_job_that_another_record_has_finished_is_found_while_others_are_busy(store: ObjectStore) -> None:
+    """Its reference is told where the result is, without a transcript's event; topics are never quiet, and what is
+    found in the bucket is shown once."""
+    busy = ProgressEvent.model_validate({**EXAMPLES[ProgressEvent], "event_id": "busy"})
+    settings = store.settings()
+    event = _stored_elsewhere(ResultStore(settings, client=store.client), "k", "s3://audio/call.wav")
+    finished = Finished(settings, Request(idempotency_key="k"), Source("s3://audio/call.wav", "call.wav"))
+    jobs = [Submitted(event.job_id, "call.wav", event.source.uri, "r")]
+    seconds = count()
+    answers = _answers(repeat(busy), jobs, finished, clock=lambda: float(next(seconds)))
+    shown = Counter(answer.event_id for answer in islice(answers, 20) if answer)
+    assert shown == {"busy": 19, event.event_id: 1}
+
+
+def test_a_finished_job_without_the_exports_that_are_asked_for_is_another(store: ObjectStore) -> None:
+    """As the transcriber says of such a reference; nobody is told that a file is there which is not."""
+    settings = store.settings()
+    event = _stored_elsewhere(ResultStore(settings, client=store.client), "k", "s3://audio/call.wav")
+    asked = Request(TranscribeOptions(exports=(ExportFormat.SRT,)), idempotency_key="k")
+    finished = Finished(settings, asked, Source("s3://audio/call.wav", "call.wav"))
+    with pytest.raises(ConfigurationError, match="--key k names a job of other audio or other options"):
+        list(finished.events(event.job_id))

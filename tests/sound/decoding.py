@@ -1,0 +1,97 @@
+"""A pool of real decoders, and recordings to feed it."""
+
+import queue
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from models.media.messages import Finished
+from models.media.pool import DecoderPool, Delivery, Failed, MediaJob
+from models.media.spool import FeatureSpool
+from schemas.errors import KascribeError
+from schemas.options import Lane
+from schemas.settings import WhisperSettings
+from tests.sound.recordings import Format, write
+
+WAV = Format("wav", "pcm_s16le", "wav")
+
+
+class Decoders:
+    """A pool and a way to wait for it."""
+
+    def __init__(self, settings: WhisperSettings) -> None:
+        self.pool = DecoderPool(settings)
+
+    def start(
+        self,
+        path: Path,
+        *,
+        vad: bool = True,
+        split: bool = False,
+        lane: Lane = Lane.BULK,
+        cancelled: Callable[[], bool] = lambda: False,
+        spool: FeatureSpool | None = None,
+    ) -> queue.SimpleQueue[Delivery]:
+        """Where the deliveries for a file arrive."""
+        inbox: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
+        self.pool.submit(
+            MediaJob(
+                path=path,
+                spool=spool or FeatureSpool(mel_bands=80),
+                split=split,
+                vad=vad,
+                mel_bands=80,
+                lane=lane,
+                deliver=inbox.put,
+                cancelled=cancelled,
+            )
+        )
+        return inbox
+
+    def deliveries(self, path: Path, *, vad: bool = True, split: bool = False) -> list[Delivery]:
+        """All that is said about a file, to the end."""
+        inbox = self.start(path, vad=vad, split=split)
+        heard = [inbox.get(timeout=60)]
+        while not isinstance(heard[-1], Finished | Failed):
+            heard.append(inbox.get(timeout=60))
+        return heard
+
+    def outcome(self, path: Path, *, vad: bool = True, split: bool = False) -> Finished | KascribeError:
+        """How decoding ends."""
+        return ending(self.start(path, vad=vad, split=split))
+
+
+def closed_spool() -> FeatureSpool:
+    """What a record leaves behind whose caller went away."""
+    spool = FeatureSpool(mel_bands=80)
+    spool.close()
+    return spool
+
+
+def ending(inbox: queue.SimpleQueue[Delivery]) -> Finished | KascribeError:
+    """The last delivery: what was found, or the error."""
+    while True:
+        delivery = inbox.get(timeout=60)
+        if isinstance(delivery, Failed):
+            return delivery.error
+        if isinstance(delivery, Finished):
+            return delivery
+
+
+def long_recording(directory: Path) -> Path:
+    """Nine minutes of noise: long enough to be caught in the middle."""
+    return write(directory / "long.wav", np.random.default_rng(1).random(9 * 60 * 16_000, np.float32), WAV)
+
+
+def wide_recording(directory: Path) -> Path:
+    """Half a minute of nothing on 64 channels, which take a few hundred megabytes when each is kept apart."""
+    path = directory / "wide.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(64)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        for _ in range(30):
+            file.writeframes(bytes(64 * 2 * 16_000))
+    return path

@@ -1,0 +1,14 @@
+"""Where the transcripts of tests say that they come from."""
+
+from schemas.transcripts.transcript import Provenance
+
+PROVENANCE = Provenance(
+    engine="e",
+    engine_version="1",
+    model="m",
+    model_sha256="0",
+    compute_type="int8",
+    device="cpu",
+    options_digest="0",
+    kascribe_version="0",
+)

@@ -1,0 +1,146 @@
+"""A small true implementation of the engine's protocol: it hears how long a WAV file is."""
+
+import io
+import threading
+import wave
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from consumers.transcriber.ports import HeardSoFar
+from schemas.errors import AudioEmpty, AudioUndecodable, InvalidOptions, JobCancelled
+from schemas.identity import options_digest
+from schemas.options import Lane, Task, TranscribeOptions
+from schemas.transcripts.transcript import (
+    AudioFacts,
+    Provenance,
+    Segment,
+    StageTiming,
+    Transcript,
+    TranscriptStatus,
+    Usage,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Progress, as the engine tells it."""
+
+    fraction: float | None
+    text: str
+
+
+class WavListener:
+    """Says "second <n>." for every second of a WAV file. Cannot translate.
+
+    ``gate`` holds every call until it is set, for tests of what happens meanwhile; ``heard`` counts calls.
+    """
+
+    def __init__(self) -> None:
+        self.heard = 0
+        self.running = 0
+        self.well = True
+        self.failure: Exception | None = None
+        self.gate = threading.Event()
+        self.gate.set()
+        self._lock = threading.Lock()
+
+    @property
+    def provenance(self) -> Provenance:
+        """A model of its own, so that nobody takes it for speech recognition."""
+        return Provenance(
+            engine="wav-listener",
+            engine_version="1",
+            model="wav-listener",
+            model_sha256="0" * 64,
+            compute_type="none",
+            device="cpu",
+            options_digest="",
+            kascribe_version="0",
+        )
+
+    def check(self, options: TranscribeOptions) -> None:
+        """Refuses another model, and translation."""
+        if options.model not in (None, "wav-listener") or options.task is Task.TRANSLATE:
+            raise InvalidOptions("wav-listener neither translates nor is another model")
+
+    def healthy(self) -> bool:
+        """See ``SpeechToText.healthy``."""
+        return self.well
+
+    def transcribe(
+        self,
+        path: Path,
+        options: TranscribeOptions,
+        *,
+        on_progress: Callable[[HeardSoFar], None],
+        cancelled: Callable[[], bool],
+        lane: Lane,  # noqa: ARG002 (it has one line only)
+        on_audio: Callable[[AudioFacts], None],
+    ) -> Transcript:
+        """See ``SpeechToText.transcribe``."""
+        self.check(options)
+        if self.failure is not None:
+            raise self.failure
+        with self._lock:
+            self.heard += 1
+            self.running += 1
+        try:
+            while not self.gate.wait(0.01):
+                if cancelled():
+                    raise JobCancelled("the caller withdrew")
+            facts = _facts(path)
+            on_audio(facts)
+            return self._transcript(facts, options, on_progress)
+        finally:
+            with self._lock:
+                self.running -= 1
+
+    def _transcript(
+        self, facts: AudioFacts, options: TranscribeOptions, on_progress: Callable[[HeardSoFar], None]
+    ) -> Transcript:
+        seconds = facts.audio_duration_seconds
+        segments = []
+        for number in range(int(seconds)):
+            segments.append(Segment(id=number, start=number, end=number + 1, text=f"second {number + 1}."))
+            on_progress(Heard((number + 1) / seconds, f"second {number + 1}."))
+        return Transcript(
+            status=TranscriptStatus.COMPLETED if segments else TranscriptStatus.NO_SPEECH,
+            language=options.language or ("en" if segments else None),
+            text=" ".join(segment.text for segment in segments),
+            segments=tuple(segments),
+            options=options,
+            audio=facts,
+            provenance=self.provenance.model_copy(update={"options_digest": options_digest(options)}),
+            timing=StageTiming(decode_seconds=0.0, inference_seconds=0.0),
+            usage=Usage(audio_seconds=seconds, inference_seconds=0.0, windows=1, decoded_tokens=len(segments)),
+        )
+
+
+def wav_bytes(seconds: float, *, sample_rate_hertz: int = 8_000) -> bytes:
+    """Silence of a length, as a WAV file."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(sample_rate_hertz)
+        sound.writeframes(bytes(2 * round(seconds * sample_rate_hertz)))
+    return buffer.getvalue()
+
+
+def _facts(path: Path) -> AudioFacts:
+    try:
+        with wave.open(str(path)) as sound:
+            frames, rate, channels = sound.getnframes(), sound.getframerate(), sound.getnchannels()
+    except (wave.Error, EOFError) as error:
+        raise AudioUndecodable(f"not a WAV file: {error}") from error
+    if frames == 0:
+        raise AudioEmpty("no samples")
+    return AudioFacts(
+        audio_duration_seconds=frames / rate,
+        speech_duration_seconds=frames / rate,
+        channel_count=channels,
+        sample_rate_hertz=rate,
+        container="wav",
+        codec="pcm_s16le",
+    )

@@ -1,0 +1,37 @@
+"""The commands with which containers ask how their process is, as the files in ``deploy`` have them."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
+
+def of_image(target: str) -> list[str]:
+    """The command of one stage of the Dockerfile: its own, or that of the stage it is built on."""
+    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    stages = {
+        name: (base, body)
+        for base, name, body in re.findall(
+            r"^FROM (\S+) AS (\S+)\n(.*?)(?=^FROM |\Z)", text, re.DOTALL | re.MULTILINE
+        )
+    }
+    while target in stages:
+        base, body = stages[target]
+        found: list[str] = re.findall(r"^HEALTHCHECK .*?CMD (\[.*\])$", body, re.MULTILINE)
+        if found:
+            return list(map(str, json.loads(found[-1])))
+        target = base
+    raise AssertionError(f"nothing asks how {target} is")
+
+
+def exit_code(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """What Docker would see: 0 for healthy. ``python`` is this one, as in the image it is the image's."""
+    python = {"python": sys.executable, "python3": sys.executable}
+    ours = [python.get(command[0], command[0]), *command[1:]]
+    variables = {"PATH": os.environ["PATH"], **environment}
+    return subprocess.run(ours, env=variables, capture_output=True, check=False, timeout=60).returncode

@@ -1,0 +1,24 @@
+"""Settings loaded from an environment of one's own, for tests."""
+
+import pytest
+
+from kascribe.configuration.reading import Loaded, describe, load
+from schemas.errors import ConfigurationError
+
+
+def loaded(environment: dict[str, str] | None = None, **overrides: object) -> Loaded:
+    """The settings of an environment; ``whisper__device`` stands for the key ``whisper.device``."""
+    named = {key.replace("__", "."): value for key, value in overrides.items()}
+    return load(environment={} if environment is None else environment, overrides=named)
+
+
+def refusal(environment: dict[str, str] | None = None, **overrides: object) -> str:
+    """What the user is told."""
+    with pytest.raises(ConfigurationError) as caught:
+        loaded(environment, **overrides)
+    return str(caught.value)
+
+
+def shown(result: Loaded) -> dict[str, tuple[str, str]]:
+    """Value and source by key."""
+    return {row.key: (row.value, row.source) for row in describe(result)}

@@ -1,0 +1,156 @@
+"""Answers against schemas of every kind: what is published is what the schema admits."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from models.vllm.enrichment.answers import InvalidAnswer, read
+from models.vllm.enrichment.bounds import Room, bounded, longest
+from models.vllm.enrichment.profiles import load_profiles
+from schemas.errors import ConfigurationError
+
+KNOWN = frozenset({0, 1, 2})
+TEXT = {"type": "string"}
+
+
+def with_fields(**fields: Any) -> dict[str, Any]:
+    """A closed object that has all of them."""
+    return {"type": "object", "additionalProperties": False, "required": list(fields), "properties": fields}
+
+
+@pytest.mark.parametrize(
+    ("schema", "answer"),
+    [
+        (with_fields(title={**TEXT, "minLength": 1}), {"title": "<b>"}),
+        (with_fields(code={**TEXT, "pattern": "^file:[0-9]+$"}), {"code": "file:17"}),
+        (with_fields(segment_id={"type": "integer"}), {"segment_id": 99}),
+        (
+            with_fields(segment_ids={"type": "array", "minItems": 1, "items": {"type": "integer"}}),
+            {"segment_ids": [9]},
+        ),
+        (with_fields(none={"type": "array", "maxItems": 0, "items": TEXT}), {"none": ["x"]}),
+        (with_fields(site={"anyOf": [{"enum": ["a"]}, {**TEXT, "minLength": 1}]}), {"site": "www.example.org"}),
+        ({"type": "object", "additionalProperties": TEXT}, {"<script>": "x"}),
+        ({"type": "object", "additionalProperties": TEXT}, {"\ud800": "x"}),
+    ],
+)
+def test_what_cleaning_makes_invalid_is_refused(schema: dict[str, Any], answer: dict[str, Any]) -> None:
+    """Markup and citations are taken out of an answer; the schema has to hold afterwards as well."""
+    with pytest.raises(InvalidAnswer):
+        read(json.dumps(answer), bounded(schema), KNOWN)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_number_that_json_does_not_have_is_refused(number: str) -> None:
+    """Python reads some; a subscriber's parser does not."""
+    with pytest.raises(InvalidAnswer):
+        read(f'{{"share": {number}}}', with_fields(share={"type": "number"}))
+
+
+@pytest.mark.parametrize("choice", ["www.example.org", "data:personal", "<none>"])
+@pytest.mark.parametrize("keyword", ["enum", "const"])
+def test_a_choice_of_the_schema_stays_as_it_is_spelled(choice: str, keyword: str) -> None:
+    """It is the author's word and not the model's, also where it looks like markup."""
+    schema = with_fields(kind={"anyOf": [{keyword: [choice] if keyword == "enum" else choice}, {"type": "null"}]})
+    assert read(json.dumps({"kind": choice}), bounded(schema)) == {"kind": choice}
+
+
+OPEN: dict[str, Any] = {
+    "a list of anything": with_fields(a={"type": "array", "items": True}),
+    "a list of no described items": with_fields(a={"type": "array"}),
+    "anything": with_fields(a=True, b={}),
+    "a choice with anything": with_fields(a={"anyOf": [True, {"type": "null"}]}),
+    "a choice with nothing": with_fields(a={"oneOf": [TEXT, False]}),
+    "all of some": with_fields(a={"allOf": [{"type": "array", "items": TEXT}]}),
+    "a tuple": with_fields(a={"type": "array", "prefixItems": [TEXT, {"type": "integer"}], "items": False}),
+    "a map": with_fields(a={"type": "object", "additionalProperties": TEXT}),
+    "a pattern of names": with_fields(a={"type": "object", "patternProperties": {"^x": TEXT}}),
+    "a reference": {**with_fields(a={"$ref": "#/$defs/note"}), "$defs": {"note": with_fields(text=TEXT)}},
+    "a tree": {
+        **with_fields(a={"$ref": "#/$defs/node"}),
+        "$defs": {"node": with_fields(text=TEXT, under={"type": "array", "items": {"$ref": "#/$defs/node"}})},
+    },
+    "kinds": with_fields(a={"type": ["array", "string", "null"], "items": TEXT}),
+    "no choice": with_fields(a={"enum": []}),
+    "another draft": {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        **with_fields(a={"type": "array", "items": [TEXT], "additionalItems": TEXT}),
+    },
+}
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_every_valid_schema_is_bounded_and_shrinks(name: str) -> None:
+    """To a valid schema with shorter answers: whatever JSON Schema has for lists, maps, choices and references."""
+    schema, small = bounded(OPEN[name]), bounded(OPEN[name], Room(100))
+    jsonschema.validators.validator_for(small).check_schema(small)
+    assert longest(small, Room(100)) <= longest(schema, Room(100))
+
+
+def test_bounds_reach_strings_within_all_of() -> None:
+    """As they reach those of anyOf and oneOf."""
+    expected = {"allOf": [{"type": "array", "items": {**TEXT, "maxLength": 2_000}, "maxItems": 64}]}
+    assert bounded(OPEN["all of some"])["properties"]["a"] == expected
+
+
+@pytest.mark.parametrize("name", ["all of some", "a tuple", "a map", "a pattern of names", "a reference"])
+def test_the_longest_answer_of_what_can_be_bounded_fits(name: str) -> None:
+    """So that it is not cut off by the token limit."""
+    room = Room(400)
+    assert longest(bounded(OPEN[name]), room) > 400
+    assert longest(bounded(OPEN[name], room), room) <= 400
+
+
+def test_a_bound_of_the_schema_is_never_widened() -> None:
+    """No items, no fields and short strings stay so."""
+    schema = with_fields(
+        none={"type": "array", "maxItems": 0, "items": TEXT},
+        closed={"type": "object", "maxProperties": 0, "additionalProperties": TEXT},
+        short={**TEXT, "maxLength": 3},
+        day={**TEXT, "format": "date"},
+    )
+    assert bounded(schema)["properties"] == {
+        "none": {"type": "array", "maxItems": 0, "items": {**TEXT, "maxLength": 2_000}},
+        "closed": {"type": "object", "maxProperties": 0, "additionalProperties": {**TEXT, "maxLength": 2_000}},
+        "short": {**TEXT, "maxLength": 3},
+        "day": {**TEXT, "format": "date"},
+    }
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_a_profile_with_any_valid_schema_is_loaded(name: str, tmp_path: Path) -> None:
+    """Nothing about it is found out only when a record comes."""
+    assert load_profiles(written(OPEN[name], tmp_path))["mine"].schema == OPEN[name]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        with_fields(a={"$ref": "#/$defs/absent"}),
+        with_fields(a={"$ref": "https://example.org/schema.json"}),
+        {"$schema": "http://json-schema.org/draft-03/schema#", "type": "object", "allOf": 5},
+        {"type": "object", "properties": {"a": {"maxLength": "long"}}},
+    ],
+)
+def test_a_schema_that_could_not_be_used_is_said_with_its_file(schema: dict[str, Any], tmp_path: Path) -> None:
+    """At the start, and not for every record."""
+    with pytest.raises(ConfigurationError, match=r"mine\.toml"):
+        load_profiles(written(schema, tmp_path))
+
+
+def test_a_schema_without_end_is_said_with_its_file(tmp_path: Path) -> None:
+    """Nested more deeply than a parser goes."""
+    deep = '{"type": "object", "properties": {"a": ' * 5_000 + "true" + "}}" * 5_000
+    (tmp_path / "mine.toml").write_text(f"name='mine'\nversion='1'\ntask='Do.'\nschema='{deep}'", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"mine\.toml"):
+        load_profiles(tmp_path)
+
+
+def written(schema: dict[str, Any], directory: Path) -> Path:
+    """A directory with a profile that has this schema."""
+    lines = ("name='mine'", "version='1'", "task='Do.'", f"schema='''{json.dumps(schema)}'''")
+    (directory / "mine.toml").write_text("\n".join(lines), encoding="utf-8")
+    return directory

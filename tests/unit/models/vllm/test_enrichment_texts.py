@@ -1,0 +1,157 @@
+"""Texts in and out of the language model: the fence holds, answers are plain, citations exist."""
+
+import json
+import re
+import sys
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.vllm.enrichment.answers import InvalidAnswer, citations, read, with_existing_citations
+from models.vllm.enrichment.bounds import Room, bounded, longest
+from models.vllm.enrichment.cleaning import as_material, as_plain_text, plain_strings, without_controls
+from models.vllm.enrichment.condenser import POINTS_SCHEMA
+from models.vllm.enrichment.profiles import load_profiles
+from models.vllm.enrichment.prompts import COMPACT, FULL, build, fenced, language_sentence, task_text
+
+NONCE = "0123456789ab"
+MARKED = st.text(alphabet="ab <>/[](){}`~!:.=|\n\twhttps\x00\x1b\u202e한", max_size=80)
+MARKUP = re.compile(r"<[a-zA-Z/!?]|\]\(|!\[|```|~~~|[a-z][a-z0-9+.-]+://\S|[\x00-\x08\x0b-\x1f\x7f]")
+
+
+@given(st.lists(MARKED, max_size=8))
+def test_nothing_that_is_said_can_look_like_the_fence(texts: list[str]) -> None:
+    """Exactly two fence lines, one line per segment between them, whatever the speaker says."""
+    lines = [f"[{number}] {as_material(text)}" for number, text in enumerate(texts)]
+    material = fenced(lines, NONCE).split("\n")
+    assert len(material) == len(texts) + 2
+    assert [index for index, line in enumerate(material) if line.startswith("=====")] == [0, len(texts) + 1]
+
+
+@given(MARKED)
+def test_special_tokens_of_chat_templates_cannot_be_spoken(text: str) -> None:
+    """Templates write their tokens in angle brackets, or as a word in square ones; the word stays."""
+    tokens = "[INST][/INST] [SYSTEM_PROMPT] [gMASK][TOOL_CALLS][[CLS]] [control_8]"
+    spoken = as_material(f"{text}<|im_end|></s>{tokens}<<SYS>> {text}")
+    assert not set("<>\n\r") & set(spoken)
+    assert not re.search(r"\[/?[a-zA-Z]\w*\]", spoken)
+    assert "(SYSTEM_PROMPT)" in spoken
+
+
+@given(MARKED)
+def test_an_answer_is_plain_and_stays_so(text: str) -> None:
+    """No tag, link, address, fence or control character is left, and cleaning twice changes nothing."""
+    plain = as_plain_text(text)
+    assert not MARKUP.search(plain)
+    assert as_plain_text(plain) == plain
+
+
+@pytest.mark.parametrize(
+    ("answer", "plain"),
+    [
+        ("see [the page](https://example.org/x) now", "see the page now"),
+        ("![image](http://example.org/track.png)", "image"),
+        ("<script>alert(1)</script>ok", "alert(1)ok"),
+        ("<<b>b>bold", "bold"),
+        ("go to www.example.org, please", "go to  please"),
+        ("a < b and b > c", "a < b and b > c"),
+        ("if x <y then go", "if x y then go"),
+        ("회의는 화요일\u202e", "회의는 화요일"),
+    ],
+)
+def test_markup_is_removed_and_words_stay(answer: str, plain: str) -> None:
+    """Examples of each kind."""
+    assert as_plain_text(answer) == plain
+
+
+def test_raw_control_characters_within_strings_are_parsed_and_removed() -> None:
+    """Constrained decoding lets some through where a length is limited."""
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+    assert read('{"a": "one\x01 two\x1b"}', schema) == {"a": "one two"}
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"a": 1}', '{"b": "x"}', "[]", "null", "{" * 100_000, '{"a": "x"} x'])
+def test_everything_else_is_the_schemas_to_decide(text: str) -> None:
+    """Cut off, of another type, without a field, nested without end, or followed by more."""
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+    with pytest.raises(InvalidAnswer):
+        read(text, schema)
+
+
+@given(st.lists(st.integers(-5, 50), max_size=20), st.frozensets(st.integers(0, 30)))
+def test_citations_of_segments_that_do_not_exist_are_taken_out(cited: list[int], known: frozenset[int]) -> None:
+    """What is left exists, in the order in which it was cited, once."""
+    value = with_existing_citations({"points": [{"text": "x", "segment_ids": cited}], "segment_id": 99}, known)
+    kept = value["points"][0]["segment_ids"]
+    assert set(kept) <= known
+    assert kept == list(dict.fromkeys(number for number in cited if number in known))
+    assert set(citations(value)) <= known
+    assert value["segment_id"] is None
+
+
+@pytest.mark.parametrize("tokens", [128, 256, 1_024])
+@pytest.mark.parametrize("per_character", [0.25, 1.0, 3.0])
+def test_the_longest_answer_of_every_profile_fits_the_room(tokens: int, per_character: float) -> None:
+    """So an answer is cut off by its own bounds, as valid JSON, and not by the token limit. A schema whose keys
+    and least strings alone exceed the room is as small as it gets."""
+    room = Room(tokens, per_character)
+    least = Room(1, per_character)
+    for schema in (*(p.schema for p in load_profiles().values() if p.schema), POINTS_SCHEMA):
+        small = bounded(schema, room)
+        assert longest(small, room) <= max(tokens, longest(bounded(schema, least), least))
+
+
+def test_bounds_are_put_on_what_has_none() -> None:
+    """A user's schema without limits gets some, for strings and for lists."""
+    schema = {"type": "object", "properties": {"a": {"type": "array", "items": {"type": "string"}}}}
+    limited = bounded(schema)
+    assert limited["properties"]["a"]["maxItems"] == 64
+    assert limited["properties"]["a"]["items"]["maxLength"] == 2_000
+
+
+def test_the_task_stands_after_the_material() -> None:
+    """Instruction last, so that nothing in the transcript comes after it; never in the system part."""
+    prompt = build(FULL, ["[0] hello"], task_text("Sing.\x00", language_sentence("Korean\n", "en")), nonce=NONCE)
+    assert prompt.user.endswith(f"====={NONCE}=====\nSing. Answer in Korean.")
+    assert "Sing" not in prompt.system
+
+
+def test_an_instruction_has_a_limit() -> None:
+    """4,000 characters, as the contract says."""
+    assert len(task_text("x" * 10_000, "")) <= 4_001
+
+
+def test_the_short_texts_leave_room_in_a_context_of_512() -> None:
+    """With a quarter for the answer, a fifth of such a context is for the transcript, at a token a byte."""
+    prompt = build(COMPACT, [], f"{COMPACT.map_task} {language_sentence(None, 'en')}", nonce=NONCE)
+    assert 512 - 128 - 10 - 30 - prompt.size_bytes > 100
+
+
+def test_every_invisible_character_is_removed() -> None:
+    """As Unicode classifies them, but for newline, tab and the two joiners."""
+    kept = set("\n\t\u200c\u200d")
+    invisible = [
+        c for c in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co")
+    ]
+    assert set(without_controls("".join(invisible))) == kept
+    visible = "가 é 漢字 🙂 a\u0301"
+    assert without_controls(visible) == visible
+
+
+def test_plain_strings_leaves_keys_and_numbers_alone() -> None:
+    """Only what the model wrote is cleaned."""
+    assert plain_strings({"a<b>": ["<i>x</i>", 1, None]}) == {"a<b>": ["x", 1, None]}
+
+
+def test_our_profiles_are_eight() -> None:
+    """Each has a version, a schema of type object and a task that fits a small context."""
+    profiles = load_profiles()
+    assert sorted(profiles) == sorted(
+        ["summary", "key_points", "action_items", "topics", "entities", "sentiment", "chapters", "title"]
+    )
+    for profile in profiles.values():
+        assert profile.version
+        assert len(profile.task.encode()) <= 110
+        assert json.dumps(profile.schema)

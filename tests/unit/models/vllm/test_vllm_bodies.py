@@ -1,0 +1,110 @@
+"""What is sent to a language model server, field by field, for every kind of server and question."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from models.vllm.servers.wire import Ask, Prompt, Served, plain_prompt, prompt_body, read_usage, request_body
+from schemas.events import TokenUsage
+from schemas.options import Lane
+
+PROMPT = Prompt("You listen.", "[0] hello", "Summarise.")
+SCHEMA = {"type": "object"}
+ASK = Ask(PROMPT, 64, 0.3, "job:title:1", schema=SCHEMA, schema_name="title", salt="tenant")
+CHAT = Served("m", 4_096)
+
+
+def body(
+    ask: Ask = ASK, served: Served = CHAT, *, stream: bool = False, priority: int | None = None
+) -> dict[str, Any]:
+    """The body of one request."""
+    return request_body(ask, served, stream=stream, priority=priority)
+
+
+def test_a_chat_model_is_sent_messages_and_told_not_to_reason() -> None:
+    """The task comes last, after the material; the schema is what vLLM honours, and it is strict."""
+    assert body() == {
+        "model": "m",
+        "messages": [
+            {"role": "system", "content": "You listen."},
+            {"role": "user", "content": "[0] hello\nSummarise."},
+        ],
+        "chat_template_kwargs": {"enable_thinking": False},
+        "temperature": 0.3,
+        "top_p": 1.0,
+        "stream": False,
+        "max_completion_tokens": 64,
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "title", "schema": SCHEMA, "strict": True},
+        },
+        "cache_salt": "tenant",
+    }
+
+
+def test_a_base_model_is_sent_one_text_that_ends_where_it_goes_on() -> None:
+    """By the names that its path knows."""
+    sent = body(replace(ASK, schema=None, salt=None), replace(CHAT, has_chat=False))
+    assert sent == {
+        "model": "m",
+        "prompt": "You listen.\n\n[0] hello\nSummarise.\n\nAnswer:\n",
+        "temperature": 0.3,
+        "top_p": 1.0,
+        "stream": False,
+        "max_tokens": 64,
+    }
+    assert sent["prompt"] == plain_prompt(PROMPT)
+
+
+def test_a_template_without_a_system_role_gets_it_all_from_the_user() -> None:
+    """Nothing of the prompt is lost."""
+    sent = prompt_body(PROMPT, replace(CHAT, takes_system=False))
+    assert sent["messages"] == [{"role": "user", "content": "You listen.\n\n[0] hello\nSummarise."}]
+
+
+def test_a_stream_ends_with_what_it_cost() -> None:
+    """Else nothing is known of its tokens."""
+    assert body(stream=True)["stream"] is True
+    assert body(stream=True)["stream_options"] == {"include_usage": True}
+    assert "stream_options" not in body()
+
+
+@pytest.mark.parametrize("priority", [0, 1])
+def test_a_priority_is_sent_where_it_is_used(priority: int) -> None:
+    """Zero is one too."""
+    assert body(priority=priority)["priority"] == priority
+    assert "priority" not in body()
+
+
+def test_a_salt_keeps_tenants_apart_within_the_length_that_is_taken() -> None:
+    """None is sent where there is none."""
+    assert body(replace(ASK, salt="t" * 2_000))["cache_salt"] == "t" * 1_024
+    assert "cache_salt" not in body(replace(ASK, salt=None))
+
+
+def test_a_prompts_size_is_that_of_its_bytes() -> None:
+    """No tokenizer makes more tokens of it."""
+    assert Prompt("가", "나", "x").size_bytes == len("가나\nx".encode())
+    assert ASK.lane is Lane.BULK
+
+
+@pytest.mark.parametrize(
+    ("usage", "counted"),
+    [
+        (None, TokenUsage(requests=1)),
+        (
+            {"prompt_tokens": 5, "completion_tokens": 2},
+            TokenUsage(prompt_tokens=5, completion_tokens=2, requests=1),
+        ),
+        (
+            {"prompt_tokens": 5, "completion_tokens": None, "prompt_tokens_details": {"cached_tokens": 3}},
+            TokenUsage(prompt_tokens=5, cached_tokens=3, requests=1),
+        ),
+        ({"prompt_tokens_details": None}, TokenUsage(requests=1)),
+        ({"prompt_tokens_details": [3]}, TokenUsage(requests=1)),
+    ],
+)
+def test_usage_is_counted_as_far_as_it_is_told(usage: object, counted: TokenUsage) -> None:
+    """One request in any case."""
+    assert read_usage(usage) == counted

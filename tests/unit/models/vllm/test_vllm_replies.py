@@ -1,0 +1,111 @@
+"""What a model said, from choices of any shape that servers write."""
+
+from typing import Any
+
+import pytest
+
+from models.vllm.servers.problems import ServerFailed
+from models.vllm.servers.replies import Answer, Reply
+from models.vllm.servers.wire import read_answer, read_chunk
+from schemas.events import TokenUsage
+
+
+def whole(finish_reason: object = "stop", **message: object) -> Answer:
+    """The answer of one message."""
+    return read_answer({"choices": [{"message": message, "finish_reason": finish_reason}]})
+
+
+def streamed(finish_reason: object = "stop", *deltas: dict[str, Any]) -> Answer:
+    """The answer of some deltas."""
+    reply = Reply()
+    for delta in deltas:
+        read_chunk({"choices": [{"delta": delta, "finish_reason": None}]}, reply)
+    read_chunk({"choices": [{"delta": {}, "finish_reason": finish_reason}]}, reply)
+    return reply.answer(TokenUsage(requests=1))
+
+
+@pytest.mark.parametrize(
+    ("finish_reason", "complete", "told"),
+    [
+        ("stop", True, "stop"),
+        ("length", False, "length"),
+        ("repetition", False, "repetition"),
+        ("x" * 100, False, "x" * 64),
+        (None, False, "missing"),
+    ],
+)
+def test_only_stop_is_complete(finish_reason: str | None, complete: bool, told: str) -> None:
+    """Whatever else a server says, or does not say, is kept as it is, within a length."""
+    for answer in (whole(finish_reason, content="yes"), streamed(finish_reason, {"content": "yes"})):
+        assert (answer.text, answer.complete, answer.finish_reason) == ("yes", complete, told)
+
+
+@pytest.mark.parametrize("finish_reason", ["abort", "error"])
+def test_what_a_server_gives_up_is_its_failure(finish_reason: str) -> None:
+    """Also where the text is all there by chance: nobody can tell."""
+    with pytest.raises(ServerFailed, match=f"finish_reason {finish_reason}"):
+        whole(finish_reason, content="yes")
+    with pytest.raises(ServerFailed, match=f"finish_reason {finish_reason}"):
+        streamed(finish_reason, {"content": "yes"})
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ([{"type": "text", "text": "one "}, {"type": "text", "text": "two"}], "one two"),
+        ([{"type": "output_text", "text": "one"}], "one"),
+        (["one ", {"text": "two"}], "one two"),
+        ([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "one"}], "one"),
+        ([], ""),
+    ],
+)
+def test_parts_of_content_are_one_text(content: list[Any], text: str) -> None:
+    """Parts that are no text are left out."""
+    assert whole(content=content).text == streamed("stop", {"content": content}).text == text
+
+
+@pytest.mark.parametrize("content", [{"text": "x"}, 3, [3], [{"type": "text"}], [{"type": "text", "text": 3}]])
+def test_content_that_is_no_text_is_a_failure_of_the_server(content: object) -> None:
+    """Nothing is published that nobody wrote."""
+    with pytest.raises(ServerFailed, match="another shape"):
+        whole(content=content)
+
+
+@pytest.mark.parametrize("finish_reason", [{"reason": "stop"}, ["stop"], 1])
+def test_an_ending_that_is_no_word_is_a_failure_of_the_server(finish_reason: object) -> None:
+    """As any other shape."""
+    with pytest.raises(ServerFailed, match="another shape"):
+        whole(finish_reason, content="yes")
+
+
+@pytest.mark.parametrize(
+    ("finish_reason", "message", "cause"),
+    [
+        ("stop", {"content": None, "refusal": "No."}, "the model refused: No."),
+        ("stop", {"content": [{"type": "refusal", "refusal": "No."}]}, "the model refused: No."),
+        (
+            "tool_calls",
+            {"content": None, "tool_calls": [{"function": {"name": "f"}}]},
+            "the model called f instead",
+        ),
+        ("stop", {"content": None, "function_call": {"name": "g"}}, "the model called g instead"),
+        ("tool_calls", {"content": None}, "the model called a tool instead"),
+        ("length", {"content": None, "reasoning": "hm"}, "reasoning used up the tokens"),
+        ("length", {"content": "", "reasoning_content": "hm"}, "reasoning used up the tokens"),
+        ("length", {"content": "<think>hm"}, "reasoning used up the tokens"),
+        ("stop", {"content": None, "reasoning": "hm"}, "the model reasoned and did not answer"),
+        ("length", {"content": None}, "the token limit came before any text"),
+        ("content_filter", {"content": None}, "the server sent no text (finish_reason content_filter)"),
+        ("stop", {"content": " \n"}, "the server sent no text (finish_reason stop)"),
+    ],
+)
+def test_no_text_has_a_cause(finish_reason: str, message: dict[str, Any], cause: str) -> None:
+    """The message says what to do about it, where something can be done; streamed or whole."""
+    for answer in (whole(finish_reason, **message), streamed(finish_reason, message)):
+        assert answer.text.strip() == ""
+        assert answer.cause.startswith(cause)
+
+
+def test_a_text_needs_no_cause() -> None:
+    """Reasoning beside an answer is no trouble."""
+    assert whole(content="yes", reasoning="hm", refusal=None, tool_calls=[]).cause == ""

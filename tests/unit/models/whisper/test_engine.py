@@ -1,0 +1,300 @@
+"""The engine's promises about batches, failures and fairness, on a model that answers from a table."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pytest
+
+from models.whisper.engine import BROKEN_AFTER_JOBS, GROW_AFTER_BATCHES, Engine
+from models.whisper.gate import Decoded
+from models.whisper.model import DeviceLost, OutOfMemory
+from models.whisper.rows import Align, Decode, Result, Row, Sound, Work
+from schemas.errors import DependencyDown, EngineFailed
+from schemas.options import Lane, Task
+from tests.support.waiting import eventually
+
+PROMPT = (1, 2, 3)
+
+
+class Echo:
+    """A model that says which row it heard: a row's duration is its name. It has a limit, like a GPU's memory."""
+
+    def __init__(self, *, memory_rows: int = 1_000, poison: float | None = None) -> None:
+        self.batches: list[list[float]] = []
+        self.failure: BaseException | None = None
+        self.memory_rows = memory_rows
+        self._poison = poison
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Event()
+
+    def answer(self, sounds: Sequence[Sound], works: Sequence[Work]) -> Sequence[Result]:
+        """One text per row: its duration."""
+        self.entered.set()
+        self.gate.wait()
+        names = [sound.duration_seconds for sound in sounds]
+        if self.failure is not None:
+            raise self.failure
+        if len(names) > self.memory_rows:
+            raise OutOfMemory("CUDA out of memory")
+        if self._poison in names:
+            raise RuntimeError("this row is not for us")
+        self.batches.append(names)
+        return [heard(f"{name:g}") for name, _ in zip(names, works, strict=True)]
+
+
+def heard(text: str) -> Decoded:
+    """A good answer."""
+    return Decoded(tokens=(1,), text=text, avg_logprob=-0.1, no_speech_prob=0.0, penalty=1.0, truncated=False)
+
+
+def row(name: float, *, job: object = "job", lane: Lane = Lane.BULK, beam_size: int = 5) -> Row[Decoded]:
+    """A row to decode, named by its duration."""
+    sound = Sound(lambda: np.zeros((80, 3000), np.float32), name)
+    return Row(job=job, lane=lane, sound=sound, work=Decode(PROMPT, beam_size))
+
+
+class Bench:
+    """An engine whose model waits until all rows are in line, so that batches are what the rules make them."""
+
+    def __init__(
+        self,
+        model: Echo,
+        *,
+        batch_rows: int = 4,
+        hang_timeout_seconds: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.model = model
+        self.engine = Engine(
+            model, replicas=1, batch_rows=batch_rows, hang_timeout_seconds=hang_timeout_seconds, clock=clock
+        )
+
+    def run(self, rows: Sequence[Row[Decoded]]) -> list[str]:
+        """The answers, in the order of the rows."""
+        self.hold()
+        for each in rows:
+            self.engine.submit(each)
+        self.model.gate.set()
+        return [each.answer.result(30).text for each in rows]
+
+    def hold(self) -> None:
+        """Occupies the engine with a row of its own until the gate opens."""
+        self.model.gate.clear()
+        self.model.entered.clear()
+        self.engine.submit(row(0.5, job="holder"))
+        assert self.model.entered.wait(30)
+
+
+@pytest.fixture
+def benches() -> Iterator[list[Bench]]:
+    """Engines to close at the end."""
+    held: list[Bench] = []
+    yield held
+    for bench in held:
+        bench.model.gate.set()
+        bench.engine.close()
+
+
+def test_rows_of_different_records_share_a_batch(benches: list[Bench]) -> None:
+    """Four records of one window each cost one call."""
+    bench = Bench(Echo())
+    benches.append(bench)
+    assert bench.run([row(number, job=number) for number in range(1, 5)]) == ["1", "2", "3", "4"]
+    assert [sorted(batch) for batch in bench.model.batches] == [[0.5], [1, 2, 3, 4]]
+
+
+def test_rows_with_different_options_never_share_a_batch(benches: list[Bench]) -> None:
+    """A call takes one set of options."""
+    bench = Bench(Echo())
+    benches.append(bench)
+    bench.run([row(1, job=1), row(2, job=2, beam_size=1), row(3, job=3), row(4, job=4, beam_size=1)])
+    assert [sorted(batch) for batch in bench.model.batches[1:]] == [[1, 3], [2, 4]]
+
+
+def test_running_out_of_memory_halves_the_batch_and_loses_nothing(benches: list[Bench]) -> None:
+    """Eight rows on a device that holds two are all answered, two at a time."""
+    bench = Bench(Echo(memory_rows=2), batch_rows=8)
+    benches.append(bench)
+    assert bench.run([row(number) for number in range(1, 9)]) == [str(number) for number in range(1, 9)]
+    assert bench.engine.batch_rows == 2
+    assert max(len(batch) for batch in bench.model.batches) == 2
+
+
+def test_a_row_that_does_not_fit_alone_fails_alone(benches: list[Bench]) -> None:
+    """Out of memory at batch size one is that row's failure."""
+    bench = Bench(Echo(memory_rows=0))
+    benches.append(bench)
+    lonely = row(1)
+    bench.engine.submit(lonely)
+    assert isinstance(lonely.answer.exception(30), EngineFailed)
+
+
+def test_a_poisonous_row_fails_and_its_neighbours_are_answered(benches: list[Bench]) -> None:
+    """An error in a batch is pinned to the row that causes it."""
+    bench = Bench(Echo(poison=2))
+    benches.append(bench)
+    bench.hold()
+    rows = [row(number, job=number) for number in range(1, 5)]
+    for each in rows:
+        bench.engine.submit(each)
+    bench.model.gate.set()
+    outcomes = [each.answer.exception(30) for each in rows]
+    assert [type(outcome) for outcome in outcomes] == [type(None), EngineFailed, type(None), type(None)]
+
+
+def test_a_call_that_hangs_makes_the_engine_unhealthy(benches: list[Bench]) -> None:
+    """Whoever supervises the process can see that it must be replaced."""
+    bench = Bench(Echo(), hang_timeout_seconds=0.05)
+    benches.append(bench)
+    assert bench.engine.healthy()
+    bench.hold()
+    eventually(lambda: not bench.engine.healthy(), timeout_seconds=30)
+    bench.model.gate.set()
+    eventually(bench.engine.healthy, timeout_seconds=30)
+
+
+class Slow(Echo):
+    """A model on a clock of its own, whose every call takes forty seconds. It looks whether the engine is well."""
+
+    def __init__(self) -> None:
+        super().__init__(poison=2)
+        self.now = 0.0
+        self.well: list[bool] = []
+        self.is_well: Callable[[], bool] = lambda: True
+
+    def answer(self, sounds: Sequence[Sound], works: Sequence[Work]) -> Sequence[Result]:
+        """As Echo does, later."""
+        try:
+            return super().answer(sounds, works)
+        finally:
+            self.now += 40
+            self.well.append(self.is_well())
+
+
+def test_many_short_calls_are_no_hang(benches: list[Bench]) -> None:
+    """A batch that is taken apart to find its poisonous row takes long; each call of it does not."""
+    model = Slow()
+    bench = Bench(model, clock=lambda: model.now)
+    model.is_well = bench.engine.healthy
+    benches.append(bench)
+    bench.hold()
+    rows = [row(number, job=number) for number in range(1, 5)]
+    for each in rows:
+        bench.engine.submit(each)
+    bench.model.gate.set()
+    assert [each.answer.exception(30) is None for each in rows] == [True, False, True, True]
+    assert model.well == [True] * 6
+
+
+def test_a_lost_device_makes_the_engine_unhealthy_at_once(benches: list[Bench]) -> None:
+    """Who was in the call may have broken it, and is tried a bounded number of times; the others just wait."""
+    bench = Bench(Echo(), batch_rows=1)
+    benches.append(bench)
+    bench.hold()
+    waiting = row(2, job="waiting")
+    bench.engine.submit(waiting)
+    bench.model.failure = DeviceLost("CUDA failed with error unspecified launch failure")
+    bench.model.gate.set()
+    eventually(lambda: not bench.engine.healthy(), timeout_seconds=30)
+    assert isinstance(bench.engine.trouble("holder"), EngineFailed)
+    assert isinstance(bench.engine.trouble("waiting"), DependencyDown)
+    assert not waiting.answer.done()
+
+
+def fail_one_by_one(bench: Bench, rows: Sequence[Row[Decoded]]) -> None:
+    """Each row fails before the next is submitted."""
+    bench.model.failure = RuntimeError("no kernel image is available")
+    for each in rows:
+        bench.engine.submit(each)
+        assert isinstance(each.answer.exception(30), EngineFailed)
+    bench.model.failure = None
+
+
+def test_a_model_that_fails_job_after_job_is_broken(benches: list[Bench]) -> None:
+    """Whatever the model says: when nobody is answered any more, no further record pays for it."""
+    bench = Bench(Echo())
+    benches.append(bench)
+    jobs = [f"job {number}" for number in range(BROKEN_AFTER_JOBS)]
+    fail_one_by_one(bench, [row(1, job=job) for job in jobs[:-1]])
+    assert bench.engine.healthy()
+    fail_one_by_one(bench, [row(1, job=jobs[-1])])
+    assert not bench.engine.healthy()
+    assert isinstance(bench.engine.trouble("another"), DependencyDown)
+
+
+def test_failures_between_answers_are_the_rows_own(benches: list[Bench]) -> None:
+    """However many there are, and so are all failures of one job, and those to align words."""
+    bench = Bench(Echo())
+    benches.append(bench)
+    jobs = [f"job {number}" for number in range(2 * BROKEN_AFTER_JOBS)]
+    for job in jobs:
+        fail_one_by_one(bench, [row(1, job=job)])
+        assert bench.run([row(2)]) == ["2"]
+    fail_one_by_one(bench, [row(1, job="the same") for _ in jobs])
+    work = Align((1, 2), "en", Task.TRANSCRIBE)
+    fail_one_by_one(bench, [Row(job=job, lane=Lane.BULK, sound=row(1).sound, work=work) for job in jobs])
+    assert bench.engine.healthy()
+
+
+def test_only_full_batches_let_the_batch_grow_again(benches: list[Bench]) -> None:
+    """A batch that is not full says nothing about the memory that one row more would need."""
+    bench = Bench(Echo(memory_rows=2), batch_rows=4)
+    benches.append(bench)
+    bench.run([row(number) for number in range(1, 5)])
+    assert bench.engine.batch_rows == 2
+    for _ in range(GROW_AFTER_BATCHES):
+        lonely = row(1)
+        bench.engine.submit(lonely)
+        lonely.answer.result(30)
+    assert bench.engine.batch_rows == 2
+    bench.model.memory_rows = 4
+    bench.run([row(number % 7 + 1) for number in range(2 * GROW_AFTER_BATCHES)])
+    eventually(lambda: bench.engine.batch_rows == 3, timeout_seconds=30)
+
+
+def test_withdrawn_rows_never_reach_the_model(benches: list[Bench]) -> None:
+    """A cancelled job's windows leave the line; others stay."""
+    bench = Bench(Echo())
+    benches.append(bench)
+    bench.hold()
+    gone = row(1, job="gone")
+    stays = row(2, job="stays")
+    bench.engine.submit(gone)
+    bench.engine.submit(stays)
+    bench.engine.withdraw("gone")
+    bench.model.gate.set()
+    assert stays.answer.result(30).text == "2"
+    assert gone.answer.cancelled()
+    assert [2] in bench.model.batches
+
+
+def test_a_closed_engine_takes_no_rows() -> None:
+    """Closing cancels what waits and refuses what comes."""
+    bench = Bench(Echo())
+    bench.hold()
+    waiting = row(1)
+    bench.engine.submit(waiting)
+    closing = threading.Thread(target=bench.engine.close)
+    closing.start()
+    bench.model.gate.set()
+    closing.join(30)
+    assert waiting.answer.done()
+    with pytest.raises(EngineFailed, match="shut down"):
+        bench.engine.submit(row(2))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_engine_whose_thread_died_is_broken_and_its_rows_fail() -> None:
+    """What is no failure of a row ends the owner: nobody would answer the rows in line."""
+    model = Echo()
+    model.failure = SystemExit("a thread that ends")
+    engine = Engine(model, replicas=1, batch_rows=1, hang_timeout_seconds=60.0)
+    engine.submit(first := row(1.0, job="first"))
+    assert isinstance(first.answer.exception(30), EngineFailed)
+    eventually(lambda: not engine.healthy(), timeout_seconds=30)
+    assert isinstance(engine.trouble("first"), EngineFailed)
+    assert isinstance(engine.trouble("another"), DependencyDown)
+    engine.close()

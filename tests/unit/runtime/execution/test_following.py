@@ -1,0 +1,156 @@
+"""Records that wait for another record of the same job: when they run, and what becomes of them."""
+
+from collections.abc import Callable
+
+import pytest
+
+from consumers.runtime.flight import Flight
+from consumers.runtime.stage import Weight
+from schemas.settings import RuntimeSettings
+from tests.unit.runtime.taking_in import TakingIn, offsets, taking_in
+
+Ending = Callable[[TakingIn, Flight], None]
+
+
+def _completed(bench: TakingIn, leader: Flight) -> None:
+    bench.complete(leader)
+
+
+def _left_to_another(bench: TakingIn, leader: Flight) -> None:
+    """Dropped, or on its way to a retry topic: of this process's flights it is none any more."""
+    bench.intake.ended(leader)
+    bench.intake.settled(leader)
+
+
+def _lost_with_its_partition(bench: TakingIn, leader: Flight) -> None:
+    bench.intake.abandon(leader.partition)
+    bench.assignment.let_go([leader.partition.key])
+    _left_to_another(bench, leader)
+
+
+def _follow(bench: TakingIn, follower: Flight, leader: Flight) -> None:
+    """The follower came back from its worker, having met the leader."""
+    bench.intake.ended(follower)
+    bench.intake.follow(follower, leader.origin)
+
+
+@pytest.mark.parametrize("end", [_completed, _left_to_another, _lost_with_its_partition])
+def test_a_follower_runs_again_once_its_leader_has_ended_and_not_before(end: Ending) -> None:
+    """However it ended: completed, retried, dropped, or lost with its partition."""
+    with taking_in((0, ""), (0, "")) as bench:
+        bench.arrive(5)
+        (leader,) = bench.turn()
+        bench.arrive(7, partition=1)
+        (follower,) = bench.turn()
+        _follow(bench, follower, leader)
+        assert bench.turn() == []
+        assert follower.partition.ledger.oldest_incomplete == 7
+        end(bench, leader)
+        assert bench.turn() == [follower]
+        assert (follower.attempt, bench.turn()) == (1, [])
+
+
+def test_a_follower_whose_leader_is_gone_already_runs_at_once() -> None:
+    """The leader may end between the follower's look and its return."""
+    with taking_in((0, "")) as bench:
+        bench.arrive(1, 2)
+        leader, follower = bench.turn()
+        bench.complete(leader)
+        _follow(bench, follower, leader)
+        assert bench.turn() == [follower]
+
+
+def test_a_record_follows_its_own_earlier_attempt() -> None:
+    """Its partition left and came back while a worker was still busy with it: it waits for that worker."""
+    with taking_in((0, "")) as bench:
+        bench.arrive(1)
+        (old,) = bench.turn()
+        bench.assigned(*(partition.confirmed for partition in bench.assignment.partitions.values()))
+        bench.arrive(1)
+        (new,) = bench.turn()
+        _follow(bench, new, old)
+        assert bench.turn() == []
+        _left_to_another(bench, old)
+        assert bench.turn() == [new]
+
+
+def test_followers_that_hold_every_place_do_not_stop_their_leader() -> None:
+    """A leader that waits for a dependency needs no room to go on, so nothing waits for ever."""
+    with taking_in((0, ""), settings=RuntimeSettings(in_flight_records=4)) as bench:
+        bench.arrive(*range(6))
+        leader, *followers = bench.turn()
+        assert len(followers) == 3
+        for follower in followers:
+            _follow(bench, follower, leader)
+        bench.park(leader)
+        assert bench.turn() == []
+        bench.intake.unpark("s3")
+        assert bench.turn() == [leader]
+        bench.complete(leader)
+        assert bench.turn() == followers
+        for follower in followers:
+            bench.complete(follower)
+        assert offsets(bench.turn()) == [4, 5]
+
+
+def test_a_follower_counts_as_a_record_in_flight_and_weighs_nothing() -> None:
+    """What it had fetched is gone; its place is not, for its offset is incomplete."""
+    with taking_in((0, "")) as bench:
+        bench.arrive(1, 2)
+        leader, follower = bench.turn()
+        follower.as_job().weigh(Weight(object_size_bytes=1_000, audio_seconds=60.0))
+        bench.mailbox.listen(0)
+        assert bench.load.audio_seconds == 60
+        _follow(bench, follower, leader)
+        assert (bench.load.records, bench.load.audio_seconds, bench.load.counted_audio_seconds) == (2, 0, 0)
+
+
+def test_a_partition_that_leaves_takes_its_followers_along_and_no_others() -> None:
+    """They are left incomplete to the next holder, and their places are free."""
+    with taking_in((0, ""), (0, ""), (0, "")) as bench:
+        bench.arrive(1)
+        (leader,) = bench.turn()
+        bench.arrive(2, partition=1)
+        bench.arrive(3, partition=2)
+        leaving, staying = sorted(bench.turn(), key=lambda flight: flight.record.offset)
+        for follower in (leaving, staying):
+            _follow(bench, follower, leader)
+        bench.intake.abandon(leaving.partition)
+        assert (leaving.cancelled, leaving.settled, leaving.partition.ledger.watermark) == (True, True, 2)
+        assert bench.load.records == 2
+        bench.complete(leader)
+        assert bench.turn() == [staying]
+
+
+def test_a_partition_that_leaves_takes_along_what_was_released_and_has_not_run() -> None:
+    """Between the leader's end and the next turn the partition may go."""
+    with taking_in((0, ""), (0, "")) as bench:
+        bench.arrive(1)
+        (leader,) = bench.turn()
+        bench.arrive(2, partition=1)
+        (follower,) = bench.turn()
+        _follow(bench, follower, leader)
+        bench.complete(leader)
+        bench.intake.abandon(follower.partition)
+        assert (bench.turn(), bench.load.records) == ([], 0)
+
+
+def test_no_follower_begins_beside_a_suspect() -> None:
+    """A record that may have killed a process runs with nothing else, or its death would prove nothing."""
+    with taking_in((0, ""), (0, ""), (100, " wdead0+1")) as bench:
+        bench.arrive(1)
+        (leader,) = bench.turn()
+        bench.arrive(2, partition=1)
+        (follower,) = bench.turn()
+        _follow(bench, follower, leader)
+        bench.park(leader)
+        bench.intake.unpark("s3")
+        (leader,) = bench.turn()
+        bench.intake.ended(leader)
+        bench.arrive(100, partition=2)
+        suspect = next(flight for _ in range(3) for flight in bench.turn())
+        assert suspect.record.offset == 100
+        bench.intake.settled(leader)
+        assert bench.turn() == []
+        bench.complete(suspect)
+        assert follower in [flight for _ in range(3) for flight in bench.turn()]

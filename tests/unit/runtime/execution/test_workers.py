@@ -1,0 +1,145 @@
+"""Who is served first by the threads of a stage."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from consumers.runtime.execution.workers import BULK_TURN, Workers
+from consumers.runtime.flight import Flight
+from consumers.runtime.partition import AssignedPartition
+from consumers.runtime.stage import Job, Weight
+from schemas.events import AudioReference, Failure
+from schemas.kafka import wire
+from schemas.kafka.records import OutgoingRecord, Record
+from schemas.kafka.trace import Trace
+from schemas.options import Lane
+from tests.support.waiting import eventually
+
+
+class Holding:
+    """A stage that holds every record whose key begins with ``hold`` until it is let go, and keeps the order."""
+
+    name = "holding"
+    topics = ("t",)
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.let_go: dict[str, threading.Event] = {}
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def process(self, job: Job) -> Sequence[OutgoingRecord]:
+        """Notes that it began."""
+        key = (job.record.key or b"").decode()
+        gate = self.let_go.setdefault(key, threading.Event())
+        self.begun.append(key)
+        if key.startswith("hold"):
+            gate.wait(60)
+        return ()
+
+    def failed(self, _job: Job, _failure: Failure) -> Sequence[OutgoingRecord]:
+        """Nobody is told."""
+        return ()
+
+    def dependency_is_up(self, _dependency: str) -> bool:
+        """It has none."""
+        return True
+
+
+class Nobody:
+    """Supports a job without doing anything."""
+
+    def report(self, record: OutgoingRecord) -> None:
+        """Publishes nothing."""
+
+    def reweigh(self, flight: Flight, weight: Weight) -> None:
+        """Takes no note."""
+
+    def is_final(self, flight: Flight, error: Exception) -> bool:  # noqa: ARG002 (no job here fails)
+        """Another attempt is always possible."""
+        return False
+
+
+class Office:
+    """One thread for everything, and with it one for the interactive lane."""
+
+    def __init__(self) -> None:
+        self.stage = Holding()
+        self.done: list[Flight] = []
+        self.workers = Workers(self.stage, threads=1, done=self.done.append)
+        self.workers.start()
+
+    def submit(self, key: str, lane: Lane = Lane.BULK) -> None:
+        """A reference as our producers write it."""
+        event = AudioReference(
+            event_id=key, occurred_at=datetime(2026, 1, 1, tzinfo=UTC), uri="s3://a/b", lane=lane
+        )
+        sent = wire.encode(event, topic="t", key=key, trace=Trace.start())
+        record = Record("t", 0, 0, sent.key, sent.value, sent.headers)
+        partition = AssignedPartition(
+            ("t", 0), holder="h", epoch=1, committed=None, wary_records=0, killer_attempts=3
+        )
+        self.workers.submit(
+            Flight(record, partition, Nobody(), origin=record.coordinates, attempt=1, taken_at=0.0)
+        )
+
+    def begun(self, key: str) -> None:
+        """Waits until a record runs."""
+        eventually(lambda: key in self.stage.begun, timeout_seconds=60, what=f"the start of {key}")
+
+    def ended(self, count: int) -> None:
+        """Waits until so many records are done."""
+        eventually(lambda: len(self.done) == count, timeout_seconds=60, what="the end of all records")
+
+
+@pytest.fixture
+def office() -> Iterator[Office]:
+    """An office that lets everything go at its end."""
+    each = Office()
+    yield each
+    for gate in list(each.stage.let_go.values()):
+        gate.set()
+    each.workers.stop()
+
+
+def test_a_record_that_somebody_waits_for_runs_while_bulk_holds_every_thread(office: Office) -> None:
+    """However long the others take."""
+    office.submit("hold bulk")
+    office.begun("hold bulk")
+    office.submit("bulk")
+    office.submit("clip", Lane.INTERACTIVE)
+    office.ended(1)
+    assert office.stage.begun == ["hold bulk", "clip"]
+
+
+def test_interactive_records_overtake_bulk_ones_in_line_but_not_for_ever(office: Office) -> None:
+    """Every so often a bulk record has its turn, and each lane keeps its order."""
+    office.submit("hold bulk")
+    office.begun("hold bulk")
+    office.submit("hold clip", Lane.INTERACTIVE)
+    office.begun("hold clip")
+    for number in range(3):
+        office.submit(f"bulk {number}")
+    for number in range(2 * BULK_TURN):
+        office.submit(f"clip {number}", Lane.INTERACTIVE)
+    office.stage.let_go["hold bulk"].set()
+    office.ended(1 + 3 + 2 * BULK_TURN)
+    order = office.stage.begun[2:]
+    assert order[: BULK_TURN - 2] == [f"clip {number}" for number in range(BULK_TURN - 2)]
+    assert order[BULK_TURN - 2] == "bulk 0"
+    assert order.index("bulk 1") == 2 * BULK_TURN - 2
+    assert order[-1] == "bulk 2"
+
+
+def test_bulk_records_run_in_the_order_in_which_they_came(office: Office) -> None:
+    """With nobody waiting, there is one line."""
+    keys = [f"bulk {number}" for number in range(50)]
+    for key in keys:
+        office.submit(key)
+    office.ended(50)
+    assert office.stage.begun == keys

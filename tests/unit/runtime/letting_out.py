@@ -1,0 +1,64 @@
+"""The runtime's outlet without a broker: commits are noted, and deliveries happen when the test says so."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from confluent_kafka import OFFSET_INVALID, Consumer, TopicPartition
+
+from schemas.kafka.delivery import Delivery
+from schemas.settings import RuntimeSettings
+from tests.flow.stages import TOPIC
+from tests.unit.runtime.taking_in import TakingIn
+
+
+class NotingConsumer(Consumer):
+    """The real client, which has no broker: commits are noted, and ``forgetful`` loses them without a word."""
+
+    def __init__(self) -> None:
+        super().__init__({"bootstrap.servers": "127.0.0.1:9", "group.id": "nobody", "log_level": 0})
+        self.noted: list[TopicPartition] = []
+        self.forgetful = False
+
+    def commit(self, *, offsets: Sequence[TopicPartition], asynchronous: bool) -> None:  # type: ignore[override]
+        """Notes it; the client's callback is never served."""
+        assert asynchronous
+        if not self.forgetful:
+            self.noted += offsets
+
+    def committed(self, partitions: Sequence[TopicPartition], timeout: float) -> list[TopicPartition]:  # type: ignore[override]
+        """What was noted last of each."""
+        assert timeout > 0
+        last = {(each.topic, each.partition): each for each in self.noted}
+        return [
+            last.get((each.topic, each.partition), TopicPartition(each.topic, each.partition, OFFSET_INVALID))
+            for each in partitions
+        ]
+
+
+class LettingOut(TakingIn):
+    """With an outbox that holds what it was given until ``deliver``."""
+
+    def __init__(self, consumer: NotingConsumer, committed: Sequence[tuple[int, str]], settings: RuntimeSettings):
+        super().__init__(consumer, committed, TOPIC, settings)
+        self.consumer = consumer
+
+    def deliver(self) -> None:
+        """The broker has confirmed everything that was submitted so far; the owner hears of it."""
+        batches, self.outbox.batches = self.outbox.batches, []
+        for batch, settled in batches:
+            settled(Delivery(batch, committed=False))
+        self.mailbox.listen(0)
+
+    def offsets(self) -> list[int]:
+        """The offsets that were committed, in order."""
+        return [position.offset for position in self.consumer.noted]
+
+
+@contextmanager
+def letting_out(*committed: tuple[int, str], settings: RuntimeSettings | None = None) -> Iterator[LettingOut]:
+    """Partitions of one topic, assigned as their commits describe them, and the way out of them."""
+    consumer = NotingConsumer()
+    try:
+        yield LettingOut(consumer, committed, settings or RuntimeSettings())
+    finally:
+        consumer.close()

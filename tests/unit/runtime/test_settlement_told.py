@@ -1,0 +1,79 @@
+"""What operators are told about attempts that ended: lines, counts, times."""
+
+import structlog
+from structlog.testing import capture_logs
+
+from consumers.runtime.flight import job_context, speaking_of
+from schemas.errors import AudioNotFound, AudioUndecodable, DependencyDown
+from schemas.kafka.dead_letters import MESSAGE_CHARACTERS_LIMIT
+from schemas.kafka.records import Record
+from tests.flow.stages import Unreasonable
+from tests.unit.runtime.settling import OUTPUT, settling
+
+
+def test_every_end_is_counted_and_timed() -> None:
+    """By how it ended: dashboards and alerts go by these."""
+    with settling() as bench:
+        done, again, over = bench.take(0, 1, 2)
+        done.seconds, again.seconds, over.seconds = 3.0, 5.0, 7.0
+        bench.end(done, OUTPUT)
+        bench.end(again, AudioNotFound("not there yet"))
+        bench.end(over, AudioUndecodable("not audio"))
+        assert bench.sample("kascribe_stage_seconds_sum", outcome="done") == 3.0
+        assert bench.sample("kascribe_stage_seconds_sum", outcome="failed") == 12.0
+        assert bench.registry.get_sample_value("kascribe_retries_total", {"reason": "audio_not_found"}) == 1
+        assert bench.registry.get_sample_value("kascribe_dead_letters_total", {"reason": "audio_undecodable"}) == 1
+
+
+def test_an_operator_reads_why_intake_pauses_and_what_a_stage_did_wrong() -> None:
+    """Once an outage begins and ends, and for every error that the stage should have translated."""
+    with settling() as bench, capture_logs() as said:
+        first, second, third, fourth = bench.take(0, 1, 2, 3)
+        bench.end(first, DependencyDown("s3", "connection refused"))
+        bench.end(second, DependencyDown("s3", "connection refused"))
+        bench.settlement.recovered("s3", 1)
+        bench.end(third, ZeroDivisionError("a mistake of the stage"))
+        bench.end(fourth, AudioNotFound("not there yet"))
+    assert [(line["log_level"], line.get("why")) for line in said] == [
+        ("warning", "connection refused"),
+        ("info", None),
+        ("error", None),
+    ]
+
+
+def test_an_operator_reads_why_a_record_was_given_up() -> None:
+    """And what went wrong while it was: an announcement that failed, a letter that lacks its headers."""
+    with settling() as bench, capture_logs() as said:
+        plain, mute, odd = bench.take(0, 1, 2)
+        bench.end(plain, AudioUndecodable("not audio"))
+        bench.stage.mute = True
+        bench.end(mute, AudioUndecodable("not audio either"))
+        bench.end(odd, Unreasonable("an error whose reason is none"))
+        assert [output.topic for output in bench.left()] == ["in.dlq", "out", "in.dlq", "in.dlq"]
+    levels = [(line["log_level"], line.get("why")) for line in said]
+    assert levels == [("warning", "not audio"), ("warning", "not audio either"), ("error", None), ("error", None)]
+
+
+def test_an_error_says_no_more_than_a_letter_holds() -> None:
+    """A message may quote a megabyte of what a caller wrote: logs and events get its beginning."""
+    with settling() as bench, capture_logs() as said:
+        (flight,) = bench.take(0)
+        bench.end(flight, AudioUndecodable("a" * 1_000_000))
+    assert [line["why"] for line in said] == ["a" * MESSAGE_CHARACTERS_LIMIT]
+
+
+def test_what_one_job_logs_is_not_said_of_the_next() -> None:
+    """Neither what its stage bound nor which record it was, whether it failed or not."""
+    with settling() as bench:
+        failing, following = bench.take(0, 1)
+        failing.record = Record("in", 0, 0, b"key", b"bad", (), 0)
+        for flight in (failing, following):
+            flight.run(bench.stage)
+            assert structlog.contextvars.get_contextvars() == {}
+            assert job_context(None, "info", {"event": "idle"}) == {"event": "idle"}
+        assert failing.bound == {"job_id": "job of bad"}
+        assert following.bound == {}
+        with speaking_of(failing):
+            said = job_context(None, "info", {"event": "failed"})
+        assert (said["job_id"], said["record"], said["attempt"]) == ("job of bad", "in[0]@0", 1)
+        assert job_context(None, "info", {"event": "idle"}) == {"event": "idle"}
