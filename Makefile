@@ -18,9 +18,10 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-
 
 BROKERS ?= 1
 PER_MODULE ?= all
+BEFORE ?=
 
 .PHONY: help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down demo lock clean bench-runtime \
-        mutants bench-enrich bench-enrich-lengths bench-gateway bench-decoding bench-long-file chaos-vllm \
+        mutants structure bench-enrich bench-enrich-lengths bench-gateway bench-decoding bench-long-file chaos-vllm \
         chaos-vllm-real chaos-kills
 
 help:  ## Show this list
@@ -76,6 +77,9 @@ demo: setup  ## Drop files into a real bucket, read transcripts from a real topi
 
 mutants: setup  ## Plant small faults in what decides, and list those that no fast test notices (PER_MODULE=12 samples)
 	$(BIN)/python -m tests.mutants --per-module $(PER_MODULE)
+
+structure: setup  ## Measure functions, folders, import circles and vocabulary; BEFORE=HEAD~1 beside them
+	$(BIN)/python -m tests.structure $(BEFORE:%=--revision %)
 
 bench-runtime: setup  ## Microseconds of runtime per record, beside raw poll in the same run
 	$(BIN)/python -m tests.benchmarks.ledger
