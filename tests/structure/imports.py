@@ -6,9 +6,9 @@ that is named: importing ``a.b.c`` does not count as importing ``a`` and ``a.b``
 
 import ast
 import tomllib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.structure.sources import TESTS, Finding, Module, product
 
@@ -25,14 +25,15 @@ class Import:
 
 
 def imports(modules: Sequence[Module]) -> list[Import]:
-    """List every import of one of ``modules`` by another."""
+    """List every import of one of ``modules`` by another; a statement with many names of it counts once."""
     known = {module.name for module in modules}
-    return [
+    found = (
         Import(module.name, target, Finding(module.path, line, f"imports {target}"))
         for module in modules
         for name, line in _named(module)
         if (target := _longest_known(name, known)) and target != module.name
-    ]
+    )
+    return list(dict.fromkeys(found))
 
 
 def graph(found: Iterable[Import]) -> Graph:
@@ -47,7 +48,7 @@ def between_packages(found: Iterable[Import], modules: Iterable[Module], inside:
     """Translate imports between modules below the folder ``inside`` into imports between their packages."""
     packages = {module.name: module.package for module in modules if module.path.startswith(f"{inside}/")}
     return [
-        Import(importer, imported, one.finding)
+        Import(importer, imported, replace(one.finding, text=f"{importer} {one.finding.text}"))
         for one in found
         if (importer := packages.get(one.importer))
         and (imported := packages.get(one.imported))
@@ -67,11 +68,13 @@ def circles(edges: Graph) -> list[list[str]]:
 
 
 def circle_findings(found: Sequence[Import]) -> list[Finding]:
-    """List the imports that keep each circle closed."""
+    """List the imports that keep each circle closed, first those of the pair with the fewest: easiest to cut."""
+    counts = Counter((one.importer, one.imported) for one in found)
+    rarest_first = sorted(found, key=lambda one: (counts[one.importer, one.imported], one.importer, one.imported))
     return [
-        Finding(one.finding.path, one.finding.line, f"{one.finding.text} (circle of {len(circle)})")
+        replace(one.finding, text=f"{one.finding.text} (circle of {len(circle)})")
         for circle in circles(graph(found))
-        for one in found
+        for one in rarest_first
         if one.importer in circle and one.imported in circle
     ]
 
@@ -112,7 +115,7 @@ def _named(module: Module) -> Iterator[tuple[str, int]]:
             above = module.package.split(".")
             start = above[: len(above) - node.level + 1] if node.level else []
             origin = ".".join([*start, *([node.module] if node.module else [])])
-            yield from ((f"{origin}.{alias.name}", alias.lineno) for alias in node.names)
+            yield from ((f"{origin}.{alias.name}", node.lineno) for alias in node.names)
 
 
 def _longest_known(name: str, known: set[str]) -> str | None:

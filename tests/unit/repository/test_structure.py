@@ -8,7 +8,15 @@ import pytest
 from tests.structure import __main__ as command
 from tests.structure.classes import Kind, crowded_constructors, protocols_outside_ports, runtime_classes
 from tests.structure.folders import siblings, stale_reasons, too_full
-from tests.structure.imports import between_packages, circles, entry_points, graph, imports, only_for_tests
+from tests.structure.imports import (
+    between_packages,
+    circle_findings,
+    circles,
+    entry_points,
+    graph,
+    imports,
+    only_for_tests,
+)
 from tests.structure.lengths import bodies, module_lengths, percentile
 from tests.structure.measures import measure
 from tests.structure.sources import parse, product
@@ -105,9 +113,9 @@ def test_an_import_counts_for_the_module_that_is_named() -> None:
 
 
 def test_circles_between_packages_need_none_between_modules() -> None:
-    """Two packages that need each other can be understood only together."""
+    """Two packages that need each other can be understood only together. The rarer direction is listed first."""
     texts = {
-        "consumers/x/a.py": "from consumers.y import b\n",
+        "consumers/x/a.py": "from consumers.y.b import x, y, z\n\nimport consumers.y.b\n",
         "consumers/x/c.py": "",
         "consumers/y/b.py": "import consumers.x.c\n",
         "schemas/d.py": "import consumers.x.a\n",
@@ -117,6 +125,11 @@ def test_circles_between_packages_need_none_between_modules() -> None:
     assert circles(graph(found)) == []
     packages = between_packages(found, modules, "consumers")
     assert circles(graph(packages)) == [["consumers.x", "consumers.y"]]
+    assert [str(finding) for finding in circle_findings(packages)] == [
+        "consumers/y/b.py:1  consumers.y imports consumers.x.c (circle of 2)",
+        "consumers/x/a.py:1  consumers.x imports consumers.y.b (circle of 2)",
+        "consumers/x/a.py:3  consumers.x imports consumers.y.b (circle of 2)",
+    ]
 
 
 def test_a_module_that_only_tests_import_is_found() -> None:
