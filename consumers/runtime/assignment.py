@@ -21,7 +21,7 @@ _log: Final = structlog.get_logger(__name__)
 class Assignment:
     """The partitions held, each with its ledger. The owner thread's alone, callbacks of the group included.
 
-    ``holder`` is this process's name in journals; ``lives`` says whether another holder is known to live.
+    ``holder`` is this process's name in journals; ``is_alive`` says whether another holder is known to live.
     """
 
     def __init__(
@@ -30,14 +30,14 @@ class Assignment:
         metrics: Metrics,
         *,
         holder: str = "",
-        lives: Callable[[str], bool] = lambda _holder: False,
+        is_alive: Callable[[str], bool] = lambda _holder: False,
     ) -> None:
         self.partitions: dict[Partition, AssignedPartition] = {}
         self._settings = settings
         self._metrics = metrics
         self._epoch = 0
         self._holder = holder or new_holder()
-        self._lives = lives
+        self._is_alive = is_alive
         self._log_ids: dict[str, str] = {}
         self._former_log_ids: set[str] = set()
 
@@ -59,7 +59,7 @@ class Assignment:
             else:
                 partition = self._begin(key, None, log_id, rewinding=True)
                 _warn_of_a_new_log(partition, former=found)
-            if partition.journal.found_open:
+            if partition.journal.predecessor_crashed:
                 self._metrics.counter(rows.UNCLEAN_TAKEOVERS).labels(position.topic).inc()
                 _log.warning(
                     "the process that held this partition ended; its records are named before they run",
@@ -120,7 +120,7 @@ class Assignment:
             committed=committed,
             wary_records=self._settings.in_flight_records + reserved_records(self._settings),
             killer_attempts=self._settings.killer_attempts,
-            lives=self._lives,
+            is_alive=self._is_alive,
             log_id=log_id,
             rewinding=rewinding,
         )

@@ -78,7 +78,7 @@ class Outlet:
         """The record is done once these outputs are delivered."""
         partition, offset = flight.partition, flight.record.offset
         partition.ledger.complete(offset)
-        partition.journal.settle(offset)
+        partition.journal.complete(offset)
         if outputs:
             self._outputs.extend(outputs)
             self._records += 1
@@ -200,7 +200,7 @@ class Outlet:
 
     def _a_name_waits(self) -> bool:
         partitions = self._assignment.partitions.values()
-        return any(partition.unnamed and partition.journal.wants_commit for partition in partitions)
+        return any(partition.unnamed and partition.journal.needs_commit for partition in partitions)
 
     def _commits(self) -> tuple[tuple[AssignedPartition, Commit], ...]:
         offered = ((partition, partition.commit()) for partition in self._assignment.partitions.values())

@@ -146,7 +146,7 @@ class Intake:
         self._running -= 1
         self._isolation.ended(flight)
         if flight.partition.held:
-            flight.partition.journal.ended(flight.record.offset)
+            flight.partition.journal.stop(flight.record.offset)
 
     def settled(self, flight: Flight) -> None:
         """The record is in flight no more; its room is free, and the records that follow it run again."""

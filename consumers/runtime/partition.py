@@ -65,7 +65,7 @@ class AssignedPartition:
         committed: Commit | None,
         wary_records: int,
         killer_attempts: int,
-        lives: Callable[[str], bool] = lambda _holder: False,
+        is_alive: Callable[[str], bool] = lambda _holder: False,
         log_id: str = "",
         rewinding: bool = False,
     ) -> None:
@@ -75,13 +75,13 @@ class AssignedPartition:
         self.log_id = log_id
         self.rewinding = rewinding
         self.ledger = PartitionLedger(committed=gap_map, characters_limit=GAP_MAP_CHARACTERS_LIMIT)
-        self.journal = Journal.of_metadata(
+        self.journal = Journal.from_metadata(
             committed.metadata if committed else "",
             holder=holder,
             offset=committed.offset if committed else 0,
             wary_records=wary_records,
-            limit=killer_attempts,
-            lives=lives,
+            crash_limit=killer_attempts,
+            is_alive=is_alive,
         )
         self.backlog: deque[Record] = deque()
         self.due_at_ms = 0
@@ -105,12 +105,12 @@ class AssignedPartition:
         """
         wanted = self._wanted()
         # A record that ended and began again is named as before, and still waits to hear that its name is durable.
-        journal_waits = self.journal.wants_commit and not self.leaving and wanted is not NOTHING_COMMITTED
+        journal_waits = self.journal.needs_commit and not self.leaving and wanted is not NOTHING_COMMITTED
         if wanted == self.submitted and not journal_waits:
             return None
         self.submitted = wanted
         self.offered.add(wanted)
-        self.journal.submitted()
+        self.journal.on_submitted()
         return wanted
 
     def _wanted(self) -> Commit:
@@ -119,7 +119,7 @@ class AssignedPartition:
             if self.confirmed is NOTHING_COMMITTED:
                 return NOTHING_COMMITTED
             gap_map = Commit(self.confirmed.offset, without_journal(self.confirmed.metadata))
-        journal = self.journal.farewell(gap_map.offset) if self.leaving else self.journal.text(gap_map.offset)
+        journal = self.journal.final_text(gap_map.offset) if self.leaving else self.journal.text(gap_map.offset)
         return Commit(gap_map.offset, str(CommitMetadata(gap_map.metadata, journal, self.log_id)))
 
     def commit_confirmed(self, commit: Commit) -> None:
@@ -128,9 +128,9 @@ class AssignedPartition:
             return
         self.offered.discard(commit)
         self.confirmed = commit
-        self.ledger.committed(Commit(commit.offset, without_journal(commit.metadata)))
+        self.ledger.on_confirmed(Commit(commit.offset, without_journal(commit.metadata)))
         if commit == self.submitted:
-            self.journal.committed()
+            self.journal.on_confirmed()
 
     def commit_failed(self, commit: Commit) -> bool:
         """Notes that ``commit`` did not get through: ``commit`` offers it again. False: another log offered it."""
@@ -138,7 +138,7 @@ class AssignedPartition:
             return False
         self.offered.discard(commit)
         self.submitted = self.confirmed
-        self.journal.failed()
+        self.journal.on_failed()
         return True
 
     @property

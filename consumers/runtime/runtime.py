@@ -52,7 +52,7 @@ class Runtime:
         self._consumer = kafka.make_consumer(settings.kafka, role=stage.name, on_commit=self._answered)
         self._workers = Workers(stage, threads=runtime.worker_threads, done=mailbox.put_flight)
         self._lifeline = Lifeline()
-        assignment = Assignment(runtime, metrics, holder=self._lifeline.holder, lives=lives)
+        assignment = Assignment(runtime, metrics, holder=self._lifeline.holder, is_alive=lives)
         self._logs = LogWatch(settings.kafka, role=stage.name, post=mailbox.put_command)
         load = Load(runtime)
         intake = Intake(

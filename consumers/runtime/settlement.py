@@ -91,8 +91,8 @@ class Settlement:
         for flight in flights:
             journal, offset = flight.partition.journal, flight.record.offset
             message = (
-                f"{journal.deaths(offset)} processes ended while this record ran, "
-                f"{journal.deaths_alone(offset)} of them while nothing else did; it was not run again"
+                f"{journal.crash_count(offset)} processes ended while this record ran, "
+                f"{journal.crashes_alone(offset)} of them while nothing else did; it was not run again"
             )
             with speaking_of(flight):
                 self._give_up_or_retry(flight, KillerRecord(message), DeadLetter(Reason.KILLER_RECORD))

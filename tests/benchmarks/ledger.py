@@ -49,7 +49,7 @@ def _one_round(pairs: list[tuple[int, int]]) -> float:
         if done >= 0:
             ledger.complete(done)
         if offset % COMMIT_EVERY_RECORDS == 0 and (commit := ledger.commit()) is not None:
-            ledger.committed(commit)
+            ledger.on_confirmed(commit)
     return (time.thread_time() - started) / RECORDS * 1e6
 
 

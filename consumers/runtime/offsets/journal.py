@@ -86,8 +86,8 @@ class Journal:
     """The journal of one partition, from its assignment on. Pure; one thread's.
 
     ``predecessor`` is the journal in the commit's metadata, ``offset`` that commit's offset, ``holder`` names
-    this process. ``wary_records`` is how many records the predecessor can have had in flight, ``limit`` the ends
-    of processes after which a record is set aside. ``lives`` says whether a holder is known to live.
+    this process. ``wary_records`` is how many records the predecessor can have had in flight, ``crash_limit`` the
+    crashes after which a record is set aside. ``is_alive`` says whether a holder is known to live.
     """
 
     def __init__(
@@ -97,55 +97,64 @@ class Journal:
         holder: str,
         offset: int,
         wary_records: int,
-        limit: int,
-        lives: Callable[[str], bool] = lambda _holder: False,
+        crash_limit: int,
+        is_alive: Callable[[str], bool] = lambda _holder: False,
     ) -> None:
         state, named, names = (
             predecessor[:1],
             predecessor[1 : 1 + HOLDER_CHARACTERS],
             predecessor[1 + HOLDER_CHARACTERS :],
         )
-        self.found_open = state in {_OPEN, _WARY} and named != holder and not lives(named)
+        self.predecessor_crashed = state in {_OPEN, _WARY} and named != holder and not is_alive(named)
         self._holder = holder
-        self._limit = max(LOWEST_LIMIT, limit)
-        self._wary_left = wary_records if self.found_open else 0
+        self._limit = max(LOWEST_LIMIT, crash_limit)
+        self._wary_left = wary_records if self.predecessor_crashed else 0
         named_states = (_WARY, _CLOSED)
-        self._suspects = _read_suspects(names, offset, ended=self.found_open) if state in named_states else {}
+        self._suspects = (
+            _read_suspects(names, offset, ended=self.predecessor_crashed) if state in named_states else {}
+        )
         # Counts what has to be durable: what was asked for, what the commit under way holds, what is confirmed.
         self._wanted = 1
         self._submitted = 0
         self._confirmed = 0
 
     @classmethod
-    def of_metadata(
+    def from_metadata(
         cls,
         metadata: str | None,
         *,
         holder: str,
         offset: int,
         wary_records: int,
-        limit: int,
-        lives: Callable[[str], bool] = lambda _holder: False,
+        crash_limit: int,
+        is_alive: Callable[[str], bool] = lambda _holder: False,
     ) -> Self:
         """The journal that continues what a commit's metadata says."""
         journal = CommitMetadata.read(metadata).journal
-        return cls(journal, holder=holder, offset=offset, wary_records=wary_records, limit=limit, lives=lives)
+        return cls(
+            journal,
+            holder=holder,
+            offset=offset,
+            wary_records=wary_records,
+            crash_limit=crash_limit,
+            is_alive=is_alive,
+        )
 
-    def deaths(self, offset: int) -> int:
+    def crash_count(self, offset: int) -> int:
         """How many processes ended while this record was, or may have been, running."""
         suspect = self._suspects.get(offset)
         if suspect is not None:
             return suspect.ends
         return 1 if self._wary_left else 0
 
-    def deaths_alone(self, offset: int) -> int:
+    def crashes_alone(self, offset: int) -> int:
         """How many of them ended while nothing else was running."""
         suspect = self._suspects.get(offset)
         return suspect.alone if suspect else 0
 
     def caution(self, offset: int) -> Caution:
         """How the record may be run."""
-        ends, alone = self.deaths(offset), self.deaths_alone(offset)
+        ends, alone = self.crash_count(offset), self.crashes_alone(offset)
         if ends >= self._limit and alone >= PROOF_ENDS:
             return Caution.SET_ASIDE
         if alone:
@@ -163,17 +172,17 @@ class Journal:
         if suspect is None:
             if not self._wary_left:
                 return
-            suspect = self._suspects[offset] = _Suspect(self.deaths(offset))
+            suspect = self._suspects[offset] = _Suspect(self.crash_count(offset))
         suspect.mark = _RUNS_ALONE if alone else _RUNS
         self._wary_left = max(0, self._wary_left - 1)
         self._wanted += 1
 
-    def ended(self, offset: int) -> None:
+    def stop(self, offset: int) -> None:
         """Notes that the record runs no more; a later end is not its doing."""
         if offset in self._suspects:
             self._suspects[offset].mark = _WAITS
 
-    def settle(self, offset: int) -> None:
+    def complete(self, offset: int) -> None:
         """Notes that the record is complete. Its name leaves the journal with the next commit."""
         self._suspects.pop(offset, None)
 
@@ -183,19 +192,19 @@ class Journal:
         return self._confirmed == self._wanted
 
     @property
-    def wants_commit(self) -> bool:
+    def needs_commit(self) -> bool:
         """Whether something waits for a commit that nobody has submitted."""
         return self._submitted != self._wanted
 
-    def submitted(self) -> None:
+    def on_submitted(self) -> None:
         """Notes that the current text is on its way."""
         self._submitted = self._wanted
 
-    def committed(self) -> None:
+    def on_confirmed(self) -> None:
         """Notes that the text submitted last was confirmed."""
         self._confirmed = self._submitted
 
-    def failed(self) -> None:
+    def on_failed(self) -> None:
         """Notes that the text submitted last did not get through."""
         self._submitted = self._confirmed
 
@@ -205,7 +214,7 @@ class Journal:
             return _OPEN + self._holder
         return _WARY + self._holder + self._names(offset)
 
-    def farewell(self, offset: int) -> str:
+    def final_text(self, offset: int) -> str:
         """The same for the commit with which the partition is let go; empty when nobody is suspected."""
         names = self._names(offset)
         return _CLOSED + self._holder + names if names else ""

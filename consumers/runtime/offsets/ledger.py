@@ -85,7 +85,7 @@ class PartitionLedger:
             self._changed = False
         return None if self._commit == self._acknowledged else self._commit
 
-    def committed(self, commit: Commit) -> None:
+    def on_confirmed(self, commit: Commit) -> None:
         """Notes that the broker has confirmed ``commit``."""
         self._acknowledged = commit
 

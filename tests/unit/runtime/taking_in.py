@@ -162,7 +162,7 @@ class TakingIn:
         self.intake.ended(flight)
         self.intake.settled(flight)
         flight.partition.ledger.complete(flight.record.offset)
-        flight.partition.journal.settle(flight.record.offset)
+        flight.partition.journal.complete(flight.record.offset)
 
     def finish(self, flight: Flight, *outputs: OutgoingRecord) -> None:
         """The attempt ended well; its outputs are on their way, and nothing is committed until they are there."""

@@ -65,10 +65,10 @@ def test_suspects_that_waited_for_a_dependency_still_run_alone() -> None:
             flights = [flight for _ in range(3) for flight in bench.turn()]
             assert len(flights) == 1
             committed = bench.assignment.partitions["in", 0].confirmed
-            successor = Journal.of_metadata(
-                committed.metadata, holder="next", offset=committed.offset, wary_records=64, limit=4
+            successor = Journal.from_metadata(
+                committed.metadata, holder="next", offset=committed.offset, wary_records=64, crash_limit=4
             )
-            assert [n for n in (100, 101, 102) if successor.deaths_alone(n)] == offsets(flights)
+            assert [n for n in (100, 101, 102) if successor.crashes_alone(n)] == offsets(flights)
             ran += offsets(flights)
             bench.complete(flights[0])
         assert sorted(ran) == [100, 101, 102]

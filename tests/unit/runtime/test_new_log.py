@@ -122,7 +122,7 @@ def test_an_offset_of_another_log_is_discarded_at_assignment() -> None:
         partition = _partition(bench)
         assert partition.rewinding
         assert partition.ledger.receive(0)
-        assert not partition.journal.found_open
+        assert not partition.journal.predecessor_crashed
 
 
 def test_an_offset_whose_log_is_not_known_yet_holds_until_it_is() -> None:

@@ -113,7 +113,7 @@ def test_a_name_that_was_refused_is_offered_again_although_the_text_is_the_same(
     partition.ledger.receive(100)
     partition.journal.start(100)
     partition.commit_confirmed(_offered(partition))
-    partition.journal.ended(100)
+    partition.journal.stop(100)
     partition.journal.start(100)
     again = _offered(partition)
     assert again == partition.confirmed
@@ -163,8 +163,8 @@ def test_a_partition_taken_from_a_holder_that_lives_suspects_no_record() -> None
             committed=committed,
             wary_records=4,
             killer_attempts=4,
-            lives=lambda holder: lives and holder == "else",
+            is_alive=lambda holder: lives and holder == "else",
         )
 
-    assert not taken(lives=True).journal.found_open
-    assert taken(lives=False).journal.found_open
+    assert not taken(lives=True).journal.predecessor_crashed
+    assert taken(lives=False).journal.predecessor_crashed

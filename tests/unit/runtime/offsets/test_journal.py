@@ -20,7 +20,7 @@ def _journal(
 ) -> Journal:
     """A journal of a new process, unless it is named."""
     name = holder or f"p{next(_processes):03}"
-    return Journal(predecessor, holder=name, offset=offset, wary_records=wary_records, limit=limit)
+    return Journal(predecessor, holder=name, offset=offset, wary_records=wary_records, crash_limit=limit)
 
 
 def _died(journal: Journal, *, offset: int = 100, limit: int = 4) -> Journal:
@@ -32,10 +32,10 @@ def test_a_first_holder_suspects_nobody_and_names_nobody() -> None:
     """After one commit that says "held", records run without any more durable notes."""
     journal = _journal("", holder="abcd")
     journal.start(100)
-    assert not journal.found_open
-    assert journal.wants_commit
-    journal.submitted()
-    journal.committed()
+    assert not journal.predecessor_crashed
+    assert journal.needs_commit
+    journal.on_submitted()
+    journal.on_confirmed()
     journal.start(101)
     assert journal.is_durable
     assert journal.text(100) == "oabcd"
@@ -44,14 +44,14 @@ def test_a_first_holder_suspects_nobody_and_names_nobody() -> None:
 def test_a_record_runs_only_after_its_name_is_durable_while_the_journal_is_wary() -> None:
     """Taking over from a dead process, each start waits for a commit that holds it."""
     journal = _died(_journal(""))
-    assert journal.found_open
+    assert journal.predecessor_crashed
     journal.start(100)
-    journal.submitted()
+    journal.on_submitted()
     journal.start(101)
-    journal.committed()
+    journal.on_confirmed()
     assert not journal.is_durable
-    journal.submitted()
-    journal.committed()
+    journal.on_submitted()
+    journal.on_confirmed()
     assert journal.is_durable
 
 
@@ -64,15 +64,15 @@ def test_a_killer_is_set_aside_at_the_limit_and_an_innocent_neighbour_never() ->
     second = _died(first)
     assert (second.caution(100), second.caution(101)) == (Caution.ALONE, Caution.ALONE)
     second.start(100, alone=True)
-    second.settle(100)
+    second.complete(100)
     second.start(101, alone=True)
     third = _died(second)
     assert third.caution(101) is Caution.ALONE_AFTER_REST
     third.start(101, alone=True)
     fourth = _died(third)
     assert fourth.caution(101) is Caution.SET_ASIDE
-    assert (fourth.deaths(101), fourth.deaths_alone(101)) == (4, 2)
-    assert fourth.deaths(100) == 1
+    assert (fourth.crash_count(101), fourth.crashes_alone(101)) == (4, 2)
+    assert fourth.crash_count(100) == 1
 
 
 def test_a_record_that_was_not_running_at_the_death_is_not_blamed() -> None:
@@ -80,9 +80,9 @@ def test_a_record_that_was_not_running_at_the_death_is_not_blamed() -> None:
     wary = _died(_journal(""))
     wary.start(100)
     wary.start(101)
-    wary.ended(100)
+    wary.stop(100)
     successor = _died(wary)
-    assert (successor.deaths(100), successor.deaths(101)) == (1, 2)
+    assert (successor.crash_count(100), successor.crash_count(101)) == (1, 2)
 
 
 def test_wariness_ends_after_as_many_records_as_can_have_been_in_flight() -> None:
@@ -90,8 +90,8 @@ def test_wariness_ends_after_as_many_records_as_can_have_been_in_flight() -> Non
     journal = _died(_journal(""))
     for offset in range(100, 104):
         journal.start(offset)
-        journal.settle(offset)
-    assert journal.deaths(104) == 0
+        journal.complete(offset)
+    assert journal.crash_count(104) == 0
     assert journal.text(104).startswith("o")
 
 
@@ -117,7 +117,7 @@ def test_a_higher_limit_wants_more_ends_alone(limit: int) -> None:
         journal.start(100, alone=alone)
         journal = _died(journal, limit=limit)
         ends += 1
-    assert (ends, journal.deaths_alone(100)) == (limit, limit - 2)
+    assert (ends, journal.crashes_alone(100)) == (limit, limit - 2)
 
 
 def test_ends_beside_other_records_never_set_a_record_aside() -> None:
@@ -134,19 +134,19 @@ def test_a_holder_that_lives_has_not_ended() -> None:
     suspended = _died(_journal(""))
     suspended.start(100, alone=True)
     text = suspended.text(100)
-    successor = Journal(text, holder="self", offset=100, wary_records=4, limit=4, lives=lambda _: True)
-    assert not successor.found_open
-    assert (successor.deaths(100), successor.deaths_alone(100), successor.deaths(101)) == (1, 0, 0)
+    successor = Journal(text, holder="self", offset=100, wary_records=4, crash_limit=4, is_alive=lambda _: True)
+    assert not successor.predecessor_crashed
+    assert (successor.crash_count(100), successor.crashes_alone(100), successor.crash_count(101)) == (1, 0, 0)
 
 
 def test_a_record_that_rests_keeps_what_is_known_of_it() -> None:
     """A process that ends while the record rests adds nothing, however many other records it had to name."""
     journal = _journal("wdead9!3.1", wary_records=64)
-    assert (journal.deaths(109), journal.deaths_alone(109)) == (4, 2)
+    assert (journal.crash_count(109), journal.crashes_alone(109)) == (4, 2)
     for number in range(8):
         journal.start(200 + number * 10**9)
     successor = _died(journal)
-    assert (successor.deaths(109), successor.deaths_alone(109)) == (4, 2)
+    assert (successor.crash_count(109), successor.crashes_alone(109)) == (4, 2)
 
 
 def test_who_gets_a_lost_partition_back_blames_nobody() -> None:
@@ -154,37 +154,37 @@ def test_who_gets_a_lost_partition_back_blames_nobody() -> None:
     journal = _journal("odead", holder="self")
     journal.start(100)
     again = _journal(journal.text(100), holder="self")
-    assert not again.found_open
-    assert (again.deaths(100), again.deaths(101)) == (1, 0)
+    assert not again.predecessor_crashed
+    assert (again.crash_count(100), again.crash_count(101)) == (1, 0)
 
 
 def test_letting_go_between_two_deaths_forgets_none_of_them() -> None:
     """A rolling restart or a rebalance must not give a killer a new life; its neighbours are not suspected."""
     wary = _journal("wdead0+1")
-    assert wary.deaths(100) == 2
-    left = _journal(wary.farewell(100))
-    assert not left.found_open
-    assert (left.deaths(100), left.caution(100)) == (2, Caution.ALONE)
-    assert (left.deaths(101), left.caution(101)) == (0, Caution.TOGETHER)
+    assert wary.crash_count(100) == 2
+    left = _journal(wary.final_text(100))
+    assert not left.predecessor_crashed
+    assert (left.crash_count(100), left.caution(100)) == (2, Caution.ALONE)
+    assert (left.crash_count(101), left.caution(101)) == (0, Caution.TOGETHER)
     left.start(100, alone=True)
     assert not left.is_durable
-    again = _journal(_died(left).farewell(100))
-    assert (again.deaths(100), again.deaths_alone(100)) == (3, 1)
+    again = _journal(_died(left).final_text(100))
+    assert (again.crash_count(100), again.crashes_alone(100)) == (3, 1)
 
 
 def test_a_record_that_runs_while_its_partition_is_let_go_has_killed_nobody() -> None:
     """The drain's time was up, and the process lives."""
     wary = _journal("odead")
     wary.start(100)
-    assert _journal(wary.farewell(100)).deaths(100) == 1
+    assert _journal(wary.final_text(100)).crash_count(100) == 1
 
 
 def test_who_suspects_nobody_leaves_an_empty_journal() -> None:
     """Also when those that it suspected are complete."""
     wary = _journal("odead")
     wary.start(100)
-    wary.settle(100)
-    assert (wary.farewell(101), _journal("").farewell(100)) == ("", "")
+    wary.complete(100)
+    assert (wary.final_text(101), _journal("").final_text(100)) == ("", "")
 
 
 def test_names_fit_beside_a_full_gap_map() -> None:
@@ -217,7 +217,7 @@ def test_names_fit_beside_a_full_gap_map() -> None:
 )
 def test_a_damaged_journal_raises_nothing(text: str) -> None:
     """What cannot be read counts as unnamed."""
-    assert _journal(text).deaths(102) in (0, 1)
+    assert _journal(text).crash_count(102) in (0, 1)
 
 
 def test_the_journal_stands_behind_the_gap_map() -> None:
@@ -225,5 +225,5 @@ def test_the_journal_stands_behind_the_gap_map() -> None:
     for gap_map, journal in (("", "odead"), ("kascribe1bXYZ", "wdead1+1"), ("kascribe1bXYZ", ""), ("", "")):
         metadata = f"{gap_map}{SEPARATOR}{journal}" if journal else gap_map
         assert without_journal(metadata) == gap_map
-        read = Journal.of_metadata(metadata, holder="self", offset=100, wary_records=4, limit=3)
-        assert read.found_open == bool(journal)
+        read = Journal.from_metadata(metadata, holder="self", offset=100, wary_records=4, crash_limit=3)
+        assert read.predecessor_crashed == bool(journal)

@@ -19,7 +19,7 @@ def committed(ledger: PartitionLedger) -> Commit:
     """The commit that the ledger wants, as the broker would have it then."""
     commit = ledger.commit()
     assert commit is not None
-    ledger.committed(commit)
+    ledger.on_confirmed(commit)
     return commit
 
 
@@ -68,7 +68,7 @@ def test_nothing_is_committed_twice() -> None:
     commit = ledger.commit()
     assert commit == ledger.commit() == Commit(1)
     assert commit is not None
-    ledger.committed(commit)
+    ledger.on_confirmed(commit)
     assert ledger.commit() is None
     ledger.complete(0)
     assert ledger.commit() is None

@@ -108,7 +108,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.durable = known
         assert known >= self.here & self.log, "something complete is missing from the commit"
         if confirmed:
-            self.ledger.committed(commit)
+            self.ledger.on_confirmed(commit)
             assert self.ledger.commit() is None
 
     @precondition(lambda self: self.received)
