@@ -60,11 +60,6 @@ class Engine:
         for owner in self._owners:
             owner.start()
 
-    @property
-    def batch_rows(self) -> int:
-        """Rows that a batch may have now; running out of memory halves it."""
-        return self._batch_rows
-
     def submit(self, row: AnyRow, *, first: bool = False) -> None:
         """Puts a row in line; its future is answered or fails with EngineFailed. Does not block."""
         with self._changed:

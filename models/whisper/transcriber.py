@@ -112,11 +112,6 @@ class Transcriber:
         loaded = self._loaded
         return loaded.engine.waiting() if loaded else 0
 
-    def decoder_pids(self) -> frozenset[int]:
-        """The decoding children that run now."""
-        loaded = self._loaded
-        return loaded.decoders.pids() if loaded else frozenset()
-
     def transcribe(
         self,
         path: Path,

@@ -16,7 +16,7 @@ import numpy as np
 from models.whisper.transcriber import Transcriber
 from schemas.options import TranscribeOptions
 from schemas.settings import WhisperSettings
-from tests.benchmarks.memory import MIB, MemoryWatch
+from tests.benchmarks.memory import MIB, MemoryWatch, children
 from tests.sound.recordings import Format, read, write
 
 
@@ -55,7 +55,7 @@ def measure(
     with tempfile.TemporaryDirectory() as directory:
         transcriber.transcribe(clip, options)
         path = repeated(clip, Path(directory) / "long.mp3", seconds=seconds, pause_seconds=pause_seconds)
-        with MemoryWatch(lambda: (os.getpid(), *transcriber.decoder_pids())) as watch:
+        with MemoryWatch(lambda: (os.getpid(), *children(os.getpid()))) as watch:
             warm_bytes = watch.now_bytes()
             start = time.monotonic()
             transcript = transcriber.transcribe(path, options)
