@@ -16,9 +16,9 @@ from models.vllm.enrichment.profiles import Profile, for_instruction, load_profi
 from models.vllm.enrichment.prompts import Nonce, nonces, wording
 from models.vllm.enrichment.run import Enrichment, EnrichRequest, OnProfileText, Run, skipped
 from models.vllm.enrichment.token_estimate import Measure
-from models.vllm.servers.cancellation import Withdrawals
 from models.vllm.servers.observer import Load, Observer
 from models.vllm.servers.pool import DEPENDENCY, Pool, Sleep
+from models.vllm.tasks import CancellationWatch
 from schemas.errors import InvalidOptions, JobCancelled
 from schemas.events import TokenUsage
 from schemas.misspelling import did_you_mean
@@ -58,7 +58,7 @@ class Enricher:
         self._clock = clock
         self._measures: dict[str | None, Measure] = {}
         self._pool = Pool(settings, clock=clock, sleep=sleep, random=random.random, observer=observer)
-        self._withdrawals = Withdrawals()
+        self._cancellations = CancellationWatch()
         self._loop = asyncio.new_event_loop()
         self._looking: concurrent.futures.Future[bool] | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name="vllm", daemon=True)
@@ -145,7 +145,7 @@ class Enricher:
         return await Run(request, asker, condenser, on_text, self._measures, self._clock).enrichment()
 
     def _waited(self, work: Coroutine[Any, Any, Result], cancelled: Callable[[], bool]) -> Result:
-        future = asyncio.run_coroutine_threadsafe(self._withdrawals.unless(cancelled, work), self._loop)
+        future = asyncio.run_coroutine_threadsafe(self._cancellations.run(work, cancelled), self._loop)
         try:
             return future.result()
         except concurrent.futures.CancelledError as closed:

@@ -16,8 +16,8 @@ from models.vllm.servers.client import OnText
 from models.vllm.servers.pool import Pool
 from models.vllm.servers.problems import ContextExceeded, Rejected
 from models.vllm.servers.replies import Answer
-from models.vllm.servers.tasks import together
 from models.vllm.servers.wire import Ask, Prompt, Served
+from models.vllm.tasks import gather_or_cancel
 from schemas.events import TokenUsage
 from schemas.options import Lane
 
@@ -109,7 +109,7 @@ class Asker:
         if self.served.counts_tokens:
             prompts = [Prompt("", sample, "") for sample in ("", *samples)]
             with suppress(ContextExceeded, Rejected):
-                empty, *counts = await together(self.pool.count(prompt, self.job_id) for prompt in prompts)
+                empty, *counts = await gather_or_cancel(self.pool.count(prompt, self.job_id) for prompt in prompts)
                 self.measure = measured(samples, [count - empty for count in counts])
         return self.measure
 

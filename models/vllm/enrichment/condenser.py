@@ -29,7 +29,7 @@ from models.vllm.enrichment.planner import (
 )
 from models.vllm.enrichment.prompts import COMPACT, MAP_VERSION
 from models.vllm.servers.problems import ContextExceeded
-from models.vllm.servers.tasks import together
+from models.vllm.tasks import gather_or_cancel
 from schemas.errors import EnrichmentInvalid
 from schemas.transcripts.transcript import Segment
 
@@ -153,7 +153,7 @@ class Condenser:
                 self.on_chunk(done, len(chunks))
             return part
 
-        whole = _joined(await together([noted(chunk) for chunk in chunks]))
+        whole = _joined(await gather_or_cancel([noted(chunk) for chunk in chunks]))
         return Notes(tuple(whole.points), frozenset(s.id for s in segments) - whole.unseen, whole.cut)
 
     async def _next(self, notes: Notes) -> Notes:
@@ -162,7 +162,7 @@ class Condenser:
         budget = await self.room(task, NOTES_COMPLETION_TOKENS)
         notes = self._trimmed(notes, budget)
         groups = groups_of(notes.points, self.asker.measure, budget_tokens=budget)
-        whole = _joined(await together([self._merged(group, task) for group in groups]))
+        whole = _joined(await gather_or_cancel([self._merged(group, task) for group in groups]))
         return Notes(tuple(whole.points), notes.seen, notes.shortened or whole.cut)
 
     def _trimmed(self, notes: Notes, room: int) -> Notes:

@@ -15,7 +15,7 @@ from models.vllm.enrichment.prompts import language_sentence, task_text
 from models.vllm.enrichment.token_estimate import Measure
 from models.vllm.servers.client import OnText
 from models.vllm.servers.problems import ContextExceeded
-from models.vllm.servers.tasks import together
+from models.vllm.tasks import gather_or_cancel
 from schemas.errors import EnrichmentInvalid, Reason
 from schemas.events import EnrichmentResult, EnrichmentStatus, Failure, TokenUsage
 from schemas.options import Lane
@@ -83,7 +83,7 @@ class Run:
         await self._measure()
         begun = asyncio.Event()
         first, *others = self.request.profiles
-        results = await together([self._first(first, begun), *(self._other(one, begun) for one in others)])
+        results = await gather_or_cancel([self._first(first, begun), *(self._other(one, begun) for one in others)])
         if all(result.status is EnrichmentStatus.INVALID for result in results):
             raise EnrichmentInvalid("; ".join(f"{r.profile}: {r.failure.message}" for r in results if r.failure))
         usage = self.condenser.tally.usage

@@ -14,8 +14,8 @@ from models.vllm.servers.problems import (
     ServerProblem,
     TooSlow,
 )
-from models.vllm.servers.tasks import Shared
 from models.vllm.servers.wire import Served
+from models.vllm.tasks import SingleFlight
 
 SUSPECT_SECONDS: Final = 5.0
 """How long nobody looks at a server that failed. Doubles with every look that found it failing."""
@@ -32,8 +32,8 @@ class Server:
         self._served: Served | None = None
         self._look_at: float | None = None
         self._wait_seconds = SUSPECT_SECONDS
-        self._discovery = Shared(self._discovered)
-        self._probing = Shared(self._probed)
+        self._discovery = SingleFlight(self._discovered)
+        self._probing = SingleFlight(self._probed)
 
     @property
     def is_suspect(self) -> bool:
@@ -66,7 +66,7 @@ class Server:
     def look_when_due(self) -> None:
         """Has a suspect probed in the background, when it is time: no request waits for that."""
         if self._look_at is not None and self._clock() >= self._look_at:
-            self._probing.begun()
+            self._probing.start()
 
     async def probe(self) -> ServerProblem | None:
         """What keeps it from making a token, if anything does; asked once for all who wait for it."""

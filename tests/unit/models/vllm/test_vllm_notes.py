@@ -12,7 +12,6 @@ from models.vllm.enrichment.condenser import NOTE_CHARACTERS, _differ, _joined, 
 from models.vllm.enrichment.notes_cache import KeptNotes
 from models.vllm.enrichment.planner import Chunk, Passage, Point
 from models.vllm.enrichment.token_estimate import SAMPLE_CHARACTERS, SAMPLES, Measure, measured, samples_of
-from models.vllm.servers.tasks import Shared, together
 
 
 def test_what_the_model_did_not_note_stands_in_its_own_words_once() -> None:
@@ -105,57 +104,6 @@ def test_who_is_cancelled_while_keeping_ends_when_it_is_kept() -> None:
     run(cancelled())
 
 
-def test_work_together_gives_results_in_order_and_ends_with_the_first_failure() -> None:
-    """The rest is cancelled, and has ended when the failure is raised."""
-
-    async def both() -> None:
-        assert await together(value(number) for number in range(3)) == [0, 1, 2]
-        ended: list[str] = []
-
-        async def wait() -> None:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                ended.append("waiting")
-
-        async def fail() -> None:
-            await value(0)
-            raise ValueError("no")
-
-        with pytest.raises(ValueError, match="no"):
-            async with asyncio.timeout(30):
-                await together([wait(), fail(), wait()])
-        assert ended == ["waiting", "waiting"]
-
-    run(both())
-
-
-def test_shared_work_runs_once_for_all_who_ask_and_anew_for_who_asks_later() -> None:
-    """A caller that goes away takes nobody's answer along."""
-
-    async def ask() -> None:
-        runs: list[int] = []
-        going = asyncio.Event()
-
-        async def work() -> int:
-            runs.append(len(runs))
-            await going.wait()
-            return runs[-1]
-
-        shared = Shared(work)
-        first, second = asyncio.ensure_future(shared()), asyncio.ensure_future(shared())
-        await asyncio.wait([first, second], timeout=0)
-        first.cancel()
-        await asyncio.wait([first], timeout=1)
-        assert first.cancelled()
-        going.set()
-        assert await second == 0
-        assert await shared() == 1
-        assert len(runs) == 2
-
-    run(ask())
-
-
 def test_a_measure_takes_all_samples_together_or_the_worst_when_that_is_much_worse() -> None:
     """With a margin, and never beyond a token a byte."""
     even = measured(["a" * 100, "b" * 100], [20, 20])
@@ -180,16 +128,6 @@ def test_samples_come_from_all_over_a_transcript() -> None:
     assert {len(sample) for sample in samples} == {SAMPLE_CHARACTERS}
     assert samples_of(["", " ", "a"]) == ["a"]
     assert len(samples_of(["a"] * 15)) == 15
-
-
-async def value(of: int) -> int:
-    """A value, one turn of the loop later."""
-    await asyncio.wait([asyncio.ensure_future(asyncio.wait_for(nothing(), 1))])
-    return of
-
-
-async def nothing() -> None:
-    """Takes no time."""
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
