@@ -15,6 +15,7 @@ from schemas.errors import JobError
 from schemas.events import AudioReference, Failure, Phase, ProgressEvent
 from schemas.kafka import wire
 from schemas.kafka.dead_letters import MESSAGE_CHARACTERS_LIMIT
+from schemas.roles import Role
 from schemas.transcripts.joining import joined
 
 INTERVAL_SECONDS: Final = 0.5
@@ -40,7 +41,7 @@ def real_surroundings() -> Surroundings:
 
 def ended_event(
     correlation: Mapping[str, Any],
-    stage: str,
+    stage: Role,
     phase: Phase,
     *,
     now: datetime,
@@ -62,7 +63,7 @@ def ended_event(
 
 
 def retrying_event(
-    correlation: Mapping[str, Any], stage: str, error: JobError, attempt: int, surroundings: Surroundings
+    correlation: Mapping[str, Any], stage: Role, error: JobError, attempt: int, surroundings: Surroundings
 ) -> ProgressEvent:
     """Why an attempt failed that another one follows."""
     return ProgressEvent(
@@ -120,7 +121,7 @@ class ProgressReporter:
             event_id=self._surroundings.new_id(),
             occurred_at=self._surroundings.now(),
             phase=phase,
-            stage="transcriber",
+            stage=Role.TRANSCRIBER,
             fraction=fraction,
             text=text,
         )

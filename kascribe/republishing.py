@@ -3,10 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from consumers.progress import ended_event
-from consumers.transcriber.events import STAGE_NAME as TRANSCRIBER
 from producers.map_results import EnrichmentResults
 from producers.results import ResultStore
 from schemas.errors import ConfigurationError
@@ -16,8 +14,7 @@ from schemas.kafka.records import OutgoingRecord
 from schemas.kafka.topics import Topics
 from schemas.kafka.trace import Trace
 from schemas.kafka.wire import encode
-
-ENRICHER: Final = "enricher"
+from schemas.roles import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +44,13 @@ class Republishing:
 
     def _transcribed(self, event: TranscriptEvent) -> Iterator[tuple[str, Event]]:
         yield self.topics.transcripts, event
-        yield self._completed(event, TRANSCRIBER, event.transcript_uri)
+        yield self._completed(event, Role.TRANSCRIBER, event.transcript_uri)
 
     def _enriched(self, events: Sequence[EnrichmentEvent]) -> Iterator[tuple[str, Event]]:
         for event in events:
             yield self.topics.enrichments, inline(event)
-            yield self._completed(event, ENRICHER, event.results_uri)
+            yield self._completed(event, Role.ENRICHER, event.results_uri)
 
-    def _completed(self, event: JobEvent, stage: str, result_uri: str) -> tuple[str, Event]:
+    def _completed(self, event: JobEvent, stage: Role, result_uri: str) -> tuple[str, Event]:
         ended = ended_event(event.correlation(), stage, Phase.COMPLETED, now=self.now(), result_uri=result_uri)
         return self.topics.progress, ended

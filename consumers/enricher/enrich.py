@@ -42,10 +42,10 @@ from schemas.kafka.topics import Topics
 from schemas.object_addresses import S3
 from schemas.options import EnrichOptions
 from schemas.results import StoredEnrichment
+from schemas.roles import Role
 from schemas.settings import VllmSettings
 from schemas.transcripts.transcript import Segment, Transcript
 
-STAGE_NAME: Final = "enricher"
 REPORT_INTERVAL_SECONDS: Final = 0.5
 
 _log = structlog.get_logger(__name__)
@@ -54,7 +54,7 @@ _log = structlog.get_logger(__name__)
 class EnrichStage:
     """Implements ``consumers.runtime.stage.Stage``. Stateless but for the jobs in flight; safe to repeat."""
 
-    name = STAGE_NAME
+    name = Role.ENRICHER
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class EnrichStage:
         try:
             return self._process(job, event, options)
         except JobError as error:
-            retrying = retrying_event(event.correlation(), STAGE_NAME, error, job.attempt, self._surroundings)
+            retrying = retrying_event(event.correlation(), Role.ENRICHER, error, job.attempt, self._surroundings)
             if not job.is_final(error):  # then FAILED is told, reliably
                 job.report(
                     wire.encode(retrying, topic=self._topics.progress, key=retrying.job_id, trace=job.trace)
@@ -235,7 +235,7 @@ class EnrichStage:
             event_id=self._surroundings.new_id(),
             occurred_at=self._surroundings.now(),
             phase=Phase.ENRICHING,
-            stage=STAGE_NAME,
+            stage=Role.ENRICHER,
             fraction=fraction,
         )
         return wire.encode(progress, topic=self._topics.progress, key=event.job_id, trace=job.trace)
@@ -251,7 +251,7 @@ class EnrichStage:
     ) -> OutgoingRecord:
         now = self._surroundings.now()
         ended = ended_event(
-            event.correlation(), STAGE_NAME, phase, now=now, failure=failure, result_uri=result_uri
+            event.correlation(), Role.ENRICHER, phase, now=now, failure=failure, result_uri=result_uri
         )
         return wire.encode(ended, topic=self._topics.progress, key=event.job_id, trace=job.trace)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from consumers.once import Holding
 from consumers.progress import ProgressReporter, Surroundings
@@ -13,8 +12,6 @@ from schemas.events import INLINE_TEXT_BYTES, AudioReference, TranscriptEvent
 from schemas.options import EnrichOptions, ExportFormat, TranscribeOptions
 from schemas.results import StoredJob
 from schemas.transcripts.transcript import StageTiming, Transcript, Usage
-
-STAGE_NAME: Final = "transcriber"
 
 
 @dataclass(frozen=True, slots=True)

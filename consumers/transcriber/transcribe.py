@@ -19,7 +19,6 @@ from consumers.once import Holding, InFlight
 from consumers.progress import ProgressReporter, Surroundings, ended_event, real_surroundings, retrying_event
 from consumers.runtime.stage import CancelledByCaller, Job, Weight
 from consumers.transcriber.events import (
-    STAGE_NAME,
     Attempt,
     Heard,
     asks_for_more,
@@ -40,6 +39,7 @@ from schemas.kafka.topics import Topics
 from schemas.object_addresses import S3
 from schemas.options import ExportFormat, TranscribeOptions
 from schemas.results import StoredJob
+from schemas.roles import Role
 from schemas.settings import S3Settings
 from schemas.transcripts.exports import EXPORTERS
 from schemas.transcripts.transcript import AudioFacts, Transcript
@@ -50,7 +50,7 @@ _log = structlog.get_logger(__name__)
 class TranscribeStage:
     """Implements ``consumers.runtime.stage.Stage``. Stateless but for the jobs in flight; safe to repeat."""
 
-    name = STAGE_NAME
+    name = Role.TRANSCRIBER
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class TranscribeStage:
             return self._process(job, work.reference, work.state)
         except JobError as error:
             retrying = retrying_event(
-                work.reference.correlation(), STAGE_NAME, error, job.attempt, self._surroundings
+                work.reference.correlation(), Role.TRANSCRIBER, error, job.attempt, self._surroundings
             )
             if not job.is_final(error):  # then FAILED is told, reliably
                 job.report(
@@ -277,7 +277,7 @@ class TranscribeStage:
     ) -> OutgoingRecord:
         event = ended_event(
             reference.correlation(),
-            STAGE_NAME,
+            Role.TRANSCRIBER,
             phase,
             now=self._surroundings.now(),
             failure=failure,

@@ -1,17 +1,10 @@
 """``kascribe run``: one role, until SIGTERM."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-
-class Role(StrEnum):
-    """The roles of a deployment; any number of each."""
-
-    TRANSCRIBER = "transcriber"
-    ENRICHER = "enricher"
-    GATEWAY = "gateway"
+from schemas.roles import Role
 
 
 def run(role: Annotated[Role, typer.Argument(help="What this process does.")]) -> None:

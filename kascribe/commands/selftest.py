@@ -13,6 +13,7 @@ import typer
 from rich.text import Text
 
 from kascribe.console.terminal import Screen
+from schemas.roles import Role
 
 if TYPE_CHECKING:
     from models.selftest import Clip
@@ -107,7 +108,7 @@ def _pipeline(device: str | None) -> "Iterator[Callable[[Path], TranscriptEvent]
             directory=Path(directory),
             drop_directory=Path(directory) / "drop",
             transcripts_directory=Path(directory) / "transcripts",
-            roles=("transcriber",),
+            roles=(Role.TRANSCRIBER,),
         )
         settings = load(overrides={"whisper.device": device}).settings
         with EmbeddedStack(plan, settings, Board(Screen(quiet=True))) as stack:

@@ -16,6 +16,7 @@ from kascribe.console.terminal import Screen
 from schemas.errors import ConfigurationError, PermanentError
 from schemas.events import JobEvent, TranscriptEvent
 from schemas.options import Channels, Lane, Task
+from schemas.roles import Role
 
 if TYPE_CHECKING:
     from kascribe.console.finished import Finished
@@ -108,7 +109,7 @@ def _refuse_in_vain(request: "Request", sources: "list[Source]", session: "Sessi
             f"--key names one job, and these are {len(sources)} files: submit each with a key of its own, or "
             "leave the key out"
         )
-    if request.enrich and session and "enricher" not in session.roles:
+    if request.enrich and session and Role.ENRICHER not in session.roles:
         raise ConfigurationError(
             "no enricher runs: set KASCRIBE_VLLM_BASE_URL to a vLLM server where `kascribe up` is started, or "
             "submit without --profile and --instruction"

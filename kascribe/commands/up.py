@@ -12,6 +12,7 @@ from rich.text import Text
 
 from kascribe.console.terminal import Screen
 from schemas.errors import ConfigurationError
+from schemas.roles import Role
 
 if TYPE_CHECKING:
     from kascribe.embedded.model_choice import ModelChoice
@@ -45,14 +46,14 @@ def up(
         if gateway:
             _refuse_taken_port(settings.gateway)
         choice = choose_model(settings.whisper, console, is_named="whisper.model" in loaded.provenance)
-        enricher = ("enricher",) if settings.vllm.base_url else ()
+        enricher = (Role.ENRICHER,) if settings.vllm.base_url else ()
         plan = Plan(
             model=choice.model,
             model_name=choice.name,
             directory=state_directory(),
             drop_directory=dropped,
             transcripts_directory=kept,
-            roles=("transcriber", *enricher, *(("gateway",) if gateway else ())),
+            roles=(Role.TRANSCRIBER, *enricher, *((Role.GATEWAY,) if gateway else ())),
         )
         _stop_on_signals(stop, at_once)
         board = Board(console, beside=Screen(stderr=True))
@@ -112,9 +113,9 @@ def _welcome(plan: "Plan", choice: "ModelChoice", session: "Session") -> Text:
             f"objects      {session.s3_endpoint_url}  bucket {session.bucket}  ", ("on disk, until it ends", "dim")
         ),
     ]
-    if "gateway" in plan.roles:
+    if Role.GATEWAY in plan.roles:
         lines.append(Text(f'HTTP         curl -F "file=@audio.wav" {session.gateway_url}/transcribe'))
-    if "enricher" not in plan.roles:
+    if Role.ENRICHER not in plan.roles:
         lines.append(Text("enrichment   off: set KASCRIBE_VLLM_BASE_URL to a vLLM server", "dim"))
     lines += [
         Text(),

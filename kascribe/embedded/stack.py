@@ -29,6 +29,7 @@ from schemas.errors import KascribeError
 from schemas.events import EnrichmentEvent, JobEvent, ProgressEvent, TranscriptEvent
 from schemas.identity import job_id
 from schemas.kafka.topics import Topics, topics_around
+from schemas.roles import Role
 from schemas.settings import Settings
 
 LEAVE_SECONDS: Final = 20.0
@@ -47,7 +48,7 @@ class Plan:
     directory: Path
     drop_directory: Path
     transcripts_directory: Path
-    roles: tuple[str, ...]
+    roles: tuple[Role, ...]
 
 
 class EmbeddedStack:
@@ -175,7 +176,7 @@ class EmbeddedStack:
             "KASCRIBE_WHISPER_DEVICE": self._settings.whisper.device,
             # Each role has a health port of its own, so none of them may insist on the one in the settings.
             "KASCRIBE_SERVER_PORT": "0",
-            "KASCRIBE_GATEWAY_ENRICHMENT": str("enricher" in self._plan.roles).lower(),
+            "KASCRIBE_GATEWAY_ENRICHMENT": str(Role.ENRICHER in self._plan.roles).lower(),
         }
         for role in self._plan.roles:
             self._children.start(role, environment, logs / f"{role}.log")

@@ -25,12 +25,11 @@ from schemas.events import (
 from schemas.kafka.records import Record
 from schemas.kafka.topics import Topics
 from schemas.kafka.wire import decode
+from schemas.roles import Role
 
 WAITING_LIMIT: Final = 2_000
 """Requests that wait at once; more are refused. Each holds a connection and a file that is spooled."""
 
-ENRICHER: Final = "enricher"
-TRANSCRIBER: Final = "transcriber"
 EventT = TypeVar("EventT", bound=JobEvent)
 
 
@@ -216,7 +215,7 @@ def _tell(waiting: Waiting, event: JobEvent) -> None:
             pass
         case ProgressEvent(phase=Phase.FAILED, failure=Failure() as failure):
             # A transcript that is there stays there: the enricher's failure is the enrichment's alone.
-            of_enricher = event.stage == ENRICHER
+            of_enricher = event.stage == Role.ENRICHER
             _fail(waiting.enrichment if of_enricher else waiting.transcript, JobFailed(failure))
 
 

@@ -20,7 +20,7 @@ from typing import BinaryIO, ClassVar, Final, TypeVar
 import structlog
 
 from producers.finished_jobs import StoredAnswers
-from producers.gateway.answers import ENRICHER, TRANSCRIBER, Answers, Stopping, Waiting
+from producers.gateway.answers import Answers, Stopping, Waiting
 from producers.gateway.ports import RecordPublisher, StoredUpload, UploadStore
 from producers.same_job import is_of
 from schemas import identity
@@ -30,6 +30,7 @@ from schemas.kafka.topics import Topics
 from schemas.kafka.trace import Trace
 from schemas.kafka.wire import encode
 from schemas.options import EnrichOptions, Lane, TranscribeOptions
+from schemas.roles import Role
 
 FIRST_LOOK_SECONDS: Final = 1.0
 LONGEST_LOOK_SECONDS: Final = 15.0
@@ -246,7 +247,7 @@ class Jobs:
         seconds = f"{self.answer_timeout_seconds:g} s (KASCRIBE_GATEWAY_ANSWER_TIMEOUT_SECONDS)"
         again = f"the same request with Idempotency-Key {asked.idempotency_key} gets the answer once it is there"
         if asked.enrich and waiting.is_transcribed:
-            trouble = waiting.why_late(ENRICHER) or "the language model has not answered"
+            trouble = waiting.why_late(Role.ENRICHER) or "the language model has not answered"
             return EnrichmentLate(
                 asked,
                 f"the transcript is ready, and within {seconds} {trouble}; job {asked.job_id} goes on: {again}, "
@@ -257,7 +258,7 @@ class Jobs:
                 asked,
                 f"the upload did not end within {seconds}, so nothing was asked for: send the same request again",
             )
-        trouble = waiting.why_late(TRANSCRIBER) or "no transcript came"
+        trouble = waiting.why_late(Role.TRANSCRIBER) or "no transcript came"
         if asked.repeatable:
             return TranscriptLate(asked, f"within {seconds} {trouble}; job {asked.job_id} goes on: {again}")
         await self._withdraw(asked, waiting)
