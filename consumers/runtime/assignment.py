@@ -7,10 +7,10 @@ import structlog
 from confluent_kafka import TopicPartition
 
 from consumers.runtime.admission import reserved_records
+from consumers.runtime.execution.holder import new_holder
 from consumers.runtime.monitoring import metrics as rows
 from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.offsets.commit_metadata import CommitMetadata
-from consumers.runtime.offsets.journal import new_holder
 from consumers.runtime.partition import AssignedPartition
 from schemas.kafka.delivery import Commit, Partition
 from schemas.settings import RuntimeSettings

@@ -9,6 +9,7 @@ from consumers.kafka.broken import broken
 from consumers.runtime.assignment import Assignment
 from consumers.runtime.committer import Outlet
 from consumers.runtime.execution import descriptors
+from consumers.runtime.execution.holder import Holder, is_alive
 from consumers.runtime.execution.mailbox import Mailbox
 from consumers.runtime.execution.workers import Workers
 from consumers.runtime.flight import Flight
@@ -17,7 +18,6 @@ from consumers.runtime.load import Load
 from consumers.runtime.loop import Loop
 from consumers.runtime.monitoring.broker_view import BrokerWatch
 from consumers.runtime.monitoring.dependencies import DependencyWatch
-from consumers.runtime.monitoring.lifeline import Lifeline, lives
 from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.monitoring.probes import Probes
 from consumers.runtime.monitoring.snapshot import Observation, Snapshot
@@ -51,8 +51,8 @@ class Runtime:
 
         self._consumer = kafka.make_consumer(settings.kafka, role=stage.name, on_commit=self._answered)
         self._workers = Workers(stage, threads=runtime.worker_threads, done=mailbox.put_flight)
-        self._lifeline = Lifeline()
-        assignment = Assignment(runtime, metrics, holder=self._lifeline.holder, is_alive=lives)
+        self._holder = Holder()
+        assignment = Assignment(runtime, metrics, holder=self._holder.name, is_alive=is_alive)
         self._logs = LogWatch(settings.kafka, role=stage.name, post=mailbox.put_command)
         load = Load(runtime)
         intake = Intake(
@@ -130,7 +130,7 @@ class Runtime:
         try:
             topics = [*self._topics, *kafka.former_retry_topics(self._consumer, self._topics)]
             self._logs.watch(topics)
-            with self._lifeline:
+            with self._holder:
                 self._loop.run(topics)
         except KafkaException as error:
             self._loop.stops = 2
