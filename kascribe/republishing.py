@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from consumers.progress import ended_event
-from producers.map_results import EnrichmentResults
-from producers.results import ResultStore
+from producers.results import EnrichmentResults, ResultStore
 from schemas.errors import ConfigurationError
 from schemas.events import EnrichmentEvent, Event, JobEvent, Phase, TranscriptEvent
 from schemas.inline import inline

@@ -1,43 +1,42 @@
-"""Finished answers in the bucket: of jobs that ended before they were asked for, and what events cannot carry."""
+"""Finished jobs in the bucket: their events, outputs too large for events, and whether one is a requested job."""
 
 from dataclasses import dataclass
 
-from producers.map_results import EnrichmentResults
-from producers.results import ResultStore
+from producers.results import EnrichmentResults, ResultStore
 from schemas.errors import DependencyDown
 from schemas.events import EnrichmentEvent, EnrichmentStatus, TranscriptEvent
-from schemas.identity import enrich_digest
+from schemas.identity import content_key, enrich_digest
 from schemas.object_addresses import S3
-from schemas.options import EnrichOptions
+from schemas.options import EnrichOptions, TranscribeOptions
+from schemas.results import ResultKeys
 
 
 @dataclass(frozen=True, slots=True)
-class StoredAnswers:
+class FinishedJobs:
     """Safe to share between threads. Every method blocks, is safe to repeat, and raises DependencyDown."""
 
     results: ResultStore
     enrichments: EnrichmentResults
 
     def transcript(self, job_id: str) -> TranscriptEvent | None:
-        """The event of a finished job."""
+        """Return the event of a finished job."""
         job = self.results.find_job(job_id)
         return job.event if job else None
 
     def enrichment(self, job_id: str, options: EnrichOptions) -> EnrichmentEvent | None:
-        """The event of a finished enrichment, with all its outputs."""
+        """Return the event of a finished enrichment, with all its outputs."""
         stored = self.enrichments.find_enrichment(job_id, enrich_digest(options))
         return stored.event if stored else None
 
     def text(self, event: TranscriptEvent) -> str:
-        """The whole text of a transcript that is too long for its event."""
-        job = self.results.find_job(event.job_id)
-        transcript = self.results.find_transcript(job.content_key) if job else None
+        """Return the whole text of a transcript that is too long for its event."""
+        transcript = self.results.find_job_transcript(event.job_id)
         if transcript is None:
             raise DependencyDown(S3, f"{event.transcript_uri} was there and cannot be read any more")
         return transcript.text
 
     def whole(self, event: EnrichmentEvent, options: EnrichOptions) -> EnrichmentEvent:
-        """The event with its outputs, which are in the bucket alone when they are too large to travel."""
+        """Return the event with its outputs, which are in the bucket alone when they are too large to travel."""
         if not any(
             result.status is EnrichmentStatus.COMPLETED and result.output is None for result in event.results
         ):
@@ -46,3 +45,17 @@ class StoredAnswers:
         if stored is None:
             raise DependencyDown(S3, f"{event.results_uri} was there and cannot be read any more")
         return stored
+
+
+def is_same_job(event: TranscriptEvent, *, audio_sha256: str, options: TranscribeOptions) -> bool:
+    """Whether a transcript is of this audio, with these options: an idempotency key may name another job.
+
+    The name by which the request calls the model is ignored; only the digest of its files counts.
+    """
+    content = content_key(
+        audio_sha256=audio_sha256,
+        options=options.model_copy(update={"model": None}),
+        model_sha256=event.provenance.model_sha256,
+    )
+    # A transcript is stored under its content key, also when another job had made it before.
+    return event.transcript_uri.endswith(f"/{ResultKeys('').transcript(content)}")

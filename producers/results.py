@@ -1,78 +1,152 @@
-"""Results in the bucket: who owns a job, what its audio said, and its exports. No database beside it."""
+"""Results in the bucket, with no database beside it: jobs with owners, transcripts, exports, enrichments."""
 
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
 
+import structlog
 from pydantic import ValidationError
 
 from producers.s3 import JsonObjects, create_client
-from schemas.errors import InvalidEvent
+from schemas.errors import DependencyDown, InvalidEvent
 from schemas.options import ExportFormat
-from schemas.results import FailedRequest, ResultKeys, StoredJob
+from schemas.results import FailedRequest, ResultKeys, StoredEnrichment, StoredJob
 from schemas.settings import S3Settings
 from schemas.transcripts.transcript import Contract, Transcript
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-Found = TypeVar("Found", bound=Contract)
+DocumentT = TypeVar("DocumentT", bound=Contract)
+
+_log: Final = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Documents:
+    """Contracts as JSON objects of the results bucket. Raises InvalidEvent for an unreadable one."""
+
+    objects: JsonObjects
+
+    def find(self, key: str, kind: type[DocumentT]) -> DocumentT | None:
+        """Return the document; None when there is none."""
+        body = self.objects.read(key)
+        return None if body is None else self._parse(key, body, kind)
+
+    def claim(self, key: str, document: DocumentT) -> DocumentT:
+        """Store the document unless one is stored, and return the stored one: compare the owners."""
+        return self._parse(key, self.objects.claim(key, document.model_dump_json().encode()), type(document))
+
+    def _parse(self, key: str, body: bytes, kind: type[DocumentT]) -> DocumentT:
+        try:
+            return kind.model_validate_json(body)
+        except ValidationError as error:
+            raise InvalidEvent(
+                f"{self.objects.uri(key)} is no {kind.__name__} that this release reads: upgrade, or delete it"
+            ) from error
+
+
+def _open_objects(settings: S3Settings, client: "S3Client | None") -> JsonObjects:
+    return JsonObjects(client or create_client(settings), settings.results_bucket or settings.bucket)
 
 
 class ResultStore:
-    """The two layers of identity, in one bucket. Safe to share between threads; every method blocks.
+    """Jobs by id, transcripts by content. Safe to share between threads; every method blocks.
 
     Every method is safe to repeat, and raises DependencyDown("s3") when the store does not serve.
     """
 
     def __init__(self, settings: S3Settings, *, client: "S3Client | None" = None) -> None:
-        self._objects = JsonObjects(client or create_client(settings), settings.results_bucket or settings.bucket)
+        self._objects = _open_objects(settings, client)
+        self._documents = _Documents(self._objects)
         self._keys = ResultKeys(settings.results_prefix)
 
     def find_job(self, job_id: str) -> StoredJob | None:
-        """The finished job; None while it is not finished. Raises InvalidEvent for one we cannot read."""
-        return self._find(self._keys.job(job_id), StoredJob)
+        """Return the finished job; None while it is not finished. Raises InvalidEvent for an unreadable one."""
+        return self._documents.find(self._keys.job(job_id), StoredJob)
 
     def create_job(self, job: StoredJob) -> StoredJob:
-        """Stores the job unless it is stored, and returns the one that is stored: compare the owners."""
-        key = self._keys.job(job.job_id)
-        return self._read(key, self._objects.claim(key, job.model_dump_json().encode()), StoredJob)
+        """Store the job unless it is stored, and return the stored one: compare the owners."""
+        return self._documents.claim(self._keys.job(job.job_id), job)
 
     def claim_failure(self, failed: FailedRequest) -> FailedRequest:
-        """Stores that a request failed unless a copy of it did, and returns the one that is stored: compare the
-        owners."""
-        key = self._keys.failure(failed.job_id, failed.request_digest)
-        return self._read(key, self._objects.claim(key, failed.model_dump_json().encode()), FailedRequest)
+        """Store that a request failed unless a copy of it did, and return the stored one: compare the owners."""
+        return self._documents.claim(self._keys.failure(failed.job_id, failed.request_digest), failed)
 
     def find_transcript(self, content_key: str) -> Transcript | None:
-        """What the same audio, options and model gave before; None when nothing did, or nothing readable."""
+        """Return what the same audio, options and model gave before; None when nothing readable is stored."""
         try:
-            return self._find(self._keys.transcript(content_key), Transcript)
+            return self._documents.find(self._keys.transcript(content_key), Transcript)
         except InvalidEvent:
-            return None  # of another major version: it is made again
+            return None  # of another major version: it is transcribed again
+
+    def find_job_transcript(self, job_id: str) -> Transcript | None:
+        """Return the transcript of a finished job; None when the job has not finished or its body is gone."""
+        job = self.find_job(job_id)
+        return self.find_transcript(job.content_key) if job else None
 
     def put_transcript(self, content_key: str, transcript: Transcript) -> str:
-        """Stores the body and returns its URI. Two writers of one key write the same words."""
+        """Store the body and return its URI. Two writers of one key write the same words."""
         return self._objects.put(self._keys.transcript(content_key), transcript.model_dump_json().encode())
 
     def transcript_uri(self, content_key: str) -> str:
-        """Where the body of a content key is, once it is stored."""
+        """Return where the body of a content key is, once it is stored."""
         return self.uri(self._keys.transcript(content_key))
 
     def put_export(self, content_key: str, export_format: ExportFormat, body: bytes, content_type: str) -> str:
-        """Stores one export of a transcript and returns its URI. Two writers of one key write the same words."""
+        """Store one export of a transcript and return its URI. Two writers of one key write the same words."""
         return self._objects.put(self._keys.export(content_key, export_format), body, content_type=content_type)
 
     def uri(self, key: str) -> str:
-        """``s3://bucket/key`` in the results bucket."""
+        """Return ``s3://bucket/key`` in the results bucket."""
         return self._objects.uri(key)
 
-    def _find(self, key: str, kind: type[Found]) -> Found | None:
-        body = self._objects.read(key)
-        return None if body is None else self._read(key, body, kind)
 
-    def _read(self, key: str, body: bytes, kind: type[Found]) -> Found:
+class EnrichmentResults:
+    """The enricher's results: finished enrichments with their owners, and notes that save work.
+
+    Safe to share between threads; every method blocks and is safe to repeat. Raises DependencyDown("s3") when the
+    store does not serve, except for notes, which only save work.
+    """
+
+    def __init__(self, settings: S3Settings, *, client: "S3Client | None" = None) -> None:
+        self._objects = _open_objects(settings, client)
+        self._documents = _Documents(self._objects)
+        self._keys = ResultKeys(settings.results_prefix)
+
+    def find_enrichment(self, job_id: str, enrich_digest: str) -> StoredEnrichment | None:
+        """Return the finished enrichment, if there is one. Raises InvalidEvent for an unreadable one."""
+        return self._documents.find(self._keys.enrichment(job_id, enrich_digest), StoredEnrichment)
+
+    def enrichments_of(self, job_id: str) -> list[StoredEnrichment]:
+        """Return all finished enrichments of a job, one for each set of options. Raises InvalidEvent as above."""
+        keys = self._objects.keys(self._keys.enrichments(job_id))
+        found = (self._documents.find(key, StoredEnrichment) for key in keys)
+        return [stored for stored in found if stored is not None]
+
+    def create_enrichment(self, stored: StoredEnrichment) -> StoredEnrichment:
+        """Store the enrichment unless it is stored, and return the stored one: compare the owners."""
+        return self._documents.claim(self._keys.enrichment(stored.job_id, stored.enrich_digest), stored)
+
+    def claim_failure(self, failed: FailedRequest) -> FailedRequest:
+        """See ``ResultStore.claim_failure``."""
+        return self._documents.claim(self._keys.failure(failed.job_id, failed.request_digest), failed)
+
+    def results_uri(self, job_id: str, enrich_digest: str) -> str:
+        """Return where the enrichment is, once it is stored."""
+        return self._objects.uri(self._keys.enrichment(job_id, enrich_digest))
+
+    def find_map_result(self, digest: str) -> bytes | None:
+        """Return notes kept under this digest; None when there are none or the store does not answer."""
         try:
-            return kind.model_validate_json(body)
-        except ValidationError as error:
-            raise InvalidEvent(
-                f"{self.uri(key)} is no {kind.__name__} that this release reads: upgrade, or delete it"
-            ) from error
+            return self._objects.read(self._keys.map_result(digest))
+        except DependencyDown as error:
+            _log.debug("notes not read", error=str(error))
+            return None
+
+    def put_map_result(self, digest: str, result: bytes) -> None:
+        """Keep notes. Notes that cannot be kept are made again when they are needed."""
+        key = self._keys.map_result(digest)
+        try:
+            self._objects.put(key, result)
+        except DependencyDown as error:
+            _log.debug("notes not kept", error=str(error))

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from producers.gateway.ports import StoredUpload
 from producers.s3 import create_client, s3_errors
 from schemas.errors import AudioTooLarge
 from schemas.object_addresses import ObjectAddress
@@ -33,6 +32,16 @@ NAME_LIMIT_BYTES: Final = 200
 
 _NOT_IN_NAMES: Final = re.compile(r"[\x00-\x1f\x7f]")
 OnBytes = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUpload:
+    """Where an upload is stored, and what it was: ``sha256`` is hexadecimal."""
+
+    uri: str
+    etag: str | None
+    version_id: str | None
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,7 @@ class _Hashed:
 
 
 class Uploads:
-    """Takes files into the bucket. Implements ``producers.gateway.ports.UploadStore``; safe between threads."""
+    """Uploads of files into the bucket. Safe to share between threads."""
 
     def __init__(
         self,

@@ -101,9 +101,8 @@ def _transcript(source: str, settings: "Settings") -> "tuple[tuple[Segment, ...]
     Raises ConfigurationError.
     """
     from consumers.enricher.enrich import segments_of
-    from kascribe.wiring.clients import stored_transcript
-    from producers.map_results import EnrichmentResults
-    from producers.results import ResultStore
+    from kascribe.stored_transcript import stored_transcript
+    from producers.results import EnrichmentResults, ResultStore
 
     path = Path(source)
     if path.is_file():

@@ -24,9 +24,8 @@ def republish(
     from consumers.s3 import reach_store
     from kascribe.commands.settings import running_system
     from kascribe.republishing import Republishing
-    from producers.map_results import EnrichmentResults
     from producers.publisher import Publisher
-    from producers.results import ResultStore
+    from producers.results import EnrichmentResults, ResultStore
     from producers.s3 import create_client
     from schemas.kafka.topics import Topics
 

@@ -6,11 +6,9 @@ from pathlib import Path
 
 from kascribe.console.board import Board
 from kascribe.submission import S3_SCHEME, Request, Source
-from producers.finished_jobs import StoredAnswers
-from producers.map_results import EnrichmentResults
-from producers.results import ResultStore
+from producers.finished_jobs import FinishedJobs, is_same_job
+from producers.results import EnrichmentResults, ResultStore
 from producers.s3 import create_client
-from producers.same_job import is_of
 from schemas.errors import ConfigurationError
 from schemas.events import EnrichmentEvent, TranscriptEvent
 from schemas.identity import job_id
@@ -26,7 +24,7 @@ class Finished:
     def __init__(self, settings: S3Settings, request: Request, source: Source) -> None:
         client = create_client(settings)
         results, enrichments = ResultStore(settings, client=client), EnrichmentResults(settings, client=client)
-        self._stored = StoredAnswers(results, enrichments)
+        self._stored = FinishedJobs(results, enrichments)
         self._request = request
         self._source = source
 
@@ -59,7 +57,7 @@ class Finished:
         """Returns when the transcript is of the source, with the options of the request."""
         wished = self._request.enrich is None or event.enrich == self._request.enrich
         exported = set(self._request.options.exports) <= event.exports.keys()
-        if not (wished and exported) or not is_of(
+        if not (wished and exported) or not is_same_job(
             event, audio_sha256=self._sha256(event), options=self._request.options
         ):
             raise ConfigurationError(

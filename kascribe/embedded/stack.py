@@ -22,8 +22,9 @@ from kascribe.embedded.drop_folder import Fingerprint
 from kascribe.embedded.keeper import Dropped, Keeper
 from kascribe.embedded.object_store import ACCESS_KEY, EmbeddedObjectStore
 from kascribe.embedded.session import Session
+from kascribe.stored_transcript import stored_transcript
 from kascribe.submission import Request, readable
-from kascribe.wiring.clients import opened_submitter, stored_transcript
+from kascribe.wiring.clients import opened_submitter
 from producers.results import ResultStore
 from schemas.errors import KascribeError
 from schemas.events import EnrichmentEvent, JobEvent, ProgressEvent, TranscriptEvent

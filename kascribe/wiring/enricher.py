@@ -6,7 +6,7 @@ from kascribe.request_metering import REQUEST_METRICS, RequestMeter, meter_load
 from kascribe.shutdown import ended_by_signals
 from kascribe.wiring.consumer import Health, listening_for_cancellations, run_stage, served
 from models.vllm.enricher import Enricher
-from producers.map_results import EnrichmentResults
+from producers.results import EnrichmentResults
 from schemas.kafka.topics import Topics
 from schemas.settings import Settings
 

@@ -20,13 +20,12 @@ from consumers.kafka.follower import Follower, Start
 from consumers.s3 import create_probe_client
 from kascribe.console.following import POLL_SECONDS, answer_topics
 from kascribe.shutdown import ended_by_signals
-from producers.finished_jobs import StoredAnswers
+from producers.finished_jobs import FinishedJobs
 from producers.gateway.answers import Answers
 from producers.gateway.app import Behind, create_app
 from producers.gateway.health import Dependencies
 from producers.gateway.jobs import Jobs
-from producers.map_results import EnrichmentResults
-from producers.results import ResultStore
+from producers.results import EnrichmentResults, ResultStore
 from producers.s3 import create_client
 from producers.shared_publisher import SharedPublisher
 from producers.topics import ensure_topics
@@ -155,7 +154,7 @@ async def opened(settings: Settings) -> AsyncIterator[Behind]:
             uploads=Uploads(s3, client=store),
             publisher=publisher,
             answers=answers,
-            stored=StoredAnswers(ResultStore(s3, client=store), EnrichmentResults(s3, client=store)),
+            stored=FinishedJobs(ResultStore(s3, client=store), EnrichmentResults(s3, client=store)),
             topics=topics,
             uploading=uploading,
             calling=calling,

@@ -19,10 +19,10 @@ from typing import BinaryIO, ClassVar, Final, TypeVar
 
 import structlog
 
-from producers.finished_jobs import StoredAnswers
+from producers.finished_jobs import FinishedJobs, is_same_job
 from producers.gateway.answers import Answers, Stopping, Waiting
-from producers.gateway.ports import RecordPublisher, StoredUpload, UploadStore
-from producers.same_job import is_of
+from producers.gateway.ports import RecordPublisher, UploadStore
+from producers.uploads import StoredUpload
 from schemas import identity
 from schemas.errors import DependencyDown, JobError
 from schemas.events import AudioReference, CancellationEvent, EnrichmentEvent, TranscriptEvent
@@ -107,7 +107,7 @@ class Jobs:
     uploads: UploadStore
     publisher: RecordPublisher
     answers: Answers
-    stored: StoredAnswers
+    stored: FinishedJobs
     topics: Topics
     uploading: Executor
     calling: Executor
@@ -295,6 +295,6 @@ def _sha256(source: BinaryIO) -> str:
 def _refuse_another(asked: Asked, audio_sha256: str, transcript: TranscriptEvent) -> None:
     wished = asked.enrich is None or transcript.enrich == asked.enrich
     # Only a key of the caller's can have been used before, for something else.
-    same = not asked.repeatable or is_of(transcript, audio_sha256=audio_sha256, options=asked.options)
+    same = not asked.repeatable or is_same_job(transcript, audio_sha256=audio_sha256, options=asked.options)
     if transcript.tenant != asked.tenant or not wished or not same:
         raise KeyReused

@@ -1,27 +1,17 @@
-"""What the gateway needs of the rest of the house; the wiring provides it."""
+"""What the gateway uses of the rest of the system; the wiring provides it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from producers.uploads import StoredUpload
 from schemas.kafka.records import OutgoingRecord
 
 
-@dataclass(frozen=True, slots=True)
-class StoredUpload:
-    """Where an upload went, and what it was: ``sha256`` is hexadecimal."""
-
-    uri: str
-    etag: str | None
-    version_id: str | None
-    sha256: str
-
-
 class UploadStore(Protocol):
-    """Takes files into the bucket."""
+    """Storage of uploaded files in the bucket."""
 
     def upload(self, source: BinaryIO, *, name: str, content_type: str | None) -> StoredUpload:
-        """Stores all of ``source``. Blocks, with memory bounded whatever its length.
+        """Store all of ``source``. Blocks, with memory bounded whatever its length.
 
         Raises DependencyDown when the object store does not answer.
         """
@@ -29,8 +19,8 @@ class UploadStore(Protocol):
 
 
 class RecordPublisher(Protocol):
-    """Puts records on topics."""
+    """Publication of records that waits for the broker."""
 
     def publish(self, records: Sequence[OutgoingRecord]) -> None:
-        """Returns once every record is stored by the broker. Blocks. Raises DependencyDown when it is not."""
+        """Publish the records; return once the broker has stored every one. Blocks. Raises DependencyDown."""
         ...

@@ -15,8 +15,8 @@ from consumers.enricher.transcripts import StoredTranscripts
 from consumers.runtime.monitoring.metrics import DEPENDENCY_DOWN, Metrics
 from consumers.runtime.runtime import Runtime
 from models.vllm.enricher import Enricher
-from producers.map_results import EnrichmentResults
 from producers.outbox import AtLeastOnceOutbox
+from producers.results import EnrichmentResults
 from schemas.kafka.topics import dead_letter_topic, retry_topic
 from schemas.options import EnrichOptions
 from schemas.settings import KafkaSettings, RuntimeSettings, Settings, VllmSettings

@@ -18,8 +18,7 @@ from consumers.transcriber.transcribe import TranscribeStage
 from kascribe.wiring.consumer import listening_for_cancellations
 from kascribe.wiring.gateway import GatewayServer
 from models.vllm.enricher import Enricher
-from producers.map_results import EnrichmentResults
-from producers.results import ResultStore
+from producers.results import EnrichmentResults, ResultStore
 from producers.topics import ensure_topics
 from schemas.kafka.topics import Topics, dead_letter_topic, retry_topic
 from schemas.settings import GatewaySettings, S3Settings, Settings, VllmSettings

@@ -11,7 +11,7 @@ from consumers.enricher.enrich import EnrichStage
 from consumers.enricher.transcripts import StoredTranscripts
 from consumers.progress import Surroundings
 from models.vllm.enricher import Enricher
-from producers.map_results import EnrichmentResults
+from producers.results import EnrichmentResults
 from schemas.kafka.records import OutgoingRecord, Record
 from schemas.settings import S3Settings, VllmSettings
 from schemas.transcripts.transcript import Segment

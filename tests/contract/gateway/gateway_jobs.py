@@ -17,11 +17,10 @@ from typing import Any
 import pytest
 
 from kascribe.documents.event_examples import EXAMPLES
-from producers.finished_jobs import StoredAnswers
+from producers.finished_jobs import FinishedJobs
 from producers.gateway.answers import Answers
 from producers.gateway.jobs import Answer, Asked, Jobs
-from producers.map_results import EnrichmentResults
-from producers.results import ResultStore
+from producers.results import EnrichmentResults, ResultStore
 from producers.uploads import Uploads
 from schemas.errors import DependencyDown
 from schemas.events import CancellationEvent, EnrichmentEvent, Event, TranscriptEvent
@@ -184,7 +183,7 @@ async def desk(store: ObjectStore, settings: S3Settings, *, patience_seconds: fl
             uploads=Uploads(settings, client=store.client),
             publisher=broker,
             answers=Answers(TOPICS, asyncio.get_running_loop()),
-            stored=StoredAnswers(results, enrichments),
+            stored=FinishedJobs(results, enrichments),
             topics=TOPICS,
             uploading=uploading,
             calling=calling,

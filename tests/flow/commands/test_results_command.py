@@ -8,8 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kascribe.commands.results import app
-from producers.map_results import EnrichmentResults
-from producers.results import ResultStore
+from producers.results import EnrichmentResults, ResultStore
 from schemas.errors import ConfigurationError
 from schemas.events import EnrichmentEvent, Phase, ProgressEvent, TokenUsage, TranscriptEvent
 from schemas.kafka.records import Coordinates

@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from producers.finished_jobs import StoredAnswers
-from producers.map_results import EnrichmentResults
+from producers.finished_jobs import FinishedJobs
 from producers.publisher import Publisher
-from producers.results import ResultStore
+from producers.results import EnrichmentResults, ResultStore
 from schemas.events import CancellationEvent
 from schemas.identity import job_id
 from schemas.kafka.wire import encode
@@ -54,9 +53,9 @@ def house(broker: MockCluster, store: ObjectStore, double: VllmDouble) -> Iterat
         yield opened
 
 
-def stored_in(house: House) -> StoredAnswers:
+def stored_in(house: House) -> FinishedJobs:
     """What is finished."""
-    return StoredAnswers(
+    return FinishedJobs(
         ResultStore(house.settings.s3, client=house.client),
         EnrichmentResults(house.settings.s3, client=house.client),
     )
