@@ -5,7 +5,6 @@ import concurrent.futures
 import random
 import secrets
 import threading
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, Self, TypeVar
 
@@ -19,6 +18,7 @@ from models.vllm.enrichment.token_estimate import Measure
 from models.vllm.servers.observer import Load, Observer
 from models.vllm.servers.pool import DEPENDENCY, Pool, Sleep
 from models.vllm.tasks import CancellationWatch
+from schemas.clock import Clock, SystemClock
 from schemas.errors import InvalidOptions, JobCancelled
 from schemas.events import TokenUsage
 from schemas.misspelling import did_you_mean
@@ -47,7 +47,7 @@ class Enricher:
         cache: MapCache | None = None,
         nonce: Nonce | None = None,
         sleep: Sleep = asyncio.sleep,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock | None = None,
         observer: Observer | None = None,
     ) -> None:
         """Raises ConfigurationError for a missing address, and profiles and certificates that cannot be used."""
@@ -55,9 +55,9 @@ class Enricher:
         self._settings = settings
         self._cache = cache
         self._nonce = nonce or nonces(secrets.token_bytes(SECRET_BYTES))
-        self._clock = clock
+        self._clock = clock or SystemClock()
         self._measures: dict[str | None, Measure] = {}
-        self._pool = Pool(settings, clock=clock, sleep=sleep, random=random.random, observer=observer)
+        self._pool = Pool(settings, clock=self._clock, sleep=sleep, random=random.random, observer=observer)
         self._cancellations = CancellationWatch()
         self._loop = asyncio.new_event_loop()
         self._looking: concurrent.futures.Future[bool] | None = None

@@ -1,9 +1,8 @@
 """One transcript's enrichment: the first task alone, the others when its prefix is in the server's cache."""
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from models.vllm.enrichment.answers import InvalidAnswer, citations
@@ -16,6 +15,7 @@ from models.vllm.enrichment.token_estimate import Measure
 from models.vllm.servers.client import OnText
 from models.vllm.servers.problems import ContextExceeded
 from models.vllm.tasks import gather_or_cancel
+from schemas.clock import Clock
 from schemas.errors import EnrichmentInvalid, Reason
 from schemas.events import EnrichmentResult, EnrichmentStatus, Failure, TokenUsage
 from schemas.options import Lane
@@ -69,9 +69,9 @@ class Run:
     request: EnrichRequest
     asker: Asker
     condenser: Condenser
-    on_text: OnProfileText | None = None
-    measures: dict[str | None, Measure] = field(default_factory=dict)
-    clock: Callable[[], float] = time.monotonic
+    on_text: OnProfileText | None
+    measures: dict[str | None, Measure]
+    clock: Clock
     _lines: tuple[str, ...] = ()
 
     async def enrichment(self) -> Enrichment:
@@ -79,7 +79,7 @@ class Run:
 
         Raises EnrichmentInvalid when no answer was valid, EnrichmentFailed and DependencyDown from the pool.
         """
-        started = self.clock()
+        started = self.clock.monotonic()
         await self._measure()
         begun = asyncio.Event()
         first, *others = self.request.profiles
@@ -89,7 +89,7 @@ class Run:
         usage = self.condenser.tally.usage
         for result in results:
             usage = added(usage, result.usage)
-        return Enrichment(self.asker.served.model, tuple(results), usage, self.clock() - started)
+        return Enrichment(self.asker.served.model, tuple(results), usage, self.clock.monotonic() - started)
 
     async def _measure(self) -> None:
         """Long transcripts are measured themselves, short ones by the first of their language that was met."""
@@ -116,7 +116,7 @@ class Run:
         return await self._result(profile, None)
 
     async def _result(self, profile: Profile, begun: asyncio.Event | None) -> EnrichmentResult:
-        started, tally = self.clock(), Tally()
+        started, tally = self.clock.monotonic(), Tally()
         try:
             output, notes = await self._answered(profile, tally, self._listener(profile, begun))
         except (InvalidAnswer, EnrichmentInvalid) as invalid:
@@ -134,7 +134,7 @@ class Run:
             truncated=bool(endings) or bool(notes and notes.shortened),
             finish_reasons=tuple(sorted(set(endings))),
             usage=tally.usage,
-            seconds=self.clock() - started,
+            seconds=self.clock.monotonic() - started,
         )
 
     async def _answered(self, profile: Profile, tally: Tally, on_text: OnText | None) -> tuple[Any, Notes | None]:
@@ -201,7 +201,7 @@ class Run:
             coverage=0.0,
             failure=Failure(reason=Reason.ENRICHMENT_INVALID, message=message, attempt=self.request.attempt),
             usage=tally.usage,
-            seconds=self.clock() - started,
+            seconds=self.clock.monotonic() - started,
         )
 
 

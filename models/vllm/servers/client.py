@@ -42,6 +42,7 @@ from models.vllm.servers.wire import (
     says_no_template,
     understood,
 )
+from schemas.clock import Clock
 from schemas.events import TokenUsage
 from schemas.options import Lane
 from schemas.settings import VllmSettings
@@ -63,17 +64,18 @@ OnText = Callable[[str | None], None]
 class Connection:
     """One server. ``base_url`` ends before ``/v1``. Belongs to one event loop; ``close`` ends it."""
 
-    def __init__(self, base_url: str, settings: VllmSettings) -> None:
+    def __init__(self, base_url: str, settings: VllmSettings, *, clock: Clock) -> None:
         """Raises ConfigurationError for certificates that cannot be used."""
         self.base_url = base_url
         self._settings = settings
         self._probe_timeout_seconds = min(PROBE_TIMEOUT_SECONDS, settings.timeout_seconds)
         key = settings.api_key.get_secret_value() if settings.api_key else None
+        trust = tls_context(settings) if base_url.startswith("https") else False
         limit = settings.concurrency_limit + 8  # room for counts and probes beside the answers
         self._http = httpx.AsyncClient(
             base_url=base_url,
             headers={"Authorization": f"Bearer {key}"} if key else {},
-            transport=Transport(limit, tls_context(settings) if base_url.startswith("https") else False),
+            transport=Transport(limit, trust, clock=clock),
             timeout=httpx.Timeout(settings.timeout_seconds, connect=CONNECT_TIMEOUT_SECONDS),
             trust_env=False,
         )

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from schemas.clock import Clock
 from schemas.options import Lane
 
 START_REQUESTS: Final = 32
@@ -19,7 +20,7 @@ BULK_SHARE: Final = 8
 class Limiter:
     """Admits up to ``limit`` requests at once, in order of arrival within a lane. Belongs to one event loop."""
 
-    def __init__(self, most: int, *, clock: Callable[[], float]) -> None:
+    def __init__(self, most: int, *, clock: Clock) -> None:
         self._most = most
         self._clock = clock
         self._limit = float(min(START_REQUESTS, most))
@@ -62,7 +63,7 @@ class Limiter:
 
     def overloaded(self) -> None:
         """The server refused or stalled: halves the limit, once per cooldown."""
-        now = self._clock()
+        now = self._clock.monotonic()
         if now - self._decreased_at >= COOLDOWN_SECONDS:
             self._decreased_at = now
             self._limit = max(1.0, self._limit * DECREASE)

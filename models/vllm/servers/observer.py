@@ -1,7 +1,7 @@
 """What becomes of requests for answers, told to whoever counts: one call for each that ended."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
@@ -17,6 +17,7 @@ from models.vllm.servers.problems import (
     Unreachable,
 )
 from models.vllm.servers.replies import Answer
+from schemas.clock import Clock
 from schemas.events import TokenUsage
 
 
@@ -79,17 +80,17 @@ class Load:
     limit: int
 
 
-async def observed(answering: Awaitable[Answer], observer: Observer, clock: Callable[[], float]) -> Answer:
+async def observed(answering: Awaitable[Answer], observer: Observer, clock: Clock) -> Answer:
     """The answer, or its problem, once the observer was told."""
-    started = clock()
+    started = clock.monotonic()
     try:
         answer = await answering
     except ServerProblem as problem:
-        observer.request_ended(Ended(OF_PROBLEM[type(problem)], clock() - started))
+        observer.request_ended(Ended(OF_PROBLEM[type(problem)], clock.monotonic() - started))
         raise
     except asyncio.CancelledError:
-        observer.request_ended(Ended(Outcome.CANCELLED, clock() - started))
+        observer.request_ended(Ended(Outcome.CANCELLED, clock.monotonic() - started))
         raise
     outcome = Outcome.ANSWERED if answer.complete else Outcome.CUT_OFF
-    observer.request_ended(Ended(outcome, clock() - started, answer.usage))
+    observer.request_ended(Ended(outcome, clock.monotonic() - started, answer.usage))
     return answer

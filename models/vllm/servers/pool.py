@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
@@ -15,6 +14,7 @@ from models.vllm.servers.problems import ContextExceeded, Rejected, ServerProble
 from models.vllm.servers.replies import Answer
 from models.vllm.servers.server import Server
 from models.vllm.servers.wire import Ask, Prompt, Served
+from schemas.clock import Clock
 from schemas.errors import ConfigurationError, DependencyDown, EnrichmentFailed
 from schemas.settings import VllmSettings
 
@@ -50,7 +50,7 @@ class Pool:
         self,
         settings: VllmSettings,
         *,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock,
         sleep: Sleep = asyncio.sleep,
         random: Callable[[], float] = lambda: 0.5,
         observer: Observer | None = None,
@@ -60,7 +60,11 @@ class Pool:
         self._clock, self._sleep, self._random = clock, sleep, random
         self._urls = addresses(settings)
         self._servers = [
-            Server(Connection(url, settings), Limiter(settings.concurrency_limit, clock=clock), clock=clock)
+            Server(
+                Connection(url, settings, clock=clock),
+                Limiter(settings.concurrency_limit, clock=clock),
+                clock=clock,
+            )
             for url in self._urls
         ]
 

@@ -1,6 +1,5 @@
 """One server as the pool sees it: what it serves, whether it is trusted, and when somebody looks at it again."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -16,6 +15,7 @@ from models.vllm.servers.problems import (
 )
 from models.vllm.servers.wire import Served
 from models.vllm.tasks import SingleFlight
+from schemas.clock import Clock
 
 SUSPECT_SECONDS: Final = 5.0
 """How long nobody looks at a server that failed. Doubles with every look that found it failing."""
@@ -25,7 +25,7 @@ SUSPECT_LIMIT_SECONDS: Final = 80.0
 class Server:
     """Trusted until it fails, suspect until it makes a token again. Belongs to one event loop."""
 
-    def __init__(self, connection: Connection, limiter: Limiter, *, clock: Callable[[], float]) -> None:
+    def __init__(self, connection: Connection, limiter: Limiter, *, clock: Clock) -> None:
         self.connection = connection
         self.limiter = limiter
         self._clock = clock
@@ -55,7 +55,7 @@ class Server:
         if not isinstance(problem, Overloaded):
             self._served = None  # whoever comes back may serve something else
             if not self.is_suspect:
-                self._look_at = self._clock() + self._wait_seconds
+                self._look_at = self._clock.monotonic() + self._wait_seconds
 
     def exceeded(self, problem: ContextExceeded) -> None:
         """It has less context than it is known for, where it says how much."""
@@ -65,7 +65,7 @@ class Server:
 
     def look_when_due(self) -> None:
         """Has a suspect probed in the background, when it is time: no request waits for that."""
-        if self._look_at is not None and self._clock() >= self._look_at:
+        if self._look_at is not None and self._clock.monotonic() >= self._look_at:
             self._probing.start()
 
     async def probe(self) -> ServerProblem | None:
@@ -83,7 +83,7 @@ class Server:
             problem = _its_own(error)
             self._served = None
             if self.is_suspect or not isinstance(problem, Overloaded):
-                self._look_at = self._clock() + self._wait_seconds
+                self._look_at = self._clock.monotonic() + self._wait_seconds
                 self._wait_seconds = min(self._wait_seconds * 2, SUSPECT_LIMIT_SECONDS)
             return problem
         self.answered()

@@ -6,12 +6,13 @@ of what a request costs, and it grows with their square. Here each connection is
 
 import asyncio
 import ssl
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Final, cast
 
 import httpx
+
+from schemas.clock import Clock
 
 KEEP_ALIVE_SECONDS: Final = 5.0
 """What vLLM's HTTP server allows: after that it closes a connection that nobody uses."""
@@ -23,9 +24,7 @@ class Transport(httpx.AsyncBaseTransport):
     ``trust`` is whom to trust where the address is https, False to ask nobody.
     """
 
-    def __init__(
-        self, most: int, trust: ssl.SSLContext | bool, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, most: int, trust: ssl.SSLContext | bool, *, clock: Clock) -> None:
         self._trust = httpx.create_ssl_context(trust, trust_env=False)
         self._clock = clock
         self._places = asyncio.Semaphore(most)
@@ -67,11 +66,11 @@ class Transport(httpx.AsyncBaseTransport):
 
     def _close_unused(self) -> None:
         """The one that was given back first lies first."""
-        while self._idle and self._clock() - self._idle[0][0] > KEEP_ALIVE_SECONDS:
+        while self._idle and self._clock.monotonic() - self._idle[0][0] > KEEP_ALIVE_SECONDS:
             self._close(self._idle.popleft()[1])
 
     def _give_back(self, connection: httpx.AsyncHTTPTransport) -> None:
-        self._idle.append((self._clock(), connection))
+        self._idle.append((self._clock.monotonic(), connection))
         self._places.release()
 
     def _give_up(self, connection: httpx.AsyncHTTPTransport) -> None:

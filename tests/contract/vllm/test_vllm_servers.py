@@ -18,7 +18,17 @@ from tests.contract.enricher.transcripts import request_for, spoken
 from tests.contract.vllm.vllm_double import VllmDouble, running
 from tests.contract.vllm.vllm_faults import Fault
 from tests.contract.vllm.vllm_opening import Opener
+from tests.support.clock import HandClock
 from tests.support.waiting import eventually
+
+
+class LeapingClock(HandClock):
+    """A clock on which a long time passes between any two readings."""
+
+    def monotonic(self) -> float:
+        """Return seconds since the clock began, a thousand more each time."""
+        self.seconds += 1_000.0
+        return self.seconds
 
 
 def test_a_server_that_is_gone_pauses_intake_and_is_found_again(opened: Opener) -> None:
@@ -86,19 +96,17 @@ def test_every_server_is_tried_before_a_request_is_given_up(double: VllmDouble, 
     """Of five addresses four are dead, and nobody remembers: every job completes within its attempts."""
     with ExitStack() as gone:
         dead = [gone.enter_context(running(VllmDouble())).base_url for _ in range(4)]
-    now = count(0.0, 1_000.0)
-    enricher = opened(base_url=",".join((*dead, double.base_url)), clock=lambda: next(now))
+    enricher = opened(base_url=",".join((*dead, double.base_url)), clock=LeapingClock())
     for number in range(10):
         enricher.enrich(request_for(enricher, spoken(5), "title", job_id=f"job {number}"))
 
 
 def test_a_server_that_hung_is_trusted_when_it_makes_a_token(double: VllmDouble, opened: Opener) -> None:
     """However long ago that was: one request waits in vain, the others go elsewhere until a probe succeeds."""
-    now = count(0.0, 1_000.0)
     with running(VllmDouble(context_tokens=4_096)) as hung:
         hung.always = Fault.HANG
         urls = [hung.base_url, double.base_url]
-        enricher = opened(base_url=",".join(urls), timeout_seconds=1.0, clock=lambda: next(now))
+        enricher = opened(base_url=",".join(urls), timeout_seconds=1.0, clock=LeapingClock())
         jobs = (job for job in map(str, count()) if ranked(urls, job)[0] == 0)
         for _ in range(6):
             enricher.enrich(request_for(enricher, spoken(5), "title", job_id=next(jobs)))

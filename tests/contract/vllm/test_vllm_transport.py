@@ -8,7 +8,9 @@ import httpx
 import pytest
 
 from models.vllm.servers.transport import KEEP_ALIVE_SECONDS, Transport
+from schemas.clock import Clock
 from tests.contract import http_double
+from tests.support.clock import HandClock
 from tests.support.waiting import eventually
 
 MOST_TURNS = 12
@@ -47,7 +49,7 @@ class Server:
 
 
 @asynccontextmanager
-async def connected(most: int, clock: Callable[[], float]) -> AsyncIterator[tuple[Server, httpx.AsyncClient]]:
+async def connected(most: int, clock: Clock) -> AsyncIterator[tuple[Server, httpx.AsyncClient]]:
     """A server, and a client whose transport has up to ``most`` connections to it."""
     server = Server()
     async with await asyncio.start_server(server.serve, "127.0.0.1", 0) as listening:
@@ -63,13 +65,13 @@ async def until(holds: Callable[[], bool]) -> None:
     await asyncio.to_thread(eventually, holds, timeout_seconds=30, what="the server's side")
 
 
-def run(most: int, story: Callable[[Server, httpx.AsyncClient, list[float]], Awaitable[None]]) -> None:
+def run(most: int, story: Callable[[Server, httpx.AsyncClient, HandClock], Awaitable[None]]) -> None:
     """The story, with a clock that it may set."""
-    now = [0.0]
+    clock = HandClock()
 
     async def told() -> None:
-        async with connected(most, lambda: now[0]) as (server, client):
-            await story(server, client, now)
+        async with connected(most, clock) as (server, client):
+            await story(server, client, clock)
 
     asyncio.run(told())
 
@@ -77,7 +79,7 @@ def run(most: int, story: Callable[[Server, httpx.AsyncClient, list[float]], Awa
 def test_more_requests_than_connections_wait_for_one() -> None:
     """Never more at once than allowed; all are answered, over no more connections than that."""
 
-    async def story(server: Server, client: httpx.AsyncClient, _: list[float]) -> None:
+    async def story(server: Server, client: httpx.AsyncClient, _: HandClock) -> None:
         asked = [asyncio.ensure_future(client.get(f"/{number}")) for number in range(9)]
         await until(lambda: server.in_flight == 3)
         server.may_answer.set()
@@ -91,7 +93,7 @@ def test_more_requests_than_connections_wait_for_one() -> None:
 def test_one_after_another_shares_one_connection() -> None:
     """The one that was used last, whose socket is surely alive."""
 
-    async def story(server: Server, client: httpx.AsyncClient, _: list[float]) -> None:
+    async def story(server: Server, client: httpx.AsyncClient, _: HandClock) -> None:
         server.may_answer.set()
         for _number in range(5):
             assert (await client.get("/")).status_code == 200
@@ -104,7 +106,7 @@ def test_one_after_another_shares_one_connection() -> None:
 def test_a_request_that_ends_badly_gives_its_place_back(how: str) -> None:
     """The socket is closed, which is what tells the server; the next request finds a place."""
 
-    async def story(server: Server, client: httpx.AsyncClient, _: list[float]) -> None:
+    async def story(server: Server, client: httpx.AsyncClient, _: HandClock) -> None:
         ending = asyncio.ensure_future(client.get("/breaks"))
         await until(lambda: server.in_flight == 1)
         if how == "cancelled":
@@ -123,7 +125,7 @@ def test_a_request_that_ends_badly_gives_its_place_back(how: str) -> None:
 def test_a_request_that_is_cancelled_twice_holds_no_connection(path: str) -> None:
     """Whatever the second cancellation interrupts of what the first one began to clean up."""
 
-    async def story(server: Server, client: httpx.AsyncClient, _: list[float]) -> None:
+    async def story(server: Server, client: httpx.AsyncClient, _: HandClock) -> None:
         for turns in range(MOST_TURNS):
             server.may_answer.clear()
             has_head = asyncio.Event()
@@ -163,7 +165,7 @@ async def ask(client: httpx.AsyncClient, path: str, has_head: asyncio.Event) -> 
 def test_a_body_that_nobody_reads_to_its_end_gives_its_place_back() -> None:
     """Such as an answer that is longer than any may be."""
 
-    async def story(server: Server, client: httpx.AsyncClient, _: list[float]) -> None:
+    async def story(server: Server, client: httpx.AsyncClient, _: HandClock) -> None:
         server.may_answer.set()
         async with client.stream("GET", "/"):
             pass
@@ -175,15 +177,15 @@ def test_a_body_that_nobody_reads_to_its_end_gives_its_place_back() -> None:
 def test_connections_that_nobody_uses_are_closed() -> None:
     """After a rush, with the next request; the one in use stays."""
 
-    async def story(server: Server, client: httpx.AsyncClient, now: list[float]) -> None:
+    async def story(server: Server, client: httpx.AsyncClient, clock: HandClock) -> None:
         rush = [asyncio.ensure_future(client.get("/")) for _ in range(4)]
         await until(lambda: server.in_flight == 4)
         server.may_answer.set()
         await asyncio.gather(*rush)
-        now[0] += KEEP_ALIVE_SECONDS / 2
+        clock.seconds += KEEP_ALIVE_SECONDS / 2
         await client.get("/")
         assert server.open == 4
-        now[0] += KEEP_ALIVE_SECONDS * 0.75
+        clock.seconds += KEEP_ALIVE_SECONDS * 0.75
         await client.get("/")
         await until(lambda: server.open == 1)
         assert server.opened == 4

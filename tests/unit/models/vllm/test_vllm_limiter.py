@@ -8,17 +8,19 @@ import pytest
 
 from models.vllm.servers.limiter import BULK_SHARE, COOLDOWN_SECONDS, START_REQUESTS, Limiter
 from schemas.options import Lane
+from tests.support.clock import HandClock
 
 
 def test_the_limit_halves_once_for_a_flood_and_grows_with_success() -> None:
     """Additive increase, multiplicative decrease, within what the setting allows."""
-    now = [10.0]
-    limiter = Limiter(64, clock=lambda: now[0])
+    clock = HandClock()
+    clock.seconds = 10.0
+    limiter = Limiter(64, clock=clock)
     started = limiter.limit
     for _ in range(20):
         limiter.overloaded()
     assert limiter.limit == started // 2
-    now[0] += 1.0
+    clock.seconds += 1.0
     limiter.overloaded()
     assert limiter.limit == started // 4
     run(succeed(limiter, 6_000, at_once=80))
@@ -27,7 +29,7 @@ def test_the_limit_halves_once_for_a_flood_and_grows_with_success() -> None:
 
 def test_a_limit_that_nobody_reaches_does_not_grow() -> None:
     """One request fewer than it allows, however often: no success says that more would be borne."""
-    limiter = Limiter(64, clock=lambda: 0.0)
+    limiter = Limiter(64, clock=HandClock())
     limiter.overloaded()
     run(succeed(limiter, 3_000, at_once=15))
     assert limiter.limit == 16
@@ -40,7 +42,7 @@ def test_people_go_before_bulk_and_bulk_is_not_starved() -> None:
     entered: list[Lane] = []
 
     async def race() -> None:
-        limiter = Limiter(1, clock=lambda: 0.0)
+        limiter = Limiter(1, clock=HandClock())
 
         async def enter(lane: Lane) -> None:
             async with limiter.slot(lane):
@@ -65,7 +67,7 @@ def test_a_place_that_is_granted_to_who_leaves_goes_to_the_next() -> None:
     """Granted and cancelled in the same moment: nobody holds the place, and nobody waits for it in vain."""
 
     async def leave() -> None:
-        limiter = Limiter(1, clock=lambda: 0.0)
+        limiter = Limiter(1, clock=HandClock())
         async with limiter.slot(Lane.BULK):
             first, second = (asyncio.ensure_future(held(limiter)) for _ in range(2))
             await turns(lambda: limiter.waiting == 2)
@@ -84,7 +86,7 @@ def test_whoever_leaves_the_line_takes_nobodys_place() -> None:
     """Cancelled while waiting: the count of those in flight is untouched."""
 
     async def leave() -> None:
-        limiter = Limiter(1, clock=lambda: 0.0)
+        limiter = Limiter(1, clock=HandClock())
         async with limiter.slot(Lane.BULK):
             waiting = asyncio.ensure_future(held(limiter))
             await turns(lambda: limiter.waiting == 1)
@@ -102,11 +104,11 @@ def test_a_request_that_failed_gives_its_place_back_and_teaches_nothing() -> Non
     """The limit grows with success alone."""
 
     async def fail() -> None:
-        now = [0.0]
-        limiter = Limiter(64, clock=lambda: now[0])
+        clock = HandClock()
+        limiter = Limiter(64, clock=clock)
         while limiter.limit > 1:
             limiter.overloaded()
-            now[0] += COOLDOWN_SECONDS
+            clock.seconds += COOLDOWN_SECONDS
         for _ in range(10):
             with pytest.raises(ZeroDivisionError):
                 async with limiter.slot(Lane.BULK):
@@ -124,7 +126,7 @@ def test_no_more_are_in_flight_than_the_limit_and_the_order_is_that_of_arrival()
     entered: list[int] = []
 
     async def flood() -> None:
-        limiter = Limiter(3, clock=lambda: 0.0)
+        limiter = Limiter(3, clock=HandClock())
         assert limiter.limit == 3
         most = 0
 
@@ -144,13 +146,13 @@ def test_no_more_are_in_flight_than_the_limit_and_the_order_is_that_of_arrival()
 
 def test_the_limit_starts_low_and_never_falls_below_one() -> None:
     """A server that is new is not flooded, and one that is down is asked now and then."""
-    now = [0.0]
-    limiter = Limiter(500, clock=lambda: now[0])
+    clock = HandClock()
+    limiter = Limiter(500, clock=clock)
     assert limiter.limit == START_REQUESTS
     limiter.overloaded()
     assert limiter.limit == START_REQUESTS // 2
     for _ in range(20):
-        now[0] += COOLDOWN_SECONDS
+        clock.seconds += COOLDOWN_SECONDS
         limiter.overloaded()
     assert limiter.limit == 1
 
