@@ -2,14 +2,14 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from weakref import WeakSet
 
 import structlog
 
 from consumers.kafka.follower import Follower, Start
+from schemas.clock import Clock, SystemClock
 from schemas.errors import DependencyDown, JobError
 from schemas.events import CancellationEvent
 from schemas.kafka import wire
@@ -17,14 +17,14 @@ from schemas.kafka.records import Record
 from schemas.kafka.topics import Topics
 from schemas.settings import KafkaSettings
 
-WITHDRAWN_LIMIT: Final = 10_000
-"""Remembered at most. A cancellation that is forgotten costs the work, never a result."""
+REMEMBERED_LIMIT: Final = 10_000
+"""Of jobs, and of references. Forgetting a cancellation costs the work, never a result."""
 
 ANY_JOB: Final = ("",)
-"""In place of a job's id, for references that are cancelled wherever they were asked for."""
+"""Stands for a job's id where references are cancelled whatever job they requested."""
 
 LOGGED_LIMIT: Final = 20
-"""Of references in one line of the log."""
+"""Most references in one log line."""
 
 POLL_SECONDS: Final = 0.2
 RETRY_SECONDS: Final = 5.0
@@ -33,72 +33,80 @@ STOP_SECONDS: Final = 1.0
 _log: Final = structlog.get_logger(__name__)
 
 
-class Wish:
-    """One request for a job, for as long as it is worked on or followed. Call it to learn if it is withdrawn."""
+class TrackedRequest:
+    """One request for a job, for as long as a record works on it or follows the record that does."""
 
-    def __init__(self, withdrawn: "Withdrawn", job_id: str, *, asked_at: datetime, event_id: str | None) -> None:
+    def __init__(
+        self, cancellations: "Cancellations", job_id: str, *, requested_at: datetime, event_id: str | None
+    ) -> None:
         self.job_id = job_id
         self.event_id = event_id
-        self._asked_at = asked_at
-        self._withdrawn = withdrawn
+        self._requested_at = requested_at
+        self._cancellations = cancellations
 
-    def __call__(self) -> bool:
-        """Whether the caller has withdrawn the request. Never blocks."""
-        return self._withdrawn.includes(self.job_id, asked_at=self._asked_at, event_id=self.event_id)
+    def is_cancelled(self) -> bool:
+        """Return whether the caller has cancelled the request. Never blocks."""
+        return self._cancellations.is_cancelled(
+            self.job_id, requested_at=self._requested_at, event_id=self.event_id
+        )
 
 
-class Withdrawn:
-    """What was withdrawn last: references by their event's id, and jobs by the moment. Thread-safe.
+class Cancellations:
+    """The latest cancellations: of references by event id, of jobs by time. Thread-safe."""
 
-    ``now`` is the time of day in UTC.
-    """
-
-    def __init__(self, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, *, clock: Clock | None = None) -> None:
         self._references: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._jobs: OrderedDict[str, datetime] = OrderedDict()
-        self._wishes: WeakSet[Wish] = WeakSet()
-        self._now = now
+        self._requests: WeakSet[TrackedRequest] = WeakSet()
+        self._clock = clock or SystemClock()
         self._lock = threading.Lock()
 
-    def wish(self, job_id: str, *, asked_at: datetime, event_id: str | None) -> Wish:
-        """A request that is worked on from now on. See ``includes``; one from the future was made now."""
-        wish = Wish(self, job_id, asked_at=min(asked_at, self._now()), event_id=event_id)
+    def track(self, job_id: str, *, requested_at: datetime, event_id: str | None) -> TrackedRequest:
+        """Return a handle on a request whose work begins; it is tracked for as long as the handle is referenced.
+
+        ``event_id`` is as in ``is_cancelled``. A ``requested_at`` in the future counts as now.
+        """
+        requested_at = min(requested_at, self._clock.now())
+        request = TrackedRequest(self, job_id, requested_at=requested_at, event_id=event_id)
         with self._lock:
-            self._wishes.add(wish)
-        return wish
+            self._requests.add(request)
+        return request
 
-    def includes(self, job_id: str, *, asked_at: datetime, event_id: str | None) -> bool:
-        """Whether this reference was withdrawn. Another reference for the same job is not.
+    def is_cancelled(self, job_id: str, *, requested_at: datetime, event_id: str | None) -> bool:
+        """Return whether this reference, or its whole job, was cancelled. Another reference's end does not count.
 
-        Without an ``event_id`` only a cancellation of all references of the job counts.
+        Without an ``event_id``, only a cancellation of all references of the job counts.
         """
         if event_id is not None and ((job_id, event_id) in self._references or ("", event_id) in self._references):
             return True
-        withdrawn_at = self._jobs.get(job_id)
-        return withdrawn_at is not None and asked_at <= withdrawn_at
+        cancelled_at = self._jobs.get(job_id)
+        return cancelled_at is not None and requested_at <= cancelled_at
 
-    def take(self, record: Record) -> None:
-        """Takes note of a record of the cancellations topic, and logs one that is not understood or matches no job
-        in flight here: that may be in flight elsewhere, or still to come."""
+    def add(self, record: Record) -> None:
+        """Remember the cancellation in a record of the cancellations topic. Never raises.
+
+        Logs a record that cannot be decoded, and one that matches no job in flight here: such a job may be in
+        flight in another process, or still to come.
+        """
         try:
             event = wire.decode(record, CancellationEvent)
         except JobError as error:
-            _log.warning("cancellation_not_understood", record=str(record.coordinates), why=str(error))
+            _log.warning("cancellation cannot be decoded", record=str(record.coordinates), error=str(error))
             return
-        moment = min(event.occurred_at, self._now())
+        cancelled_at = min(event.occurred_at, self._clock.now())
         with self._lock:
             for job_id in event.job_ids if not event.reference_event_ids else ():
-                self._jobs[job_id] = max(moment, self._jobs.get(job_id, moment))
+                self._jobs[job_id] = max(cancelled_at, self._jobs.get(job_id, cancelled_at))
                 self._jobs.move_to_end(job_id)
-            for event_id in event.reference_event_ids[:WITHDRAWN_LIMIT]:
+            for event_id in event.reference_event_ids[:REMEMBERED_LIMIT]:
                 for job_id in event.job_ids or ANY_JOB:
                     self._references[job_id, event_id] = None
             _forget_oldest(self._references)
             _forget_oldest(self._jobs)
-            named = [wish for wish in self._wishes if _names(event, wish)]
-        if not named:
+            has_match = any(_matches(event, request) for request in self._requests)
+        if not has_match:
             _log.info(
-                "cancellation_matches_no_job_in_flight",
+                "cancellation_matches_no_job_in_flight",  # docs/correlation.md names this event
                 job_ids=event.job_ids,
                 reference_event_ids=event.reference_event_ids[:LOGGED_LIMIT],
             )
@@ -107,21 +115,21 @@ class Withdrawn:
 class CancellationListener:
     """Follows the cancellations topic on a thread of its own, from ``start`` until ``stop``.
 
-    Best effort: while the broker is away cancellations are missed, and jobs run to their end.
+    Best effort: while the broker is down cancellations are missed, and their jobs run to the end.
     """
 
-    def __init__(self, settings: KafkaSettings, withdrawn: Withdrawn) -> None:
+    def __init__(self, settings: KafkaSettings, cancellations: Cancellations) -> None:
         self._settings = settings
-        self._withdrawn = withdrawn
+        self._cancellations = cancellations
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cancellations", daemon=True)
 
     def start(self) -> None:
-        """Returns at once; to be called once."""
+        """Start the thread. Does not block; call it once."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Blocks for a moment; a thread that waits for a broker which is away is left behind."""
+        """Stop the thread. Blocks for STOP_SECONDS at most; a thread that waits for a broker is left behind."""
         self._stopped.set()
         self._thread.join(STOP_SECONDS)
 
@@ -130,7 +138,7 @@ class CancellationListener:
             try:
                 self._follow()
             except DependencyDown as error:
-                _log.warning("cancellations_not_followed", why=str(error))
+                _log.warning("cancellations cannot be read", error=str(error))
                 self._stopped.wait(RETRY_SECONDS)
 
     def _follow(self) -> None:
@@ -138,15 +146,15 @@ class CancellationListener:
         with Follower(self._settings, (topic,), start=Start.NOW) as follower:
             while not self._stopped.is_set():
                 for record in follower.records(POLL_SECONDS):
-                    self._withdrawn.take(record)
+                    self._cancellations.add(record)
 
 
-def _names(event: CancellationEvent, wish: Wish) -> bool:
-    named_job = not event.job_ids or wish.job_id in event.job_ids
-    named_reference = not event.reference_event_ids or wish.event_id in event.reference_event_ids
-    return named_job and named_reference and bool(event.job_ids or event.reference_event_ids)
+def _matches(event: CancellationEvent, request: TrackedRequest) -> bool:
+    is_job = not event.job_ids or request.job_id in event.job_ids
+    is_reference = not event.reference_event_ids or request.event_id in event.reference_event_ids
+    return is_job and is_reference and bool(event.job_ids or event.reference_event_ids)
 
 
 def _forget_oldest(remembered: OrderedDict[Any, Any]) -> None:
-    while len(remembered) > WITHDRAWN_LIMIT:
+    while len(remembered) > REMEMBERED_LIMIT:
         remembered.popitem(last=False)

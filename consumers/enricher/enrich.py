@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 from structlog.contextvars import bind_contextvars, bound_contextvars
 
-from consumers.cancellations import Withdrawn
+from consumers.cancellations import Cancellations, TrackedRequest
 from consumers.enricher.ports import EnrichmentStore, LanguageModel
 from consumers.enricher.transcripts import TranscriptSource
 from consumers.failures import is_failure, is_told_already
@@ -64,7 +64,7 @@ class EnrichStage:
         *,
         topics: Topics,
         settings: VllmSettings,
-        withdrawn: Withdrawn | None = None,
+        cancellations: Cancellations | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
         """Raises ConfigurationError when the settings name a profile that there is not."""
@@ -72,7 +72,7 @@ class EnrichStage:
         self._results = results
         self._model = model
         self._topics = topics
-        self._withdrawn = withdrawn or Withdrawn()
+        self._cancellations = cancellations or Cancellations()
         self._surroundings = surroundings or real_surroundings()
         self._in_flight = InFlight()
         self._answer_language = settings.answer_language
@@ -136,7 +136,10 @@ class EnrichStage:
     def _process(self, job: Job, event: TranscriptEvent, options: EnrichOptions) -> Sequence[OutgoingRecord]:
         digest = identity.enrich_digest(options)
         claim = self._in_flight.claim(
-            f"{event.job_id}.{digest}", job.origin, cancelled=job.cancelled, withdrawn=self._wish(event)
+            f"{event.job_id}.{digest}",
+            job.origin,
+            cancelled=job.cancelled,
+            withdrawn=self._track(event).is_cancelled,
         )
         with claim as holding:
             # Publish what is finished, cancelled or not: only its owner can, and others may wait for it.
@@ -160,11 +163,13 @@ class EnrichStage:
             return ()
         return (self._ended(job, event, Phase.COMPLETED, result_uri=stored.event.results_uri),)
 
-    def _wish(self, event: TranscriptEvent) -> Callable[[], bool]:
-        # A transcript is younger than every reference that asked for it, should the event name none or several.
+    def _track(self, event: TranscriptEvent) -> TrackedRequest:
+        # A transcript that names no reference, or is shared, is later than every reference that requested it.
         alone = None if event.shared else event.reference_event_id
-        asked_at = event.reference_occurred_at if alone else None
-        return self._withdrawn.wish(event.job_id, asked_at=asked_at or event.occurred_at, event_id=alone)
+        requested_at = event.reference_occurred_at if alone else None
+        return self._cancellations.track(
+            event.job_id, requested_at=requested_at or event.occurred_at, event_id=alone
+        )
 
     def _is_told_already(self, job: Job, error: Exception) -> bool:
         try:

@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 from structlog.contextvars import bind_contextvars, bound_contextvars
 
-from consumers.cancellations import Withdrawn
+from consumers.cancellations import Cancellations
 from consumers.failures import is_failure, is_told_already
 from consumers.once import Holding, InFlight
 from consumers.progress import ProgressReporter, Surroundings, ended_event, real_surroundings, retrying_event
@@ -60,14 +60,14 @@ class TranscribeStage:
         *,
         topics: Topics,
         settings: S3Settings,
-        withdrawn: Withdrawn | None = None,
+        cancellations: Cancellations | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
         self._fetcher = fetcher
         self._results = results
         self._engine = engine
         self._topics = topics
-        self._withdrawn = withdrawn or Withdrawn()
+        self._cancellations = cancellations or Cancellations()
         self._surroundings = surroundings or real_surroundings()
         self._intake = Intake(fetcher, topics=topics, settings=settings)
         self._in_flight = InFlight()
@@ -130,8 +130,12 @@ class TranscribeStage:
 
     def _process(self, job: Job, reference: AudioReference, state: ObjectState | None) -> Sequence[OutgoingRecord]:
         job_id = job_id_of(reference)
-        wish = self._withdrawn.wish(job_id, asked_at=reference.occurred_at, event_id=reference.event_id)
-        with self._in_flight.claim(job_id, job.origin, cancelled=job.cancelled, withdrawn=wish) as holding:
+        request = self._cancellations.track(
+            job_id, requested_at=reference.occurred_at, event_id=reference.event_id
+        )
+        with self._in_flight.claim(
+            job_id, job.origin, cancelled=job.cancelled, withdrawn=request.is_cancelled
+        ) as holding:
             attempt = self._attempt(job, reference, holding)
             # Publish what is finished, cancelled or not: only its owner can, and others may wait for it.
             stored = self._results.find_job(job_id) or holding.unless_withdrawn(partial(self._do, attempt, state))

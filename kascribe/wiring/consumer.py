@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import structlog
 from prometheus_client import CollectorRegistry
 
-from consumers.cancellations import CancellationListener, Withdrawn
+from consumers.cancellations import CancellationListener, Cancellations
 from consumers.runtime.monitoring.health import live, ready
 from consumers.runtime.monitoring.metrics import Metric, Metrics
 from consumers.runtime.monitoring.server import HealthServer, Verdict
@@ -79,16 +79,16 @@ def served(health: Health, settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def listening_for_cancellations(settings: Settings) -> Iterator[Withdrawn]:
-    """The jobs that are withdrawn while this lasts. Raises ConfigurationError as ``run_stage`` does."""
-    # A listener that finds no topic looks again seconds later, and misses what is withdrawn until then.
+def listening_for_cancellations(settings: Settings) -> Iterator[Cancellations]:
+    """The cancellations that arrive while the context lasts. Raises ConfigurationError as ``run_stage`` does."""
+    # A listener that finds no topic retries seconds later, and misses the cancellations until then.
     topic = Topics(settings.kafka.topic_prefix).cancellations
     ensure_topics(settings.kafka, {topic: settings.kafka.topic_partitions})
-    withdrawn = Withdrawn()
-    listener = CancellationListener(settings.kafka, withdrawn)
+    cancellations = Cancellations()
+    listener = CancellationListener(settings.kafka, cancellations)
     listener.start()
     try:
-        yield withdrawn
+        yield cancellations
     finally:
         listener.stop()
 

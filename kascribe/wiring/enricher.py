@@ -19,7 +19,7 @@ def run_enricher(settings: Settings) -> None:
         ended_by_signals(limit_seconds=settings.runtime.drain_timeout_seconds) as shutdown,
         served(health, settings),
         Enricher(settings.vllm, cache=results, observer=RequestMeter(health.metrics)) as model,
-        listening_for_cancellations(settings) as withdrawn,
+        listening_for_cancellations(settings) as cancellations,
     ):
         meter_load(model.load, health.metrics)
         stage = EnrichStage(
@@ -28,6 +28,6 @@ def run_enricher(settings: Settings) -> None:
             model,
             topics=Topics(settings.kafka.topic_prefix),
             settings=settings.vllm,
-            withdrawn=withdrawn,
+            cancellations=cancellations,
         )
         run_stage(stage, settings, health, shutdown)

@@ -34,7 +34,7 @@ def run_transcriber(settings: Settings) -> None:
         with (
             ended_when_hanging(transcriber.healthy),
             closing(ObjectFetcher(settings.s3)) as fetcher,
-            listening_for_cancellations(settings) as withdrawn,
+            listening_for_cancellations(settings) as cancellations,
         ):
             stage = TranscribeStage(
                 fetcher,
@@ -42,6 +42,6 @@ def run_transcriber(settings: Settings) -> None:
                 MeteredEngine(transcriber, health.metrics),
                 topics=Topics(settings.kafka.topic_prefix),
                 settings=settings.s3,
-                withdrawn=withdrawn,
+                cancellations=cancellations,
             )
             run_stage(stage, settings, health, shutdown)

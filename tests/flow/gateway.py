@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from consumers.cancellations import Withdrawn
+from consumers.cancellations import Cancellations
 from consumers.enricher.enrich import EnrichStage
 from consumers.enricher.transcripts import StoredTranscripts
 from consumers.transcriber.fetch import ObjectFetcher
@@ -174,7 +174,7 @@ class House:
             self.engine,
             topics=TOPICS,
             settings=s3,
-            withdrawn=self._listening(),
+            cancellations=self._listening(),
         )
         started = self._opened.enter_context(running(stage, self.settings))
         started.wait_until_joined(partitions=2 * 2 * PARTITIONS)
@@ -191,7 +191,7 @@ class House:
             model,
             topics=TOPICS,
             settings=vllm,
-            withdrawn=self._listening(),
+            cancellations=self._listening(),
         )
         self._enricher = self._opened.enter_context(running(stage, self.settings))
         self._enricher.wait_until_joined(partitions=2 * PARTITIONS)
@@ -209,7 +209,7 @@ class House:
         self.engine.gate.set()
         self._opened.close()
 
-    def _listening(self) -> Withdrawn:
+    def _listening(self) -> Cancellations:
         return self._opened.enter_context(listening_for_cancellations(self.settings))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 
-from consumers.cancellations import Withdrawn
+from consumers.cancellations import Cancellations
 from consumers.enricher.enrich import EnrichStage
 from consumers.enricher.transcripts import StoredTranscripts
 from consumers.progress import Surroundings
@@ -32,7 +32,7 @@ class Bench:
     store: ObjectStore
     settings: S3Settings
     double: VllmDouble
-    withdrawn: Withdrawn
+    cancellations: Cancellations
     stage: EnrichStage
     runtime: Runtime = field(default_factory=Runtime)
 
@@ -60,20 +60,20 @@ def bench_maker(store: ObjectStore) -> Iterator[BenchMaker]:
             configured = VllmSettings.model_validate({"base_url": double.base_url, "timeout_seconds": 5.0, **vllm})
             enricher = opened.enter_context(Enricher(configured, cache=results, sleep=no_pause))
             numbers = count()
-            withdrawn = Withdrawn()
+            cancellations = Cancellations()
             stage = EnrichStage(
                 StoredTranscripts(s3, client=store.client),
                 results,
                 enricher,
                 topics=TOPICS,
                 settings=configured,
-                withdrawn=withdrawn,
+                cancellations=cancellations,
                 surroundings=Surroundings(
                     clock=lambda: float(next(numbers)),
                     now=lambda: datetime(2026, 11, 22, tzinfo=UTC),
                     new_id=lambda: str(next(numbers)),
                 ),
             )
-            return Bench(store, s3, double, withdrawn, stage)
+            return Bench(store, s3, double, cancellations, stage)
 
         yield make

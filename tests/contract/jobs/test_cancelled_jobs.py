@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from consumers.cancellations import Withdrawn
+from consumers.cancellations import Cancellations
 from consumers.runtime.stage import CancelledByCaller, FollowsAnother
 from schemas.errors import JobCancelled
 from schemas.events import CancellationEvent
@@ -27,10 +27,10 @@ SUMMARY = EnrichOptions(profiles=("summary",))
 JOB = job_id("call")
 
 
-def withdraw(withdrawn: Withdrawn, *references: str, at: datetime = WHEN) -> None:
-    """What the gateway says when its clients have gone."""
+def cancel(cancellations: Cancellations, *references: str, at: datetime = WHEN) -> None:
+    """What the gateway publishes once its clients are gone."""
     event = CancellationEvent(event_id="c", occurred_at=at, job_id=JOB, reference_event_ids=references)
-    withdrawn.take(Record(TOPICS.cancellations, 0, 0, JOB.encode(), event.model_dump_json().encode()))
+    cancellations.add(Record(TOPICS.cancellations, 0, 0, JOB.encode(), event.model_dump_json().encode()))
 
 
 @pytest.fixture
@@ -58,11 +58,11 @@ def begin(threads: ThreadPoolExecutor, bench: Bench, record: Record) -> Future[S
     return running
 
 
-def test_an_enrichment_withdrawn_before_it_begins_costs_nothing(bench: Bench) -> None:
+def test_an_enrichment_cancelled_before_it_begins_costs_nothing(bench: Bench) -> None:
     """No request, no progress, no object: it completes without output."""
     record = asked(bench, "a")
     before = bench.store.keys(bench.settings.bucket)
-    withdraw(bench.withdrawn, "a")
+    cancel(bench.cancellations, "a")
     with pytest.raises(CancelledByCaller):
         bench.process(record)
     assert bench.double.requests == []
@@ -70,12 +70,12 @@ def test_an_enrichment_withdrawn_before_it_begins_costs_nothing(bench: Bench) ->
     assert bench.store.keys(bench.settings.bucket) == before
 
 
-def test_an_enrichment_withdrawn_while_it_runs_closes_its_request(patient: Bench) -> None:
+def test_an_enrichment_cancelled_while_it_runs_closes_its_request(patient: Bench) -> None:
     """The server sees the connection close; nothing is stored, and who asks later begins anew."""
     patient.double.always = Fault.HANG
     with ThreadPoolExecutor(1) as threads:
         running = begin(threads, patient, asked(patient, "a"))
-        withdraw(patient.withdrawn, "a")
+        cancel(patient.cancellations, "a")
         with pytest.raises(CancelledByCaller):
             running.result(timeout=30)
     eventually(lambda: patient.double.hung_up == 1, timeout_seconds=30, what="the closed connection")
@@ -84,64 +84,64 @@ def test_an_enrichment_withdrawn_while_it_runs_closes_its_request(patient: Bench
 
 
 def test_what_another_reference_still_wants_goes_on(patient: Bench) -> None:
-    """A second wish for the same enrichment joins the first, and survives its withdrawal."""
+    """A second request for the same enrichment joins the first, and survives its cancellation."""
     patient.double.gate = threading.Event()
     with ThreadPoolExecutor(1) as threads:
         running = begin(threads, patient, asked(patient, "a"))
         with pytest.raises(FollowsAnother):
             patient.process(asked(patient, "b", offset=1))
-        withdraw(patient.withdrawn, "a")
+        cancel(patient.cancellations, "a")
         patient.double.gate.set()
         assert enrichment_in(running.result(timeout=30)).results
     assert len(patient.double.asked) == 1
 
 
-def test_what_all_have_withdrawn_ends(patient: Bench) -> None:
+def test_what_all_have_cancelled_ends(patient: Bench) -> None:
     """When the last of those who asked has gone as well."""
     patient.double.always = Fault.HANG
     with ThreadPoolExecutor(1) as threads:
         running = begin(threads, patient, asked(patient, "a"))
         with pytest.raises(FollowsAnother):
             patient.process(asked(patient, "b", offset=1))
-        withdraw(patient.withdrawn, "a")
+        cancel(patient.cancellations, "a")
         assert not running.done()
-        withdraw(patient.withdrawn, "b")
+        cancel(patient.cancellations, "b")
         with pytest.raises(CancelledByCaller):
             running.result(timeout=30)
 
 
-def test_an_enrichment_that_is_finished_is_published_although_it_was_withdrawn(bench: Bench) -> None:
+def test_an_enrichment_that_is_finished_is_published_although_it_was_cancelled(bench: Bench) -> None:
     """Its record alone may publish it, and others may have asked for it."""
     record = asked(bench, "a")
     first = enrichment_in(bench.process(record))
-    withdraw(bench.withdrawn, "a")
+    cancel(bench.cancellations, "a")
     assert enrichment_in(bench.process(record)) == first
 
 
 def test_a_transcript_that_names_no_reference_ends_with_all_of_its_job(bench: Bench) -> None:
-    """Of an older release, or asked for by several: one reference's withdrawal is not its own."""
-    withdraw(bench.withdrawn, "a")
+    """Of an older release, or asked for by several: one reference's cancellation is not its own."""
+    cancel(bench.cancellations, "a")
     assert bench.process(asked(bench, None))
-    withdraw(bench.withdrawn, at=WHEN + timedelta(seconds=1))
+    cancel(bench.cancellations, at=WHEN + timedelta(seconds=1))
     with pytest.raises(CancelledByCaller):
         bench.process(
             transcript_record(bench.transcript(spoken(9)), enrich=EnrichOptions(profiles=("title",)), offset=1)
         )
 
 
-def test_a_withdrawn_enrichment_whose_partition_is_gone_stays_with_the_next_holder(patient: Bench) -> None:
+def test_a_cancelled_enrichment_whose_partition_is_gone_stays_with_the_next_holder(patient: Bench) -> None:
     """Cancelled, not complete: the record is somebody else's now."""
     patient.double.always = Fault.HANG
     with ThreadPoolExecutor(1) as threads:
         running = begin(threads, patient, asked(patient, "a"))
         patient.runtime.cancelled = True
-        withdraw(patient.withdrawn, "a")
+        cancel(patient.cancellations, "a")
         with pytest.raises(JobCancelled):
             running.result(timeout=30)
 
 
 def test_a_transcript_names_the_one_reference_that_asked_for_it(settings: S3Settings) -> None:
-    """So that the enricher knows whose withdrawal ends it."""
+    """So that the enricher knows whose cancellation ends it."""
     when = datetime(2026, 11, 22, tzinfo=UTC)
     record = reference_record(uri(settings), idempotency_key="call", event_id="a", occurred_at=when)
     (event,) = transcripts(stage_on(settings, WavListener()).process(Runtime().job(record)))
@@ -150,8 +150,8 @@ def test_a_transcript_names_the_one_reference_that_asked_for_it(settings: S3Sett
 
 def test_a_job_that_two_references_asked_for_survives_one_of_them(settings: S3Settings) -> None:
     """Its transcript says that it is shared: the other wants its enrichment as well."""
-    engine, withdrawn = WavListener(), Withdrawn()
-    stage = stage_on(settings, engine, withdrawn=withdrawn)
+    engine, cancellations = WavListener(), Cancellations()
+    stage = stage_on(settings, engine, cancellations=cancellations)
     first, second = (
         reference_record(uri(settings), idempotency_key="call", event_id=name, offset=offset)
         for offset, name in enumerate("ab")
@@ -162,7 +162,7 @@ def test_a_job_that_two_references_asked_for_survives_one_of_them(settings: S3Se
         eventually(lambda: engine.running == 1, timeout_seconds=30)
         with pytest.raises(FollowsAnother):
             stage.process(Runtime().job(second))
-        withdraw(withdrawn, "a")
+        cancel(cancellations, "a")
         engine.gate.set()
         (event,) = transcripts(running.result(timeout=30))
     assert (event.reference_event_id, event.shared) == ("a", True)
@@ -172,14 +172,14 @@ def test_a_job_that_two_references_asked_for_survives_one_of_them(settings: S3Se
 def test_a_shared_enrichment_survives_the_cancellation_of_the_reference_that_it_names(bench: Bench) -> None:
     """Another reference asked for the job as well; only the cancellation of the whole job ends it."""
     uri = bench.transcript(spoken(9))
-    withdraw(bench.withdrawn, "a")
+    cancel(bench.cancellations, "a")
 
     def shared(offset: int, profile: str) -> Record:
         enrich = EnrichOptions(profiles=(profile,))
         return transcript_record(uri, offset=offset, enrich=enrich, reference_event_id="a", shared=True)
 
     assert enrichment_in(bench.process(shared(0, "summary"))).reference_event_id == "a"
-    withdraw(bench.withdrawn, at=WHEN + timedelta(seconds=1))
+    cancel(bench.cancellations, at=WHEN + timedelta(seconds=1))
     with pytest.raises(CancelledByCaller):
         bench.process(shared(1, "title"))
 
@@ -189,8 +189,8 @@ def test_a_record_whose_leader_is_cancelled_and_moves_away_is_answered(settings:
 
     The second, incomplete until then, does the work itself.
     """
-    engine, withdrawn = WavListener(), Withdrawn()
-    here, elsewhere = (stage_on(settings, engine, withdrawn=withdrawn) for _ in range(2))
+    engine, cancellations = WavListener(), Cancellations()
+    here, elsewhere = (stage_on(settings, engine, cancellations=cancellations) for _ in range(2))
     first, second = (
         reference_record(uri(settings), idempotency_key="call", event_id=name, offset=offset)
         for offset, name in enumerate("ab")
@@ -202,7 +202,7 @@ def test_a_record_whose_leader_is_cancelled_and_moves_away_is_answered(settings:
         eventually(lambda: engine.running == 1, timeout_seconds=30)
         with pytest.raises(FollowsAnother):
             here.process(Runtime().job(second))
-        withdraw(withdrawn, "a")
+        cancel(cancellations, "a")
         assert not running.done()
         leading.cancelled = True
         with pytest.raises(JobCancelled):
@@ -224,7 +224,7 @@ def test_an_enrichment_whose_leader_is_cancelled_and_moves_away_is_made(patient:
         eventually(lambda: patient.double.in_flight == 1, timeout_seconds=30, what="the question")
         with pytest.raises(FollowsAnother):
             patient.stage.process(Runtime().job(second))
-        withdraw(patient.withdrawn, "a")
+        cancel(patient.cancellations, "a")
         assert not running.done()
         patient.runtime.cancelled = True
         with pytest.raises(JobCancelled):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from consumers.cancellations import Withdrawn
+from consumers.cancellations import Cancellations
 from consumers.runtime.stage import CancelledByCaller
 from schemas.errors import AudioUndecodable, Reason
 from schemas.events import EnrichmentEvent, Failure, JobEvent, Phase, ProgressEvent, TranscriptEvent
@@ -17,7 +17,7 @@ from schemas.settings import S3Settings
 from tests.contract.enricher.enrich_bench import Bench
 from tests.contract.enricher.enrich_jobs import WHEN, transcript_record
 from tests.contract.enricher.transcripts import spoken
-from tests.contract.jobs.test_cancelled_jobs import withdraw
+from tests.contract.jobs.test_cancelled_jobs import cancel
 from tests.contract.transcriber.stage_jobs import TOPICS, Runtime, reference_record, stage_on, uri
 from tests.sound.wav_listener import WavListener
 
@@ -69,10 +69,10 @@ def test_every_event_of_the_transcriber_names_the_request(
 
 
 def test_a_cancelled_job_says_so_with_its_correlation(settings: S3Settings) -> None:
-    """CANCELLED is the last event of a reference whose caller withdrew it."""
-    withdrawn = Withdrawn()
-    withdraw(withdrawn, "a")
-    stage = stage_on(settings, WavListener(), withdrawn=withdrawn)
+    """CANCELLED is the last event of a reference whose caller cancelled it."""
+    cancellations = Cancellations()
+    cancel(cancellations, "a")
+    stage = stage_on(settings, WavListener(), cancellations=cancellations)
     with pytest.raises(CancelledByCaller) as ended:
         stage.process(Runtime().job(reference_record(uri(settings), idempotency_key="call", **ASKED)))
     (event,) = events(list(ended.value.outputs))
@@ -92,7 +92,7 @@ def test_every_event_of_the_enricher_names_the_request(bench: Bench) -> None:
     )
     job = bench.runtime.job(record)
     told = [*bench.stage.process(job), *bench.stage.failed(job, FAILURE), *bench.runtime.reported]
-    withdraw(bench.withdrawn, "a")
+    cancel(bench.cancellations, "a")
     with pytest.raises(CancelledByCaller) as ended:
         bench.process(
             transcript_record(

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote_plus
 
-from consumers.cancellations import Withdrawn
+from consumers.cancellations import Cancellations
 from consumers.runtime.stage import Job, Weight
 from consumers.transcriber.fetch import ObjectFetcher
 from consumers.transcriber.transcribe import TranscribeStage
@@ -58,12 +58,14 @@ class Runtime:
         return [decoded(record, ProgressEvent) for record in self.reported]
 
 
-def stage_on(settings: S3Settings, engine: WavListener, *, withdrawn: Withdrawn | None = None) -> TranscribeStage:
+def stage_on(
+    settings: S3Settings, engine: WavListener, *, cancellations: Cancellations | None = None
+) -> TranscribeStage:
     """The stage with real fetch and real results; one endpoint's stages share a client, which is slow to make."""
     client = _client(settings.model_copy(update={"bucket": "any", "object_limit_bytes": 1}))
     fetcher = ObjectFetcher(settings, client=client)
     results = ResultStore(settings, client=client)
-    return TranscribeStage(fetcher, results, engine, topics=TOPICS, settings=settings, withdrawn=withdrawn)
+    return TranscribeStage(fetcher, results, engine, topics=TOPICS, settings=settings, cancellations=cancellations)
 
 
 @cache
