@@ -1,7 +1,7 @@
 """Bytes as printable ASCII without the space: 94 characters, 11 for every 9 bytes.
 
-94**11 is just above 256**9, so a character carries 6.545 of the 6.555 bits that it could (base 85: 6.400). That
-is what lets the gap map of 26,000 records fit into the metadata that a broker takes.
+94**11 is just above 256**9, so a character carries 6.545 of its 6.555 possible bits (base 85: 6.400). That is what
+makes the gap map of 26,000 records fit into the metadata that a broker accepts.
 """
 
 from typing import Final
@@ -13,25 +13,19 @@ CHUNK_CHARACTERS: Final = 11
 _PAIR: Final = len(ALPHABET) ** 2
 _PAIRS: Final = tuple(high + low for high in ALPHABET for low in ALPHABET)
 _DIGITS: Final = {character: digit for digit, character in enumerate(ALPHABET)}
-# Characters that a last, shorter chunk of so many bytes takes: the least that can hold its value.
+# Characters of a last, shorter chunk, by its number of bytes: the fewest that can hold its value.
 _TAIL_CHARACTERS: Final = (0, 2, 3, 4, 5, 7, 8, 9, 10, CHUNK_CHARACTERS)
 _TAIL_BYTES: Final = {characters: size for size, characters in enumerate(_TAIL_CHARACTERS)}
 
 
 def encode(payload: bytes) -> str:
-    """The text of ``payload``. Its length depends on the payload's length alone: see ``encoded_characters``."""
+    """Encode ``payload``. The text's length depends on the payload's length alone."""
     chunks = (payload[start : start + CHUNK_BYTES] for start in range(0, len(payload), CHUNK_BYTES))
     return "".join(_encode_chunk(chunk) for chunk in chunks)
 
 
-def encoded_characters(size_bytes: int) -> int:
-    """The length of the text of so many bytes."""
-    chunks, rest = divmod(size_bytes, CHUNK_BYTES)
-    return chunks * CHUNK_CHARACTERS + _TAIL_CHARACTERS[rest]
-
-
 def decode(text: str) -> bytes:
-    """The payload of ``text``. Raises ValueError for what ``encode`` cannot have written."""
+    """Decode ``text``. Raises ValueError for what ``encode`` cannot have written."""
     chunks = (text[start : start + CHUNK_CHARACTERS] for start in range(0, len(text), CHUNK_CHARACTERS))
     return b"".join(map(_decode_chunk, chunks))
 

@@ -1,21 +1,21 @@
-"""What a commit carries beside its offset: the gap map, the journal, and the id of the log that the offset is of.
+"""The metadata of a commit: the gap map, the journal, and the id of the log that the offset refers to.
 
 ::
 
     <gap map> <journal> <log id>
 
-One space between the parts; empty parts at the end are left off. Older releases wrote the first two alone, and
-read what they know of this.
+The parts are separated by one space; empty parts at the end are left off. Older releases wrote the first two only,
+and read the parts that they know.
 """
 
 from dataclasses import dataclass
 from typing import Final, Self
 
 SEPARATOR: Final = " "
-"""Between the parts; none of them contains it."""
+"""Separates the parts; none of them contains it."""
 
 LOG_ID_CHARACTERS: Final = 22
-"""Of a topic id, as clients print it. The gap map gets so much, and the separators, less than the budget."""
+"""Length of a topic id as clients print it. It and the separators are taken from the gap map's budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class CommitMetadata:
 
     @classmethod
     def read(cls, text: str | None) -> Self:
-        """Take the text apart. Never raises: what other programs wrote lands in ``gap_map``, which is checked."""
+        """Parse metadata; never raises. Text of other programs lands in ``gap_map``, whose decoder checks it."""
         parts = (text or "").split(SEPARATOR)
         return cls(*parts[:3])
 

@@ -1,15 +1,14 @@
-"""The gap map: which offsets beyond the committed one are complete, as the text that goes with a commit.
+"""The gap map: the complete offsets beyond the committed one, as text in the commit's metadata.
 
-A broker keeps 4,095 characters of metadata beside every committed offset. Written there, the gap map makes one
-commit say two things: everything below the offset is complete, and so are these beyond it. A successor that
-reads it back redoes nothing that was done.
+A broker keeps 4,095 characters of metadata beside every committed offset. With the gap map in it, one commit
+states two things: everything below the offset is complete, and so are these offsets beyond it. A successor that
+reads it repeats no completed work.
 
-The text is a magic prefix with the version, one letter for the layout, and base 94 of the payload and its
-CRC-32. The CRC covers the committed offset too, so a map beside another offset than its own is not believed.
-Layouts; the shortest wins:
+The text is a magic prefix with the version, one letter for the layout, and base 94 of the payload and its CRC-32.
+The CRC covers the committed offset too, so a map beside any other offset is rejected. The shortest layout is used:
 
-- ``b``: one bit per offset, but 128 and more equal bits as their count. Bounds the worst case.
-- ``r``: counts alone, in turn of offsets not complete and offsets complete. For few gaps in a wide window.
+- ``b``: one bit per offset, but runs of 128 and more equal bits as a count. Bounds the worst case.
+- ``r``: counts only, alternating between incomplete and complete offsets. For few gaps in a wide window.
 - ``B`` and ``R``: the same, deflated. For regular patterns.
 """
 
@@ -21,15 +20,15 @@ from typing import Final
 from consumers.runtime.offsets import base94
 
 Ranges = Sequence[tuple[int, int]]
-"""Offsets as ascending half-open ranges ``(first, after_last)`` that neither overlap nor touch."""
+"""Offsets as ascending half-open ranges ``(first, after_last)`` that neither overlap nor touch each other."""
 
 METADATA_CHARACTERS_LIMIT: Final = 4_000
-"""Of the 4,095 characters that a broker takes (``offset.metadata.max.bytes`` of 4,096); the rest is reserve."""
+"""Of the 4,095 characters that a broker accepts (``offset.metadata.max.bytes`` of 4,096); the rest is reserve."""
 
 MAGIC: Final = "kascribe1"
 
 LONG_RUN_OFFSETS: Final = 128
-"""Equal bits from here on are written as a length, which with all it entails never costs more than 128 bits."""
+"""From this length on a run of equal bits is written as a count, which with its overhead is at most 128 bits."""
 
 _CRC_BYTES: Final = 4
 # Deflate expands up to a thousandfold; no map that we write is larger than this before it is deflated.
@@ -39,10 +38,10 @@ _DEFLATE_FROM_BYTES: Final = 24
 
 
 def encode(offset: int, complete: Ranges, *, characters_limit: int = METADATA_CHARACTERS_LIMIT) -> str:
-    """The metadata for a commit of ``offset``; ``complete`` are offsets from it on. Empty when there are none.
+    """Encode the map for a commit of ``offset``; ``complete`` are offsets from it on. Empty if there are none.
 
-    Never longer than the limit: what does not fit is left off from the end. That is safe, it only means that
-    those offsets are done again after a crash. ``body_bytes_limit`` tells what always fits.
+    Never longer than the limit: what does not fit is left off from the end, which is safe: those offsets are only
+    done again after a crash. ``body_bytes_limit`` returns what always fits.
     """
     kept = complete
     while kept:
@@ -54,9 +53,10 @@ def encode(offset: int, complete: Ranges, *, characters_limit: int = METADATA_CH
 
 
 def decode(offset: int, metadata: str | None) -> Ranges:
-    """The complete offsets that a commit of ``offset`` carries; none when its metadata is not a gap map of ours.
+    """Decode the complete offsets in a commit of ``offset``; none if its metadata is not a gap map of ours.
 
-    Never raises: metadata of other programs, of later versions and damaged metadata all mean "nothing known".
+    Never raises: metadata of other programs, metadata of later versions and damaged metadata all mean "nothing
+    known".
     """
     layout = (metadata or "")[len(MAGIC) : len(MAGIC) + 1]
     if not metadata or not metadata.startswith(MAGIC) or layout not in _READERS:
@@ -72,14 +72,14 @@ def decode(offset: int, metadata: str | None) -> Ranges:
 
 
 def body_bytes_limit(characters_limit: int) -> int:
-    """The bytes of a layout that are sure to fit. 4,000 characters hold 26,000 bits and what they entail."""
+    """Return how many bytes of a layout always fit. 4,000 characters hold 26,000 bits and their overhead."""
     return (characters_limit - len(MAGIC) - 1) * base94.CHUNK_BYTES // base94.CHUNK_CHARACTERS - _CRC_BYTES - 1
 
 
 def _encode(offset: int, complete: Ranges) -> str:
     runs = list(_runs(offset, complete))
     bodies = {"b": _write_bits(runs)}
-    # A run takes a byte at least, so with more runs than that the other layout has won already.
+    # A run takes at least one byte: with as many runs as the bits layout has bytes, that one is no longer.
     if len(runs) < len(bodies["b"]):
         bodies["r"] = _write_runs(runs)
     for layout, body in tuple(bodies.items()):
@@ -90,7 +90,7 @@ def _encode(offset: int, complete: Ranges) -> str:
 
 
 def _runs(offset: int, complete: Ranges) -> Iterator[int]:
-    """Lengths in turn of offsets not complete (may be 0, the first only) and complete; the last is complete."""
+    """Yield run lengths, alternately incomplete (only the first may be 0) and complete; the last is complete."""
     end = offset
     for first, after_last in complete:
         yield first - end
@@ -99,7 +99,7 @@ def _runs(offset: int, complete: Ranges) -> Iterator[int]:
 
 
 def _ranges(offset: int, runs: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """The inverse of ``_runs``; neighbours that touch become one."""
+    """Invert ``_runs``; ranges that touch become one."""
     first, end = offset, offset
     for index, length in enumerate(runs):
         if length and index % 2 == 0:
@@ -112,7 +112,7 @@ def _ranges(offset: int, runs: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def _write_bits(runs: Sequence[int]) -> bytes:
-    """Stretches of single bits, each with its count before it, and between two of them a long run's length."""
+    """Write stretches of single bits, each after its count, and a long run's length between two of them."""
     written = bytearray()
     bits: list[str] = []
     for index, length in enumerate(runs):
@@ -155,7 +155,7 @@ def _read_stretch(body: bytes, at: int) -> tuple[str, int]:
 
 
 def _extend(runs: list[int], bit: int, length: int) -> None:
-    """Adds equal bits to runs, of which every second one, from the first on, is of zeros."""
+    """Append equal bits to runs, which alternate between zeros and ones, zeros first."""
     if bit == (len(runs) - 1) % 2:
         runs[-1] += length
     else:
@@ -182,7 +182,7 @@ _READERS: Final = {"b": _read_bits, "r": _read_runs, "B": _read_bits, "R": _read
 
 
 def _write_number(written: bytearray, number: int) -> None:
-    """Seven bits a byte, lowest first, the top bit set on all but the last."""
+    """Write seven bits a byte, lowest first; the top bit is set on all bytes but the last."""
     while number > 0x7F:
         written.append(number & 0x7F | 0x80)
         number >>= 7

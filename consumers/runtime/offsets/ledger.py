@@ -1,12 +1,12 @@
-"""The ledger of one partition: what was received, what is complete, and so what may be committed.
+"""The ledger of one partition: which offsets were received and completed, and what to commit for them.
 
-Records are in flight side by side and complete in any order. Only offsets that were *received* count: holes
-(compaction, transaction markers, retention) are never waited for. The offset to commit is the lowest incomplete
-one, or when nothing is incomplete the one after the highest received. What is complete beyond it travels as the
-commit's metadata (see ``gap_map``), so a successor skips it.
+Records run concurrently and complete in any order. Only *received* offsets count; the ledger never waits for holes
+(compaction, transaction markers, retention). The offset to commit is the lowest incomplete one, or, if none is
+incomplete, the one after the highest received. Complete offsets beyond it go into the commit's metadata (see
+``gap_map``), so that a successor skips them.
 
-A ledger lives as long as the assignment of its partition: a revoked partition's ledger is thrown away, and late
-results find none. Nothing here blocks, and nothing is safe to call from two threads at once.
+A ledger belongs to one assignment of its partition: when the partition is revoked, the ledger is discarded, and
+late results find none. Nothing here blocks; nothing is thread-safe.
 """
 
 from collections import deque
@@ -19,15 +19,15 @@ from schemas.kafka.delivery import Commit
 
 __all__ = ["Commit", "PartitionLedger"]
 
-# The last stretch's count of bits.
+# For the bit count of the last stretch.
 _BITS_OVERHEAD_BYTES: Final = 3
 
 
 class PartitionLedger:
-    """The books of one partition from its assignment on.
+    """The offsets of one partition from its assignment on.
 
-    ``committed`` is what the broker has, if anything. ``characters_limit`` bounds the gap map alone: a caller
-    that puts something else beside it into the metadata leaves room for that.
+    ``committed`` is the broker's commit, None if there is none. ``characters_limit`` bounds the gap map alone: a
+    caller that adds other text to the metadata reserves room for it.
     """
 
     def __init__(
@@ -40,24 +40,24 @@ class PartitionLedger:
         self._changed = False
         self._started = committed is not None
         self._position = committed.offset if committed else 0
-        # Every incomplete offset, and where it stands on a ruler on which no hole is wider than LONG_RUN_OFFSETS.
+        # Every incomplete offset, with its place on a ruler on which no hole is wider than LONG_RUN_OFFSETS.
         self._incomplete: dict[int, int] = {}
         self._ruler = 0
-        # A heap of the same offsets; those that completed are dropped when they come to its top.
+        # A heap of the same offsets; completed ones are dropped when they reach its top.
         self._queue: list[int] = []
         self._known = _Known(gap_map.decode(committed.offset, committed.metadata) if committed else ())
 
     def receive(self, offset: int) -> bool:
-        """Takes a record in. False: do not run it, for it was complete before, or it is in flight already.
+        """Register a polled record. False: do not run it, because it is complete or in flight already.
 
-        Offsets normally ascend. One that was passed and is complete is skipped; one below everything that is
-        known means that the log began anew (a recreated topic, an offset out of range): the ledger goes on
-        from there, because skipping would lose the new records.
+        Offsets normally ascend. A repeated offset at or above the watermark is skipped. One below the watermark
+        means that the log has restarted (a recreated topic, an offset out of range): the ledger continues from
+        there, because skipping would lose the new records.
         """
         if offset < self._position or not self._started:
             if self._started and offset >= self.watermark:
                 return False
-            self._begin_at(offset)
+            self._restart_at(offset)
         self._ruler += min(offset - self._position + 1, LONG_RUN_OFFSETS)
         self._position = offset + 1
         self._changed = True
@@ -68,7 +68,7 @@ class PartitionLedger:
         return True
 
     def complete(self, offset: int) -> None:
-        """Records that nothing remains to be done for a record. Safe to repeat.
+        """Mark a record as complete. Safe to repeat.
 
         An offset that is not in flight is ignored: it never moves the watermark.
         """
@@ -76,7 +76,7 @@ class PartitionLedger:
             self._changed = True
 
     def commit(self) -> Commit | None:
-        """What the broker should be told; None when it knows already. Safe to repeat, cheap when unchanged."""
+        """Return the commit to make; None if the broker has it already. Safe to repeat, cheap when unchanged."""
         if self._changed:
             watermark = self.watermark
             complete = self._complete_from(watermark)
@@ -86,51 +86,46 @@ class PartitionLedger:
         return None if self._commit == self._acknowledged else self._commit
 
     def on_confirmed(self, commit: Commit) -> None:
-        """Notes that the broker has confirmed ``commit``."""
+        """Note that the broker has confirmed ``commit``."""
         self._acknowledged = commit
 
     def can_receive(self) -> bool:
-        """Whether after one more record, however far its offset jumps, the gap map is sure to fit.
+        """Return whether the gap map still fits after one more record, however far its offset jumps.
 
-        True whenever nothing is in flight, so who waits for it goes on in the end.
+        Always true when nothing is in flight, so a waiting caller cannot wait forever.
         """
         return not self._incomplete or self._worst_case_bytes() <= self._body_bytes_limit
 
     @property
-    def incomplete(self) -> int:
-        """Records that are in flight."""
-        return len(self._incomplete)
-
-    @property
     def oldest_incomplete(self) -> int | None:
-        """The offset that holds the watermark back; None when nothing is in flight."""
+        """The lowest offset in flight, which holds the watermark back; None if nothing is in flight."""
         return self.watermark if self._incomplete else None
 
     @property
     def watermark(self) -> int:
-        """The offset to commit: below it everything that was received is complete."""
+        """The offset to commit: every received offset below it is complete."""
         while self._queue and self._queue[0] not in self._incomplete:
             heappop(self._queue)
         return self._queue[0] if self._queue else self._position
 
     @property
     def position(self) -> int:
-        """The offset after the highest received; before anything was received, the committed one."""
+        """The offset after the highest received; the committed one before the first record."""
         return self._position
 
     @property
     def window(self) -> int:
-        """Offsets from the watermark to the highest received, holes included."""
+        """The number of offsets from the watermark to the highest received, holes included."""
         return max(0, self._position - self.watermark)
 
-    def _begin_at(self, offset: int) -> None:
-        """What is in flight stays: it still holds the watermark, and is not run twice when it comes again."""
+    def _restart_at(self, offset: int) -> None:
+        """Continue at ``offset``. Records in flight stay: they hold the watermark, and do not run twice."""
         self._started = True
         self._position = offset
         self._known = _Known(())
 
     def _complete_from(self, watermark: int) -> Ranges:
-        """Everything complete from the watermark on. A hole counts as complete, for nobody will ask for it."""
+        """Return all complete offsets from the watermark on. Holes count as complete: they are never received."""
         ranges = []
         first = watermark
         for offset in sorted(self._incomplete):
@@ -144,10 +139,10 @@ class PartitionLedger:
         return _joined(ranges, self._known.beyond(self._position))
 
     def _worst_case_bytes(self) -> int:
-        """A bound of the map after one more record, whichever records complete before it is written.
+        """Return an upper bound of the map after one more record, whichever records complete before it is written.
 
-        The bits layout takes a bit per offset, or 129 per incomplete one if that is less; the runs layout takes
-        a byte per run and another for each seventh power of two in its length. The encoder picks the shorter.
+        The bits layout takes one bit per offset, or 129 per incomplete offset if that is less; the runs layout
+        takes one byte per run and another for every seven bits of its length. The encoder picks the shorter.
         """
         watermark = self.watermark
         width_bits = self._ruler - self._incomplete[watermark]
@@ -160,9 +155,9 @@ class PartitionLedger:
 
 
 class _Known:
-    """What an earlier life of the partition had completed; forgotten range by range as the records come again.
+    """Offsets completed by earlier holders, dropped range by range as their records are received again.
 
-    ``bits`` bounds what the remaining ranges, and the gaps before them, take in the bits layout.
+    ``bits`` bounds the size of the remaining ranges, and of the gaps before them, in the bits layout.
     """
 
     def __init__(self, ranges: Ranges) -> None:
@@ -179,18 +174,18 @@ class _Known:
         return len(self._ranges)
 
     def includes(self, offset: int) -> bool:
-        """Whether a record that is received was complete; forgets what lies below it."""
+        """Return whether a received record is complete already; drop the ranges below it."""
         while self._ranges and self._ranges[0][1] <= offset:
             self.bits -= self._ranges.popleft()[2]
         return bool(self._ranges) and self._ranges[0][0] <= offset
 
     def beyond(self, position: int) -> Ranges:
-        """The ranges, and what is left of the first one, from ``position`` on."""
+        """Return the ranges from ``position`` on; the first one may be cut."""
         return [(max(first, position), end) for first, end, _ in self._ranges if end > position]
 
 
 def _joined(ranges: Ranges, further: Ranges) -> Ranges:
-    """Both, one after the other; one range where they touch."""
+    """Concatenate both; ranges that touch become one."""
     if ranges and further and ranges[-1][1] == further[0][0]:
         return [*ranges[:-1], (ranges[-1][0], further[0][1]), *further[1:]]
     return [*ranges, *further]
