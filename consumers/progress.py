@@ -1,128 +1,104 @@
-"""What subscribers are told while a job runs: best effort, and seldom enough to cost nothing."""
+"""Progress events of a reference in one role: best effort while it runs, reliable at its end."""
 
-import threading
-import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from consumers.runtime.stage import Job
-from consumers.transcriber.ports import HeardSoFar
 from schemas import identity
+from schemas.clock import Clock
 from schemas.errors import JobError
-from schemas.events import AudioReference, Failure, Phase, ProgressEvent
+from schemas.events import Failure, Phase, ProgressEvent
 from schemas.kafka import wire
 from schemas.kafka.dead_letters import MESSAGE_CHARACTERS_LIMIT
+from schemas.kafka.records import OutgoingRecord
 from schemas.roles import Role
-from schemas.transcripts.joining import joined
 
 INTERVAL_SECONDS: Final = 0.5
-"""Shortest time between two reports of text: two a second is as fast as people read."""
-
-TEXT_LIMIT_CHARACTERS: Final = 4_000
-"""Of one report; what is heard faster than that is in the transcript."""
+"""Shortest time between two reports of a phase that goes on: two texts a second is as fast as people read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """Time and identity, injected. ``clock`` is monotonic seconds, ``now`` the time of day in UTC."""
+class ProgressEvents:
+    """Builder for the progress events of one reference in one role.
 
-    clock: Callable[[], float]
-    now: Callable[[], datetime]
-    new_id: Callable[[], str]
+    ``correlation`` identifies the reference: see ``JobEvent.correlation``.
+    """
 
+    role: Role
+    correlation: Mapping[str, Any]
+    clock: Clock
+    new_id: Callable[[], str] = identity.random_id
 
-def real_surroundings() -> Surroundings:
-    """The machine's clocks, and random identifiers."""
-    return Surroundings(clock=time.monotonic, now=lambda: datetime.now(UTC), new_id=lambda: uuid.uuid4().hex)
+    def interim(self, phase: Phase, *, fraction: float | None = None, text: str | None = None) -> ProgressEvent:
+        """Return an event about a phase that begins or goes on."""
+        return self._event(self.new_id(), phase, fraction=fraction, text=text)
 
+    def retrying(self, error: JobError, *, attempt: int) -> ProgressEvent:
+        """Return an event about a failed attempt that another one follows."""
+        message = str(error)[:MESSAGE_CHARACTERS_LIMIT]
+        failure = Failure(reason=error.reason, message=message, attempt=attempt)
+        return self._event(self.new_id(), Phase.RETRYING, failure=failure)
 
-def ended_event(
-    correlation: Mapping[str, Any],
-    stage: Role,
-    phase: Phase,
-    *,
-    now: datetime,
-    failure: Failure | None = None,
-    result_uri: str | None = None,
-) -> ProgressEvent:
-    """The one reliable progress event of a reference in a stage. Its id is the same when it is published again."""
-    asked = identity.request_digest(correlation["reference_event_id"] or "", stage)
-    return ProgressEvent(
-        **correlation,
-        event_id=f"{correlation['job_id']}.{stage}.{phase.value}.{asked}",
-        occurred_at=now,
-        phase=phase,
-        stage=stage,
-        fraction=1.0 if phase is Phase.COMPLETED else None,
-        failure=failure,
-        result_uri=result_uri,
-    )
+    def ended(
+        self, phase: Phase, *, failure: Failure | None = None, result_uri: str | None = None
+    ) -> ProgressEvent:
+        """Return the one event about the end of the reference. Its id is the same whenever it is built again."""
+        digest = identity.request_digest(self.correlation["reference_event_id"] or "", self.role)
+        event_id = f"{self.correlation['job_id']}.{self.role}.{phase.value}.{digest}"
+        fraction = 1.0 if phase is Phase.COMPLETED else None
+        return self._event(event_id, phase, fraction=fraction, failure=failure, result_uri=result_uri)
 
-
-def retrying_event(
-    correlation: Mapping[str, Any], stage: Role, error: JobError, attempt: int, surroundings: Surroundings
-) -> ProgressEvent:
-    """Why an attempt failed that another one follows."""
-    return ProgressEvent(
-        **correlation,
-        event_id=surroundings.new_id(),
-        occurred_at=surroundings.now(),
-        phase=Phase.RETRYING,
-        stage=stage,
-        failure=Failure(reason=error.reason, message=str(error)[:MESSAGE_CHARACTERS_LIMIT], attempt=attempt),
-    )
-
-
-class ProgressReporter:
-    """Reports one job's phases and text through ``job.report``. Safe to call from the engine's threads."""
-
-    def __init__(self, job: Job, reference: AudioReference, *, topic: str, surroundings: Surroundings) -> None:
-        self._job = job
-        self._correlation = reference.correlation()
-        self._topic = topic
-        self._surroundings = surroundings
-        self._lock = threading.Lock()
-        self._unsaid = ""
-        self._fraction: float | None = None
-        self._next_report = surroundings.clock()
-
-    def enter(self, phase: Phase) -> None:
-        """Reports a phase at once."""
-        self._report(phase, fraction=None, text=None)
-
-    def heard(self, progress: HeardSoFar) -> None:
-        """Takes what was heard since the last call; reports it when the last report is old enough."""
-        with self._lock:
-            self._fraction = progress.fraction
-            self._unsaid = joined((self._unsaid, progress.text))
-            if self._surroundings.clock() < self._next_report:
-                return
-            self._next_report = self._surroundings.clock() + INTERVAL_SECONDS
-            said = self._take()
-        self._report(Phase.TRANSCRIBING, fraction=self._fraction, text=said)
-
-    def flush(self) -> None:
-        """Reports the text that has not been reported yet, if there is any."""
-        with self._lock:
-            said = self._take()
-        if said:
-            self._report(Phase.TRANSCRIBING, fraction=self._fraction, text=said)
-
-    def _take(self) -> str | None:
-        said, self._unsaid = self._unsaid[:TEXT_LIMIT_CHARACTERS], ""
-        return said or None
-
-    def _report(self, phase: Phase, *, fraction: float | None, text: str | None) -> None:
-        event = ProgressEvent(
-            **self._correlation,
-            event_id=self._surroundings.new_id(),
-            occurred_at=self._surroundings.now(),
+    def _event(self, event_id: str, phase: Phase, **fields: Any) -> ProgressEvent:
+        return ProgressEvent(
+            **self.correlation,
+            event_id=event_id,
+            occurred_at=self.clock.now(),
             phase=phase,
-            stage=Role.TRANSCRIBER,
-            fraction=fraction,
-            text=text,
+            stage=self.role,
+            **fields,
         )
-        self._job.report(wire.encode(event, topic=self._topic, key=event.job_id, trace=self._job.trace))
+
+
+class JobProgress:
+    """Progress of one attempt at a record. Methods that report publish at once, best effort, from any thread."""
+
+    def __init__(self, job: Job, events: ProgressEvents, *, topic: str) -> None:
+        self._job = job
+        self._events = events
+        self._topic = topic
+
+    def report(self, phase: Phase, *, fraction: float | None = None, text: str | None = None) -> None:
+        """Report a phase that begins or goes on."""
+        self._job.report(self._encode(self._events.interim(phase, fraction=fraction, text=text)))
+
+    def report_retry(self, error: JobError) -> None:
+        """Report a failed attempt, unless it was the last: FAILED then goes out with the dead letter."""
+        if not self._job.is_final(error):
+            self._job.report(self._encode(self._events.retrying(error, attempt=self._job.attempt)))
+
+    def ended(
+        self, phase: Phase, *, failure: Failure | None = None, result_uri: str | None = None
+    ) -> OutgoingRecord:
+        """Return the record about the end of the reference, to be published with the stage's other outputs."""
+        return self._encode(self._events.ended(phase, failure=failure, result_uri=result_uri))
+
+    def _encode(self, event: ProgressEvent) -> OutgoingRecord:
+        return wire.encode(event, topic=self._topic, key=event.job_id, trace=self._job.trace)
+
+
+class RateLimit:
+    """One permission per ``interval_seconds``; the first at once. Not thread-safe."""
+
+    def __init__(self, clock: Clock, *, interval_seconds: float = INTERVAL_SECONDS) -> None:
+        self._clock = clock
+        self._interval_seconds = interval_seconds
+        self._next = clock.monotonic()
+
+    def try_acquire(self) -> bool:
+        """Take the permission if one is due. Never blocks."""
+        now = self._clock.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + self._interval_seconds
+        return True

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from consumers.runtime.monitoring.metrics import Metric, Metrics
-from consumers.transcriber.ports import HeardSoFar
+from consumers.transcriber.ports import EngineProgress
 from models.whisper.transcriber import Transcriber
 from schemas.options import Lane, TranscribeOptions
 from schemas.transcripts.transcript import AudioFacts, Provenance, Transcript
@@ -49,7 +49,7 @@ class MeteredEngine:
         path: Path,
         options: TranscribeOptions,
         *,
-        on_progress: Callable[[HeardSoFar], None],
+        on_progress: Callable[[EngineProgress], None],
         cancelled: Callable[[], bool],
         lane: Lane,
         on_audio: Callable[[AudioFacts], None],

@@ -1,11 +1,11 @@
 """A finished job's events, made again from the bucket: for a job whose record is gone before it published them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from consumers.progress import ended_event
+from consumers.progress import ProgressEvents
 from producers.results import EnrichmentResults, ResultStore
+from schemas.clock import Clock
 from schemas.errors import ConfigurationError
 from schemas.events import EnrichmentEvent, Event, JobEvent, Phase, TranscriptEvent
 from schemas.inline import inline
@@ -23,7 +23,7 @@ class Republishing:
     results: ResultStore
     enrichments: EnrichmentResults
     topics: Topics
-    now: Callable[[], datetime]
+    clock: Clock
 
     def records(self, job_id: str) -> Sequence[OutgoingRecord]:
         """The job's transcript, its enrichments, and COMPLETED for each, with the ids that they always had.
@@ -50,6 +50,6 @@ class Republishing:
             yield self.topics.enrichments, inline(event)
             yield self._completed(event, Role.ENRICHER, event.results_uri)
 
-    def _completed(self, event: JobEvent, stage: Role, result_uri: str) -> tuple[str, Event]:
-        ended = ended_event(event.correlation(), stage, Phase.COMPLETED, now=self.now(), result_uri=result_uri)
-        return self.topics.progress, ended
+    def _completed(self, event: JobEvent, role: Role, result_uri: str) -> tuple[str, Event]:
+        events = ProgressEvents(role, event.correlation(), self.clock)
+        return self.topics.progress, events.ended(Phase.COMPLETED, result_uri=result_uri)

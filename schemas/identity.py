@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import uuid
 from typing import Final
 
 from schemas.options import EnrichOptions, TranscribeOptions
@@ -17,6 +18,11 @@ def _digest(*parts: str) -> str:
     # Length prefixes: no two different lists of parts can give the same bytes.
     material = "".join(f"{len(part.encode())}:{part}" for part in parts)
     return hashlib.sha256(material.encode()).hexdigest()
+
+
+def random_id() -> str:
+    """Return a random identifier: 32 hexadecimal characters."""
+    return uuid.uuid4().hex
 
 
 def job_id(idempotency_key: str) -> str:

@@ -8,9 +8,8 @@
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
-from typing import Final
 
 import structlog
 from structlog.contextvars import bind_contextvars, bound_contextvars
@@ -21,10 +20,11 @@ from consumers.enricher.transcripts import TranscriptSource
 from consumers.failures import is_failure, is_told_already
 from consumers.lenient import sound_fields
 from consumers.once import InFlight
-from consumers.progress import Surroundings, ended_event, real_surroundings, retrying_event
+from consumers.progress import JobProgress, ProgressEvents, RateLimit
 from consumers.runtime.stage import CancelledByCaller, Job
 from models.vllm.enrichment.run import Enrichment, EnrichRequest
 from schemas import identity
+from schemas.clock import Clock, SystemClock
 from schemas.errors import ConfigurationError, InvalidOptions, JobError
 from schemas.events import (
     EnrichmentEvent,
@@ -32,7 +32,6 @@ from schemas.events import (
     Failure,
     JobEvent,
     Phase,
-    ProgressEvent,
     TranscriptEvent,
 )
 from schemas.inline import inline
@@ -45,8 +44,6 @@ from schemas.results import StoredEnrichment
 from schemas.roles import Role
 from schemas.settings import VllmSettings
 from schemas.transcripts.transcript import Segment, Transcript
-
-REPORT_INTERVAL_SECONDS: Final = 0.5
 
 _log = structlog.get_logger(__name__)
 
@@ -65,7 +62,8 @@ class EnrichStage:
         topics: Topics,
         settings: VllmSettings,
         cancellations: Cancellations | None = None,
-        surroundings: Surroundings | None = None,
+        clock: Clock | None = None,
+        new_id: Callable[[], str] = identity.random_id,
     ) -> None:
         """Raises ConfigurationError when the settings name a profile that there is not."""
         self._transcripts = transcripts
@@ -73,7 +71,8 @@ class EnrichStage:
         self._model = model
         self._topics = topics
         self._cancellations = cancellations or Cancellations()
-        self._surroundings = surroundings or real_surroundings()
+        self._clock = clock or SystemClock()
+        self._new_id = new_id
         self._in_flight = InFlight()
         self._answer_language = settings.answer_language
         self._unasked = EnrichOptions(
@@ -106,7 +105,7 @@ class EnrichStage:
 
     def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
         """The FAILED event beside a dead letter, with the job's identity as far as the record tells it."""
-        return (self._ended(job, _told(job), Phase.FAILED, failure=failure),)
+        return (self._progress(job, _told(job, now=self._clock.now())).ended(Phase.FAILED, failure=failure),)
 
     def dependency_is_up(self, dependency: str) -> bool:
         """Whether the bucket answers, or a model server makes tokens."""
@@ -123,11 +122,7 @@ class EnrichStage:
         try:
             return self._process(job, event, options)
         except JobError as error:
-            retrying = retrying_event(event.correlation(), Role.ENRICHER, error, job.attempt, self._surroundings)
-            if not job.is_final(error):  # then FAILED is told, reliably
-                job.report(
-                    wire.encode(retrying, topic=self._topics.progress, key=retrying.job_id, trace=job.trace)
-                )
+            self._progress(job, event).report_retry(error)
             raise
 
     def _options(self, event: TranscriptEvent) -> EnrichOptions:
@@ -147,21 +142,21 @@ class EnrichStage:
             stored = stored or holding.unless_withdrawn(partial(self._do, job, event, options, holding.cancelled))
         if stored is None:
             _log.info("job_cancelled", origin=str(job.origin))
-            raise CancelledByCaller((self._ended(job, event, Phase.CANCELLED),))
+            raise CancelledByCaller((self._progress(job, event).ended(Phase.CANCELLED),))
         if stored.owner != job.origin:
             _log.info("enriched_by_another_record", origin=str(job.origin), owner=str(stored.owner))
             return self._pointed_to(job, event, stored)
         _log.info("enriched", results_uri=stored.event.results_uri, seconds=stored.event.total_seconds)
         return (
             wire.encode(inline(stored.event), topic=self._topics.enrichments, key=event.job_id, trace=job.trace),
-            self._ended(job, event, Phase.COMPLETED, result_uri=stored.event.results_uri),
+            self._progress(job, event).ended(Phase.COMPLETED, result_uri=stored.event.results_uri),
         )
 
     def _pointed_to(self, job: Job, event: TranscriptEvent, stored: StoredEnrichment) -> Sequence[OutgoingRecord]:
         """Where the result of a finished enrichment is, for another reference; nothing for a copy of the same."""
         if event.reference_event_id == stored.event.reference_event_id:
             return ()
-        return (self._ended(job, event, Phase.COMPLETED, result_uri=stored.event.results_uri),)
+        return (self._progress(job, event).ended(Phase.COMPLETED, result_uri=stored.event.results_uri),)
 
     def _track(self, event: TranscriptEvent) -> TrackedRequest:
         # A transcript that names no reference, or is shared, is later than every reference that requested it.
@@ -183,14 +178,15 @@ class EnrichStage:
             self._results,
             job_id=event.job_id,
             request=(asked, event.reference_occurred_at or event.occurred_at),
-            now=self._surroundings.now,
+            now=self._clock.now,
         )
 
     def _do(
         self, job: Job, event: TranscriptEvent, options: EnrichOptions, cancelled: Callable[[], bool]
     ) -> StoredEnrichment:
         profiles = self._model.wanted(options)
-        job.report(self._enriching(job, event))
+        progress = self._progress(job, event)
+        progress.report(Phase.ENRICHING)
         transcript = self._transcripts.load(event.transcript_uri)
         language = options.language or self._answer_language
         request = EnrichRequest(
@@ -203,13 +199,13 @@ class EnrichStage:
             tenant=event.tenant,
             attempt=job.attempt,
         )
-        made = self._model.enrich(request, cancelled=cancelled, on_chunk=self._reporter(job, event))
+        made = self._model.enrich(request, cancelled=cancelled, on_chunk=self._reporter(progress))
         _tell_losses(made)
         digest = identity.enrich_digest(options)
         enriched = EnrichmentEvent(
             **event.correlation(),
             event_id=f"{event.job_id}.{digest[:16]}.enrichment",
-            occurred_at=self._surroundings.now(),
+            occurred_at=self._clock.now(),
             transcript_uri=event.transcript_uri,
             language=language or transcript.language,
             model=made.model,
@@ -222,51 +218,26 @@ class EnrichStage:
             StoredEnrichment(job_id=event.job_id, owner=job.origin, enrich_digest=digest, event=enriched)
         )
 
-    def _reporter(self, job: Job, event: TranscriptEvent) -> Callable[[int, int], None]:
-        next_report = self._surroundings.clock()
+    def _reporter(self, progress: JobProgress) -> Callable[[int, int], None]:
+        rate_limit = RateLimit(self._clock)
 
         def report(done: int, of_all: int) -> None:
-            nonlocal next_report
-            now = self._surroundings.clock()
-            if now >= next_report:
-                next_report = now + REPORT_INTERVAL_SECONDS
-                job.report(self._enriching(job, event, fraction=done / (of_all + 1)))
+            if rate_limit.try_acquire():
+                progress.report(Phase.ENRICHING, fraction=done / (of_all + 1))
 
         return report
 
-    def _enriching(self, job: Job, event: TranscriptEvent, *, fraction: float | None = None) -> OutgoingRecord:
-        progress = ProgressEvent(
-            **event.correlation(),
-            event_id=self._surroundings.new_id(),
-            occurred_at=self._surroundings.now(),
-            phase=Phase.ENRICHING,
-            stage=Role.ENRICHER,
-            fraction=fraction,
-        )
-        return wire.encode(progress, topic=self._topics.progress, key=event.job_id, trace=job.trace)
-
-    def _ended(
-        self,
-        job: Job,
-        event: JobEvent,
-        phase: Phase,
-        *,
-        failure: Failure | None = None,
-        result_uri: str | None = None,
-    ) -> OutgoingRecord:
-        now = self._surroundings.now()
-        ended = ended_event(
-            event.correlation(), Role.ENRICHER, phase, now=now, failure=failure, result_uri=result_uri
-        )
-        return wire.encode(ended, topic=self._topics.progress, key=event.job_id, trace=job.trace)
+    def _progress(self, job: Job, event: JobEvent) -> JobProgress:
+        events = ProgressEvents(Role.ENRICHER, event.correlation(), self._clock, self._new_id)
+        return JobProgress(job, events, topic=self._topics.progress)
 
 
-def _told(job: Job) -> JobEvent:
+def _told(job: Job, *, now: datetime) -> JobEvent:
     """Whose job a transcript's record is about, as far as it tells: at the least where it was first read."""
     key = identity.record_key(str(job.origin))
     unknown = {
         "event_id": str(job.origin),
-        "occurred_at": datetime.now(UTC),
+        "occurred_at": now,
         "job_id": identity.job_id(key),
         "idempotency_key": key,
         "reference_event_id": str(job.origin),

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from consumers.once import Holding
-from consumers.progress import ProgressReporter, Surroundings
+from consumers.progress import JobProgress
 from consumers.runtime.stage import Job
 from consumers.transcriber.fetch import FetchedAudio
+from consumers.transcriber.interim_text import InterimText
 from schemas import identity
+from schemas.clock import Clock
 from schemas.events import INLINE_TEXT_BYTES, AudioReference, TranscriptEvent
 from schemas.options import EnrichOptions, ExportFormat, TranscribeOptions
 from schemas.results import StoredJob
@@ -21,7 +23,8 @@ class Attempt:
     job: Job
     reference: AudioReference
     job_id: str
-    progress: ProgressReporter
+    progress: JobProgress
+    text: InterimText
     holding: Holding
     started: float
 
@@ -48,14 +51,14 @@ def transcript_event(
     heard: Heard,
     exports: Mapping[ExportFormat, str],
     *,
-    surroundings: Surroundings,
+    clock: Clock,
 ) -> TranscriptEvent:
     """The event of a finished job. A reused result cost this job nothing but the fetch."""
     reference, transcript = attempt.reference, heard.transcript
     return TranscriptEvent(
         **reference.correlation(),
         event_id=f"{attempt.job_id}.transcript",
-        occurred_at=surroundings.now(),
+        occurred_at=clock.now(),
         reference_occurred_at=reference.occurred_at,
         shared=attempt.holding.is_shared,
         status=transcript.status,
@@ -74,7 +77,7 @@ def transcript_event(
         exports=dict(exports),
         enrich=reference.enrich,
         provenance=transcript.provenance,
-        timing=_timing(attempt, heard, surroundings),
+        timing=_timing(attempt, heard, clock),
         usage=_nothing_but_audio(transcript) if heard.reused else transcript.usage,
     )
 
@@ -128,12 +131,12 @@ def _asks(enrich: EnrichOptions | None) -> bool:
     return enrich is not None and enrich.asks_for_anything
 
 
-def _timing(attempt: Attempt, heard: Heard, surroundings: Surroundings) -> StageTiming:
-    ran_seconds = surroundings.clock() - attempt.started
+def _timing(attempt: Attempt, heard: Heard, clock: Clock) -> StageTiming:
+    ran_seconds = clock.monotonic() - attempt.started
     written_ms = attempt.job.record.timestamp_ms
     queue_seconds = None
     if written_ms > 0:
-        queue_seconds = max(0.0, surroundings.now().timestamp() - ran_seconds - written_ms / 1000)
+        queue_seconds = max(0.0, clock.now().timestamp() - ran_seconds - written_ms / 1000)
     engine = StageTiming() if heard.reused else heard.transcript.timing
     return engine.model_copy(
         update={

@@ -10,8 +10,8 @@ from schemas.results import StoredJob
 from schemas.transcripts.transcript import AudioFacts, Provenance, Transcript
 
 
-class HeardSoFar(Protocol):
-    """Progress as the engine tells it: ``text`` is what was heard since the last time."""
+class EngineProgress(Protocol):
+    """Progress as the engine reports it; ``text`` is the text since the last report."""
 
     @property
     def fraction(self) -> float | None:
@@ -45,7 +45,7 @@ class SpeechToText(Protocol):
         path: Path,
         options: TranscribeOptions,
         *,
-        on_progress: Callable[[HeardSoFar], None],
+        on_progress: Callable[[EngineProgress], None],
         cancelled: Callable[[], bool],
         lane: Lane,
         on_audio: Callable[[AudioFacts], None],

@@ -7,7 +7,7 @@
                         └────────────────────────────────────────────────────────────────▶ ours? ──┘
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import structlog
@@ -16,7 +16,7 @@ from structlog.contextvars import bind_contextvars, bound_contextvars
 from consumers.cancellations import Cancellations
 from consumers.failures import is_failure, is_told_already
 from consumers.once import Holding, InFlight
-from consumers.progress import ProgressReporter, Surroundings, ended_event, real_surroundings, retrying_event
+from consumers.progress import JobProgress, ProgressEvents
 from consumers.runtime.stage import CancelledByCaller, Job, Weight
 from consumers.transcriber.events import (
     Attempt,
@@ -28,9 +28,11 @@ from consumers.transcriber.events import (
     transcript_event,
 )
 from consumers.transcriber.fetch import FetchedAudio, ObjectFetcher, ObjectState
+from consumers.transcriber.interim_text import InterimText
 from consumers.transcriber.ports import Results, SpeechToText
 from consumers.transcriber.references import Intake
 from schemas import identity
+from schemas.clock import Clock, SystemClock
 from schemas.errors import ENGINE, SCRATCH, DependencyDown, JobError, KeyReused
 from schemas.events import AudioReference, Failure, Phase
 from schemas.kafka import wire
@@ -61,14 +63,16 @@ class TranscribeStage:
         topics: Topics,
         settings: S3Settings,
         cancellations: Cancellations | None = None,
-        surroundings: Surroundings | None = None,
+        clock: Clock | None = None,
+        new_id: Callable[[], str] = identity.random_id,
     ) -> None:
         self._fetcher = fetcher
         self._results = results
         self._engine = engine
         self._topics = topics
         self._cancellations = cancellations or Cancellations()
-        self._surroundings = surroundings or real_surroundings()
+        self._clock = clock or SystemClock()
+        self._new_id = new_id
         self._intake = Intake(fetcher, topics=topics, settings=settings)
         self._in_flight = InFlight()
         # The same audio of several jobs, by content: the second record follows, and reuses the transcript.
@@ -100,8 +104,8 @@ class TranscribeStage:
 
     def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
         """The FAILED event beside a dead letter, with the job's identity as far as the record tells it."""
-        reference = self._intake.best_guess(job, now=self._surroundings.now())
-        return (self._ended(job, reference, Phase.FAILED, failure=failure),)
+        reference = self._intake.best_guess(job, now=self._clock.now())
+        return (self._progress(job, reference).ended(Phase.FAILED, failure=failure),)
 
     def dependency_is_up(self, dependency: str) -> bool:
         """Whether the bucket or the engine answers, or the scratch disk has room."""
@@ -110,7 +114,7 @@ class TranscribeStage:
         return self._fetcher.is_up(dependency)
 
     def _read_and_process(self, job: Job) -> Sequence[OutgoingRecord]:
-        work = self._intake.read(job, now=self._surroundings.now())
+        work = self._intake.read(job, now=self._clock.now())
         if work.reference is None:
             _log.debug("nothing_to_transcribe", origin=str(job.origin), forwarded=len(work.forwarded))
             return work.forwarded
@@ -119,13 +123,7 @@ class TranscribeStage:
         try:
             return self._process(job, work.reference, work.state)
         except JobError as error:
-            retrying = retrying_event(
-                work.reference.correlation(), Role.TRANSCRIBER, error, job.attempt, self._surroundings
-            )
-            if not job.is_final(error):  # then FAILED is told, reliably
-                job.report(
-                    wire.encode(retrying, topic=self._topics.progress, key=retrying.job_id, trace=job.trace)
-                )
+            self._progress(job, work.reference).report_retry(error)
             raise
 
     def _process(self, job: Job, reference: AudioReference, state: ObjectState | None) -> Sequence[OutgoingRecord]:
@@ -141,13 +139,13 @@ class TranscribeStage:
             stored = self._results.find_job(job_id) or holding.unless_withdrawn(partial(self._do, attempt, state))
             if stored is None:
                 _log.info("job_cancelled", origin=str(job.origin))
-                raise CancelledByCaller((self._ended(job, reference, Phase.CANCELLED),))
+                raise CancelledByCaller((attempt.progress.ended(Phase.CANCELLED),))
             if stored.owner != job.origin:
                 return self._pointed_to(attempt, stored, state)
         _log.info("job_completed", reused=stored.event.reused, transcript_uri=stored.event.transcript_uri)
         return (
             wire.encode(stored.event, topic=self._topics.transcripts, key=job_id, trace=job.trace),
-            self._ended(job, reference, Phase.COMPLETED, result_uri=stored.event.transcript_uri),
+            attempt.progress.ended(Phase.COMPLETED, result_uri=stored.event.transcript_uri),
         )
 
     def _pointed_to(
@@ -163,7 +161,7 @@ class TranscribeStage:
         _log.info("job_done_by_another_record", origin=str(job.origin), owner=str(stored.owner))
         if self._intake.is_notification(job):
             return ()
-        completed = self._ended(job, reference, Phase.COMPLETED, result_uri=stored.event.transcript_uri)
+        completed = attempt.progress.ended(Phase.COMPLETED, result_uri=stored.event.transcript_uri)
         again = transcript_again(stored.event, reference)
         if again is None:
             return (completed,)
@@ -183,7 +181,7 @@ class TranscribeStage:
             return audio.source.sha256 == stored.event.source.sha256
 
     def _is_told_already(self, job: Job, error: Exception) -> bool:
-        now = self._surroundings.now
+        now = self._clock.now
         reference = self._intake.best_guess(job, now=now())
         request = (reference.event_id, reference.occurred_at)
         return is_told_already(job, error, self._results, job_id=job_id_of(reference), request=request, now=now)
@@ -191,15 +189,15 @@ class TranscribeStage:
     def _do(self, attempt: Attempt, state: ObjectState | None) -> StoredJob:
         reference, job = attempt.reference, attempt.job
         self._engine.check(reference.options)
-        attempt.progress.enter(Phase.ACCEPTED)
+        attempt.progress.report(Phase.ACCEPTED)
         state = state or self._fetcher.look_up(reference.uri, version_id=reference.version_id, etag=reference.etag)
         job.weigh(Weight(object_size_bytes=state.object_size_bytes))
-        attempt.progress.enter(Phase.FETCHING)
+        attempt.progress.report(Phase.FETCHING)
         with self._fetcher.fetched(state, cancelled=attempt.holding.cancelled) as audio:
-            fetch_seconds = self._surroundings.clock() - attempt.started
+            fetch_seconds = self._clock.monotonic() - attempt.started
             heard = self._hear(attempt, audio, fetch_seconds)
         exports = self._export(reference.options, heard)
-        event = transcript_event(attempt, audio, heard, exports, surroundings=self._surroundings)
+        event = transcript_event(attempt, audio, heard, exports, clock=self._clock)
         return self._results.create_job(
             StoredJob(
                 job_id=attempt.job_id,
@@ -239,12 +237,12 @@ class TranscribeStage:
         def weigh(facts: AudioFacts) -> None:
             job.weigh(Weight(audio.source.object_size_bytes, facts.audio_duration_seconds))
 
-        progress.enter(Phase.DECODING)
+        progress.report(Phase.DECODING)
         try:
             transcript = self._engine.transcribe(
                 audio.path,
                 attempt.reference.options,
-                on_progress=progress.heard,
+                on_progress=attempt.text.on_progress,
                 cancelled=attempt.holding.cancelled,
                 lane=attempt.reference.lane,
                 on_audio=weigh,
@@ -253,7 +251,7 @@ class TranscribeStage:
             if down.dependency == SCRATCH:
                 self._fetcher.need_room(down.needed_bytes)
             raise
-        progress.flush()
+        attempt.text.flush()
         return transcript
 
     def _export(self, options: TranscribeOptions, heard: Heard) -> dict[ExportFormat, str]:
@@ -267,24 +265,11 @@ class TranscribeStage:
         return uris
 
     def _attempt(self, job: Job, reference: AudioReference, holding: Holding) -> Attempt:
-        progress = ProgressReporter(job, reference, topic=self._topics.progress, surroundings=self._surroundings)
-        return Attempt(job, reference, job_id_of(reference), progress, holding, self._surroundings.clock())
+        progress = self._progress(job, reference)
+        text = InterimText(progress, clock=self._clock)
+        started = self._clock.monotonic()
+        return Attempt(job, reference, job_id_of(reference), progress, text, holding, started)
 
-    def _ended(
-        self,
-        job: Job,
-        reference: AudioReference,
-        phase: Phase,
-        *,
-        failure: Failure | None = None,
-        result_uri: str | None = None,
-    ) -> OutgoingRecord:
-        event = ended_event(
-            reference.correlation(),
-            Role.TRANSCRIBER,
-            phase,
-            now=self._surroundings.now(),
-            failure=failure,
-            result_uri=result_uri,
-        )
-        return wire.encode(event, topic=self._topics.progress, key=event.job_id, trace=job.trace)
+    def _progress(self, job: Job, reference: AudioReference) -> JobProgress:
+        events = ProgressEvents(Role.TRANSCRIBER, reference.correlation(), self._clock, self._new_id)
+        return JobProgress(job, events, topic=self._topics.progress)

@@ -1,7 +1,6 @@
 """``kascribe results``: what is kept in the bucket, published again."""
 
 from contextlib import closing
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -27,6 +26,7 @@ def republish(
     from producers.publisher import Publisher
     from producers.results import EnrichmentResults, ResultStore
     from producers.s3 import create_client
+    from schemas.clock import SystemClock
     from schemas.kafka.topics import Topics
 
     settings = running_system().settings
@@ -37,7 +37,7 @@ def republish(
         ResultStore(settings.s3, client=client),
         EnrichmentResults(settings.s3, client=client),
         topics,
-        lambda: datetime.now(UTC),
+        SystemClock(),
     )
     # All are read before anything is published: a misspelt id changes nothing.
     records = {job: republishing.records(job) for job in jobs}

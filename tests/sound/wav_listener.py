@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from consumers.transcriber.ports import HeardSoFar
+from consumers.transcriber.ports import EngineProgress
 from schemas.errors import AudioEmpty, AudioUndecodable, InvalidOptions, JobCancelled
 from schemas.identity import options_digest
 from schemas.options import Lane, Task, TranscribeOptions
@@ -73,7 +73,7 @@ class WavListener:
         path: Path,
         options: TranscribeOptions,
         *,
-        on_progress: Callable[[HeardSoFar], None],
+        on_progress: Callable[[EngineProgress], None],
         cancelled: Callable[[], bool],
         lane: Lane,  # noqa: ARG002 (it has one line only)
         on_audio: Callable[[AudioFacts], None],
@@ -97,7 +97,7 @@ class WavListener:
                 self.running -= 1
 
     def _transcript(
-        self, facts: AudioFacts, options: TranscribeOptions, on_progress: Callable[[HeardSoFar], None]
+        self, facts: AudioFacts, options: TranscribeOptions, on_progress: Callable[[EngineProgress], None]
     ) -> Transcript:
         seconds = facts.audio_duration_seconds
         segments = []

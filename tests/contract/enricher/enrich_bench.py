@@ -3,26 +3,39 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import count
 
 from consumers.cancellations import Cancellations
 from consumers.enricher.enrich import EnrichStage
 from consumers.enricher.transcripts import StoredTranscripts
-from consumers.progress import Surroundings
 from models.vllm.enricher import Enricher
 from producers.results import EnrichmentResults
 from schemas.kafka.records import OutgoingRecord, Record
 from schemas.settings import S3Settings, VllmSettings
 from schemas.transcripts.transcript import Segment
-from tests.contract.enricher.enrich_jobs import TOPICS, put_transcript, transcript_of
+from tests.contract.enricher.enrich_jobs import TOPICS, WHEN, put_transcript, transcript_of
 from tests.contract.transcriber.stage_jobs import Runtime
 from tests.contract.vllm.vllm_double import VllmDouble, running
+from tests.support.clock import HandClock
 from tests.support.object_store import ObjectStore
 
 
 async def no_pause(_: float) -> None:
     """Retries do not wait here."""
+
+
+class TickingClock(HandClock):
+    """Shows the day of the tests' events; its monotonic side gains a second with every call."""
+
+    def now(self) -> datetime:
+        """Return the day of the tests' events."""
+        return WHEN
+
+    def monotonic(self) -> float:
+        """Return one second more than at the last call."""
+        self.seconds += 1
+        return self.seconds
 
 
 @dataclass
@@ -68,11 +81,8 @@ def bench_maker(store: ObjectStore) -> Iterator[BenchMaker]:
                 topics=TOPICS,
                 settings=configured,
                 cancellations=cancellations,
-                surroundings=Surroundings(
-                    clock=lambda: float(next(numbers)),
-                    now=lambda: datetime(2026, 11, 22, tzinfo=UTC),
-                    new_id=lambda: str(next(numbers)),
-                ),
+                clock=TickingClock(),
+                new_id=lambda: str(next(numbers)),
             )
             return Bench(store, s3, double, cancellations, stage)
 

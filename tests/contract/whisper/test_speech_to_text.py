@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.transcriber.ports import HeardSoFar, SpeechToText
+from consumers.transcriber.ports import EngineProgress, SpeechToText
 from models.whisper.transcriber import Transcriber
 from schemas.errors import AudioUndecodable, InvalidOptions, JobCancelled
 from schemas.identity import options_digest
@@ -36,7 +36,7 @@ class Caller:
 
     def __init__(self) -> None:
         self.facts: list[AudioFacts] = []
-        self.progress: list[HeardSoFar] = []
+        self.progress: list[EngineProgress] = []
 
     def ask(self, engine: SpeechToText, path: Path, *, cancelled: bool = False) -> Transcript:
         """The transcript of a file."""
