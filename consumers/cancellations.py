@@ -8,14 +8,11 @@ from weakref import WeakSet
 
 import structlog
 
-from consumers.kafka.follower import Follower, Start
 from schemas.clock import Clock, SystemClock
-from schemas.errors import DependencyDown, JobError
+from schemas.errors import JobError
 from schemas.events import CancellationEvent
 from schemas.kafka import wire
 from schemas.kafka.records import Record
-from schemas.kafka.topics import Topics
-from schemas.settings import KafkaSettings
 
 REMEMBERED_LIMIT: Final = 10_000
 """Of jobs, and of references. Forgetting a cancellation costs the work, never a result."""
@@ -25,10 +22,6 @@ ANY_JOB: Final = ("",)
 
 LOGGED_LIMIT: Final = 20
 """Most references in one log line."""
-
-POLL_SECONDS: Final = 0.2
-RETRY_SECONDS: Final = 5.0
-STOP_SECONDS: Final = 1.0
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -110,43 +103,6 @@ class Cancellations:
                 job_ids=event.job_ids,
                 reference_event_ids=event.reference_event_ids[:LOGGED_LIMIT],
             )
-
-
-class CancellationListener:
-    """Follows the cancellations topic on a thread of its own, from ``start`` until ``stop``.
-
-    Best effort: while the broker is down cancellations are missed, and their jobs run to the end.
-    """
-
-    def __init__(self, settings: KafkaSettings, cancellations: Cancellations) -> None:
-        self._settings = settings
-        self._cancellations = cancellations
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="cancellations", daemon=True)
-
-    def start(self) -> None:
-        """Start the thread. Does not block; call it once."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop the thread. Blocks for STOP_SECONDS at most; a thread that waits for a broker is left behind."""
-        self._stopped.set()
-        self._thread.join(STOP_SECONDS)
-
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            try:
-                self._follow()
-            except DependencyDown as error:
-                _log.warning("cancellations cannot be read", error=str(error))
-                self._stopped.wait(RETRY_SECONDS)
-
-    def _follow(self) -> None:
-        topic = Topics(self._settings.topic_prefix).cancellations
-        with Follower(self._settings, (topic,), start=Start.NOW) as follower:
-            while not self._stopped.is_set():
-                for record in follower.records(POLL_SECONDS):
-                    self._cancellations.add(record)
 
 
 def _matches(event: CancellationEvent, request: TrackedRequest) -> bool:

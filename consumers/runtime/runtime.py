@@ -5,7 +5,7 @@ from functools import partial
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from consumers.kafka import client as kafka
-from consumers.kafka.broken import broken
+from consumers.kafka.fatal_errors import client_broken
 from consumers.runtime.assignment import Assignment
 from consumers.runtime.committer import Outlet
 from consumers.runtime.execution import descriptors
@@ -46,7 +46,7 @@ class Runtime:
         runtime = settings.runtime
         mailbox = Mailbox(clock)
         self._mailbox = mailbox
-        self._broken = partial(broken, settings=settings.kafka, role=stage.name)
+        self._broken = partial(client_broken, settings=settings.kafka, role=stage.name)
         self._topics = kafka.subscription(stage.topics, runtime.retry_delays_seconds)
 
         self._consumer = kafka.make_consumer(settings.kafka, role=stage.name, on_commit=self._answered)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import structlog
 from prometheus_client import CollectorRegistry
 
-from consumers.cancellations import CancellationListener, Cancellations
+from consumers.cancellations import Cancellations
+from consumers.kafka.follower import FollowerThread
 from consumers.runtime.monitoring.health import live, ready
 from consumers.runtime.monitoring.metrics import Metric, Metrics
 from consumers.runtime.monitoring.server import HealthServer, Verdict
@@ -80,17 +81,20 @@ def served(health: Health, settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def listening_for_cancellations(settings: Settings) -> Iterator[Cancellations]:
-    """The cancellations that arrive while the context lasts. Raises ConfigurationError as ``run_stage`` does."""
-    # A listener that finds no topic retries seconds later, and misses the cancellations until then.
+    """The cancellations that arrive while the context lasts. Raises ConfigurationError as ``run_stage`` does.
+
+    While the broker is down cancellations are missed, and their jobs run to the end.
+    """
+    # A follower that finds no topic retries seconds later, and misses the cancellations until then.
     topic = Topics(settings.kafka.topic_prefix).cancellations
     ensure_topics(settings.kafka, {topic: settings.kafka.topic_partitions})
     cancellations = Cancellations()
-    listener = CancellationListener(settings.kafka, cancellations)
-    listener.start()
+    follower = FollowerThread(settings.kafka, (topic,), cancellations.add, name="cancellations")
+    follower.start()
     try:
         yield cancellations
     finally:
-        listener.stop()
+        follower.stop()
 
 
 def run_stage(stage: Stage, settings: Settings, health: Health, shutdown: Shutdown) -> None:

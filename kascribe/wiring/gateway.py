@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -12,13 +11,12 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
-import structlog
 import uvicorn
 
 from consumers.enricher.transcripts import StoredTranscripts
-from consumers.kafka.follower import Follower, Start
+from consumers.kafka.follower import FollowerThread
 from consumers.s3 import create_probe_client
-from kascribe.console.following import POLL_SECONDS, answer_topics
+from kascribe.console.following import answer_topics
 from kascribe.shutdown import ended_by_signals
 from producers.finished_jobs import FinishedJobs
 from producers.gateway.answers import Answers
@@ -30,7 +28,7 @@ from producers.s3 import create_client
 from producers.shared_publisher import SharedPublisher
 from producers.topics import ensure_topics
 from producers.uploads import PARTS_IN_FLIGHT, Uploads
-from schemas.errors import ConfigurationError, DependencyDown, KascribeError
+from schemas.errors import ConfigurationError, KascribeError
 from schemas.kafka.topics import Topics
 from schemas.settings import S3Settings, Settings
 
@@ -55,9 +53,8 @@ STORE_CONNECTIONS: Final = UPLOADING_THREADS * PARTS_IN_FLIGHT + CALLING_THREADS
 STORE_TIMEOUT_SECONDS: Final = 10.0
 """Of one connect or read, of which there are three: somebody waits."""
 
-FOLLOW_AGAIN_SECONDS: Final = 2.0
-
-_log: Final = structlog.get_logger(__name__)
+RECONNECT_SECONDS: Final = 2.0
+"""Before the answers are followed again, after the broker was down."""
 
 
 def run_gateway(settings: Settings) -> None:
@@ -148,7 +145,7 @@ async def opened(settings: Settings) -> AsyncIterator[Behind]:
         ThreadPoolExecutor(CALLING_THREADS, "calling") as calling,
         # A check that hangs holds a thread of nobody but its own.
         ThreadPoolExecutor(CHECKING_THREADS, "checking") as checking,
-        _fed(answers, settings),
+        _following(answers, settings),
     ):
         jobs = Jobs(
             uploads=Uploads(s3, client=store),
@@ -177,33 +174,18 @@ def _impatient(settings: S3Settings) -> S3Settings:
 
 
 @contextmanager
-def _fed(answers: Answers, settings: Settings) -> Iterator[None]:
-    """Follows the answer topics from a thread of its own, from before the first request on."""
+def _following(answers: Answers, settings: Settings) -> Iterator[None]:
+    """Offer every record of the answer topics to ``answers``, from before the first request on.
+
+    Requests find in the bucket what is missed while the broker is down.
+    """
     topics = (*answer_topics(answers.topics), answers.topics.cancellations)
-    follower = Follower(settings.kafka, topics, start=Start.NOW)
-    stop = threading.Event()
-
-    def feed(follower: Follower) -> None:
-        with follower:
-            while not stop.is_set():
-                for record in follower.records(POLL_SECONDS):
-                    answers.offer(record)
-
-    def keep_feeding(follower: Follower | None) -> None:
-        while not stop.is_set():
-            try:
-                feed(follower or Follower(settings.kafka, topics, start=Start.NOW))
-            except DependencyDown as error:
-                # What is missed meanwhile is found in the bucket by whoever waits for it.
-                _log.warning("answers_not_followed", why=error.message)
-                stop.wait(FOLLOW_AGAIN_SECONDS)
-            follower = None
-
-    thread = threading.Thread(target=keep_feeding, args=(follower,), name="answers", daemon=True)
-    thread.start()
+    follower = FollowerThread(
+        settings.kafka, topics, answers.offer, name="answers", reconnect_seconds=RECONNECT_SECONDS
+    )
+    follower.connect()
+    follower.start()
     try:
         yield
     finally:
-        stop.set()
-
-        thread.join()
+        follower.stop()
