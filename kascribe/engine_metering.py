@@ -29,7 +29,7 @@ class MeteredEngine:
         self._transcriber = transcriber
         self._audio_seconds = metrics.counter(AUDIO_SECONDS)
         self._inference_seconds = metrics.counter(INFERENCE_SECONDS)
-        metrics.gauge(WAITING_WINDOWS).set_function(transcriber.waiting_windows)
+        metrics.gauge(WAITING_WINDOWS).set_function(transcriber.queued_windows)
 
     @property
     def provenance(self) -> Provenance:

@@ -1,1 +1,1 @@
-"""The Whisper engine: windows of many records share its batches; one Transcriber per process is its front."""
+"""Speech to text with Whisper: batches are shared by all records; ``Transcriber`` is the entry point."""

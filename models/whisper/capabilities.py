@@ -1,18 +1,18 @@
-"""What a model can do, and the options that ask for more."""
+"""Capabilities of a model, and the check of options against them."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from schemas.errors import InvalidOptions
 from schemas.options import Task, TranscribeOptions
 
-UNTRANSLATING_NAMES = ("turbo", "distil")
-"""Families that were not trained to translate: they answer in the language spoken, silently."""
+UNTRANSLATING_NAMES: Final = ("turbo", "distil")
+"""Families that were not trained to translate: they return the spoken language without an error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """Of one model, by its names."""
+    """What one model supports, and the names that it is known by."""
 
     model: str
     languages: frozenset[str]
@@ -29,13 +29,13 @@ class Capabilities:
         translates: bool | None,
         aliases: frozenset[str] = frozenset(),
     ) -> Self:
-        """``translates`` None judges by the names."""
+        """Return the capabilities of a model; ``translates`` None derives that one from the names."""
         names = " ".join((model, *aliases)).lower()
-        named = not any(part in names for part in UNTRANSLATING_NAMES)
-        return cls(model, languages, multilingual and (named if translates is None else translates), aliases)
+        by_name = not any(family in names for family in UNTRANSLATING_NAMES)
+        return cls(model, languages, multilingual and (by_name if translates is None else translates), aliases)
 
     def check(self, options: TranscribeOptions) -> None:
-        """Raises InvalidOptions when the options ask for what the model cannot do."""
+        """Raise InvalidOptions when the model does not support the options."""
         if options.model not in (None, self.model) and options.model not in self.aliases:
             raise InvalidOptions(f"model {options.model!r} is not served here; this deployment has {self.model!r}")
         if options.task is Task.TRANSLATE and not self.translates:

@@ -1,10 +1,11 @@
-"""Where the model runs, and how many calls side by side."""
+"""Choice of the device, and of the number of concurrent calls."""
 
 import ctypes
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 import ctranslate2
 import structlog
@@ -12,16 +13,16 @@ import structlog
 from schemas.errors import ConfigurationError
 from schemas.settings import WhisperSettings
 
-THREADS_PER_REPLICA = 4
-"""On a CPU, replicas of few threads beat one of many: 1.3 to 1.6 times on two cores."""
-CUBLAS_LIBRARIES = ("libcublasLt.so.12", "libcublas.so.12")
+THREADS_PER_REPLICA: Final = 4
+"""On a CPU, several replicas with few threads beat one with many: 1.3 to 1.6 times on two cores."""
+CUBLAS_LIBRARIES: Final = ("libcublasLt.so.12", "libcublas.so.12")
 
-_log = structlog.get_logger(__name__)
+_log: Final = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Parallelism:
-    """How many calls run side by side, how many rows each takes, and on how many CPU threads."""
+    """Concurrent calls (``replicas``), rows per call, and CPU threads per call."""
 
     replicas: int
     batch_rows: int
@@ -29,9 +30,9 @@ class Parallelism:
 
 
 def parallelism(settings: WhisperSettings, *, device: str, cores: int) -> Parallelism:
-    """What the settings say, and where they leave it open what measured best.
+    """Return the parallelism that the settings request; where they leave it open, the fastest that was measured.
 
-    On a CPU a batch gains nothing and costs determinism, so rows go one by one.
+    On a CPU a batch gains nothing and costs determinism, so rows run one by one.
     """
     threads = settings.cpu_threads or cores
     if device == "cuda":
@@ -43,31 +44,34 @@ def parallelism(settings: WhisperSettings, *, device: str, cores: int) -> Parall
 
 
 def device_of(settings: WhisperSettings) -> str:
-    """``cuda`` or ``cpu``; auto takes a GPU that CTranslate2 can use. Raises ConfigurationError without one."""
+    """Return ``cuda`` or ``cpu``; auto takes a GPU that CTranslate2 can use.
+
+    Raises ConfigurationError when ``cuda`` is set and there is no such GPU.
+    """
     if settings.device == "cpu":
         return "cpu"
     gpus = ctranslate2.get_cuda_device_count()
     if gpus > settings.device_index:
         if load_cublas():
             return "cuda"
-        trouble = (
+        problem = (
             f"there is a GPU, but no {CUBLAS_LIBRARIES[-1]}; install Kascribe with its extra cuda (kascribe[cuda])"
         )
     else:
-        trouble = f"CTranslate2 sees {gpus} GPUs; check the driver and KASCRIBE_WHISPER_DEVICE_INDEX"
+        problem = f"CTranslate2 sees {gpus} GPUs; check the driver and KASCRIBE_WHISPER_DEVICE_INDEX"
     if settings.device == "cuda":
         raise ConfigurationError(
-            f"KASCRIBE_WHISPER_DEVICE is cuda, but {trouble}, or set KASCRIBE_WHISPER_DEVICE=cpu"
+            f"KASCRIBE_WHISPER_DEVICE is cuda, but {problem}, or set KASCRIBE_WHISPER_DEVICE=cpu"
         )
     if gpus:
-        _log.warning("running on the CPU, many times slower than on the GPU", why=trouble)
+        _log.warning("running on the CPU, many times slower than on the GPU", why=problem)
     return "cpu"
 
 
 def load_cublas() -> bool:
-    """Whether cuBLAS can be used: from the extra cuda, else the machine's own. Safe to repeat.
+    """Load cuBLAS, from the extra cuda or else the system's; return whether it is usable. Safe to repeat.
 
-    CTranslate2 looks for it by name on the library path, and finds what is loaded already.
+    CTranslate2 opens it by name on the library path, which finds a library that is already loaded.
     """
     with suppress(ModuleNotFoundError):
         package = find_spec("nvidia.cublas")

@@ -1,24 +1,24 @@
-"""The engine: rows in, futures answered. One thread per replica is the only caller of the model."""
+"""Inference engine: rows in, futures resolved. Only its worker threads, one per replica, call the model."""
 
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from models.whisper.model import DeviceLost, Model, OutOfMemory
 from models.whisper.rows import Align, Row
 from models.whisper.scheduler import Scheduler
+from schemas.clock import Clock
 from schemas.errors import ENGINE, DependencyDown, EngineFailed, JobError
 
-GROW_AFTER_BATCHES = 256
-"""Full batches without running out of memory before one row more is tried."""
+GROW_AFTER_BATCHES: Final = 256
+"""Full batches without running out of memory before one more row is tried."""
 
-BROKEN_AFTER_JOBS = 8
-"""Jobs whose rows failed alone, and none was answered between them: it is the model that fails."""
+BROKEN_AFTER_JOBS: Final = 8
+"""Jobs whose rows failed alone, with no success in between, after which the model itself counts as broken."""
 
-CLOSE_SECONDS = 10.0
-"""For running calls to end when the process stops."""
+CLOSE_SECONDS: Final = 10.0
+"""Time for running calls to end when the process stops."""
 
 AnyRow = Row[Any]
 
@@ -26,24 +26,18 @@ AnyRow = Row[Any]
 @dataclass(frozen=True, slots=True)
 class _Call:
     rows: Sequence[AnyRow]
-    began_at: float
+    started_at: float
 
 
 class Engine:
-    """Shares batches between all jobs. Every method may be called from any thread."""
+    """Batches shared by all jobs. Every method may be called from any thread."""
 
     def __init__(
-        self,
-        model: Model,
-        *,
-        replicas: int,
-        batch_rows: int,
-        hang_timeout_seconds: float,
-        clock: Callable[[], float] = time.monotonic,
+        self, model: Model, *, replicas: int, batch_rows: int, hang_timeout_seconds: float, clock: Clock
     ) -> None:
         self._model = model
         self._batch_rows_limit = batch_rows
-        self._batch_rows = batch_rows
+        self._batch_rows = batch_rows  # rows that a batch may have now; running out of memory halves it
         self._full_batches = 0
         self._hang_timeout_seconds = hang_timeout_seconds
         self._clock = clock
@@ -53,127 +47,131 @@ class Engine:
         self._calls: dict[int, _Call] = {}
         self._failed_jobs: set[int] = set()
         self._broken_by: Sequence[AnyRow] | None = None
-        self._owners = [
-            threading.Thread(target=self._own, args=(number,), name=f"whisper-{number}", daemon=True)
+        self._workers = [
+            threading.Thread(target=self._run_worker, args=(number,), name=f"whisper-{number}", daemon=True)
             for number in range(replicas)
         ]
-        for owner in self._owners:
-            owner.start()
+        for worker in self._workers:
+            worker.start()
 
     def submit(self, row: AnyRow, *, first: bool = False) -> None:
-        """Puts a row in line; its future is answered or fails with EngineFailed. Does not block."""
+        """Queue a row; its future gets a result or EngineFailed. Does not block.
+
+        Raises EngineFailed when the engine is closed.
+        """
         with self._changed:
             if self._closed:
                 raise EngineFailed("the engine is shut down")
             self._scheduler.add(row, first=first)
             self._changed.notify()
 
-    def withdraw(self, job: object) -> None:
-        """Forgets a job's rows; those in a running call finish for nobody."""
+    def cancel(self, job: object) -> None:
+        """Cancel the queued rows of a job. Rows in a running call finish, and their results are dropped."""
         with self._changed:
-            withdrawn = self._scheduler.withdraw(job)
-        for row in withdrawn:
-            row.answer.cancel()
+            cancelled = self._scheduler.remove(job)
+        for row in cancelled:
+            row.future.cancel()
 
-    def healthy(self) -> bool:
-        """Whether no call has been running for longer than the hang timeout, and the model answers.
+    def is_healthy(self) -> bool:
+        """Return whether no call exceeds the hang timeout and the model works.
 
-        A call cannot be interrupted, and a device that is lost stays lost: then only a new process helps.
+        A call cannot be interrupted and a lost device stays lost, so only a new process recovers from either.
         """
         with self._changed:
-            return self._guilty() is None
+            return self._rows_at_fault() is None
 
-    def trouble(self, job: object) -> JobError | None:
-        """Why a job cannot go on; None while the engine is healthy.
+    def failure_for(self, job: object) -> JobError | None:
+        """Return why a job cannot continue; None while the engine is healthy.
 
-        EngineFailed for those whose rows the model did not bear, which may not be tried for ever; the others
-        wait for the new process.
+        EngineFailed for jobs whose rows are in the failed call: the rows may be the cause, so their attempts are
+        bounded. DependencyDown for all others: they wait for the new process.
         """
         with self._changed:
-            guilty = self._guilty()
-        if guilty is None:
+            at_fault = self._rows_at_fault()
+        if at_fault is None:
             return None
-        if any(row.job is job for row in guilty):
+        if any(row.job is job for row in at_fault):
             return EngineFailed("a call of the model hangs, or broke it; the process must be replaced")
-        return DependencyDown(ENGINE, "the model answers no more; the process must be replaced")
+        return DependencyDown(ENGINE, "the model no longer responds; the process must be replaced")
 
-    def waiting(self) -> int:
-        """Rows in line."""
+    def queued_rows(self) -> int:
+        """Return the number of rows that wait for a batch."""
         with self._changed:
             return len(self._scheduler)
 
     def close(self) -> bool:
-        """Stops the owners after their running calls; rows in line are cancelled. Safe to repeat.
+        """Stop the workers after their running calls and cancel queued rows. Safe to repeat.
 
-        Blocks for seconds at most. Whether all calls have ended: if not, the model must stay loaded.
+        Blocks for ``CLOSE_SECONDS`` at most. Returns whether all calls have ended; if not, the model must stay
+        loaded.
         """
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        deadline = time.monotonic() + CLOSE_SECONDS
-        for owner in self._owners:
-            owner.join(max(0.0, deadline - time.monotonic()))
+        deadline = self._clock.monotonic() + CLOSE_SECONDS
+        for worker in self._workers:
+            worker.join(max(0.0, deadline - self._clock.monotonic()))
         with self._changed:
             left = list(iter(lambda: self._scheduler.take(1), []))
         for batch in left:
-            batch[0].answer.cancel()
-        return not any(owner.is_alive() for owner in self._owners)
+            batch[0].future.cancel()
+        return not any(worker.is_alive() for worker in self._workers)
 
-    def _guilty(self) -> Sequence[AnyRow] | None:
-        """The rows of the calls that hang or broke the model; None when there is no such call."""
+    def _rows_at_fault(self) -> Sequence[AnyRow] | None:
+        """Return the rows of calls that hang or broke the model; None when there is no such call."""
         if self._broken_by is not None:
             return self._broken_by
-        latest = self._clock() - self._hang_timeout_seconds
-        return [row for call in self._calls.values() if call.began_at < latest for row in call.rows] or None
+        latest = self._clock.monotonic() - self._hang_timeout_seconds
+        return [row for call in self._calls.values() if call.started_at < latest for row in call.rows] or None
 
-    def _own(self, number: int) -> None:
+    def _run_worker(self, number: int) -> None:
         batch: Sequence[AnyRow] = ()
         try:
-            while batch := self._next(number):
+            while batch := self._next_batch(number):
                 try:
-                    self._answer(batch, number)
+                    self._run_batch(batch, number)
                 finally:
                     with self._changed:
                         self._calls.pop(number, None)
-        except BaseException as died:
-            # Whatever it was, rows would wait in line for an owner that is gone.
-            self._break(batch, EngineFailed(f"the engine's thread died of {died!r}"))
+        except BaseException as fatal:
+            # Whatever the cause, queued rows would wait for a worker that no longer exists.
+            self._break(batch, EngineFailed(f"the engine's thread died of {fatal!r}"))
             raise
 
-    def _next(self, number: int) -> list[AnyRow]:
+    def _next_batch(self, number: int) -> list[AnyRow]:
         with self._changed:
             while not self._closed and self._broken_by is None:
-                batch = [row for row in self._scheduler.take(self._batch_rows) if not row.answer.cancelled()]
+                batch = [row for row in self._scheduler.take(self._batch_rows) if not row.future.cancelled()]
                 if batch:
-                    self._calls[number] = _Call(batch, self._clock())
+                    self._calls[number] = _Call(batch, self._clock.monotonic())
                     return batch
                 if not len(self._scheduler):
                     self._changed.wait()
         return []
 
-    def _answer(self, batch: Sequence[AnyRow], number: int) -> None:
-        start = self._clock()
+    def _run_batch(self, batch: Sequence[AnyRow], number: int) -> None:
+        start = self._clock.monotonic()
         try:
-            results = self._model.answer([row.sound for row in batch], [row.work for row in batch])
-        except OutOfMemory as failed:
-            self._shrink(batch, failed)
+            results = self._model.infer([row.encoder_input for row in batch], [row.operation for row in batch])
+        except OutOfMemory as error:
+            self._retry_smaller(batch, error)
             return
-        except DeviceLost as failed:
-            self._break(batch, failed)
+        except DeviceLost as error:
+            self._break(batch, error)
             return
-        except Exception as failed:  # noqa: BLE001 - one row's failure must not end the owner, nor its neighbours
-            self._isolate(batch, failed, number)
+        except Exception as error:  # noqa: BLE001 - one row's failure must not end the worker or fail other rows
+            self._isolate(batch, error, number)
             return
-        self._answered(batch)
-        seconds = (self._clock() - start) / len(batch)
+        self._on_success(batch)
+        seconds = (self._clock.monotonic() - start) / len(batch)
         for row, result in zip(batch, results, strict=True):
             row.seconds = seconds
-            if row.answer.set_running_or_notify_cancel():
-                row.answer.set_result(result)
+            if row.future.set_running_or_notify_cancel():
+                row.future.set_result(result)
 
-    def _shrink(self, batch: Sequence[AnyRow], failed: OutOfMemory) -> None:
+    def _retry_smaller(self, batch: Sequence[AnyRow], error: OutOfMemory) -> None:
         if len(batch) == 1:
-            self._failed_alone(batch[0], failed)
+            self._fail_single(batch[0], error)
             return
         with self._changed:
             self._batch_rows = max(1, len(batch) // 2)
@@ -182,37 +180,37 @@ class Engine:
                 self._scheduler.add(row, first=True)
             self._changed.notify_all()
 
-    def _isolate(self, batch: Sequence[AnyRow], failed: Exception, number: int) -> None:
+    def _isolate(self, batch: Sequence[AnyRow], error: Exception, number: int) -> None:
         if len(batch) == 1:
-            self._failed_alone(batch[0], failed)
+            self._fail_single(batch[0], error)
             return
-        for row in batch:  # one of them is to blame: alone, the others go through
+        for row in batch:  # run alone, all rows succeed except the one that caused the error
             with self._changed:
                 if self._broken_by is not None:
                     return
-                self._calls[number] = _Call([row], self._clock())  # many short calls are no hang
-            self._answer([row], number)
+                self._calls[number] = _Call([row], self._clock.monotonic())  # many short calls are not a hang
+            self._run_batch([row], number)
 
-    def _failed_alone(self, row: AnyRow, failed: Exception) -> None:
+    def _fail_single(self, row: AnyRow, error: Exception) -> None:
         with self._changed:
-            # What could not be read, or not be aligned, says nothing about the model.
-            if not isinstance(failed, OSError | JobError) and not isinstance(row.work, Align):
+            # A failure to read or to align a row does not indicate a broken model.
+            if not isinstance(error, OSError | JobError) and not isinstance(row.operation, Align):
                 self._failed_jobs.add(id(row.job))
             broken = len(self._failed_jobs) >= BROKEN_AFTER_JOBS
         if broken:
-            self._break([row], failed)
+            self._break([row], error)
         else:
-            _fail(row, failed)
+            _fail(row, error)
 
-    def _break(self, batch: Sequence[AnyRow], failed: Exception) -> None:
-        """Ends all inference: what is in line is answered by nobody, and ``trouble`` says so."""
+    def _break(self, batch: Sequence[AnyRow], error: Exception) -> None:
+        """End all inference. Queued rows stay unresolved; ``failure_for`` returns the reason to their jobs."""
         with self._changed:
             self._broken_by = batch
             self._changed.notify_all()
         for row in batch:
-            _fail(row, failed)
+            _fail(row, error)
 
-    def _answered(self, batch: Sequence[AnyRow]) -> None:
+    def _on_success(self, batch: Sequence[AnyRow]) -> None:
         with self._changed:
             self._failed_jobs.clear()
             if len(batch) < self._batch_rows or self._batch_rows >= self._batch_rows_limit:
@@ -223,8 +221,8 @@ class Engine:
                 self._full_batches = 0
 
 
-def _fail(row: AnyRow, failed: Exception) -> None:
-    error = EngineFailed(f"inference failed: {failed}")
-    error.__cause__ = failed
-    if not row.answer.done() and row.answer.set_running_or_notify_cancel():
-        row.answer.set_exception(error)
+def _fail(row: AnyRow, cause: Exception) -> None:
+    error = EngineFailed(f"inference failed: {cause}")
+    error.__cause__ = cause
+    if not row.future.done() and row.future.set_running_or_notify_cancel():
+        row.future.set_exception(error)

@@ -1,10 +1,10 @@
-"""CTranslate2's Whisper, as batches of rows. The only module that calls it."""
+"""CTranslate2's Whisper, called with batches of rows. The only module that calls it."""
 
 import os
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import ctranslate2
 import numpy as np
@@ -12,18 +12,28 @@ import numpy as np
 from models.media.speech.windows import WINDOW_FRAMES
 from models.whisper.device import device_of, parallelism
 from models.whisper.gate import Decoded
-from models.whisper.rows import Align, Alignment, Decode, Detect, Features, Languages, Result, Sound, Work
+from models.whisper.rows import (
+    Align,
+    Alignment,
+    Decode,
+    DetectLanguage,
+    EncoderInput,
+    Features,
+    Languages,
+    Operation,
+    Result,
+)
 from models.whisper.text.vocabulary import CONTEXT_TOKENS, Vocabulary
 from schemas.errors import ConfigurationError
 from schemas.settings import WhisperSettings
 
-NEW_TOKENS = CONTEXT_TOKENS // 2
+NEW_TOKENS: Final = CONTEXT_TOKENS // 2
 """CTranslate2 decodes at most half the context, or what the prompt leaves."""
-LOOP_TOKENS = 8
-"""With a penalty, so many tokens in a row may not come twice in one window: longer than any refrain of speech."""
-SECONDS_PER_ALIGNMENT_STEP = 0.02
-_MEMORY_WORDS = ("out of memory", "failed to allocate", "cublas_status_alloc_failed", "bad_alloc")
-_DEVICE_WORDS = ("cuda failed", "cublas failed", "cudnn failed")
+LOOP_TOKENS: Final = 8
+"""With a penalty, a run of this many tokens may not occur twice in a window; speech repeats no run this long."""
+SECONDS_PER_ALIGNMENT_STEP: Final = 0.02
+_MEMORY_WORDS: Final = ("out of memory", "failed to allocate", "cublas_status_alloc_failed", "bad_alloc")
+_DEVICE_WORDS: Final = ("cuda failed", "cublas failed", "cudnn failed")
 
 
 class OutOfMemory(Exception):
@@ -31,19 +41,22 @@ class OutOfMemory(Exception):
 
 
 class DeviceLost(Exception):
-    """The device answers no call of this process any more: CUDA's errors stick to it."""
+    """The device fails every further call of this process: CUDA errors are sticky."""
 
 
 class Model(Protocol):
-    """What the engine needs of a model. Called from several threads at once."""
+    """What the engine requires of a model. Called from several threads at once."""
 
-    def answer(self, sounds: Sequence[Sound], works: Sequence[Work]) -> Sequence[Result]:
-        """One result per row. Rows share a batch key. Blocks; raises OutOfMemory, DeviceLost, or anything else."""
+    def infer(self, inputs: Sequence[EncoderInput], operations: Sequence[Operation]) -> Sequence[Result]:
+        """Return one result per row. Rows share a batch key. Blocks.
+
+        Raises OutOfMemory, DeviceLost, or any other error.
+        """
         ...
 
 
 class WhisperModel:
-    """A loaded model. ``answer`` blocks without holding the interpreter; safe from several threads."""
+    """A loaded model. ``infer`` blocks without holding the GIL; safe from several threads."""
 
     def __init__(self, settings: WhisperSettings, directory: Path) -> None:
         self.device = device_of(settings)
@@ -57,70 +70,70 @@ class WhisperModel:
                 inter_threads=self.parallelism.replicas,
                 intra_threads=self.parallelism.threads,
             )
-        except (RuntimeError, ValueError) as failed:
-            raise ConfigurationError(f"the model in {directory} cannot be loaded: {failed}") from failed
+        except (RuntimeError, ValueError) as error:
+            raise ConfigurationError(f"the model in {directory} cannot be loaded: {error}") from error
         self.multilingual = bool(self._whisper.is_multilingual)
         self.mel_bands = int(self._whisper.n_mels)
         self.compute_type = str(self._whisper.compute_type)
         self.vocabulary = Vocabulary(directory, multilingual=self.multilingual)
         self._encoding_type: Any = None
 
-    def answer(self, sounds: Sequence[Sound], works: Sequence[Work]) -> Sequence[Result]:
-        """One result per row."""
+    def infer(self, inputs: Sequence[EncoderInput], operations: Sequence[Operation]) -> Sequence[Result]:
+        """Return one result per row."""
         try:
-            encoded = self._encode(sounds)
-            head = works[0]
-            if isinstance(head, Detect):
+            encoded = self._encode(inputs)
+            head = operations[0]
+            if isinstance(head, DetectLanguage):
                 return [_languages(found) for found in self._whisper.detect_language(encoded)]
             if isinstance(head, Decode):
-                return self._decode(encoded, [work for work in works if isinstance(work, Decode)])
-            return self._align(encoded, sounds, [work for work in works if isinstance(work, Align)])
-        except RuntimeError as failed:
-            said = str(failed).lower()
-            if any(word in said for word in _MEMORY_WORDS):
-                raise OutOfMemory(str(failed)) from failed
-            if any(word in said for word in _DEVICE_WORDS):
-                raise DeviceLost(str(failed)) from failed
+                return self._decode(encoded, [each for each in operations if isinstance(each, Decode)])
+            return self._align(encoded, inputs, [each for each in operations if isinstance(each, Align)])
+        except RuntimeError as error:
+            message = str(error).lower()
+            if any(word in message for word in _MEMORY_WORDS):
+                raise OutOfMemory(str(error)) from error
+            if any(word in message for word in _DEVICE_WORDS):
+                raise DeviceLost(str(error)) from error
             raise
 
     def silence(self) -> Features:
-        """A second of features in which there is nothing, to warm up with."""
+        """Return the features of one second of silence, for the warm-up."""
         return np.zeros((self.mel_bands, 100), np.float32)
 
     def close(self) -> None:
-        """Gives the model's memory back."""
+        """Free the model's memory."""
         self._whisper.unload_model()
 
-    def _encode(self, sounds: Sequence[Sound]) -> Any:
-        """The batch's encodings, computed where a row was not encoded before.
+    def _encode(self, inputs: Sequence[EncoderInput]) -> Any:
+        """Return the batch's encodings; encode only the rows that have none yet.
 
-        They wait in host memory between language, text and word times: on a GPU the way there and back costs
+        Encodings are kept in host memory between language, text and word times: on a GPU the round trip costs
         a twentieth of encoding again.
         """
-        missing = [sound for sound in sounds if sound.encoded is None]
+        missing = [each for each in inputs if each.encoded is None]
         if missing:
             view = self._whisper.encode(self._features(missing), to_cpu=True)
             self._encoding_type = view.dtype
             if view.dtype == ctranslate2.DataType.bfloat16:  # numpy has no such type
                 view = view.to(ctranslate2.DataType.float32)
-            for sound, encoded in zip(missing, np.array(view), strict=True):
-                sound.encoded = encoded
-        together = np.stack([sound.encoded for sound in sounds if sound.encoded is not None])
-        stacked = ctranslate2.StorageView.from_array(together)
+            for each, encoded in zip(missing, np.array(view), strict=True):
+                each.encoded = encoded
+        batch = np.stack([each.encoded for each in inputs if each.encoded is not None])
+        stacked = ctranslate2.StorageView.from_array(batch)
         return stacked if stacked.dtype == self._encoding_type else stacked.to(self._encoding_type)
 
-    def _features(self, sounds: Sequence[Sound]) -> Any:
-        batch = np.zeros((len(sounds), self.mel_bands, WINDOW_FRAMES), np.float32)
-        for row, sound in zip(batch, sounds, strict=True):
-            features = sound.read()
+    def _features(self, inputs: Sequence[EncoderInput]) -> Any:
+        batch = np.zeros((len(inputs), self.mel_bands, WINDOW_FRAMES), np.float32)
+        for row, each in zip(batch, inputs, strict=True):
+            features = each.read()
             row[:, : features.shape[1]] = features
         return ctranslate2.StorageView.from_array(batch)
 
-    def _decode(self, encoded: Any, works: Sequence[Decode]) -> list[Decoded]:
-        head = works[0]
+    def _decode(self, encoded: Any, operations: Sequence[Decode]) -> list[Decoded]:
+        head = operations[0]
         results = self._whisper.generate(
             encoded,
-            [list(work.prompt) for work in works],
+            [list(each.prompt) for each in operations],
             beam_size=head.beam_size,
             repetition_penalty=head.penalty,
             no_repeat_ngram_size=LOOP_TOKENS if head.penalty > 1 else 0,
@@ -145,12 +158,12 @@ class WhisperModel:
             truncated=len(tokens) >= limit,
         )
 
-    def _align(self, encoded: Any, sounds: Sequence[Sound], works: Sequence[Align]) -> list[Alignment]:
+    def _align(self, encoded: Any, inputs: Sequence[EncoderInput], operations: Sequence[Align]) -> list[Alignment]:
         results = self._whisper.align(
             encoded,
-            list(self.vocabulary.start(language=works[0].language, task=works[0].task)),
-            [list(work.tokens) for work in works],
-            [min(WINDOW_FRAMES, ceil(sound.duration_seconds) * 100) for sound in sounds],
+            list(self.vocabulary.start(language=operations[0].language, task=operations[0].task)),
+            [list(each.tokens) for each in operations],
+            [min(WINDOW_FRAMES, ceil(each.duration_seconds) * 100) for each in inputs],
         )
         return [_alignment(result) for result in results]
 

@@ -1,4 +1,4 @@
-"""What exactly made a transcript."""
+"""Provenance of a transcript: digest of the weights, versions of packages."""
 
 import hashlib
 from functools import lru_cache
@@ -9,14 +9,12 @@ from schemas.errors import ConfigurationError
 
 
 def model_sha256(directory: Path) -> str:
-    """The digest of the model's weights, hexadecimal. Reads the file once per size and time of change."""
+    """Return the digest of the model's weights, hexadecimal. Reads the file once per size and mtime."""
     path = directory / "model.bin"
     try:
         stat = path.stat()
-    except OSError as failed:
-        raise ConfigurationError(
-            f"{path} cannot be read: {failed.strerror}; is it a CTranslate2 model?"
-        ) from failed
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}; is it a CTranslate2 model?") from error
     return _digest(path, stat.st_size, stat.st_mtime_ns)
 
 
@@ -27,7 +25,7 @@ def _digest(path: Path, _size_bytes: int, _changed_ns: int) -> str:
 
 
 def installed_version(package: str) -> str:
-    """The version of an installed package; ``unknown`` when it runs from a bare source tree."""
+    """Return the version of an installed package; ``unknown`` when it runs from a source tree."""
     try:
         return version(package)
     except PackageNotFoundError:

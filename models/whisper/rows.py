@@ -1,9 +1,9 @@
-"""Rows: what the engine's batches are made of."""
+"""Rows: the elements of the engine's batches."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +12,18 @@ from models.whisper.gate import Decoded
 from schemas.options import Lane, Task
 
 Features = NDArray[np.float32]
-Answer = TypeVar("Answer")
+ResultT = TypeVar("ResultT")
+
+TOKENS_PER_SECOND: Final = {"en": 3.1, "ko": 5.2, "zh": 5.9, "yue": 5.9, "ja": 5.0}
+"""Whisper's tokens per second of dense speech, measured with its tokenizer on dense half minutes."""
+DEFAULT_TOKENS_PER_SECOND: Final = 4.0
 
 
 @dataclass(slots=True)
-class Sound:
-    """A window's features, read when they are needed, and its encoding while it is worth keeping.
+class EncoderInput:
+    """A window's features, read on demand, and its encoding while later operations may need it.
 
-    ``encoded`` belongs to the model: a window is encoded once for language, text and word times.
+    The model sets ``encoded``: a window is encoded once for language, text and word times.
     """
 
     read: Callable[[], Features]
@@ -28,13 +32,13 @@ class Sound:
 
 
 @dataclass(frozen=True, slots=True)
-class Detect:
-    """Which language? Answers a list of (code, probability), the most probable first."""
+class DetectLanguage:
+    """Detection of the language. Its result: (code, probability) pairs, the most probable first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decode:
-    """Which words? ``prompt`` ends before the first text token. Answers a Decoded."""
+    """Decoding to text. ``prompt`` ends before the first text token. Its result: a Decoded."""
 
     prompt: tuple[int, ...]
     beam_size: int
@@ -44,7 +48,7 @@ class Decode:
 
 @dataclass(frozen=True, slots=True)
 class Align:
-    """Where are these tokens? Answers an Alignment."""
+    """Alignment of text tokens with the audio. Its result: an Alignment."""
 
     tokens: tuple[int, ...]
     language: str
@@ -53,13 +57,13 @@ class Align:
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """Per text token the second within the window at which it begins, one more for the end, and probabilities."""
+    """Start of each text token in seconds within the window, plus the end of the last; and the probabilities."""
 
     starts_seconds: tuple[float, ...]
     probabilities: tuple[float, ...]
 
 
-Work = Detect | Decode | Align
+Operation = DetectLanguage | Decode | Align
 Languages = tuple[tuple[str, float], ...]
 Result = Languages | Decoded | Alignment
 
@@ -68,8 +72,8 @@ Result = Languages | Decoded | Alignment
 class BatchKey:
     """Rows with equal keys may share a call: CTranslate2 takes one set of options per call.
 
-    Prompts of one length have the start-of-transcript token at the same index, as it demands; language and
-    task may differ between rows, except where words are aligned.
+    It requires the start-of-transcript token at the same index in all rows, which prompts of equal length have.
+    Language and task may differ between rows, except for alignment.
     """
 
     kind: str
@@ -81,33 +85,28 @@ class BatchKey:
 
 
 @dataclass(slots=True, eq=False)
-class Row(Generic[Answer]):
-    """One window to be worked on for one job. ``expected_tokens`` is a guess at how long decoding takes."""
+class Row(Generic[ResultT]):
+    """One operation on one window, for one job."""
 
     job: object
     lane: Lane
-    sound: Sound
-    work: Work
-    answer: Future[Answer] = field(default_factory=Future)
-    seconds: float = 0.0  # its share of the call that answered it
+    encoder_input: EncoderInput
+    operation: Operation
+    future: Future[ResultT] = field(default_factory=Future)
+    seconds: float = 0.0  # its share of the call that computed its result
 
     @property
     def key(self) -> BatchKey:
-        """What it may be batched with."""
-        work = self.work
-        if isinstance(work, Decode):
-            return BatchKey("decode", work.beam_size, work.penalty, len(work.prompt))
-        if isinstance(work, Align):
-            return BatchKey("align", language=work.language, task=work.task.value)
+        """The key that rows of one batch share."""
+        operation = self.operation
+        if isinstance(operation, Decode):
+            return BatchKey("decode", operation.beam_size, operation.penalty, len(operation.prompt))
+        if isinstance(operation, Align):
+            return BatchKey("align", language=operation.language, task=operation.task.value)
         return BatchKey("detect")
 
     @property
     def expected_tokens(self) -> float:
-        """Tokens that this row will probably decode to."""
-        rate = TOKENS_PER_SECOND.get(getattr(self.work, "language", ""), DEFAULT_TOKENS_PER_SECOND)
-        return self.sound.duration_seconds * rate
-
-
-TOKENS_PER_SECOND = {"en": 3.1, "ko": 5.2, "zh": 5.9, "yue": 5.9, "ja": 5.0}
-"""Whisper's tokens per second of dense speech, measured with its tokenizer on dense half minutes."""
-DEFAULT_TOKENS_PER_SECOND = 4.0
+        """Estimate of the tokens that this row decodes to, a measure of how long that takes."""
+        rate = TOKENS_PER_SECOND.get(getattr(self.operation, "language", ""), DEFAULT_TOKENS_PER_SECOND)
+        return self.encoder_input.duration_seconds * rate

@@ -1,30 +1,31 @@
-"""The front of the engine: a local file in, a transcript out."""
+"""Entry point of speech to text: a local file in, a transcript out."""
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from models.media.pool import DecoderPool, MediaJob
 from models.media.spool import FeatureSpool
+from models.whisper.assembly import assemble
 from models.whisper.capabilities import Capabilities
 from models.whisper.engine import Engine
-from models.whisper.language import Spoken
+from models.whisper.language import SpokenLanguage
 from models.whisper.model import WhisperModel
-from models.whisper.progress import Progress, ProgressReport
+from models.whisper.progress import Progress, ProgressReporter
 from models.whisper.provenance import installed_version, model_sha256
-from models.whisper.rows import Decode, Row, Sound
-from models.whisper.text.assembly import assemble
-from models.whisper.transcription import Heard, Transcription
+from models.whisper.rows import Decode, EncoderInput, Row
+from models.whisper.transcription import Transcription
+from schemas.clock import Clock, SystemClock
 from schemas.errors import AudioNotFound, ConfigurationError
 from schemas.identity import options_digest
 from schemas.options import Channels, Lane, Task, TranscribeOptions
 from schemas.settings import WhisperSettings
 from schemas.transcripts.transcript import AudioFacts, Provenance, Transcript
 
-WARM_UP_SECONDS = 3_600.0
+WARM_UP_SECONDS: Final = 3_600.0
 """A GPU that the wheels have no code for compiles it at first use; that takes minutes, not this long."""
 
 
@@ -37,7 +38,7 @@ class _Loaded:
     provenance: Provenance
 
 
-def _nothing(_: object) -> None:
+def _ignore(_: object) -> None:
     pass
 
 
@@ -46,9 +47,9 @@ def _never() -> bool:
 
 
 class Transcriber:
-    """One model on one device, shared by all callers. Safe from several threads once loaded.
+    """One model on one device, shared by all callers. Thread-safe once loaded.
 
-    ``model_name`` is what provenance says; options may ask for it, or for one of the ``aliases``.
+    ``model_name`` is the name in the provenance; options may name it, or one of the ``aliases``.
     """
 
     def __init__(
@@ -58,16 +59,18 @@ class Transcriber:
         model_name: str,
         *,
         aliases: Sequence[str] = (),
+        clock: Clock | None = None,
     ) -> None:
         self._settings = settings
         self._directory = model_directory
         self._name = model_name
         self._aliases = frozenset(aliases)
+        self._clock = clock or SystemClock()
         self._loaded: _Loaded | None = None
         self._lock = threading.Lock()
 
     def load(self) -> None:
-        """Loads the model and starts engine and decoders. Blocks for seconds; safe to repeat.
+        """Load the model and start engine and decoders. Blocks for seconds; safe to repeat.
 
         Raises ConfigurationError when the model or the device cannot be used.
         """
@@ -76,71 +79,76 @@ class Transcriber:
                 self._loaded = self._load()
 
     def warm_up(self) -> None:
-        """Loads, and runs the model once, so that the first record does not pay for it. Blocks.
+        """Load, and run the model once, so that the first record does not pay for it. Blocks.
 
         Raises ConfigurationError when no decoder can be started.
         """
         self.load()
-        loaded = self._ready()
+        loaded = self._require_loaded()
         loaded.decoders.wait_ready()
         prompt = loaded.model.vocabulary.prompt(
             language="en", task=Task.TRANSCRIBE, initial_prompt=None, hotwords=None
         )
-        work = Decode(prompt, TranscribeOptions().beam_size)
-        row: Row[object] = Row(job=self, lane=Lane.INTERACTIVE, sound=Sound(loaded.model.silence, 1.0), work=work)
+        row: Row[object] = Row(
+            job=self,
+            lane=Lane.INTERACTIVE,
+            encoder_input=EncoderInput(loaded.model.silence, 1.0),
+            operation=Decode(prompt, TranscribeOptions().beam_size),
+        )
         loaded.engine.submit(row)
-        row.answer.result(WARM_UP_SECONDS)
+        row.future.result(WARM_UP_SECONDS)
 
     @property
     def provenance(self) -> Provenance:
-        """What its transcripts say about their making; the options digest is empty. Loads if need be."""
+        """The provenance of its transcripts, with an empty options digest. Loads the model if needed."""
         self.load()
-        return self._ready().provenance
+        return self._require_loaded().provenance
 
     def check(self, options: TranscribeOptions) -> None:
-        """Raises InvalidOptions when the options ask for what the model cannot do. Loads if need be."""
+        """Raise InvalidOptions when the model does not support the options. Loads the model if needed."""
         self.load()
-        self._ready().capabilities.check(options)
+        self._require_loaded().capabilities.check(options)
 
     def healthy(self) -> bool:
-        """Whether the engine answers; false once a call hangs or the device is lost: replace the process then."""
+        """Return whether the engine works. Once a call hangs or the device is lost, replace the process."""
         loaded = self._loaded
-        return loaded is None or loaded.engine.healthy()
+        return loaded is None or loaded.engine.is_healthy()
 
-    def waiting_windows(self) -> int:
-        """Rows in the engine's line now, for metrics."""
+    def queued_windows(self) -> int:
+        """Return the number of windows that wait for the engine, for metrics."""
         loaded = self._loaded
-        return loaded.engine.waiting() if loaded else 0
+        return loaded.engine.queued_rows() if loaded else 0
 
     def transcribe(
         self,
         path: Path,
         options: TranscribeOptions,
         *,
-        on_progress: Callable[[Progress], None] = _nothing,
+        on_progress: Callable[[Progress], None] = _ignore,
         cancelled: Callable[[], bool] = _never,
         lane: Lane = Lane.BULK,
-        on_audio: Callable[[AudioFacts], None] = _nothing,
+        on_audio: Callable[[AudioFacts], None] = _ignore,
     ) -> Transcript:
-        """Blocks until the whole file is heard. Callbacks run in the caller's thread.
+        """Transcribe a whole file. Blocks; callbacks run in the caller's thread.
 
-        ``on_audio`` is told as soon as the container is read what it claims (duration 0 when it does not
-        say), and again when all is decoded. Raises JobError by its kind, and JobCancelled within a second.
+        Calls ``on_audio`` once the container is read, with what it declares (duration 0 when it declares none),
+        and again when decoding has finished. Raises a JobError of its kind, and JobCancelled within a second.
         """
         self.load()
-        loaded = self._ready()
+        loaded = self._require_loaded()
         loaded.capabilities.check(options)
         if not path.is_file():
             raise AudioNotFound(f"{path} does not exist")
-        started = time.monotonic()
+        started_at = self._clock.monotonic()
         with closing(FeatureSpool(mel_bands=loaded.model.mel_bands)) as spool:
-            work = Transcription(
+            transcription = Transcription(
                 options,
                 engine=loaded.engine,
                 vocabulary=loaded.model.vocabulary,
                 spool=spool,
                 lane=lane,
-                spoken=self._named(options, loaded),
+                language=_known_language(options, loaded.model),
+                clock=self._clock,
             )
             ended = threading.Event()
             loaded.decoders.submit(
@@ -152,19 +160,21 @@ class Transcriber:
                     vad=options.vad,
                     mel_bands=loaded.model.mel_bands,
                     lane=lane,
-                    deliver=work.deliver,
+                    deliver=transcription.on_decoder_event,
                     cancelled=lambda: ended.is_set() or cancelled(),
                 )
             )
             try:
-                self._follow(work, cancelled, ProgressReport(on_progress, on_audio))
+                _run(transcription, cancelled, ProgressReporter(on_progress, on_audio))
             finally:
                 ended.set()
         provenance = loaded.provenance.model_copy(update={"options_digest": options_digest(options)})
-        return assemble(work.heard, options, provenance, started=started, ended=time.monotonic())
+        return assemble(
+            transcription.state, options, provenance, started_at=started_at, ended_at=self._clock.monotonic()
+        )
 
     def close(self) -> None:
-        """Stops engine and decoders; what runs is cancelled. Blocks for a running call. Safe to repeat."""
+        """Stop engine and decoders; cancel what runs. Blocks for a running call. Safe to repeat."""
         with self._lock:
             loaded, self._loaded = self._loaded, None
         if loaded is not None:
@@ -172,18 +182,7 @@ class Transcriber:
             if loaded.engine.close():
                 loaded.model.close()
 
-    def _follow(self, work: Transcription, cancelled: Callable[[], bool], report: ProgressReport) -> None:
-        seen: Heard = work.heard
-        for seen in work.steps(cancelled):
-            report.look(seen)
-        report.look(seen)
-
-    def _named(self, options: TranscribeOptions, loaded: _Loaded) -> Spoken | None:
-        if options.language is not None:
-            return Spoken(options.language)
-        return None if loaded.model.multilingual else Spoken("en")
-
-    def _ready(self) -> _Loaded:
+    def _require_loaded(self) -> _Loaded:
         if self._loaded is None:
             raise ConfigurationError("the transcriber is closed")
         return self._loaded
@@ -196,6 +195,7 @@ class Transcriber:
             replicas=model.parallelism.replicas,
             batch_rows=model.parallelism.batch_rows,
             hang_timeout_seconds=self._settings.hang_timeout_seconds,
+            clock=self._clock,
         )
         return _Loaded(
             model=model,
@@ -219,3 +219,15 @@ class Transcriber:
                 kascribe_version=installed_version("kascribe"),
             ),
         )
+
+
+def _known_language(options: TranscribeOptions, model: WhisperModel) -> SpokenLanguage | None:
+    if options.language is not None:
+        return SpokenLanguage(options.language)
+    return None if model.multilingual else SpokenLanguage("en")
+
+
+def _run(transcription: Transcription, cancelled: Callable[[], bool], reporter: ProgressReporter) -> None:
+    for state in transcription.steps(cancelled):
+        reporter.update(state)
+    reporter.update(transcription.state)

@@ -1,1 +1,1 @@
-"""Between tokens and the text of a transcript: vocabulary, words, segments, assembly."""
+"""Tokens to the text of a transcript: vocabulary, words, segments."""

@@ -1,110 +1,111 @@
-"""From what windows decoded to, to the segments that people read.
+"""Segments for readers, made of the windows' results.
 
 Text is decoded without Whisper's own timestamps, which cost speed and words. A short window of one span is one
-segment, timed by the voice detector; of a longer one the words are aligned, and segments end with sentences,
-at pauses, or where they grow longer than a reader of subtitles likes.
+segment, timed by the voice detector. The words of a longer window are aligned, and its segments end with
+sentences, at pauses, or where they would be longer than subtitle readers like.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Final
 
 from models.media.speech.windows import Window
 from models.whisper.gate import Decoded
-from models.whisper.text.words import HeardWord, ends_sentence
+from models.whisper.text.words import TimedWord, ends_sentence
 from schemas.transcripts.intervals import Interval, lasting, milliseconds
 from schemas.transcripts.transcript import QualityFlag, Segment, Word
 
-PAUSE_SECONDS = 0.6
+PAUSE_SECONDS: Final = 0.6
 """Silence between words at which a segment ends."""
-SHORTEST_SECONDS = 1.0
-"""A sentence shorter than this takes the next one with it."""
-LONG_SECONDS = 7.0
-"""From here on, a comma ends a segment."""
-LONGEST_SECONDS = 12.0
-"""Here it ends anywhere."""
-UNALIGNED_SECONDS = 5.0
-"""A window of one span up to this long needs no alignment to be timed well enough."""
-_COMMAS = (",", "，", "、", ";", "；", ":", "：")
+SHORTEST_SECONDS: Final = 1.0
+"""A sentence shorter than this is joined with the next one."""
+LONG_SECONDS: Final = 7.0
+"""Length from which a comma ends a segment."""
+LONGEST_SECONDS: Final = 12.0
+"""Length at which a segment ends anywhere."""
+UNALIGNED_SECONDS: Final = 5.0
+"""A window of one span up to this length is timed well enough without alignment."""
+_COMMAS: Final = (",", "，", "、", ";", "；", ":", "：")
 
 
 @dataclass(frozen=True, slots=True)
-class HeardWindow:
-    """A window and what stands for it; ``decoded`` is None where nothing was said."""
+class WindowResult:
+    """The final result of a window; ``decoded`` is None where it holds no speech."""
 
     window: Window
     decoded: Decoded | None
     flags: tuple[QualityFlag, ...] = ()
-    words: tuple[HeardWord, ...] | None = None
+    words: tuple[TimedWord, ...] | None = None
 
 
 def needs_alignment(window: Window) -> bool:
-    """Whether the detector's times are too coarse for this window."""
+    """Return whether the voice detector's times are too coarse for this window."""
     return len(window.spans) > 1 or window.duration_seconds > UNALIGNED_SECONDS
 
 
-def segments_of(windows: Iterable[HeardWindow], *, language: str | None, with_words: bool) -> tuple[Segment, ...]:
-    """The segments of all windows by their start, with ids from 0."""
-    pieces = _timed([piece for window in windows for piece in _pieces(window)])
-    pieces.sort(key=lambda piece: (piece.times[0][0], piece.heard.window.channel or 0))
+def segments_of(results: Iterable[WindowResult], *, language: str | None, with_words: bool) -> tuple[Segment, ...]:
+    """Return the segments of all windows, ordered by start, with ids from 0."""
+    drafts = _separate([draft for result in results for draft in _drafts(result)])
+    drafts.sort(key=lambda draft: (draft.times[0][0], draft.result.window.channel or 0))
     return tuple(
-        _segment(number, piece, language=language, with_words=with_words) for number, piece in enumerate(pieces)
+        _segment(number, draft, language=language, with_words=with_words) for number, draft in enumerate(drafts)
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """What becomes a segment. ``times`` has an interval per word; one where there are none."""
+class _Draft:
+    """A segment before it has its id. ``times`` has an interval per word, or one where there are no words."""
 
-    heard: HeardWindow
+    result: WindowResult
     text: str
     times: tuple[Interval, ...]
-    words: tuple[HeardWord, ...] = ()
+    words: tuple[TimedWord, ...] = ()
 
 
-def _pieces(heard: HeardWindow) -> Iterator[_Piece]:
-    if heard.decoded is None:
+def _drafts(result: WindowResult) -> Iterator[_Draft]:
+    if result.decoded is None:
         return
-    if not heard.words:
-        text = heard.decoded.text.strip()
-        yield _Piece(heard, text, (milliseconds(heard.window.start_seconds, heard.window.end_seconds),))
+    if not result.words:
+        text = result.decoded.text.strip()
+        yield _Draft(result, text, (milliseconds(result.window.start_seconds, result.window.end_seconds),))
         return
-    for words in _sentences(heard.words):
+    for words in _sentences(result.words):
         text = "".join(word.text for word in words).strip()
         if text:
             times = tuple(milliseconds(word.start_seconds, word.end_seconds) for word in words)
-            yield _Piece(heard, text, times, tuple(words))
+            yield _Draft(result, text, times, tuple(words))
 
 
-def _timed(pieces: Iterable[_Piece]) -> list[_Piece]:
-    """The pieces of each channel one after the other, none of them and no word without length."""
-    timed: list[_Piece] = []
-    channels: defaultdict[int | None, list[_Piece]] = defaultdict(list)
-    for piece in pieces:
-        channels[piece.heard.window.channel].append(piece)
+def _separate(drafts: Iterable[_Draft]) -> list[_Draft]:
+    """Adjust times within each channel, so that neither a draft nor a word has zero length."""
+    separated: list[_Draft] = []
+    channels: defaultdict[int | None, list[_Draft]] = defaultdict(list)
+    for draft in drafts:
+        channels[draft.result.window.channel].append(draft)
     for of_channel in channels.values():
-        times = iter(lasting(interval for piece in of_channel for interval in piece.times))
-        timed.extend(replace(piece, times=tuple(islice(times, len(piece.times)))) for piece in of_channel)
-    return timed
+        times = iter(lasting(interval for draft in of_channel for interval in draft.times))
+        separated.extend(replace(draft, times=tuple(islice(times, len(draft.times)))) for draft in of_channel)
+    return separated
 
 
-def _sentences(words: Sequence[HeardWord]) -> Iterator[list[HeardWord]]:
-    held: list[HeardWord] = []
+def _sentences(words: Sequence[TimedWord]) -> Iterator[list[TimedWord]]:
+    sentence: list[TimedWord] = []
     for word in words:
-        if held and _ends_before(held, word):
-            yield held
-            held = []
-        held.append(word)
-    if held:
-        yield held
+        if sentence and _ends_before(sentence, word):
+            yield sentence
+            sentence = []
+        sentence.append(word)
+    if sentence:
+        yield sentence
 
 
-def _ends_before(held: Sequence[HeardWord], word: HeardWord) -> bool:
-    last = held[-1]
-    seconds = last.end_seconds - held[0].start_seconds
+def _ends_before(sentence: Sequence[TimedWord], word: TimedWord) -> bool:
+    last = sentence[-1]
+    seconds = last.end_seconds - sentence[0].start_seconds
     pause = word.start_seconds - last.end_seconds
-    if pause >= PAUSE_SECONDS or word.end_seconds - held[0].start_seconds > LONGEST_SECONDS:
+    if pause >= PAUSE_SECONDS or word.end_seconds - sentence[0].start_seconds > LONGEST_SECONDS:
         return True
     if not word.text.startswith(" ") and last.text[-1:].isascii() and last.text[-1:].isalnum():
         return False  # the middle of a word: hyphens, apostrophes
@@ -113,22 +114,22 @@ def _ends_before(held: Sequence[HeardWord], word: HeardWord) -> bool:
     return seconds >= LONG_SECONDS and last.text.rstrip().endswith(_COMMAS)
 
 
-def _segment(number: int, piece: _Piece, *, language: str | None, with_words: bool) -> Segment:
-    decoded = piece.heard.decoded
+def _segment(number: int, draft: _Draft, *, language: str | None, with_words: bool) -> Segment:
+    decoded = draft.result.decoded
     return Segment(
         id=number,
-        start=piece.times[0][0] / 1000,
-        end=piece.times[-1][1] / 1000,
-        text=piece.text,
-        channel=piece.heard.window.channel,
+        start=draft.times[0][0] / 1000,
+        end=draft.times[-1][1] / 1000,
+        text=draft.text,
+        channel=draft.result.window.channel,
         language=language,
         avg_logprob=round(decoded.avg_logprob, 4) if decoded else None,
         compression_ratio=round(decoded.compression_ratio, 3) if decoded else None,
         no_speech_prob=round(decoded.no_speech_prob, 4) if decoded else None,
-        flags=piece.heard.flags,
-        words=tuple(map(_word, piece.words, piece.times)) if with_words else None,
+        flags=draft.result.flags,
+        words=tuple(map(_word, draft.words, draft.times)) if with_words else None,
     )
 
 
-def _word(word: HeardWord, times: Interval) -> Word:
+def _word(word: TimedWord, times: Interval) -> Word:
     return Word(word=word.text, start=times[0] / 1000, end=times[1] / 1000, probability=round(word.probability, 4))

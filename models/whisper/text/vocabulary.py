@@ -1,7 +1,8 @@
-"""Text to tokens and back: prompts, suppressed tokens, words."""
+"""Conversion between text and tokens: prompts, suppressed tokens, words."""
 
 from pathlib import Path
 from threading import Lock
+from typing import Final
 
 import tokenizers
 from faster_whisper.tokenizer import Tokenizer
@@ -10,16 +11,16 @@ from schemas.errors import ConfigurationError
 from schemas.options import Task
 from schemas.transcripts.languages import LANGUAGES
 
-CONTEXT_TOKENS = 448
+CONTEXT_TOKENS: Final = 448
 """The decoder's context."""
-PROMPT_TOKENS = CONTEXT_TOKENS // 2 - 1
-"""Prompt and hotwords together; half of the context belongs to what is heard."""
-_PART_OF_CHARACTER = "\ufffd"
-"""What a character reads as that the token limit cut in two."""
+PROMPT_TOKENS: Final = CONTEXT_TOKENS // 2 - 1
+"""Limit of prompt and hotwords together; the other half of the context is for the decoded text."""
+_INCOMPLETE_CHARACTER: Final = "\ufffd"
+"""What the tokenizer decodes a character to that the token limit cut in two."""
 
 
 class Vocabulary:
-    """One model's tokens. Safe to use from several threads."""
+    """The tokens of one model. Thread-safe."""
 
     def __init__(self, model_directory: Path, *, multilingual: bool) -> None:
         path = model_directory / "tokenizer.json"
@@ -42,7 +43,7 @@ class Vocabulary:
     def prompt(
         self, *, language: str, task: Task, initial_prompt: str | None, hotwords: str | None
     ) -> tuple[int, ...]:
-        """The tokens before the text, without timestamps. Hotwords and prompt are cut to half the context."""
+        """Return the tokens before the text, without timestamps. Cuts hotwords and prompt to half the context."""
         before: list[int] = []
         if hotwords and hotwords.strip():
             before += self._plain.encode(" " + hotwords.strip())[:PROMPT_TOKENS]
@@ -53,23 +54,26 @@ class Vocabulary:
         return (*start, *self.start(language=language, task=task), self._plain.no_timestamps)
 
     def start(self, *, language: str, task: Task) -> tuple[int, ...]:
-        """The tokens that say language and task."""
+        """Return the tokens that select language and task."""
         return tuple(self._of(language, task).sot_sequence)
 
     def text(self, tokens: tuple[int, ...]) -> str:
-        """What the tokens say, without special tokens and a character that they end in the middle of."""
-        return _readable(str(self._plain.decode(list(tokens))).rstrip(_PART_OF_CHARACTER))
+        """Decode tokens to text, without special tokens and without an incomplete character at the end."""
+        return _readable(str(self._plain.decode(list(tokens))).rstrip(_INCOMPLETE_CHARACTER))
 
     def words(self, tokens: tuple[int, ...], *, language: str) -> list[tuple[str, int]]:
-        """Words with their count of tokens; where a language writes no spaces, characters. Together the text."""
+        """Split tokens into (word, token count) pairs; characters, where a language writes no spaces.
+
+        The words concatenated are the text.
+        """
         whole = list(tokens)
-        while whole and self._plain.decode(whole).endswith(_PART_OF_CHARACTER):
+        while whole and self._plain.decode(whole).endswith(_INCOMPLETE_CHARACTER):
             whole.pop()
         words, grouped = self._of(language, Task.TRANSCRIBE).split_to_word_tokens([*whole, self._plain.eot])
         return [(_readable(word), len(group)) for word, group in zip(words[:-1], grouped[:-1], strict=True)]
 
     def text_tokens(self, tokens: tuple[int, ...]) -> tuple[int, ...]:
-        """The tokens without the special ones."""
+        """Return the tokens without the special ones."""
         return tuple(token for token in tokens if token < self._plain.eot)
 
     def _of(self, language: str, task: Task) -> Tokenizer:
@@ -88,5 +92,5 @@ class Vocabulary:
 
 
 def _readable(text: str) -> str:
-    # The tokenizer has a token for every byte, and readers of transcripts (databases, players) end at a NUL.
+    # The tokenizer has a token for every byte, but databases and players end a text at NUL.
     return text.replace("\0", "")

@@ -1,26 +1,27 @@
-"""Words with times, from tokens and their alignment."""
+"""Word times, from tokens and their alignment."""
 
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from models.media.speech.windows import TimeMap
 from models.whisper.rows import Alignment
 
-PREPENDED = "\"'“¿([{-"
+PREPENDED: Final = "\"'“¿([{-"
 """Punctuation that belongs to the word after it."""
-APPENDED = "\"'.。,，!！?？:：”)]}、"
+APPENDED: Final = "\"'.。,，!！?？:：”)]}、"
 """Punctuation that belongs to the word before it."""
-LONGEST_OVER_MEDIAN = 2.0
-"""A word at a pause that is longer than this many median words has swallowed the pause."""
-MEDIAN_LIMIT_SECONDS = 0.7
-SHORTEST_SECONDS = 0.04
-"""Of a word, where its window has room: two steps of the alignment, one of them left if a span cuts it in two."""
+LONGEST_OVER_MEDIAN: Final = 2.0
+"""A word next to a pause that is longer than this many median words includes the pause."""
+MEDIAN_LIMIT_SECONDS: Final = 0.7
+SHORTEST_SECONDS: Final = 0.04
+"""Minimum length of a word, where its window has room: two alignment steps, one of them left if a span cuts it."""
 
 
 @dataclass(frozen=True, slots=True)
-class HeardWord:
-    """A word as the tokenizer writes it, leading space kept; seconds of the original audio."""
+class TimedWord:
+    """A word as the tokenizer writes it, with its leading space; times in seconds of the original audio."""
 
     text: str
     start_seconds: float
@@ -28,9 +29,9 @@ class HeardWord:
     probability: float
 
 
-def heard_words(counted: Sequence[tuple[str, int]], alignment: Alignment, times: TimeMap) -> tuple[HeardWord, ...]:
-    """Words with times. ``counted`` gives each word's count of tokens, in the order of the alignment."""
-    words: list[HeardWord] = []
+def time_words(counted: Sequence[tuple[str, int]], alignment: Alignment, times: TimeMap) -> tuple[TimedWord, ...]:
+    """Give words their times. ``counted`` holds each word's token count, in the order of the alignment."""
+    words: list[TimedWord] = []
     first = 0
     last_start = len(alignment.starts_seconds) - 1
     for text, tokens in counted:
@@ -38,16 +39,16 @@ def heard_words(counted: Sequence[tuple[str, int]], alignment: Alignment, times:
         end = alignment.starts_seconds[min(first + tokens, last_start)]
         probabilities = alignment.probabilities[first : first + tokens]
         mean = sum(probabilities) / len(probabilities) if probabilities else 0.0
-        words.append(HeardWord(text, start, end, min(1.0, mean)))
+        words.append(TimedWord(text, start, end, min(1.0, mean)))
         first += tokens
-    lasting = _lasting(_without_pauses(_joined(words)), times.duration_seconds)
-    return tuple(_placed(word, times) for word in lasting)
+    separate = _lengthen(_cut_pauses(_join_punctuation(words)), times.duration_seconds)
+    return tuple(_to_original_time(word, times) for word in separate)
 
 
-def _joined(words: Sequence[HeardWord]) -> list[HeardWord]:
-    """Puts punctuation with the word it belongs to."""
-    joined: list[HeardWord] = []
-    opening: HeardWord | None = None
+def _join_punctuation(words: Sequence[TimedWord]) -> list[TimedWord]:
+    """Join punctuation with the word that it belongs to."""
+    joined: list[TimedWord] = []
+    opening: TimedWord | None = None
     for word in words:
         bare = word.text.strip()
         if opening is not None:
@@ -62,13 +63,13 @@ def _joined(words: Sequence[HeardWord]) -> list[HeardWord]:
     return [*joined, opening] if opening is not None else joined
 
 
-def _without_pauses(words: list[HeardWord]) -> list[HeardWord]:
-    """Shortens the first word, and those at the end of a sentence, that took a pause in."""
+def _cut_pauses(words: list[TimedWord]) -> list[TimedWord]:
+    """Shorten words that include a pause: the first one, and those at the end or start of a sentence."""
     median = _median_seconds(words)
     if median is None:
         return words
     limit = LONGEST_OVER_MEDIAN * median
-    shortened: list[HeardWord] = []
+    shortened: list[TimedWord] = []
     after_sentence = True
     for word in words:
         too_long = word.end_seconds - word.start_seconds > limit
@@ -81,19 +82,19 @@ def _without_pauses(words: list[HeardWord]) -> list[HeardWord]:
     return shortened
 
 
-def _median_seconds(words: Sequence[HeardWord]) -> float | None:
-    """Of the words that have a length; None where none has."""
+def _median_seconds(words: Sequence[TimedWord]) -> float | None:
+    """Return the median length of the words that have a length; None where no word has."""
     lengths = sorted(
         word.end_seconds - word.start_seconds for word in words if word.end_seconds > word.start_seconds
     )
     return min(MEDIAN_LIMIT_SECONDS, lengths[len(lengths) // 2]) if lengths else None
 
 
-def _lasting(words: Sequence[HeardWord], duration_seconds: float) -> list[HeardWord]:
-    """The words in order within the window, every one of some length.
+def _lengthen(words: Sequence[TimedWord], duration_seconds: float) -> list[TimedWord]:
+    """Order the words within the window and give each of them a length.
 
-    The alignment gives several words one instant where it cannot tell them apart, and times beyond the end of the
-    window, since it works in whole seconds. Such words take the silence beside them, else a moment of a neighbour.
+    The alignment gives several words the same instant where it cannot separate them, and times beyond the end of
+    the window, since it works in whole seconds. They take the silence beside them, else time of a neighbour.
     """
     if not words:
         return []
@@ -105,7 +106,7 @@ def _lasting(words: Sequence[HeardWord], duration_seconds: float) -> list[HeardW
         start = min(max(word.start_seconds, reached), duration_seconds)
         reached = min(max(word.end_seconds, start), duration_seconds)
         timed.append((start, reached))
-    timed = _without_crowding(_spread(timed, typical, duration_seconds), shortest, duration_seconds)
+    timed = _enforce_shortest(_spread(timed, typical, duration_seconds), shortest, duration_seconds)
     return [
         replace(word, start_seconds=start, end_seconds=end)
         for word, (start, end) in zip(words, timed, strict=True)
@@ -113,7 +114,7 @@ def _lasting(words: Sequence[HeardWord], duration_seconds: float) -> list[HeardW
 
 
 def _spread(timed: Sequence[tuple[float, float]], typical: float, until: float) -> list[tuple[float, float]]:
-    """Gives each run of words without length the silence after it, then that before it, as far as it needs any."""
+    """Give each run of zero-length words the silence after it, then the silence before it, as far as needed."""
     spread: list[tuple[float, float]] = []
     place = 0
     for instant, run in itertools.groupby(timed, key=lambda times: times[1] == times[0]):
@@ -132,10 +133,10 @@ def _spread(timed: Sequence[tuple[float, float]], typical: float, until: float) 
     return spread
 
 
-def _without_crowding(
+def _enforce_shortest(
     timed: Sequence[tuple[float, float]], shortest: float, until: float
 ) -> list[tuple[float, float]]:
-    """Pushes times later, then earlier, until every word is ``shortest`` long; what has room stays where it is."""
+    """Move times later, then earlier, until every word is ``shortest`` long; words with room keep their times."""
     later: list[tuple[float, float]] = []
     reached = 0.0
     for start, end in timed:
@@ -150,11 +151,11 @@ def _without_crowding(
     return earlier[::-1]
 
 
-def _placed(word: HeardWord, times: TimeMap) -> HeardWord:
+def _to_original_time(word: TimedWord, times: TimeMap) -> TimedWord:
     start, end = times.interval(word.start_seconds, word.end_seconds)
     return replace(word, start_seconds=start, end_seconds=end)
 
 
 def ends_sentence(text: str) -> bool:
-    """Whether a word closes a sentence."""
+    """Return whether a word ends a sentence."""
     return text.rstrip("\"'”)]} ").endswith((".", "。", "!", "！", "?", "？", "…"))

@@ -159,7 +159,7 @@ def test_a_cancelled_transcription_ends_at_once(transcriber: Transcriber, tmp_pa
     with pytest.raises(JobCancelled):
         transcriber.transcribe(path, GREEDY, on_audio=cancel_once_decoded, cancelled=cancelled.is_set)
     assert len(facts) == 2
-    assert transcriber.waiting_windows() == 0
+    assert transcriber.queued_windows() == 0
     assert transcriber.transcribe(speech(CLIP), GREEDY).text
 
 

@@ -1,23 +1,24 @@
 """A record's way through the engine, step by step, with a model that follows a script."""
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from models.media.messages import Finished, Opened, WindowReady
 from models.media.pool import Failed
-from models.media.speech.windows import SAMPLE_RATE_HERTZ, Window
+from models.media.speech.windows import SAMPLE_RATE_HERTZ
 from models.whisper.engine import Engine
-from models.whisper.gate import PENALTIES, Decoded
-from models.whisper.rows import Align, Alignment, Decode, Detect, Result, Row, Sound, Work
+from models.whisper.gate import PENALTIES
+from models.whisper.rows import DetectLanguage, EncoderInput, Row
+from models.whisper.state import TranscriptionState
 from models.whisper.text.vocabulary import Vocabulary
-from models.whisper.transcription import Heard, Transcription
+from models.whisper.transcription import Transcription
+from schemas.clock import SystemClock
 from schemas.errors import AudioUndecodable, DependencyDown, EngineFailed, JobCancelled
 from schemas.options import Lane, Task, TranscribeOptions
 from schemas.transcripts.transcript import QualityFlag
+from tests.contract.whisper.scripted_model import Script, Silence
 from tests.support.listening import model_directory
 from tests.support.waiting import eventually
 
@@ -25,95 +26,44 @@ SECOND = SAMPLE_RATE_HERTZ
 LOOP = " click" * 60
 
 
-class Script:
-    """A model whose texts are a function of penalty and window length; its languages come from a list."""
-
-    def __init__(
-        self, text: Callable[[float, float], str], *, truncated_over_seconds: float = 1_000, languages: str = "en"
-    ) -> None:
-        self._text = text
-        self._truncated_over_seconds = truncated_over_seconds
-        self._languages = iter(languages.split())
-        self.decoded: list[Decode] = []
-        self.aligned: list[Align] = []
-        self.unalignable = False
-        self.tokens = (2425, 456)  # " hello there", as OpenAI's tokenizer has it
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def answer(self, sounds: Sequence[Sound], works: Sequence[Work]) -> Sequence[Result]:
-        """One answer per row, by the script."""
-        self.gate.wait(30)
-        return [self._one(sound, work) for sound, work in zip(sounds, works, strict=True)]
-
-    def _one(self, sound: Sound, work: Work) -> Result:
-        sound.encoded = np.zeros(1)
-        if isinstance(work, Detect):
-            code, _, probability = next(self._languages).partition(":")
-            return ((code, float(probability or 0.9)), ("la", 0.01))
-        if isinstance(work, Align):
-            if self.unalignable:
-                raise RuntimeError("no alignment heads")
-            self.aligned.append(work)
-            step = sound.duration_seconds / len(work.tokens)
-            starts = tuple(step * number for number in range(len(work.tokens) + 1))
-            return Alignment(starts, (0.9,) * len(work.tokens))
-        self.decoded.append(work)
-        return Decoded(
-            tokens=self.tokens,
-            text=self._text(work.penalty, sound.duration_seconds),
-            avg_logprob=-0.2,
-            no_speech_prob=0.0,
-            penalty=work.penalty,
-            truncated=sound.duration_seconds > self._truncated_over_seconds,
-        )
-
-
-class Silence:
-    """Features of nothing, whatever the window."""
-
-    def read(self, window: Window) -> NDArray[np.float32]:
-        """Zeros of the window's length."""
-        return np.zeros((80, window.frames), np.float32)
-
-
 class Desk:
     """One transcription and the engine that it runs on."""
 
     def __init__(self, model: Script, options: TranscribeOptions, *, hang_timeout_seconds: float = 60) -> None:
+        clock = SystemClock()
         self.model = model
-        self.engine = Engine(model, replicas=1, batch_rows=4, hang_timeout_seconds=hang_timeout_seconds)
-        self.work = Transcription(
+        self.engine = Engine(
+            model, replicas=1, batch_rows=4, hang_timeout_seconds=hang_timeout_seconds, clock=clock
+        )
+        self.transcription = Transcription(
             options,
             engine=self.engine,
             vocabulary=Vocabulary(model_directory(), multilingual=True),
             spool=Silence(),
             lane=Lane.BULK,
-            spoken=None,
+            language=None,
+            clock=clock,
         )
 
     def windows(self, *seconds: float) -> None:
         """Delivers windows of one span each, a minute apart, and the end."""
-        self.work.deliver(
+        deliver = self.transcription.on_decoder_event
+        deliver(
             Opened(container="wav", codec="pcm", channel_count=1, sample_rate_hertz=8_000, declared_seconds=None)
         )
         for number, length in enumerate(seconds):
             start = number * 60 * SECOND
             spans = ((start, start + int(length * SECOND)),)
-            frames = int(length * 100)
-            self.work.deliver(WindowReady(channel=None, spans=spans, frames=frames, offset_bytes=0))
+            deliver(WindowReady(channel=None, spans=spans, frames=int(length * 100), offset_bytes=0))
         total = 60.0 * len(seconds)
-        self.work.deliver(
-            Finished(
-                audio_seconds=total, speech_seconds=total, decode_seconds=0, vad_seconds=0, features_seconds=0
-            )
-        )
+        costs = {"decode_seconds": 0.0, "vad_seconds": 0.0, "features_seconds": 0.0}
+        deliver(Finished(audio_seconds=total, speech_seconds=total, **costs))
 
-    def finish(self, cancelled: Callable[[], bool] = lambda: False) -> Heard:
+    def finish(self, cancelled: Callable[[], bool] = lambda: False) -> TranscriptionState:
         """Runs it to its end."""
-        for _ in self.work.steps(cancelled):
+        for _ in self.transcription.steps(cancelled):
             pass
-        return self.work.heard
+        return self.transcription.state
 
 
 @pytest.fixture
@@ -136,7 +86,7 @@ def test_a_loop_is_decoded_again_at_the_next_penalty(desk: Callable[..., Desk]) 
     model = Script(lambda penalty, _: LOOP if penalty < PENALTIES[-1] else " hello there")
     each = desk(model)
     each.windows(4)
-    (window,) = each.finish().windows()
+    (window,) = each.finish().results()
     assert [work.penalty for work in model.decoded] == list(PENALTIES)
     assert window.decoded is not None
     assert (window.decoded.text, window.decoded.penalty) == (" hello there", PENALTIES[-1])
@@ -147,7 +97,7 @@ def test_speech_too_dense_for_the_token_limit_is_heard_in_halves(desk: Callable[
     """Both halves stand in order, and nothing is flagged because nothing is missing."""
     each = desk(Script(lambda _, seconds: f" {seconds:g}", truncated_over_seconds=20))
     each.windows(30)
-    windows = each.finish().windows()
+    windows = each.finish().results()
     texts = [window.decoded.text for window in windows if window.decoded is not None]
     assert texts == [" 15", " 15"]
     assert [(window.window.start_seconds, window.window.end_seconds) for window in windows] == [(0, 15), (15, 30)]
@@ -158,7 +108,7 @@ def test_what_stays_too_dense_is_flagged(desk: Callable[..., Desk]) -> None:
     """Halves of halves are the end of it."""
     each = desk(Script(lambda _, seconds: f" {seconds:g}", truncated_over_seconds=1))
     each.windows(30)
-    windows = each.finish().windows()
+    windows = each.finish().results()
     assert len(windows) == 4
     assert all(window.flags == (QualityFlag.TRUNCATED_AT_TOKEN_LIMIT,) for window in windows)
 
@@ -168,9 +118,9 @@ def test_an_unsure_first_window_does_not_decide_the_language(desk: Callable[...,
     model = Script(lambda *_: " hello there", languages="ja:0.3 ko:0.8")
     each = desk(model)
     each.windows(4, 4, 4)
-    heard = each.finish()
-    assert heard.spoken is not None
-    assert (heard.spoken.language, heard.spoken.probability) == ("ko", 0.8)
+    state = each.finish()
+    assert state.language is not None
+    assert (state.language.code, state.language.probability) == ("ko", 0.8)
     assert {work.language for work in model.decoded} == {"ko"}
     assert len(model.decoded) == 3
 
@@ -180,7 +130,7 @@ def test_words_are_aligned_only_for_text_that_stands(desk: Callable[..., Desk]) 
     model = Script(lambda penalty, _: LOOP if penalty == 1 else " hello there")
     each = desk(model, TranscribeOptions(word_timestamps=True))
     each.windows(4)
-    (window,) = each.finish().windows()
+    (window,) = each.finish().results()
     assert len(model.aligned) == 1
     assert window.words is not None
     assert all(0 <= word.start_seconds <= word.end_seconds <= 4 for word in window.words)
@@ -192,7 +142,7 @@ def test_a_failed_alignment_costs_the_times_and_not_the_text(desk: Callable[...,
     model.unalignable = True
     each = desk(model)
     each.windows(20)
-    (window,) = each.finish().windows()
+    (window,) = each.finish().results()
     assert window.decoded is not None
     assert window.words is None
     model = Script(lambda *_: " hello there")
@@ -207,19 +157,19 @@ def test_no_windows_is_no_speech(desk: Callable[..., Desk]) -> None:
     """Silence costs no inference at all."""
     each = desk(Script(lambda *_: " never"))
     each.windows()
-    heard = each.finish()
-    assert heard.windows() == []
-    assert heard.spoken is None
+    state = each.finish()
+    assert state.results() == []
+    assert state.language is None
     assert each.model.decoded == []
 
 
 def test_a_decoder_failure_ends_the_record_with_its_error(desk: Callable[..., Desk]) -> None:
     """Rows of the record that still wait are withdrawn."""
     each = desk(Script(lambda *_: " hello there"))
-    each.work.deliver(Failed(AudioUndecodable("not audio")))
+    each.transcription.on_decoder_event(Failed(AudioUndecodable("not audio")))
     with pytest.raises(AudioUndecodable, match="not audio"):
         each.finish()
-    assert each.engine.waiting() == 0
+    assert each.engine.queued_rows() == 0
 
 
 def test_a_call_that_hangs_fails_its_records(desk: Callable[..., Desk]) -> None:
@@ -229,16 +179,18 @@ def test_a_call_that_hangs_fails_its_records(desk: Callable[..., Desk]) -> None:
     each.windows(4)
     with pytest.raises(EngineFailed, match="hangs"):
         each.finish()
-    assert not each.engine.healthy()
+    assert not each.engine.is_healthy()
 
 
 def test_who_is_not_in_the_call_that_hangs_waits_for_the_new_process(desk: Callable[..., Desk]) -> None:
     """No attempt is counted against a record for what its neighbour did."""
     each = desk(Script(lambda *_: " hello there"), hang_timeout_seconds=0.2)
     each.model.gate.clear()
-    sound = Sound(lambda: np.zeros((80, 100), np.float32), 1.0)
-    each.engine.submit(Row(job="a neighbour", lane=Lane.BULK, sound=sound, work=Detect()))
-    eventually(lambda: not each.engine.healthy(), timeout_seconds=30)
+    encoder_input = EncoderInput(lambda: np.zeros((80, 100), np.float32), 1.0)
+    each.engine.submit(
+        Row(job="a neighbour", lane=Lane.BULK, encoder_input=encoder_input, operation=DetectLanguage())
+    )
+    eventually(lambda: not each.engine.is_healthy(), timeout_seconds=30)
     each.windows(4)
     with pytest.raises(DependencyDown) as raised:
         each.finish()
@@ -280,7 +232,7 @@ def test_the_words_of_a_translation_are_english(desk: Callable[..., Desk]) -> No
     model.tokens = tuple(vocabulary._plain.encode(" hello there"))
     each = desk(model, options)
     each.windows(4)
-    (window,) = each.finish().windows()
+    (window,) = each.finish().results()
     assert [word.text for word in window.words or ()] == [" hello", " there"]
     assert [(work.language, work.task) for work in model.aligned] == [("zh", Task.TRANSLATE)]
 
@@ -290,8 +242,8 @@ def test_what_was_spent_is_added_up_and_nothing_is_held(desk: Callable[..., Desk
     model = Script(lambda penalty, _: LOOP if penalty == 1 else " hello there")
     each = desk(model, TranscribeOptions(word_timestamps=True))
     each.windows(4, 4)
-    heard = each.finish()
-    assert heard.tally.decoded_tokens == 8
-    assert heard.tally.inference_seconds > 0
-    assert heard.tally.alignment_seconds > 0
-    assert [part.sound.encoded for part in heard.parts] == [None, None]
+    state = each.finish()
+    assert state.usage.decoded_tokens == 8
+    assert state.usage.inference_seconds > 0
+    assert state.usage.alignment_seconds > 0
+    assert [unit.encoder_input.encoded for unit in state.units] == [None, None]

@@ -10,7 +10,7 @@ from faster_whisper.audio import decode_audio
 from models.media.speech.features import LogMel
 from models.whisper.gate import Decoded
 from models.whisper.model import WhisperModel as WhisperModelUnderTest
-from models.whisper.rows import Align, Alignment, Decode, Detect, Result, Sound, Work
+from models.whisper.rows import Align, Alignment, Decode, DetectLanguage, EncoderInput, Operation, Result
 from models.whisper.transcriber import Transcriber
 from schemas.options import Task, TranscribeOptions
 from schemas.settings import WhisperSettings
@@ -112,20 +112,23 @@ def test_rows_in_one_batch_get_the_answers_that_they_get_alone() -> None:
         Decode(model.vocabulary.prompt(language=code, task=task, initial_prompt=None, hotwords=None), beam_size=2)
         for code, task in asked
     ]
-    kinds: list[list[Work]] = [[*works], [Detect()] * 3, [Align((400, 401, 402), "en", Task.TRANSCRIBE)] * 3]
+    kinds: list[list[Operation]] = [
+        [*works],
+        [DetectLanguage()] * 3,
+        [Align((400, 401, 402), "en", Task.TRANSCRIBE)] * 3,
+    ]
     for kind in kinds:
-        together = model.answer([_sound(name, model.mel_bands) for name in names], kind)
+        together = model.infer([_sound(name, model.mel_bands) for name in names], kind)
         alone = [
-            model.answer([_sound(name, model.mel_bands)], [work])[0]
-            for name, work in zip(names, kind, strict=True)
+            model.infer([_sound(name, model.mel_bands)], [work])[0] for name, work in zip(names, kind, strict=True)
         ]
         assert [_rounded(answer) for answer in together] == [_rounded(answer) for answer in alone]
     model.close()
 
 
-def _sound(name: str, mel_bands: int) -> Sound:
+def _sound(name: str, mel_bands: int) -> EncoderInput:
     audio = decode_audio(str(speech(name)))
-    return Sound(lambda: LogMel(mel_bands)(audio), len(audio) / 16_000)
+    return EncoderInput(lambda: LogMel(mel_bands)(audio), len(audio) / 16_000)
 
 
 def _rounded(answer: Result) -> object:

@@ -14,14 +14,15 @@ from concurrent.futures import Future
 from kascribe import logs
 from kascribe.console.endings import ended_by_dead_threads
 from models.whisper.engine import Engine
+from schemas.clock import SystemClock
 from schemas.settings import LogSettings
-from tests.unit.models.whisper.test_engine import Echo, row
+from tests.unit.models.whisper.echo_model import Echo, row
 
 logs.configure_process(LogSettings(format="json"))
 model = Echo()
 model.failure = SystemExit("a thread that ends")
 with ended_by_dead_threads():
-    engine = Engine(model, replicas=1, batch_rows=4, hang_timeout_seconds=60)
+    engine = Engine(model, replicas=1, batch_rows=4, hang_timeout_seconds=60, clock=SystemClock())
     engine.submit(row(1.0))
     Future().result()  # what waits for the engine waits for ever
 """

@@ -8,8 +8,8 @@ import pytest
 from models.media.speech.packing import EverySpan, WindowPacker
 from models.media.speech.spans import CHUNK_SAMPLES, PADDING_SAMPLES, SpeechFinder
 from models.media.speech.windows import SAMPLE_RATE_HERTZ, WINDOW_SAMPLES, Span, TimeMap, Window
-from models.whisper.parts import Part, split
-from models.whisper.rows import Sound
+from models.whisper.decode_unit import DecodeUnit, split
+from models.whisper.rows import EncoderInput
 
 SECOND = SAMPLE_RATE_HERTZ
 
@@ -128,27 +128,27 @@ def test_a_silence_that_goes_on_frees_what_came_before_it() -> None:
     assert finder.needed_from >= (50 + chunks(60)) * CHUNK_SAMPLES - PADDING_SAMPLES
 
 
-def part(*spans: Span) -> Part:
+def unit(*spans: Span) -> DecodeUnit:
     """A window of the spans whose features count up frame by frame."""
     frames = sum(span.samples for span in spans) // 160
     window = Window(channel=None, spans=spans, frames=frames, offset_bytes=0)
     features = np.arange(frames, dtype=np.float32)[np.newaxis]
-    return Part(window, Sound(lambda: features, window.duration_seconds))
+    return DecodeUnit(window, EncoderInput(lambda: features, window.duration_seconds))
 
 
 def test_a_window_is_cut_between_spans_near_its_middle() -> None:
     """No word is cut, and both halves know where they were."""
     spans = (Span(0, 12 * SECOND), Span(20 * SECOND, 24 * SECOND), Span(40 * SECOND, 52 * SECOND))
-    first, second = split(part(*spans))
+    first, second = split(unit(*spans))
     assert first.window.spans == spans[:1]
     assert second.window.spans == spans[1:]
-    assert second.sound.read()[0, 0] == first.window.frames == 1_200
+    assert second.encoder_input.read()[0, 0] == first.window.frames == 1_200
     assert second.window.frames == 1_600
 
 
 def test_a_window_of_one_span_is_cut_in_the_middle() -> None:
     """There is no better place."""
-    first, second = split(part(Span(SECOND, 29 * SECOND)))
+    first, second = split(unit(Span(SECOND, 29 * SECOND)))
     assert first.window.spans == (Span(SECOND, 15 * SECOND),)
     assert second.window.spans == (Span(15 * SECOND, 29 * SECOND),)
     assert first.window.frames == second.window.frames == 1_400

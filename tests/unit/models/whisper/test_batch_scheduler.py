@@ -2,22 +2,24 @@
 
 import numpy as np
 
-from models.whisper.rows import Decode, Detect, Row, Sound
+from models.whisper.rows import Decode, DetectLanguage, EncoderInput, Row
 from models.whisper.scheduler import BULK_TURN, Scheduler
 from schemas.options import Lane
 
 
-def row(name: float, job: object, *, lane: Lane = Lane.BULK, work: Decode | Detect | None = None) -> Row[object]:
+def row(
+    name: float, job: object, *, lane: Lane = Lane.BULK, operation: Decode | DetectLanguage | None = None
+) -> Row[object]:
     """A row whose duration is its name."""
-    sound = Sound(lambda: np.zeros((80, 1), np.float32), name)
-    return Row(job=job, lane=lane, sound=sound, work=work or Decode((1, 2, 3), 5))
+    encoder_input = EncoderInput(lambda: np.zeros((80, 1), np.float32), name)
+    return Row(job=job, lane=lane, encoder_input=encoder_input, operation=operation or Decode((1, 2, 3), 5))
 
 
 def order(scheduler: Scheduler, limit: int = 1) -> list[list[float]]:
     """Batch after batch until nothing waits."""
     batches: list[list[float]] = []
     while batch := scheduler.take(limit):
-        batches.append([row.sound.duration_seconds for row in batch])
+        batches.append([row.encoder_input.duration_seconds for row in batch])
     return batches
 
 
@@ -60,18 +62,18 @@ def test_a_batch_fills_up_across_lanes_and_jobs() -> None:
 def test_kinds_of_work_do_not_mix() -> None:
     """Detection, decoding and alignment are different calls."""
     scheduler = Scheduler()
-    scheduler.add(row(1, "a", work=Detect()))
+    scheduler.add(row(1, "a", operation=DetectLanguage()))
     scheduler.add(row(2, "b"))
-    scheduler.add(row(3, "c", work=Detect()))
+    scheduler.add(row(3, "c", operation=DetectLanguage()))
     assert order(scheduler, 4) == [[1, 3], [2]]
 
 
 def test_prompts_of_different_length_do_not_mix() -> None:
     """Start-of-transcript must stand at one index in all rows."""
     scheduler = Scheduler()
-    scheduler.add(row(1, "a", work=Decode((1, 2, 3), 5)))
-    scheduler.add(row(2, "b", work=Decode((1, 2, 3, 4), 5)))
-    scheduler.add(row(3, "c", work=Decode((4, 5, 6), 5)))
+    scheduler.add(row(1, "a", operation=Decode((1, 2, 3), 5)))
+    scheduler.add(row(2, "b", operation=Decode((1, 2, 3, 4), 5)))
+    scheduler.add(row(3, "c", operation=Decode((4, 5, 6), 5)))
     assert order(scheduler, 4) == [[1, 3], [2]]
 
 
@@ -106,6 +108,6 @@ def test_withdrawing_takes_out_one_job_only() -> None:
     scheduler = Scheduler()
     scheduler.add(row(1, "a"))
     scheduler.add(row(2, "b"))
-    assert len(scheduler.withdraw("a")) == 1
+    assert len(scheduler.remove("a")) == 1
     assert len(scheduler) == 1
     assert order(scheduler) == [[2]]

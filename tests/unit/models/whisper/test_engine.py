@@ -1,59 +1,22 @@
 """The engine's promises about batches, failures and fairness, on a model that answers from a table."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
 import pytest
 
 from models.whisper.engine import BROKEN_AFTER_JOBS, GROW_AFTER_BATCHES, Engine
 from models.whisper.gate import Decoded
-from models.whisper.model import DeviceLost, OutOfMemory
-from models.whisper.rows import Align, Decode, Result, Row, Sound, Work
+from models.whisper.model import DeviceLost
+from models.whisper.rows import Align, EncoderInput, Operation, Result, Row
+from schemas.clock import Clock, SystemClock
 from schemas.errors import DependencyDown, EngineFailed
 from schemas.options import Lane, Task
+from tests.support.clock import HandClock
 from tests.support.waiting import eventually
+from tests.unit.models.whisper.echo_model import Echo, row
 
-PROMPT = (1, 2, 3)
-
-
-class Echo:
-    """A model that says which row it heard: a row's duration is its name. It has a limit, like a GPU's memory."""
-
-    def __init__(self, *, memory_rows: int = 1_000, poison: float | None = None) -> None:
-        self.batches: list[list[float]] = []
-        self.failure: BaseException | None = None
-        self.memory_rows = memory_rows
-        self._poison = poison
-        self.gate = threading.Event()
-        self.gate.set()
-        self.entered = threading.Event()
-
-    def answer(self, sounds: Sequence[Sound], works: Sequence[Work]) -> Sequence[Result]:
-        """One text per row: its duration."""
-        self.entered.set()
-        self.gate.wait()
-        names = [sound.duration_seconds for sound in sounds]
-        if self.failure is not None:
-            raise self.failure
-        if len(names) > self.memory_rows:
-            raise OutOfMemory("CUDA out of memory")
-        if self._poison in names:
-            raise RuntimeError("this row is not for us")
-        self.batches.append(names)
-        return [heard(f"{name:g}") for name, _ in zip(names, works, strict=True)]
-
-
-def heard(text: str) -> Decoded:
-    """A good answer."""
-    return Decoded(tokens=(1,), text=text, avg_logprob=-0.1, no_speech_prob=0.0, penalty=1.0, truncated=False)
-
-
-def row(name: float, *, job: object = "job", lane: Lane = Lane.BULK, beam_size: int = 5) -> Row[Decoded]:
-    """A row to decode, named by its duration."""
-    sound = Sound(lambda: np.zeros((80, 3000), np.float32), name)
-    return Row(job=job, lane=lane, sound=sound, work=Decode(PROMPT, beam_size))
+REAL_CLOCK = SystemClock()
 
 
 class Bench:
@@ -65,7 +28,7 @@ class Bench:
         *,
         batch_rows: int = 4,
         hang_timeout_seconds: float = 60.0,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock = REAL_CLOCK,
     ) -> None:
         self.model = model
         self.engine = Engine(
@@ -78,7 +41,7 @@ class Bench:
         for each in rows:
             self.engine.submit(each)
         self.model.gate.set()
-        return [each.answer.result(30).text for each in rows]
+        return [each.future.result(30).text for each in rows]
 
     def hold(self) -> None:
         """Occupies the engine with a row of its own until the gate opens."""
@@ -128,7 +91,7 @@ def test_a_row_that_does_not_fit_alone_fails_alone(benches: list[Bench]) -> None
     benches.append(bench)
     lonely = row(1)
     bench.engine.submit(lonely)
-    assert isinstance(lonely.answer.exception(30), EngineFailed)
+    assert isinstance(lonely.future.exception(30), EngineFailed)
 
 
 def test_a_poisonous_row_fails_and_its_neighbours_are_answered(benches: list[Bench]) -> None:
@@ -140,7 +103,7 @@ def test_a_poisonous_row_fails_and_its_neighbours_are_answered(benches: list[Ben
     for each in rows:
         bench.engine.submit(each)
     bench.model.gate.set()
-    outcomes = [each.answer.exception(30) for each in rows]
+    outcomes = [each.future.exception(30) for each in rows]
     assert [type(outcome) for outcome in outcomes] == [type(None), EngineFailed, type(None), type(None)]
 
 
@@ -148,11 +111,11 @@ def test_a_call_that_hangs_makes_the_engine_unhealthy(benches: list[Bench]) -> N
     """Whoever supervises the process can see that it must be replaced."""
     bench = Bench(Echo(), hang_timeout_seconds=0.05)
     benches.append(bench)
-    assert bench.engine.healthy()
+    assert bench.engine.is_healthy()
     bench.hold()
-    eventually(lambda: not bench.engine.healthy(), timeout_seconds=30)
+    eventually(lambda: not bench.engine.is_healthy(), timeout_seconds=30)
     bench.model.gate.set()
-    eventually(bench.engine.healthy, timeout_seconds=30)
+    eventually(bench.engine.is_healthy, timeout_seconds=30)
 
 
 class Slow(Echo):
@@ -160,31 +123,31 @@ class Slow(Echo):
 
     def __init__(self) -> None:
         super().__init__(poison=2)
-        self.now = 0.0
+        self.clock = HandClock()
         self.well: list[bool] = []
         self.is_well: Callable[[], bool] = lambda: True
 
-    def answer(self, sounds: Sequence[Sound], works: Sequence[Work]) -> Sequence[Result]:
+    def infer(self, inputs: Sequence[EncoderInput], operations: Sequence[Operation]) -> Sequence[Result]:
         """As Echo does, later."""
         try:
-            return super().answer(sounds, works)
+            return super().infer(inputs, operations)
         finally:
-            self.now += 40
+            self.clock.seconds += 40
             self.well.append(self.is_well())
 
 
 def test_many_short_calls_are_no_hang(benches: list[Bench]) -> None:
     """A batch that is taken apart to find its poisonous row takes long; each call of it does not."""
     model = Slow()
-    bench = Bench(model, clock=lambda: model.now)
-    model.is_well = bench.engine.healthy
+    bench = Bench(model, clock=model.clock)
+    model.is_well = bench.engine.is_healthy
     benches.append(bench)
     bench.hold()
     rows = [row(number, job=number) for number in range(1, 5)]
     for each in rows:
         bench.engine.submit(each)
     bench.model.gate.set()
-    assert [each.answer.exception(30) is None for each in rows] == [True, False, True, True]
+    assert [each.future.exception(30) is None for each in rows] == [True, False, True, True]
     assert model.well == [True] * 6
 
 
@@ -197,10 +160,10 @@ def test_a_lost_device_makes_the_engine_unhealthy_at_once(benches: list[Bench]) 
     bench.engine.submit(waiting)
     bench.model.failure = DeviceLost("CUDA failed with error unspecified launch failure")
     bench.model.gate.set()
-    eventually(lambda: not bench.engine.healthy(), timeout_seconds=30)
-    assert isinstance(bench.engine.trouble("holder"), EngineFailed)
-    assert isinstance(bench.engine.trouble("waiting"), DependencyDown)
-    assert not waiting.answer.done()
+    eventually(lambda: not bench.engine.is_healthy(), timeout_seconds=30)
+    assert isinstance(bench.engine.failure_for("holder"), EngineFailed)
+    assert isinstance(bench.engine.failure_for("waiting"), DependencyDown)
+    assert not waiting.future.done()
 
 
 def fail_one_by_one(bench: Bench, rows: Sequence[Row[Decoded]]) -> None:
@@ -208,7 +171,7 @@ def fail_one_by_one(bench: Bench, rows: Sequence[Row[Decoded]]) -> None:
     bench.model.failure = RuntimeError("no kernel image is available")
     for each in rows:
         bench.engine.submit(each)
-        assert isinstance(each.answer.exception(30), EngineFailed)
+        assert isinstance(each.future.exception(30), EngineFailed)
     bench.model.failure = None
 
 
@@ -218,10 +181,10 @@ def test_a_model_that_fails_job_after_job_is_broken(benches: list[Bench]) -> Non
     benches.append(bench)
     jobs = [f"job {number}" for number in range(BROKEN_AFTER_JOBS)]
     fail_one_by_one(bench, [row(1, job=job) for job in jobs[:-1]])
-    assert bench.engine.healthy()
+    assert bench.engine.is_healthy()
     fail_one_by_one(bench, [row(1, job=jobs[-1])])
-    assert not bench.engine.healthy()
-    assert isinstance(bench.engine.trouble("another"), DependencyDown)
+    assert not bench.engine.is_healthy()
+    assert isinstance(bench.engine.failure_for("another"), DependencyDown)
 
 
 def test_failures_between_answers_are_the_rows_own(benches: list[Bench]) -> None:
@@ -233,9 +196,12 @@ def test_failures_between_answers_are_the_rows_own(benches: list[Bench]) -> None
         fail_one_by_one(bench, [row(1, job=job)])
         assert bench.run([row(2)]) == ["2"]
     fail_one_by_one(bench, [row(1, job="the same") for _ in jobs])
-    work = Align((1, 2), "en", Task.TRANSCRIBE)
-    fail_one_by_one(bench, [Row(job=job, lane=Lane.BULK, sound=row(1).sound, work=work) for job in jobs])
-    assert bench.engine.healthy()
+    operation = Align((1, 2), "en", Task.TRANSCRIBE)
+    fail_one_by_one(
+        bench,
+        [Row(job=job, lane=Lane.BULK, encoder_input=row(1).encoder_input, operation=operation) for job in jobs],
+    )
+    assert bench.engine.is_healthy()
 
 
 def test_only_full_batches_let_the_batch_grow_again(benches: list[Bench]) -> None:
@@ -246,7 +212,7 @@ def test_only_full_batches_let_the_batch_grow_again(benches: list[Bench]) -> Non
     for _ in range(GROW_AFTER_BATCHES):
         lonely = row(1)
         bench.engine.submit(lonely)
-        lonely.answer.result(30)
+        lonely.future.result(30)
     bench.model.memory_rows = 4
     bench.run([row(number % 7 + 1) for number in range(2 * (GROW_AFTER_BATCHES - 2))])
     assert max(len(batch) for batch in bench.model.batches) == 2
@@ -263,10 +229,10 @@ def test_withdrawn_rows_never_reach_the_model(benches: list[Bench]) -> None:
     stays = row(2, job="stays")
     bench.engine.submit(gone)
     bench.engine.submit(stays)
-    bench.engine.withdraw("gone")
+    bench.engine.cancel("gone")
     bench.model.gate.set()
-    assert stays.answer.result(30).text == "2"
-    assert gone.answer.cancelled()
+    assert stays.future.result(30).text == "2"
+    assert gone.future.cancelled()
     assert [2] in bench.model.batches
 
 
@@ -280,7 +246,7 @@ def test_a_closed_engine_takes_no_rows() -> None:
     closing.start()
     bench.model.gate.set()
     closing.join(30)
-    assert waiting.answer.done()
+    assert waiting.future.done()
     with pytest.raises(EngineFailed, match="shut down"):
         bench.engine.submit(row(2))
 
@@ -290,10 +256,10 @@ def test_an_engine_whose_thread_died_is_broken_and_its_rows_fail() -> None:
     """What is no failure of a row ends the owner: nobody would answer the rows in line."""
     model = Echo()
     model.failure = SystemExit("a thread that ends")
-    engine = Engine(model, replicas=1, batch_rows=1, hang_timeout_seconds=60.0)
+    engine = Engine(model, replicas=1, batch_rows=1, hang_timeout_seconds=60.0, clock=SystemClock())
     engine.submit(first := row(1.0, job="first"))
-    assert isinstance(first.answer.exception(30), EngineFailed)
-    eventually(lambda: not engine.healthy(), timeout_seconds=30)
-    assert isinstance(engine.trouble("first"), EngineFailed)
-    assert isinstance(engine.trouble("another"), DependencyDown)
+    assert isinstance(first.future.exception(30), EngineFailed)
+    eventually(lambda: not engine.is_healthy(), timeout_seconds=30)
+    assert isinstance(engine.failure_for("first"), EngineFailed)
+    assert isinstance(engine.failure_for("another"), DependencyDown)
     engine.close()

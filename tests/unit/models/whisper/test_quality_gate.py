@@ -8,8 +8,8 @@ from models.whisper.gate import (
     LOG_PROBABILITY_LIMIT,
     NO_SPEECH_LIMIT,
     PENALTIES,
+    Action,
     Decoded,
-    Verdict,
     judge,
 )
 from schemas.transcripts.transcript import QualityFlag
@@ -29,24 +29,24 @@ LOOP = replace(GOOD, text=" click" * 60)
 def test_a_good_window_is_accepted_without_flags() -> None:
     """The usual case costs one attempt."""
     ruling = judge((GOOD,), splittable=True)
-    assert (ruling.verdict, ruling.chosen, ruling.flags) == (Verdict.ACCEPT, GOOD, ())
+    assert (ruling.action, ruling.chosen, ruling.flags) == (Action.ACCEPT, GOOD, ())
 
 
 def test_a_loop_is_tried_again() -> None:
     """At the next penalty."""
-    assert judge((LOOP,), splittable=True).verdict is Verdict.RETRY
+    assert judge((LOOP,), splittable=True).action is Action.RETRY
 
 
 def test_an_improbable_text_stands_and_says_so() -> None:
     """A search that is repeated finds the same; whoever reads it is told how little it is worth."""
     ruling = judge((UNSURE,), splittable=True)
-    assert (ruling.verdict, ruling.flags) == (Verdict.ACCEPT, (QualityFlag.LOW_CONFIDENCE,))
+    assert (ruling.action, ruling.flags) == (Action.ACCEPT, (QualityFlag.LOW_CONFIDENCE,))
 
 
 def test_what_a_retry_gave_is_flagged() -> None:
     """A reader can tell a text that had to be forced."""
     ruling = judge((LOOP, replace(GOOD, penalty=PENALTIES[1])), splittable=True)
-    assert ruling.verdict is Verdict.ACCEPT
+    assert ruling.action is Action.ACCEPT
     assert ruling.flags == (QualityFlag.RETRIED,)
 
 
@@ -55,7 +55,7 @@ def test_the_last_attempt_stands_if_it_is_no_loop() -> None:
     best = replace(UNSURE, penalty=PENALTIES[-1])
     attempts = (LOOP,) * (len(PENALTIES) - 1) + (best,)
     ruling = judge(attempts, splittable=True)
-    assert (ruling.verdict, ruling.chosen) == (Verdict.ACCEPT, best)
+    assert (ruling.action, ruling.chosen) == (Action.ACCEPT, best)
     assert ruling.flags == (QualityFlag.LOW_CONFIDENCE, QualityFlag.RETRIED)
 
 
@@ -66,7 +66,7 @@ def test_of_loops_alone_the_likeliest_stands_and_says_so() -> None:
         for sure, penalty in zip((-0.5, -0.2, -0.4), PENALTIES, strict=True)
     ]
     ruling = judge(tuple(loops), splittable=True)
-    assert (ruling.verdict, ruling.chosen) == (Verdict.ACCEPT, loops[1])
+    assert (ruling.action, ruling.chosen) == (Action.ACCEPT, loops[1])
     assert ruling.flags == (QualityFlag.REPETITION, QualityFlag.RETRIED)
     first = judge((replace(LOOP, avg_logprob=-0.1), *loops[1:]), splittable=True)
     assert (first.chosen.penalty, first.flags) == (1.0, (QualityFlag.REPETITION, QualityFlag.RETRIED))
@@ -75,42 +75,42 @@ def test_of_loops_alone_the_likeliest_stands_and_says_so() -> None:
 def test_an_improbable_text_over_silence_is_suppressed() -> None:
     """No word is invented where nobody spoke, and nothing is tried again."""
     ruling = judge((replace(UNSURE, no_speech_prob=0.9),), splittable=True)
-    assert (ruling.verdict, ruling.flags) == (Verdict.SILENCE, (QualityFlag.SUPPRESSED_NO_SPEECH,))
+    assert (ruling.action, ruling.flags) == (Action.SILENCE, (QualityFlag.SUPPRESSED_NO_SPEECH,))
 
 
 def test_a_sure_text_is_kept_whatever_the_silence_token_says() -> None:
     """A high no-speech probability alone silences nobody."""
-    assert judge((replace(GOOD, no_speech_prob=0.9),), splittable=True).verdict is Verdict.ACCEPT
+    assert judge((replace(GOOD, no_speech_prob=0.9),), splittable=True).action is Action.ACCEPT
 
 
 def test_no_text_is_silence_without_a_flag() -> None:
     """The model heard nothing; nothing was suppressed."""
     ruling = judge((replace(GOOD, tokens=(), text=""),), splittable=True)
-    assert (ruling.verdict, ruling.flags) == (Verdict.SILENCE, ())
+    assert (ruling.action, ruling.flags) == (Action.SILENCE, ())
 
 
 def test_dense_speech_that_met_the_token_limit_is_cut_in_two() -> None:
     """Fast Chinese does not fit 224 tokens; no penalty makes room."""
-    assert judge((replace(GOOD, truncated=True),), splittable=True).verdict is Verdict.SPLIT
+    assert judge((replace(GOOD, truncated=True),), splittable=True).action is Action.SPLIT
 
 
 def test_a_loop_that_met_the_token_limit_is_tried_again() -> None:
     """Cutting would give two loops."""
-    assert judge((replace(LOOP, truncated=True),), splittable=True).verdict is Verdict.RETRY
+    assert judge((replace(LOOP, truncated=True),), splittable=True).action is Action.RETRY
 
 
 def test_what_cannot_be_cut_further_is_flagged() -> None:
     """The end of the window may be missing, and the transcript says so."""
     ruling = judge((replace(GOOD, truncated=True),), splittable=False)
-    assert (ruling.verdict, ruling.flags) == (Verdict.ACCEPT, (QualityFlag.TRUNCATED_AT_TOKEN_LIMIT,))
+    assert (ruling.action, ruling.flags) == (Action.ACCEPT, (QualityFlag.TRUNCATED_AT_TOKEN_LIMIT,))
 
 
 def test_thresholds_are_those_that_were_published() -> None:
     """What lies at one is on the good side of it."""
     at_limit = replace(GOOD, avg_logprob=LOG_PROBABILITY_LIMIT)
     assert judge((at_limit,), splittable=True).flags == ()
-    assert judge((replace(UNSURE, no_speech_prob=NO_SPEECH_LIMIT),), splittable=True).verdict is Verdict.ACCEPT
-    assert judge((replace(UNSURE, no_speech_prob=0.61),), splittable=True).verdict is Verdict.SILENCE
+    assert judge((replace(UNSURE, no_speech_prob=NO_SPEECH_LIMIT),), splittable=True).action is Action.ACCEPT
+    assert judge((replace(UNSURE, no_speech_prob=0.61),), splittable=True).action is Action.SILENCE
     assert (COMPRESSION_RATIO_LIMIT, LOG_PROBABILITY_LIMIT, NO_SPEECH_LIMIT) == (2.4, -1.0, 0.6)
     assert PENALTIES == (1.0, 1.1, 1.3)
 
@@ -123,5 +123,5 @@ def test_a_loop_is_what_compresses_more_than_the_limit() -> None:
     short = next(
         n for n in range(1, 60) if replace(GOOD, text=" click" * n).compression_ratio > COMPRESSION_RATIO_LIMIT
     )
-    assert judge((replace(GOOD, text=" click" * short),), splittable=True).verdict is Verdict.RETRY
-    assert judge((replace(GOOD, text=" click" * (short - 1)),), splittable=True).verdict is Verdict.ACCEPT
+    assert judge((replace(GOOD, text=" click" * short),), splittable=True).action is Action.RETRY
+    assert judge((replace(GOOD, text=" click" * (short - 1)),), splittable=True).action is Action.ACCEPT

@@ -13,11 +13,11 @@ from models.whisper.rows import Alignment
 from models.whisper.text.segments import (
     LONGEST_SECONDS,
     UNALIGNED_SECONDS,
-    HeardWindow,
+    WindowResult,
     needs_alignment,
     segments_of,
 )
-from models.whisper.text.words import HeardWord, heard_words
+from models.whisper.text.words import TimedWord, time_words
 from schemas.transcripts.transcript import Segment
 
 SECOND = SAMPLE_RATE_HERTZ
@@ -34,15 +34,15 @@ def decoded(text: str) -> Decoded:
     return Decoded((1,), text, avg_logprob=-0.25, no_speech_prob=0.01, penalty=1.0, truncated=False)
 
 
-def words(*timed: tuple[str, float, float]) -> tuple[HeardWord, ...]:
+def words(*timed: tuple[str, float, float]) -> tuple[TimedWord, ...]:
     """Words from text, start and end."""
-    return tuple(HeardWord(text, start, end, 0.9) for text, start, end in timed)
+    return tuple(TimedWord(text, start, end, 0.9) for text, start, end in timed)
 
 
-def segments(heard: tuple[HeardWord, ...], *, with_words: bool = False) -> tuple[Segment, ...]:
+def segments(heard: tuple[TimedWord, ...], *, with_words: bool = False) -> tuple[Segment, ...]:
     """The segments of one window of these words."""
     text = "".join(word.text for word in heard)
-    one = HeardWindow(window((0, 30)), decoded(text), (), heard)
+    one = WindowResult(window((0, 30)), decoded(text), (), heard)
     return segments_of([one], language="en", with_words=with_words)
 
 
@@ -101,7 +101,7 @@ def test_words_are_given_only_when_asked_for() -> None:
 
 def test_an_unaligned_window_is_one_segment_of_its_spans() -> None:
     """The voice detector's times stand."""
-    one = HeardWindow(window((3, 7)), decoded(" hello"))
+    one = WindowResult(window((3, 7)), decoded(" hello"))
     (segment,) = segments_of([one], language="ko", with_words=False)
     assert (segment.text, segment.start, segment.end, segment.language) == ("hello", 3.0, 7.0, "ko")
     assert segment.avg_logprob == -0.25
@@ -110,10 +110,10 @@ def test_an_unaligned_window_is_one_segment_of_its_spans() -> None:
 def test_segments_of_all_channels_are_in_the_order_of_time() -> None:
     """With ids that count from zero."""
     heard = [
-        HeardWindow(window((0, 2), channel=0), decoded(" first")),
-        HeardWindow(window((5, 7), channel=0), decoded(" third")),
-        HeardWindow(window((2, 4), channel=1), decoded(" second")),
-        HeardWindow(window((8, 9), channel=1), None),
+        WindowResult(window((0, 2), channel=0), decoded(" first")),
+        WindowResult(window((5, 7), channel=0), decoded(" third")),
+        WindowResult(window((2, 4), channel=1), decoded(" second")),
+        WindowResult(window((8, 9), channel=1), None),
     ]
     found = segments_of(heard, language="en", with_words=False)
     assert [(segment.id, segment.text, segment.channel) for segment in found] == [
@@ -134,7 +134,7 @@ def test_only_what_the_detector_times_too_coarsely_is_aligned() -> None:
 def test_words_get_the_times_of_their_tokens() -> None:
     """A word begins with its first token and ends where the next word begins; probability is the mean."""
     alignment = Alignment(starts_seconds=(0.0, 0.4, 0.6, 1.0), probabilities=(0.9, 0.5, 0.7))
-    found = heard_words([(" hello", 1), (" there", 2)], alignment, TimeMap((Span(0, SECOND * 2),)))
+    found = time_words([(" hello", 1), (" there", 2)], alignment, TimeMap((Span(0, SECOND * 2),)))
     assert [(word.text, word.start_seconds, word.end_seconds) for word in found] == [
         (" hello", 0.0, 0.4),
         (" there", 0.4, 1.0),
@@ -146,7 +146,7 @@ def test_punctuation_stays_with_its_word() -> None:
     """Quotes open before, commas and full stops close after."""
     counted = [(" She", 1), (" said", 1), (",", 1), (' "', 1), ("no", 1), (".", 1), ('"', 1)]
     alignment = Alignment(tuple(number * 0.3 for number in range(8)), (0.9,) * 7)
-    found = heard_words(counted, alignment, TimeMap((Span(0, SECOND * 3),)))
+    found = time_words(counted, alignment, TimeMap((Span(0, SECOND * 3),)))
     assert [word.text for word in found] == [" She", " said,", ' "no."']
 
 
@@ -154,7 +154,7 @@ def test_words_that_were_aligned_to_one_instant_take_the_silence_after_it() -> N
     """Each as long as the others are, and no longer."""
     counted = [(" zero", 1), (" one", 1), (" two", 1)]
     alignment = Alignment((0.0, 0.5, 0.5, 0.5), (0.9,) * 3)
-    found = heard_words(counted, alignment, TimeMap((Span(0, SECOND * 4),)))
+    found = time_words(counted, alignment, TimeMap((Span(0, SECOND * 4),)))
     assert [(word.start_seconds, word.end_seconds) for word in found] == [(0.0, 0.5), (0.5, 1.0), (1.0, 1.5)]
 
 
@@ -162,7 +162,7 @@ def test_words_at_one_instant_take_the_silence_before_it_too() -> None:
     """A sentence that took a pause in gives it to the words behind it."""
     counted = [(" zero", 1), (" one.", 1), (" two", 1), (" three", 1)]
     alignment = Alignment((0.0, 0.25, 1.75, 1.75, 2.0), (0.9,) * 4)
-    found = heard_words(counted, alignment, TimeMap((Span(0, SECOND * 4),)))
+    found = time_words(counted, alignment, TimeMap((Span(0, SECOND * 4),)))
     assert [(word.start_seconds, word.end_seconds) for word in found] == [
         (0.0, 0.25),
         (0.25, 0.75),
@@ -174,7 +174,7 @@ def test_words_at_one_instant_take_the_silence_before_it_too() -> None:
 def test_words_aligned_beyond_the_end_of_the_window_lie_within_it() -> None:
     """The alignment works in whole seconds; the silence after the last one is not in the recording."""
     counted = [(" stop", 1), (" nine", 1)]
-    found = heard_words(counted, Alignment((0.4, 1.8, 2.0), (0.9, 0.9)), TimeMap((Span(0, SECOND * 3 // 2),)))
+    found = time_words(counted, Alignment((0.4, 1.8, 2.0), (0.9, 0.9)), TimeMap((Span(0, SECOND * 3 // 2),)))
     (first, last) = found
     assert first.end_seconds == last.start_seconds < last.end_seconds == 1.5
 
@@ -194,9 +194,9 @@ def test_no_segment_and_no_word_is_without_length(
         at += pause + length
     heard = window(*edges)
     alignment = Alignment(tuple(step * 0.02 for step in steps[: len(texts) + 1]), (0.5,) * len(texts))
-    found = heard_words([(text, 1) for text in texts], alignment, TimeMap(heard.spans))
+    found = time_words([(text, 1) for text in texts], alignment, TimeMap(heard.spans))
     text = "".join(texts)
-    made = segments_of([HeardWindow(heard, decoded(text), (), found)], language="en", with_words=True)
+    made = segments_of([WindowResult(heard, decoded(text), (), found)], language="en", with_words=True)
     timed = [word for segment in made for word in segment.words or ()]
     assert "".join(word.word for word in timed) == text
     for times in ([(one.start, one.end) for one in timed], [(one.start, one.end) for one in made]):
@@ -241,7 +241,7 @@ def test_twelve_seconds_are_as_long_as_a_segment_gets() -> None:
 
 def test_channels_that_speak_at_once_come_in_their_order() -> None:
     """Whichever window was answered first."""
-    heard = [HeardWindow(window((1, 2), channel=number), decoded(f" {number}")) for number in (2, 1, 0)]
+    heard = [WindowResult(window((1, 2), channel=number), decoded(f" {number}")) for number in (2, 1, 0)]
     assert [one.channel for one in segments_of(heard, language="en", with_words=False)] == [0, 1, 2]
 
 
@@ -261,7 +261,7 @@ def test_opening_quotes_begin_with_their_word_and_probabilities_are_means() -> N
     """Punctuation brings no probability of its own, and a word of several tokens has their mean, 1 at most."""
     counted = [(' "', 1), ("no", 2), (".", 1), (" way", 1)]
     alignment = Alignment((0.0, 0.2, 0.4, 0.6, 0.8, 1.0), (0.1, 0.8, 0.6, 0.2, 1.0001))
-    found = heard_words(counted, alignment, TimeMap((Span(0, SECOND * 2),)))
+    found = time_words(counted, alignment, TimeMap((Span(0, SECOND * 2),)))
     assert [(word.text, round(word.probability, 3)) for word in found] == [(' "no.', 0.7), (" way", 1.0)]
     assert [(word.start_seconds, word.end_seconds) for word in found] == [(0.0, 0.6), (0.8, 1.0)]
 
@@ -270,7 +270,7 @@ def test_a_word_that_took_a_pause_in_gives_it_back() -> None:
     """The first one begins late, and the last of a sentence ends early: twice the usual length is enough."""
     counted = [(" one", 1), (" two", 1), (" three.", 1), (" four", 1), (" five", 1)]
     alignment = Alignment((0.0, 2.0, 2.5, 4.5, 6.5, 7.0), (0.9,) * 5)
-    found = heard_words(counted, alignment, TimeMap((Span(0, SECOND * 8),)))
+    found = time_words(counted, alignment, TimeMap((Span(0, SECOND * 8),)))
     assert [(round(word.start_seconds, 3), round(word.end_seconds, 3)) for word in found] == [
         (0.6, 2.0),
         (2.0, 2.5),
@@ -288,8 +288,8 @@ def test_speech_that_begins_late_is_held_together_as_any_other() -> None:
 
 def test_a_word_says_how_sure_it_is_and_when_it_was_said() -> None:
     """To four digits of its probability, and to the millisecond."""
-    heard = (HeardWord(" late.", 3_000.0, 3_001.5, 0.87654),)
-    one = HeardWindow(window((3_000, 3_002)), decoded(" late."), (), heard)
+    heard = (TimedWord(" late.", 3_000.0, 3_001.5, 0.87654),)
+    one = WindowResult(window((3_000, 3_002)), decoded(" late."), (), heard)
     (segment,) = segments_of([one], language="en", with_words=True)
     assert segment.words is not None
     (word,) = segment.words
