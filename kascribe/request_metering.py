@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from consumers.runtime.monitoring.metrics import Metric, Metrics
-from models.vllm.servers.observer import Ended, Load, Outcome
+from models.vllm.servers.observer import EndedRequest, RequestLoad, RequestOutcome
 
 ANSWER_SECONDS_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
 
@@ -13,7 +13,7 @@ REQUESTS: Final = Metric(
     "counter",
     "requests",
     ("outcome",),
-    f"Requests for answers that ended, each try by itself: {', '.join(Outcome)}.",
+    f"Requests for answers that ended, each try by itself: {', '.join(RequestOutcome)}.",
 )
 REQUEST_SECONDS: Final = Metric(
     "kascribe_vllm_request_seconds",
@@ -58,23 +58,23 @@ class RequestMeter:
 
     def __init__(self, metrics: Metrics) -> None:
         # Every outcome is there from the start: a counter that appears with its first event hides that event.
-        self._requests = {outcome: metrics.counter(REQUESTS).labels(outcome.value) for outcome in Outcome}
+        self._requests = {outcome: metrics.counter(REQUESTS).labels(outcome.value) for outcome in RequestOutcome}
         self._seconds = metrics.histogram(REQUEST_SECONDS)
         self._prompt, self._cached, self._completion = (
             metrics.counter(TOKENS).labels(kind) for kind in ("prompt", "cached", "completion")
         )
 
-    def request_ended(self, ended: Ended) -> None:
+    def on_request_end(self, request: EndedRequest) -> None:
         """See ``Observer``."""
-        self._requests[ended.outcome].inc()
-        if ended.outcome in (Outcome.ANSWERED, Outcome.CUT_OFF):
-            self._seconds.observe(ended.seconds)
-        self._prompt.inc(ended.usage.prompt_tokens)
-        self._cached.inc(ended.usage.cached_tokens)
-        self._completion.inc(ended.usage.completion_tokens)
+        self._requests[request.outcome].inc()
+        if request.outcome in (RequestOutcome.ANSWERED, RequestOutcome.CUT_OFF):
+            self._seconds.observe(request.seconds)
+        self._prompt.inc(request.usage.prompt_tokens)
+        self._cached.inc(request.usage.cached_tokens)
+        self._completion.inc(request.usage.completion_tokens)
 
 
-def meter_load(load: Callable[[], Load], metrics: Metrics) -> None:
+def meter_load(load: Callable[[], RequestLoad], metrics: Metrics) -> None:
     """Lets the gauges of the load be read when somebody looks."""
     metrics.gauge(REQUESTS_IN_FLIGHT).set_function(lambda: load().in_flight)
     metrics.gauge(REQUESTS_WAITING).set_function(lambda: load().waiting)

@@ -13,7 +13,7 @@ from schemas.options import EnrichOptions, Lane
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from models.vllm.enrichment.notes_cache import MapCache
+    from models.vllm.enrichment.ports import NoteStore
     from models.vllm.enrichment.run import Enrichment
     from schemas.events import EnrichmentResult
     from schemas.settings import Settings
@@ -95,7 +95,7 @@ def _shown(result: "EnrichmentResult") -> dict[str, object]:
     return dict(result.model_dump(mode="json", exclude_none=True))
 
 
-def _transcript(source: str, settings: "Settings") -> "tuple[tuple[Segment, ...], str | None, MapCache | None]":
+def _transcript(source: str, settings: "Settings") -> "tuple[tuple[Segment, ...], str | None, NoteStore | None]":
     """The segments and the language of a file or of a finished job, and where a job's notes are kept.
 
     Raises ConfigurationError.

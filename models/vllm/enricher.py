@@ -10,13 +10,13 @@ from typing import Any, Final, Self, TypeVar
 
 from models.vllm.enrichment.asker import Asker, Tally
 from models.vllm.enrichment.condenser import Condenser, OnChunk
-from models.vllm.enrichment.notes_cache import MapCache
+from models.vllm.enrichment.ports import NoteStore
 from models.vllm.enrichment.profiles import Profile, for_instruction, load_profiles
 from models.vllm.enrichment.prompts import Nonce, nonces, wording
 from models.vllm.enrichment.run import Enrichment, EnrichRequest, OnProfileText, Run, skipped
 from models.vllm.enrichment.token_estimate import Measure
-from models.vllm.servers.observer import Load, Observer
-from models.vllm.servers.pool import DEPENDENCY, Pool, Sleep
+from models.vllm.servers.observer import NullObserver, Observer, RequestLoad
+from models.vllm.servers.pool import ServerPool, Sleep
 from models.vllm.tasks import CancellationWatch
 from schemas.clock import Clock, SystemClock
 from schemas.errors import InvalidOptions, JobCancelled
@@ -44,7 +44,7 @@ class Enricher:
         self,
         settings: VllmSettings,
         *,
-        cache: MapCache | None = None,
+        cache: NoteStore | None = None,
         nonce: Nonce | None = None,
         sleep: Sleep = asyncio.sleep,
         clock: Clock | None = None,
@@ -57,7 +57,13 @@ class Enricher:
         self._nonce = nonce or nonces(secrets.token_bytes(SECRET_BYTES))
         self._clock = clock or SystemClock()
         self._measures: dict[str | None, Measure] = {}
-        self._pool = Pool(settings, clock=self._clock, sleep=sleep, random=random.random, observer=observer)
+        self._pool = ServerPool(
+            settings,
+            clock=self._clock,
+            sleep=sleep,
+            random=random.random,
+            observer=observer or NullObserver(),
+        )
         self._cancellations = CancellationWatch()
         self._loop = asyncio.new_event_loop()
         self._looking: concurrent.futures.Future[bool] | None = None
@@ -107,7 +113,7 @@ class Enricher:
             return Enrichment(model, skipped(request.profiles), TokenUsage(), 0.0)
         return self._waited(self._enrich(request, on_text, on_chunk), cancelled)
 
-    def load(self) -> Load:
+    def load(self) -> RequestLoad:
         """Requests in flight, waiting, and how many may be in flight. From any thread; does not block."""
         return self._pool.load()
 
@@ -123,22 +129,18 @@ class Enricher:
             if looking.done():
                 self._looking = None
 
-    def dependency_is_up(self, dependency: str) -> bool:
-        """The stage's question; of other dependencies nothing is known here."""
-        return dependency != DEPENDENCY or self.is_up()
-
     async def _enrich(
         self, request: EnrichRequest, on_text: OnProfileText | None, on_chunk: OnChunk | None
     ) -> Enrichment:
-        served = await self._pool.served(request.job_id)
+        model = await self._pool.discover(request.job_id)
         asker = Asker(
-            pool=self._pool,
-            served=served,
-            words=wording(served.context_tokens),
+            server=self._pool,
+            model=model,
+            words=wording(model.context_tokens),
             nonce=self._nonce(request.job_id),
             job_id=request.job_id,
             lane=request.lane,
-            salt=request.tenant,
+            cache_salt=request.tenant,
         )
         concurrency = max(1, self._settings.concurrency_limit // SHARE_OF_ONE_TRANSCRIPT)
         condenser = Condenser(asker, Tally(), concurrency, self._cache, on_chunk)

@@ -1,22 +1,20 @@
 """Questions of one transcript: every answer is checked, asked again a bounded number of times, and counted."""
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from models.vllm.enrichment.answers import InvalidAnswer, read
 from models.vllm.enrichment.bounds import Room, bounded
 from models.vllm.enrichment.cleaning import as_plain_text
 from models.vllm.enrichment.planner import completion_tokens, prompt_tokens
+from models.vllm.enrichment.ports import CompletionServer
 from models.vllm.enrichment.prompts import Wording, build, wording
 from models.vllm.enrichment.token_estimate import Measure, measured, samples_of
-from models.vllm.servers.client import OnText
-from models.vllm.servers.pool import Pool
+from models.vllm.servers.completion import Completion, CompletionRequest, OnText, Prompt, ServedModel, TokenCounts
 from models.vllm.servers.problems import ContextExceeded, Rejected
-from models.vllm.servers.replies import Answer
-from models.vllm.servers.wire import Ask, Prompt, Served
 from models.vllm.tasks import gather_or_cancel
 from schemas.events import TokenUsage
 from schemas.options import Lane
@@ -45,36 +43,39 @@ class Question:
 class Tally:
     """What requests cost, added up as they return."""
 
-    usage: TokenUsage = field(default_factory=TokenUsage)
+    usage: TokenCounts = field(default_factory=TokenCounts)
     endings: list[str] = field(default_factory=list)
     """How the server ended answers that were taken, other than with ``stop``."""
 
-    def add(self, usage: TokenUsage) -> None:
+    def add(self, usage: TokenCounts) -> None:
         """One more request."""
-        self.usage = added(self.usage, usage)
+        self.usage += usage
 
 
-def added(one: TokenUsage, other: TokenUsage) -> TokenUsage:
-    """The sum, field by field."""
-    return TokenUsage(
-        prompt_tokens=one.prompt_tokens + other.prompt_tokens,
-        cached_tokens=one.cached_tokens + other.cached_tokens,
-        completion_tokens=one.completion_tokens + other.completion_tokens,
-        requests=one.requests + other.requests,
-    )
+def token_usage(counts: TokenCounts) -> TokenUsage:
+    """Return token counts as results carry them."""
+    return TokenUsage(**asdict(counts))
+
+
+def sum_of(usages: Iterable[TokenUsage]) -> TokenUsage:
+    """Add usages field by field."""
+    total = TokenCounts()
+    for usage in usages:
+        total += TokenCounts(**usage.model_dump())
+    return token_usage(total)
 
 
 @dataclass(slots=True)
 class Asker:
     """Asks one server (and its stand-ins) about one transcript."""
 
-    pool: Pool
-    served: Served
+    server: CompletionServer
+    model: ServedModel
     words: Wording
     nonce: str
     job_id: str
     lane: Lane
-    salt: str | None
+    cache_salt: str | None
     measure: Measure = field(default_factory=Measure)
     _numbers: Callable[[], int] = field(default_factory=lambda: itertools.count(1).__next__)
 
@@ -84,12 +85,12 @@ class Asker:
 
     def completion(self, wanted: int) -> int:
         """Tokens to leave for an answer in this context."""
-        return completion_tokens(self.served.context_tokens, wanted)
+        return completion_tokens(self.model.context_tokens, wanted)
 
     async def fits(self, question: Question) -> bool:
         """Whether prompt and answer fit the context: proven by bytes, else counted by the server."""
         prompt = self.prompt(question)
-        budget = prompt_tokens(self.served.context_tokens, question.completion_tokens)
+        budget = prompt_tokens(self.model.context_tokens, question.completion_tokens)
         if prompt.size_bytes + TEMPLATE_TOKENS <= budget:
             return True
         if self.measure(prompt.user) > 2 * budget:
@@ -98,18 +99,20 @@ class Asker:
 
     async def size(self, prompt: Prompt) -> int:
         """Tokens of a whole prompt: the server's count, or our estimate where it does not count."""
-        if self.served.counts_tokens:
+        if self.model.can_count_tokens:
             with suppress(ContextExceeded, Rejected):
-                return await self.pool.count(prompt, self.job_id)
+                return await self.server.count_tokens(prompt, self.job_id)
         return self.measure(prompt.system) + self.measure(prompt.user) + TEMPLATE_TOKENS
 
     async def calibrate(self, texts: list[str]) -> Measure:
         """Counts samples, and keeps what they say about this transcript's tokens."""
         samples = samples_of(texts)
-        if self.served.counts_tokens:
+        if self.model.can_count_tokens:
             prompts = [Prompt("", sample, "") for sample in ("", *samples)]
             with suppress(ContextExceeded, Rejected):
-                empty, *counts = await gather_or_cancel(self.pool.count(prompt, self.job_id) for prompt in prompts)
+                empty, *counts = await gather_or_cancel(
+                    self.server.count_tokens(prompt, self.job_id) for prompt in prompts
+                )
                 self.measure = measured(samples, [count - empty for count in counts])
         return self.measure
 
@@ -127,18 +130,18 @@ class Asker:
             try:
                 value = _checked(answer, question)
             except InvalidAnswer as invalid:
-                cut_off += not answer.complete
+                cut_off += not answer.is_complete
                 problem = invalid
                 continue
-            if not answer.complete:
+            if not answer.is_complete:
                 tally.endings.append(answer.finish_reason)
             return value
         raise InvalidAnswer(f"after {ANSWER_ATTEMPTS} answers: {problem}")
 
     async def _ask(
         self, question: Question, attempt: int, cut_off: int, tally: Tally, on_text: OnText | None
-    ) -> Answer:
-        ask = Ask(
+    ) -> Completion:
+        request = CompletionRequest(
             prompt=self.prompt(question),
             max_completion_tokens=question.completion_tokens,
             temperature=max(question.temperature, RETRY_TEMPERATURE) if attempt else question.temperature,
@@ -146,10 +149,10 @@ class Asker:
             schema=self._schema(question, cut_off),
             schema_name=question.name,
             lane=self.lane,
-            salt=self.salt,
+            cache_salt=self.cache_salt,
         )
         try:
-            answer = await self.pool.ask(ask, self.job_id, on_text)
+            answer = await self.server.complete(request, self.job_id, on_text)
         except ContextExceeded as exceeded:
             self._learn(exceeded)
             raise
@@ -160,8 +163,8 @@ class Asker:
 
     def _learn(self, exceeded: ContextExceeded) -> None:
         """Where the context was assumed, the refusal says what it is: what is asked next is made for it."""
-        if exceeded.context_tokens is not None and exceeded.context_tokens < self.served.context_tokens:
-            self.served = replace(self.served, context_tokens=exceeded.context_tokens)
+        if exceeded.context_tokens is not None and exceeded.context_tokens < self.model.context_tokens:
+            self.model = replace(self.model, context_tokens=exceeded.context_tokens)
             self.words = wording(exceeded.context_tokens)
 
     def _schema(self, question: Question, cut_off: int) -> dict[str, Any] | None:
@@ -176,9 +179,9 @@ class Asker:
         return bounded(question.schema, room)
 
 
-def _checked(answer: Answer, question: Question) -> Any:
-    if answer.cause:
-        raise InvalidAnswer(f"an empty answer: {answer.cause}")
+def _checked(answer: Completion, question: Question) -> Any:
+    if answer.empty_reason:
+        raise InvalidAnswer(f"an empty answer: {answer.empty_reason}")
     if question.schema is not None:
         return read(answer.text, bounded(question.schema), question.known)
     text = as_plain_text(answer.text)

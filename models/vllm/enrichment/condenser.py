@@ -10,7 +10,7 @@ from typing import Any, Final
 from models.vllm.enrichment.answers import InvalidAnswer
 from models.vllm.enrichment.asker import Asker, Question, Tally
 from models.vllm.enrichment.cleaning import as_material
-from models.vllm.enrichment.notes_cache import KeptNotes, MapCache
+from models.vllm.enrichment.notes_cache import KeptNotes
 from models.vllm.enrichment.planner import (
     IDS_PER_POINT,
     IDS_PER_POINT_COMPACT,
@@ -27,6 +27,7 @@ from models.vllm.enrichment.planner import (
     total,
     trimmed,
 )
+from models.vllm.enrichment.ports import NoteStore
 from models.vllm.enrichment.prompts import COMPACT, MAP_VERSION
 from models.vllm.servers.problems import ContextExceeded
 from models.vllm.tasks import gather_or_cancel
@@ -92,7 +93,7 @@ class Condenser:
     asker: Asker
     tally: Tally
     concurrency: int
-    cache: MapCache | None = None
+    cache: NoteStore | None = None
     on_chunk: OnChunk | None = None
     _levels: list[Notes] = field(default_factory=list)
     """The notes as they were taken, then merged once, twice and so on, as far as anybody needed them."""
@@ -174,7 +175,7 @@ class Condenser:
     async def room(self, task: str, completion: int) -> int:
         """Tokens for lines beside this task and its answer. Raises EnrichmentInvalid when there are too few."""
         question = self._question("room", (), task, self.asker.completion(completion))
-        context = self.asker.served.context_tokens
+        context = self.asker.model.context_tokens
         fixed = await self.asker.size(self.asker.prompt(question))
         room = prompt_tokens(context, question.completion_tokens) - fixed
         if room < ROOM_MINIMUM_TOKENS:
@@ -205,7 +206,7 @@ class Condenser:
         parts = halves(chunk, self.asker.measure)
         if len(parts) == 1:
             raise EnrichmentInvalid(
-                f"the model's context of {self.asker.served.context_tokens} tokens holds no text"
+                f"the model's context of {self.asker.model.context_tokens} tokens holds no text"
             )
         return _joined([await self._noted(part, task) for part in parts])
 
@@ -247,7 +248,7 @@ class Condenser:
         return Question(name, lines, task, POINTS_SCHEMA, completion, NOTES_TEMPERATURE, known)
 
     def _digest(self, question: Question) -> str:
-        parts = [MAP_VERSION, self.asker.served.model, self.asker.words.system, question.task, *question.lines]
+        parts = [MAP_VERSION, self.asker.model.name, self.asker.words.system, question.task, *question.lines]
         return hashlib.sha256(json.dumps([*parts, question.completion_tokens, POINTS_SCHEMA]).encode()).hexdigest()
 
 

@@ -4,29 +4,16 @@ import asyncio
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 from models.vllm.enrichment.planner import Point
-
-
-class MapCache(Protocol):
-    """Notes by digest of what they are about, prompt and model. Both calls block, may be made from any thread, and
-    may fail by returning None or doing nothing: a cache saves work, it decides nothing."""
-
-    def find_map_result(self, digest: str) -> bytes | None:
-        """What was put under this digest, or None."""
-        ...
-
-    def put_map_result(self, digest: str, result: bytes) -> None:
-        """Keeps a result. Putting another one under the same digest may do nothing."""
-        ...
+from models.vllm.enrichment.ports import NoteStore
 
 
 @dataclass(frozen=True, slots=True)
 class KeptNotes:
     """Points in a cache, if there is one; nothing is found and nothing kept without."""
 
-    cache: MapCache | None
+    cache: NoteStore | None
 
     async def find(self, digest: str) -> list[Point] | None:
         """What was kept, or None. Does not block the loop."""

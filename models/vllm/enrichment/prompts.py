@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from models.vllm.enrichment.cleaning import without_controls
-from models.vllm.servers.wire import Prompt
+from models.vllm.servers.completion import Prompt
 
 Nonce = Callable[[str], str]
 """The fence's word for a job."""

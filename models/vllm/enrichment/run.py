@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from models.vllm.enrichment.answers import InvalidAnswer, citations
-from models.vllm.enrichment.asker import Asker, Question, Tally, added
+from models.vllm.enrichment.asker import Asker, Question, Tally, sum_of, token_usage
 from models.vllm.enrichment.cleaning import as_material
 from models.vllm.enrichment.condenser import Condenser, Notes
 from models.vllm.enrichment.profiles import Profile
 from models.vllm.enrichment.prompts import language_sentence, task_text
 from models.vllm.enrichment.token_estimate import Measure
-from models.vllm.servers.client import OnText
+from models.vllm.servers.completion import OnText
 from models.vllm.servers.problems import ContextExceeded
 from models.vllm.tasks import gather_or_cancel
 from schemas.clock import Clock
@@ -86,10 +86,9 @@ class Run:
         results = await gather_or_cancel([self._first(first, begun), *(self._other(one, begun) for one in others)])
         if all(result.status is EnrichmentStatus.INVALID for result in results):
             raise EnrichmentInvalid("; ".join(f"{r.profile}: {r.failure.message}" for r in results if r.failure))
-        usage = self.condenser.tally.usage
-        for result in results:
-            usage = added(usage, result.usage)
-        return Enrichment(self.asker.served.model, tuple(results), usage, self.clock.monotonic() - started)
+        shared = token_usage(self.condenser.tally.usage)
+        usage = sum_of([shared, *(result.usage for result in results)])
+        return Enrichment(self.asker.model.name, tuple(results), usage, self.clock.monotonic() - started)
 
     async def _measure(self) -> None:
         """Long transcripts are measured themselves, short ones by the first of their language that was met."""
@@ -133,7 +132,7 @@ class Run:
             coverage=len(seen) / len(everything),
             truncated=bool(endings) or bool(notes and notes.shortened),
             finish_reasons=tuple(sorted(set(endings))),
-            usage=tally.usage,
+            usage=token_usage(tally.usage),
             seconds=self.clock.monotonic() - started,
         )
 
@@ -173,7 +172,7 @@ class Run:
                 return await self.asker.value(about, tally, on_text), notes
             except ContextExceeded:
                 continue
-        raise InvalidAnswer(f"the notes do not fit the context of {self.asker.served.context_tokens} tokens")
+        raise InvalidAnswer(f"the notes do not fit the context of {self.asker.model.context_tokens} tokens")
 
     def _about_notes(self, question: Question) -> tuple[str, int]:
         words = self.asker.words.notes_preface + question.task
@@ -200,7 +199,7 @@ class Run:
             output=None,
             coverage=0.0,
             failure=Failure(reason=Reason.ENRICHMENT_INVALID, message=message, attempt=self.request.attempt),
-            usage=tally.usage,
+            usage=token_usage(tally.usage),
             seconds=self.clock.monotonic() - started,
         )
 

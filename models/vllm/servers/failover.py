@@ -1,4 +1,4 @@
-"""One request's way through the servers, as decisions: whom to ask next, after which pause, when to give up."""
+"""Failover decisions for one request: the next server, the pause before it, and when to give up."""
 
 from collections.abc import Callable, Hashable, Sequence
 from typing import Final, Generic, TypeVar
@@ -8,15 +8,15 @@ from models.vllm.servers.problems import AccessRefused, Overloaded, ServerProble
 BACKOFF_SECONDS: Final = 0.25
 BACKOFF_LIMIT_SECONDS: Final = 8.0
 OVERLOAD_ATTEMPTS_FACTOR: Final = 2
-"""Being told to wait is not a failure: twice as many attempts, with the same growing pauses."""
+"""An overload is not a failure: it allows twice as many attempts, with the same growing pauses."""
 
 Name = TypeVar("Name", bound=Hashable)
 
 
-class Trial(Generic[Name]):
-    """Every server is tried before the request is given up, and its favourite twice when it is merely busy.
+class Failover(Generic[Name]):
+    """Tries every server before giving up, and the preferred one twice when it is only overloaded.
 
-    ``names`` come in the request's order of preference; ``attempts`` bounds what follows when all were tried.
+    ``names`` come in the request's order of preference; ``attempts`` bounds the retries after all were tried.
     """
 
     def __init__(self, names: Sequence[Name], *, attempts: int) -> None:
@@ -26,14 +26,14 @@ class Trial(Generic[Name]):
         self._last: dict[Name, ServerProblem] = {}
 
     def next(self, is_suspect: Callable[[Name], bool]) -> Name | None:
-        """Whom to ask: who failed this request least, then who is trusted. None: give up."""
+        """Return the server that failed this request least, trusted before suspect. None: give up."""
         names = [name for name in self._names if not isinstance(self._last.get(name), AccessRefused)]
         if self._left <= 0:
             names = [name for name in names if name not in self._last]
         return min(names, key=lambda name: (self._failures.get(name, 0), is_suspect(name)), default=None)
 
-    def failed(self, name: Name, problem: ServerProblem) -> None:
-        """It was asked in vain."""
+    def on_failure(self, name: Name, problem: ServerProblem) -> None:
+        """Record a failed attempt against this server."""
         again = isinstance(self._last.get(name), Overloaded)
         self._left -= _cost(problem)
         self._last[name] = problem
@@ -41,7 +41,7 @@ class Trial(Generic[Name]):
             self._failures[name] = self._failures.get(name, 0) + 1
 
     def pause_seconds(self, name: Name, attempt: int, random: float) -> float | None:
-        """How long to wait before it is asked, ``attempt`` requests having failed. None: for the first time."""
+        """Return the pause before this server's next attempt, after ``attempt`` failed ones. None: its first."""
         problem = self._last.get(name)
         if problem is None:
             return None
@@ -52,7 +52,7 @@ class Trial(Generic[Name]):
 
 
 def _cost(problem: ServerProblem) -> int:
-    """Of a budget counted in half attempts; a request that hung has used up patience twice."""
+    """Return the cost in half attempts. A request that hung counts twice: it has already cost its timeout."""
     if isinstance(problem, Overloaded):
         return 1
     return 4 if isinstance(problem, TooSlow) else OVERLOAD_ATTEMPTS_FACTOR

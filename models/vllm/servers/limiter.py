@@ -1,4 +1,4 @@
-"""How many requests one server bears: additive increase, multiplicative decrease, people before bulk."""
+"""Concurrency limit of one server: additive increase, multiplicative decrease, interactive before bulk."""
 
 import asyncio
 from collections import deque
@@ -12,9 +12,9 @@ from schemas.options import Lane
 START_REQUESTS: Final = 32
 DECREASE: Final = 0.5
 COOLDOWN_SECONDS: Final = 1.0
-"""A flood of refusals is one event: the limit falls once in this time."""
+"""A burst of refusals is one event: the limit falls at most once in this time."""
 BULK_SHARE: Final = 8
-"""Every eighth grant goes to bulk when both wait, so that bulk is slow, never starved."""
+"""Every eighth slot goes to bulk when both lanes wait, so that bulk is slow but never starved."""
 
 
 class Limiter:
@@ -26,7 +26,7 @@ class Limiter:
         self._limit = float(min(START_REQUESTS, most))
         self._in_flight = 0
         self._times_reached = self._grants = 0
-        self._waiting: dict[Lane, deque[asyncio.Future[None]]] = {lane: deque() for lane in Lane}
+        self._waiters: dict[Lane, deque[asyncio.Future[None]]] = {lane: deque() for lane in Lane}
         self._decreased_at = -COOLDOWN_SECONDS
 
     @property
@@ -36,23 +36,23 @@ class Limiter:
 
     @property
     def in_flight(self) -> int:
-        """Requests that are."""
+        """Requests in flight now."""
         return self._in_flight
 
     @property
     def waiting(self) -> int:
-        """Requests that wait for a place. Another thread may ask: a line is copied in one step."""
-        return sum(not turn.done() for lane in self._waiting.values() for turn in tuple(lane))
+        """Requests that wait for a slot. Safe to read from any thread: copying a deque is atomic."""
+        return sum(not waiter.done() for lane in self._waiters.values() for waiter in tuple(lane))
 
     @asynccontextmanager
     async def slot(self, lane: Lane) -> AsyncIterator[None]:
-        """Waits for a place and holds it. Leaving without an error counts as success.
+        """Wait for a slot and hold it. Leaving without an error counts as success.
 
-        Success raises the limit if that was reached meanwhile: with fewer requests than it allows, nothing is
-        learned of how many the server bears.
+        Success raises the limit only if the limit was reached while the slot was held: a server that is less busy
+        than allowed tells nothing about how many requests it bears.
         """
         before = self._times_reached
-        await self._enter(lane)
+        await self._acquire(lane)
         try:
             yield
             if self._times_reached > before:
@@ -61,24 +61,24 @@ class Limiter:
             self._in_flight -= 1
             self._grant()
 
-    def overloaded(self) -> None:
-        """The server refused or stalled: halves the limit, once per cooldown."""
+    def on_overload(self) -> None:
+        """Halve the limit, once per cooldown: the server refused a request or stalled."""
         now = self._clock.monotonic()
         if now - self._decreased_at >= COOLDOWN_SECONDS:
             self._decreased_at = now
             self._limit = max(1.0, self._limit * DECREASE)
 
-    async def _enter(self, lane: Lane) -> None:
-        if self._in_flight < self.limit and not any(self._waiting.values()):
+    async def _acquire(self, lane: Lane) -> None:
+        if self._in_flight < self.limit and not any(self._waiters.values()):
             self._occupy()
             return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[lane].append(turn)
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters[lane].append(waiter)
         self._grant()
         try:
-            await turn
+            await waiter
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # granted and cancelled in the same moment
+            if waiter.done() and not waiter.cancelled():  # granted and cancelled in the same turn of the loop
                 self._in_flight -= 1
                 self._grant()
             raise
@@ -89,18 +89,18 @@ class Limiter:
 
     def _grant(self) -> None:
         while self._in_flight < self.limit:
-            turn = self._next()
-            if turn is None:
+            waiter = self._next()
+            if waiter is None:
                 return
             self._occupy()
             self._grants += 1
-            turn.set_result(None)
+            waiter.set_result(None)
 
     def _next(self) -> asyncio.Future[None] | None:
-        people, bulk = self._waiting[Lane.INTERACTIVE], self._waiting[Lane.BULK]
-        for lane in (people, bulk):
+        interactive, bulk = self._waiters[Lane.INTERACTIVE], self._waiters[Lane.BULK]
+        for lane in (interactive, bulk):
             while lane and lane[0].done():
                 lane.popleft()  # cancelled while waiting
-        if bulk and (not people or self._grants % BULK_SHARE == BULK_SHARE - 1):
+        if bulk and (not interactive or self._grants % BULK_SHARE == BULK_SHARE - 1):
             return bulk.popleft()
-        return people.popleft() if people else None
+        return interactive.popleft() if interactive else None

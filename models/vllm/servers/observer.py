@@ -1,4 +1,4 @@
-"""What becomes of requests for answers, told to whoever counts: one call for each that ended."""
+"""Observer hook: one call per finished completion request (for metrics)."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
+from models.vllm.servers.completion import Completion, TokenCounts
 from models.vllm.servers.problems import (
     AccessRefused,
     ContextExceeded,
@@ -16,12 +17,10 @@ from models.vllm.servers.problems import (
     TooSlow,
     Unreachable,
 )
-from models.vllm.servers.replies import Answer
 from schemas.clock import Clock
-from schemas.events import TokenUsage
 
 
-class Outcome(StrEnum):
+class RequestOutcome(StrEnum):
     """How a request ended. A closed set: metrics carry it as a label."""
 
     ANSWERED = "answered"
@@ -36,61 +35,62 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
 
 
-OF_PROBLEM: Final[dict[type[ServerProblem], Outcome]] = {
-    ContextExceeded: Outcome.TOO_LONG,
-    Rejected: Outcome.REJECTED,
-    AccessRefused: Outcome.REFUSED,
-    Overloaded: Outcome.OVERLOADED,
-    ServerFailed: Outcome.FAILED,
-    TooSlow: Outcome.TOO_SLOW,
-    Unreachable: Outcome.UNREACHABLE,
+OUTCOME_OF_PROBLEM: Final[dict[type[ServerProblem], RequestOutcome]] = {
+    ContextExceeded: RequestOutcome.TOO_LONG,
+    Rejected: RequestOutcome.REJECTED,
+    AccessRefused: RequestOutcome.REFUSED,
+    Overloaded: RequestOutcome.OVERLOADED,
+    ServerFailed: RequestOutcome.FAILED,
+    TooSlow: RequestOutcome.TOO_SLOW,
+    Unreachable: RequestOutcome.UNREACHABLE,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """One request that ended. ``usage`` counts nothing where no answer came."""
+class EndedRequest:
+    """One request that ended. ``usage`` is zero where no completion came."""
 
-    outcome: Outcome
+    outcome: RequestOutcome
     seconds: float
-    usage: TokenUsage = field(default_factory=TokenUsage)
+    usage: TokenCounts = field(default_factory=TokenCounts)
 
 
 class Observer(Protocol):
-    """Called from the enricher's thread, from which it must return at once. It must not raise."""
+    """Called on the enricher's event loop: must not block and must not raise."""
 
-    def request_ended(self, ended: Ended) -> None:
-        """A request was answered, failed or was cancelled. One that is tried again ends once for each try."""
+    def on_request_end(self, request: EndedRequest) -> None:
+        """Observe a request that was answered, failed or was cancelled. Each retry is a request of its own."""
         ...
 
 
-class Nobody:
-    """An observer for those who do not count."""
+class NullObserver:
+    """An observer that ignores every call."""
 
-    def request_ended(self, ended: Ended) -> None:
-        """Does nothing."""
+    def on_request_end(self, request: EndedRequest) -> None:
+        """Ignore the request."""
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """Requests for answers at one moment, over all servers. ``limit`` is how many may be in flight now."""
+class RequestLoad:
+    """Completion requests at one moment, over all servers. ``limit`` is how many may be in flight now."""
 
     in_flight: int
     waiting: int
     limit: int
 
 
-async def observed(answering: Awaitable[Answer], observer: Observer, clock: Clock) -> Answer:
-    """The answer, or its problem, once the observer was told."""
+async def observe(completing: Awaitable[Completion], observer: Observer, clock: Clock) -> Completion:
+    """Await a completion and report its end to the observer first. Raises what the completion raises."""
     started = clock.monotonic()
     try:
-        answer = await answering
+        completion = await completing
     except ServerProblem as problem:
-        observer.request_ended(Ended(OF_PROBLEM[type(problem)], clock.monotonic() - started))
+        outcome = OUTCOME_OF_PROBLEM[type(problem)]
+        observer.on_request_end(EndedRequest(outcome, clock.monotonic() - started))
         raise
     except asyncio.CancelledError:
-        observer.request_ended(Ended(Outcome.CANCELLED, clock.monotonic() - started))
+        observer.on_request_end(EndedRequest(RequestOutcome.CANCELLED, clock.monotonic() - started))
         raise
-    outcome = Outcome.ANSWERED if answer.complete else Outcome.CUT_OFF
-    observer.request_ended(Ended(outcome, clock.monotonic() - started, answer.usage))
-    return answer
+    outcome = RequestOutcome.ANSWERED if completion.is_complete else RequestOutcome.CUT_OFF
+    observer.on_request_end(EndedRequest(outcome, clock.monotonic() - started, completion.usage))
+    return completion

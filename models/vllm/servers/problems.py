@@ -3,23 +3,23 @@
 ::
 
     ServerProblem
-    ├── ContextExceeded   the prompt is longer than the context: ask with less text
+    ├── ContextExceeded   the prompt is longer than the context: send less text
     ├── Rejected          this request is refused and would be again
     ├── AccessRefused     no request can succeed: wrong key, unknown model, no such path
     ├── Overloaded        too busy now: the same server, later
     ├── ServerFailed      500, garbage, cut off, too slow, disconnected: another server, or later
     └── Unreachable       no connection: another server, or later
 
-They stay inside this folder: the pool turns them into the job errors of ``schemas.errors``.
+The pool passes ContextExceeded and Rejected on, and turns the others into job errors of ``schemas.errors``.
 """
 
 
 class ServerProblem(Exception):
-    """A request without an answer. The message names the server and what it said."""
+    """A request without a completion. The message names the server and quotes its response."""
 
 
 class ContextExceeded(ServerProblem):
-    """The prompt alone is longer than the model's context: ``context_tokens``, where the server says so."""
+    """The prompt alone exceeds the model's context: ``context_tokens``, where the server states it."""
 
     def __init__(self, message: str, context_tokens: int | None = None) -> None:
         super().__init__(message)
@@ -31,11 +31,11 @@ class Rejected(ServerProblem):
 
 
 class AccessRefused(ServerProblem):
-    """The server refuses everyone like us: key, model or address is wrong."""
+    """The server refuses every request of this client: key, model or address is wrong."""
 
 
 class Overloaded(ServerProblem):
-    """Busy. ``retry_after_seconds`` is what the server (or a gateway before it) asked for."""
+    """Busy. ``retry_after_seconds`` is the server's (or its gateway's) Retry-After."""
 
     def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
@@ -43,12 +43,12 @@ class Overloaded(ServerProblem):
 
 
 class ServerFailed(ServerProblem):
-    """It took the request and did not answer it as a server should."""
+    """The server took the request and did not respond as it should."""
 
 
 class TooSlow(ServerFailed):
-    """It took the request and did not finish in time: slow, or hanging."""
+    """The server took the request and did not finish in time: slow, or hanging."""
 
 
 class Unreachable(ServerProblem):
-    """Nothing accepts connections at the address."""
+    """No process accepts connections at the address."""

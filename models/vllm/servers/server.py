@@ -1,9 +1,10 @@
-"""One server as the pool sees it: what it serves, whether it is trusted, and when somebody looks at it again."""
+"""One server as the pool sees it: its model, whether it is suspect, and when it is probed again."""
 
 from dataclasses import replace
 from typing import Final
 
-from models.vllm.servers.client import Connection
+from models.vllm.servers.client import ServerClient
+from models.vllm.servers.completion import ServedModel
 from models.vllm.servers.limiter import Limiter
 from models.vllm.servers.problems import (
     ContextExceeded,
@@ -13,85 +14,84 @@ from models.vllm.servers.problems import (
     ServerProblem,
     TooSlow,
 )
-from models.vllm.servers.wire import Served
 from models.vllm.tasks import SingleFlight
 from schemas.clock import Clock
 
-SUSPECT_SECONDS: Final = 5.0
-"""How long nobody looks at a server that failed. Doubles with every look that found it failing."""
-SUSPECT_LIMIT_SECONDS: Final = 80.0
+REPROBE_SECONDS: Final = 5.0
+"""Delay before re-probing a failed server; doubles per failed probe."""
+REPROBE_LIMIT_SECONDS: Final = 80.0
 
 
 class Server:
-    """Trusted until it fails, suspect until it makes a token again. Belongs to one event loop."""
+    """Trusted until it fails, then suspect until it makes a token again. Belongs to one event loop."""
 
-    def __init__(self, connection: Connection, limiter: Limiter, *, clock: Clock) -> None:
-        self.connection = connection
+    def __init__(self, client: ServerClient, limiter: Limiter, *, clock: Clock) -> None:
+        self.client = client
         self.limiter = limiter
         self._clock = clock
-        self._served: Served | None = None
-        self._look_at: float | None = None
-        self._wait_seconds = SUSPECT_SECONDS
-        self._discovery = SingleFlight(self._discovered)
-        self._probing = SingleFlight(self._probed)
+        self._model: ServedModel | None = None
+        self._next_probe: float | None = None
+        self._delay_seconds = REPROBE_SECONDS
+        self._discovery = SingleFlight(self._discover)
+        self._probing = SingleFlight(self._probe)
 
     @property
     def is_suspect(self) -> bool:
-        """Whether it failed, and has made no token since."""
-        return self._look_at is not None
+        """True from a failure until the server makes a token."""
+        return self._next_probe is not None
 
-    async def what_it_serves(self) -> Served:
-        """Its model and context, asked for once: whoever comes meanwhile waits for the same answer, or failure."""
-        return self._served or await self._discovery()
+    async def discover(self) -> ServedModel:
+        """Return the model, requested once: concurrent callers share the result or the failure."""
+        return self._model or await self._discovery()
 
-    def answered(self) -> None:
-        """It made tokens: it is trusted."""
-        self._look_at, self._wait_seconds = None, SUSPECT_SECONDS
+    def on_success(self) -> None:
+        """Trust the server: it made tokens."""
+        self._next_probe, self._delay_seconds = None, REPROBE_SECONDS
 
-    def failed(self, problem: ServerProblem) -> None:
-        """A request came to nothing. Being busy makes no server suspect."""
+    def on_failure(self, problem: ServerProblem) -> None:
+        """Make the server suspect, unless it is only overloaded."""
         if isinstance(problem, Overloaded | TooSlow):
-            self.limiter.overloaded()
+            self.limiter.on_overload()
         if not isinstance(problem, Overloaded):
-            self._served = None  # whoever comes back may serve something else
+            self._model = None  # a server that restarts may serve another model
             if not self.is_suspect:
-                self._look_at = self._clock.monotonic() + self._wait_seconds
+                self._next_probe = self._clock.monotonic() + self._delay_seconds
 
-    def exceeded(self, problem: ContextExceeded) -> None:
-        """It has less context than it is known for, where it says how much."""
-        if self._served is not None and problem.context_tokens is not None:
-            context = min(problem.context_tokens, self._served.context_tokens)
-            self._served = replace(self._served, context_tokens=context)
+    def on_context_exceeded(self, problem: ContextExceeded) -> None:
+        """Correct the known context, where the server states a smaller one."""
+        if self._model is not None and problem.context_tokens is not None:
+            context = min(problem.context_tokens, self._model.context_tokens)
+            self._model = replace(self._model, context_tokens=context)
 
-    def look_when_due(self) -> None:
-        """Has a suspect probed in the background, when it is time: no request waits for that."""
-        if self._look_at is not None and self._clock.monotonic() >= self._look_at:
+    def probe_if_due(self) -> None:
+        """Start probing a suspect in the background when its delay is over. Does not wait."""
+        if self._next_probe is not None and self._clock.monotonic() >= self._next_probe:
             self._probing.start()
 
     async def probe(self) -> ServerProblem | None:
-        """What keeps it from making a token, if anything does; asked once for all who wait for it."""
+        """Return the problem that keeps the server from making a token, or None. Callers share a running probe."""
         return await self._probing()
 
-    async def _discovered(self) -> Served:
-        self._served = await self.connection.discover()
-        return self._served
+    async def _discover(self) -> ServedModel:
+        self._model = await self.client.discover()
+        return self._model
 
-    async def _probed(self) -> ServerProblem | None:
+    async def _probe(self) -> ServerProblem | None:
         try:
-            await self.connection.probe(await self.what_it_serves())
-        except Exception as error:  # noqa: BLE001 - whatever keeps a server from a token, it is not up
-            problem = _its_own(error)
-            self._served = None
+            await self.client.probe(await self.discover())
+        except Exception as error:  # noqa: BLE001 - whatever keeps a server from making a token, it is not up
+            problem = _server_problem(error)
+            self._model = None
             if self.is_suspect or not isinstance(problem, Overloaded):
-                self._look_at = self._clock.monotonic() + self._wait_seconds
-                self._wait_seconds = min(self._wait_seconds * 2, SUSPECT_LIMIT_SECONDS)
+                self._next_probe = self._clock.monotonic() + self._delay_seconds
+                self._delay_seconds = min(self._delay_seconds * 2, REPROBE_LIMIT_SECONDS)
             return problem
-        self.answered()
+        self.on_success()
         return None
 
 
-def _its_own(error: Exception) -> ServerProblem:
-    """A probe is nobody's record: what refuses it, or cannot be foreseen, is the server's problem."""
+def _server_problem(error: Exception) -> ServerProblem:
+    """Return a problem of the server: a probe belongs to no record, so a rejected one is the server's failure."""
     if isinstance(error, ServerProblem) and not isinstance(error, ContextExceeded | Rejected):
         return error
     return ServerFailed(f"a probe failed: {error}")

@@ -1,4 +1,4 @@
-"""Whom to trust, and who we are, on connections to language model servers."""
+"""TLS contexts for connections to language model servers."""
 
 import ssl
 from collections.abc import Iterator
@@ -16,9 +16,9 @@ _NOT_TRUSTED: Final = ("local issuer certificate", "self-signed certificate", "s
 
 
 def tls_context(settings: VllmSettings) -> ssl.SSLContext:
-    """Verification by the system's authorities, or by ``tls_ca_file``; a client certificate when given.
+    """Return a context that trusts the system's authorities or ``tls_ca_file``, with a client certificate if set.
 
-    Raises ConfigurationError, which names the variable, for files that cannot be used.
+    Raises ConfigurationError, naming the variable, for files that cannot be used.
     """
     with _usable(_AUTHORITIES, settings.tls_ca_file):
         context = ssl.create_default_context(cafile=settings.tls_ca_file)
@@ -29,15 +29,15 @@ def tls_context(settings: VllmSettings) -> ssl.SSLContext:
         return context
     for name, path in ((_CERTIFICATE, certificate), (_KEY, key or certificate)):
         with _usable(name, path):
-            path.open("rb").close()  # ssl does not say which of the two is missing
+            path.open("rb").close()  # ssl does not say which of the two files is missing
     with _usable(f"{_CERTIFICATE}, {_KEY}", certificate, key):
-        # Without a password an encrypted key would be asked for on the terminal.
+        # Without a password argument, OpenSSL prompts on the terminal for that of an encrypted key.
         context.load_cert_chain(certificate, key, password="")
     return context
 
 
 def advice(failure: str) -> str:
-    """What to do about a connection that failed, where that is about trust."""
+    """Return what to do about a connection that failed for lack of trust; empty for other failures."""
     return (
         f": {_AUTHORITIES} names the authorities to trust" if any(one in failure for one in _NOT_TRUSTED) else ""
     )

@@ -11,7 +11,7 @@ from consumers.runtime.monitoring.metrics import Metrics
 from kascribe.request_metering import REQUEST_METRICS, RequestMeter, meter_load
 from models.vllm.enricher import Enricher
 from models.vllm.servers import problems
-from models.vllm.servers.observer import OF_PROBLEM, Outcome
+from models.vllm.servers.observer import OUTCOME_OF_PROBLEM, RequestOutcome
 from models.vllm.servers.problems import ServerProblem
 from schemas.errors import EnrichmentInvalid, JobCancelled
 from schemas.settings import VllmSettings
@@ -55,16 +55,16 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
 @pytest.mark.parametrize(
     ("fault", "outcome"),
     [
-        (Fault.BUSY, Outcome.OVERLOADED),
-        (Fault.ERROR, Outcome.FAILED),
-        (Fault.GARBAGE, Outcome.FAILED),
-        (Fault.HANG, Outcome.TOO_SLOW),
-        (Fault.CUT_OFF_JSON, Outcome.CUT_OFF),
-        (Fault.TOO_LONG, Outcome.TOO_LONG),
+        (Fault.BUSY, RequestOutcome.OVERLOADED),
+        (Fault.ERROR, RequestOutcome.FAILED),
+        (Fault.GARBAGE, RequestOutcome.FAILED),
+        (Fault.HANG, RequestOutcome.TOO_SLOW),
+        (Fault.CUT_OFF_JSON, RequestOutcome.CUT_OFF),
+        (Fault.TOO_LONG, RequestOutcome.TOO_LONG),
     ],
 )
 def test_every_try_is_counted_by_how_it_ended(
-    fault: Fault, outcome: Outcome, double: VllmDouble, enricher: Enricher, metrics: Metrics
+    fault: Fault, outcome: RequestOutcome, double: VllmDouble, enricher: Enricher, metrics: Metrics
 ) -> None:
     """One fault, then answers: one request with the fault's outcome, the others answered, none forgotten."""
     double.faults.append(fault)
@@ -134,4 +134,4 @@ def test_the_limit_falls_when_a_server_is_overloaded(
 def test_every_problem_has_an_outcome() -> None:
     """A new kind of problem without a name for operators is found here, not in production."""
     kinds = {kind for kind in vars(problems).values() if isinstance(kind, type)} - {ServerProblem, Exception}
-    assert {kind for kind in kinds if issubclass(kind, ServerProblem)} == set(OF_PROBLEM)
+    assert {kind for kind in kinds if issubclass(kind, ServerProblem)} == set(OUTCOME_OF_PROBLEM)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.vllm.servers.reasoning import Aloud, without_thoughts
+from models.vllm.servers.reasoning import ReasoningFilter, without_reasoning
 
 PARTS = st.sampled_from(["<think>", "</think>", "<", "</", "think>", " ", "\n", "a", "{", "[", "lamp"])
 
@@ -17,10 +17,10 @@ def streamed(pieces: list[str]) -> str:
         nonlocal heard
         heard = "" if piece is None else heard + piece
 
-    aloud = Aloud(hear)
+    answer = ReasoningFilter(hear)
     for piece in pieces:
-        aloud(piece)
-    aloud.end()
+        answer.add(piece)
+    answer.end()
     return heard
 
 
@@ -39,11 +39,11 @@ def streamed(pieces: list[str]) -> str:
 )
 def test_the_answer_is_what_follows_the_thoughts(text: str, answer: str) -> None:
     """Whether the model or its template opens them; JSON keeps what its strings hold."""
-    assert without_thoughts(text) == answer
+    assert without_reasoning(text) == answer
 
 
 @given(st.lists(PARTS, max_size=12))
 def test_a_stream_comes_to_the_same(pieces: list[str]) -> None:
     """In any pieces, but for blanks before the answer."""
-    assert streamed(pieces).lstrip() == without_thoughts("".join(pieces)).lstrip()
-    assert streamed(list("".join(pieces))).lstrip() == without_thoughts("".join(pieces)).lstrip()
+    assert streamed(pieces).lstrip() == without_reasoning("".join(pieces)).lstrip()
+    assert streamed(list("".join(pieces))).lstrip() == without_reasoning("".join(pieces)).lstrip()

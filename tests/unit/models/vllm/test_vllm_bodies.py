@@ -5,21 +5,28 @@ from typing import Any
 
 import pytest
 
-from models.vllm.servers.wire import Ask, Prompt, Served, plain_prompt, prompt_body, read_usage, request_body
-from schemas.events import TokenUsage
+from models.vllm.servers.completion import CompletionRequest, Prompt, ServedModel, TokenCounts
+from models.vllm.servers.requests import plain_prompt, prompt_body, request_body
+from models.vllm.servers.responses import read_usage
 from schemas.options import Lane
 
 PROMPT = Prompt("You listen.", "[0] hello", "Summarise.")
 SCHEMA = {"type": "object"}
-ASK = Ask(PROMPT, 64, 0.3, "job:title:1", schema=SCHEMA, schema_name="title", salt="tenant")
-CHAT = Served("m", 4_096)
+REQUEST = CompletionRequest(
+    PROMPT, 64, 0.3, "job:title:1", schema=SCHEMA, schema_name="title", cache_salt="tenant"
+)
+CHAT = ServedModel("m", 4_096)
 
 
 def body(
-    ask: Ask = ASK, served: Served = CHAT, *, stream: bool = False, priority: int | None = None
+    request: CompletionRequest = REQUEST,
+    model: ServedModel = CHAT,
+    *,
+    stream: bool = False,
+    priority: int | None = None,
 ) -> dict[str, Any]:
     """The body of one request."""
-    return request_body(ask, served, stream=stream, priority=priority)
+    return request_body(request, model, stream=stream, priority=priority)
 
 
 def test_a_chat_model_is_sent_messages_and_told_not_to_reason() -> None:
@@ -45,7 +52,7 @@ def test_a_chat_model_is_sent_messages_and_told_not_to_reason() -> None:
 
 def test_a_base_model_is_sent_one_text_that_ends_where_it_goes_on() -> None:
     """By the names that its path knows."""
-    sent = body(replace(ASK, schema=None, salt=None), replace(CHAT, has_chat=False))
+    sent = body(replace(REQUEST, schema=None, cache_salt=None), replace(CHAT, has_chat_template=False))
     assert sent == {
         "model": "m",
         "prompt": "You listen.\n\n[0] hello\nSummarise.\n\nAnswer:\n",
@@ -59,7 +66,7 @@ def test_a_base_model_is_sent_one_text_that_ends_where_it_goes_on() -> None:
 
 def test_a_template_without_a_system_role_gets_it_all_from_the_user() -> None:
     """Nothing of the prompt is lost."""
-    sent = prompt_body(PROMPT, replace(CHAT, takes_system=False))
+    sent = prompt_body(PROMPT, replace(CHAT, has_system_role=False))
     assert sent["messages"] == [{"role": "user", "content": "You listen.\n\n[0] hello\nSummarise."}]
 
 
@@ -79,32 +86,32 @@ def test_a_priority_is_sent_where_it_is_used(priority: int) -> None:
 
 def test_a_salt_keeps_tenants_apart_within_the_length_that_is_taken() -> None:
     """None is sent where there is none."""
-    assert body(replace(ASK, salt="t" * 2_000))["cache_salt"] == "t" * 1_024
-    assert "cache_salt" not in body(replace(ASK, salt=None))
+    assert body(replace(REQUEST, cache_salt="t" * 2_000))["cache_salt"] == "t" * 1_024
+    assert "cache_salt" not in body(replace(REQUEST, cache_salt=None))
 
 
 def test_a_prompts_size_is_that_of_its_bytes() -> None:
     """No tokenizer makes more tokens of it."""
     assert Prompt("가", "나", "x").size_bytes == len("가나\nx".encode())
-    assert ASK.lane is Lane.BULK
+    assert REQUEST.lane is Lane.BULK
 
 
 @pytest.mark.parametrize(
     ("usage", "counted"),
     [
-        (None, TokenUsage(requests=1)),
+        (None, TokenCounts(requests=1)),
         (
             {"prompt_tokens": 5, "completion_tokens": 2},
-            TokenUsage(prompt_tokens=5, completion_tokens=2, requests=1),
+            TokenCounts(prompt_tokens=5, completion_tokens=2, requests=1),
         ),
         (
             {"prompt_tokens": 5, "completion_tokens": None, "prompt_tokens_details": {"cached_tokens": 3}},
-            TokenUsage(prompt_tokens=5, cached_tokens=3, requests=1),
+            TokenCounts(prompt_tokens=5, cached_tokens=3, requests=1),
         ),
-        ({"prompt_tokens_details": None}, TokenUsage(requests=1)),
-        ({"prompt_tokens_details": [3]}, TokenUsage(requests=1)),
+        ({"prompt_tokens_details": None}, TokenCounts(requests=1)),
+        ({"prompt_tokens_details": [3]}, TokenCounts(requests=1)),
     ],
 )
-def test_usage_is_counted_as_far_as_it_is_told(usage: object, counted: TokenUsage) -> None:
+def test_usage_is_counted_as_far_as_it_is_told(usage: object, counted: TokenCounts) -> None:
     """One request in any case."""
     assert read_usage(usage) == counted

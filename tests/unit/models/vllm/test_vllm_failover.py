@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from models.vllm.servers.failover import Trial
+from models.vllm.servers.failover import Failover
 from models.vllm.servers.problems import AccessRefused, Overloaded, ServerFailed, ServerProblem, TooSlow
 
 BUSY, FAILED, HUNG, REFUSED = Overloaded("busy"), ServerFailed("500"), TooSlow("hung"), AccessRefused("403")
@@ -14,13 +14,13 @@ def way(
     names: str, problem_of: Callable[[str], ServerProblem], *, attempts: int = 2, suspects: str = ""
 ) -> tuple[str, str]:
     """Whom a request asks that nobody answers, and whom after a pause."""
-    trial = Trial(names, attempts=attempts)
+    failover = Failover(names, attempts=attempts)
     asked = paused = ""
-    while (name := trial.next(lambda name: name in suspects)) is not None:
-        if trial.pause_seconds(name, len(asked), 0.5) is not None:
+    while (name := failover.next(lambda name: name in suspects)) is not None:
+        if failover.pause_seconds(name, len(asked), 0.5) is not None:
             paused += name
         asked += name
-        trial.failed(name, problem_of(name))
+        failover.on_failure(name, problem_of(name))
     return asked, paused
 
 
@@ -33,9 +33,9 @@ def test_a_server_that_says_how_long_it_will_be_busy_is_left_alone() -> None:
     """Whoever else there is comes first; alone, the pause is the one asked for."""
     later = Overloaded("busy", retry_after_seconds=30.0)
     assert way("ab", lambda _: later)[0] == "abab"
-    trial = Trial("a", attempts=2)
-    trial.failed("a", later)
-    assert trial.pause_seconds("a", 1, 0.5) == 30.0
+    failover = Failover("a", attempts=2)
+    failover.on_failure("a", later)
+    assert failover.pause_seconds("a", 1, 0.5) == 30.0
 
 
 def test_nobody_gives_up_before_everybody_was_asked() -> None:
@@ -63,6 +63,6 @@ def test_who_refuses_is_not_asked_again() -> None:
 )
 def test_pauses_double_within_a_limit_and_are_spread(attempt: int, random: float, seconds: float) -> None:
     """Requests that failed together do not come back together, nor later than eight seconds."""
-    trial = Trial("a", attempts=2)
-    trial.failed("a", FAILED)
-    assert trial.pause_seconds("a", attempt, random) == seconds
+    failover = Failover("a", attempts=2)
+    failover.on_failure("a", FAILED)
+    assert failover.pause_seconds("a", attempt, random) == seconds

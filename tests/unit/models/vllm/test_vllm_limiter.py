@@ -18,10 +18,10 @@ def test_the_limit_halves_once_for_a_flood_and_grows_with_success() -> None:
     limiter = Limiter(64, clock=clock)
     started = limiter.limit
     for _ in range(20):
-        limiter.overloaded()
+        limiter.on_overload()
     assert limiter.limit == started // 2
     clock.seconds += 1.0
-    limiter.overloaded()
+    limiter.on_overload()
     assert limiter.limit == started // 4
     run(succeed(limiter, 6_000, at_once=80))
     assert limiter.limit == 64
@@ -30,7 +30,7 @@ def test_the_limit_halves_once_for_a_flood_and_grows_with_success() -> None:
 def test_a_limit_that_nobody_reaches_does_not_grow() -> None:
     """One request fewer than it allows, however often: no success says that more would be borne."""
     limiter = Limiter(64, clock=HandClock())
-    limiter.overloaded()
+    limiter.on_overload()
     run(succeed(limiter, 3_000, at_once=15))
     assert limiter.limit == 16
     run(succeed(limiter, 32, at_once=16))
@@ -107,7 +107,7 @@ def test_a_request_that_failed_gives_its_place_back_and_teaches_nothing() -> Non
         clock = HandClock()
         limiter = Limiter(64, clock=clock)
         while limiter.limit > 1:
-            limiter.overloaded()
+            limiter.on_overload()
             clock.seconds += COOLDOWN_SECONDS
         for _ in range(10):
             with pytest.raises(ZeroDivisionError):
@@ -149,11 +149,11 @@ def test_the_limit_starts_low_and_never_falls_below_one() -> None:
     clock = HandClock()
     limiter = Limiter(500, clock=clock)
     assert limiter.limit == START_REQUESTS
-    limiter.overloaded()
+    limiter.on_overload()
     assert limiter.limit == START_REQUESTS // 2
     for _ in range(20):
         clock.seconds += COOLDOWN_SECONDS
-        limiter.overloaded()
+        limiter.on_overload()
     assert limiter.limit == 1
 
 

@@ -10,6 +10,7 @@ import pytest
 from models.vllm.enrichment.profiles import load_profiles
 from models.vllm.enrichment.token_estimate import Measure, measured
 from models.vllm.servers.client import translate
+from models.vllm.servers.error_responses import problem_in_stream, problem_of
 from models.vllm.servers.pool import addresses, ranked
 from models.vllm.servers.problems import (
     AccessRefused,
@@ -19,8 +20,7 @@ from models.vllm.servers.problems import (
     ServerFailed,
     ServerProblem,
 )
-from models.vllm.servers.replies import Reply
-from models.vllm.servers.wire import problem_in_stream, problem_of, read_answer, read_chunk, read_json
+from models.vllm.servers.responses import CompletionBuilder, read_completion, read_delta, read_json
 from schemas.errors import ConfigurationError
 from schemas.settings import VllmSettings
 
@@ -85,7 +85,7 @@ TEXT = {"text": "x"}
 def test_an_answer_of_another_shape_is_a_failure_of_the_server(payload: object) -> None:
     """Never a KeyError, nor whatever else reading it may raise."""
     with pytest.raises(ServerFailed):
-        read_answer(payload)
+        read_completion(payload)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_an_answer_of_another_shape_is_a_failure_of_the_server(payload: object) 
 def test_a_part_of_a_stream_of_another_shape_is_a_failure_of_the_server(payload: object) -> None:
     """As with whole answers."""
     with pytest.raises(ServerFailed):
-        read_chunk(payload, Reply())
+        read_delta(payload, CompletionBuilder())
 
 
 def test_garbage_is_a_failure_of_the_server() -> None:

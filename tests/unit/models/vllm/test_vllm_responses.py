@@ -4,24 +4,23 @@ from typing import Any
 
 import pytest
 
+from models.vllm.servers.completion import Completion, TokenCounts
 from models.vllm.servers.problems import ServerFailed
-from models.vllm.servers.replies import Answer, Reply
-from models.vllm.servers.wire import read_answer, read_chunk
-from schemas.events import TokenUsage
+from models.vllm.servers.responses import CompletionBuilder, read_completion, read_delta
 
 
-def whole(finish_reason: object = "stop", **message: object) -> Answer:
+def whole(finish_reason: object = "stop", **message: object) -> Completion:
     """The answer of one message."""
-    return read_answer({"choices": [{"message": message, "finish_reason": finish_reason}]})
+    return read_completion({"choices": [{"message": message, "finish_reason": finish_reason}]})
 
 
-def streamed(finish_reason: object = "stop", *deltas: dict[str, Any]) -> Answer:
+def streamed(finish_reason: object = "stop", *deltas: dict[str, Any]) -> Completion:
     """The answer of some deltas."""
-    reply = Reply()
+    builder = CompletionBuilder()
     for delta in deltas:
-        read_chunk({"choices": [{"delta": delta, "finish_reason": None}]}, reply)
-    read_chunk({"choices": [{"delta": {}, "finish_reason": finish_reason}]}, reply)
-    return reply.answer(TokenUsage(requests=1))
+        read_delta({"choices": [{"delta": delta, "finish_reason": None}]}, builder)
+    read_delta({"choices": [{"delta": {}, "finish_reason": finish_reason}]}, builder)
+    return builder.build(TokenCounts(requests=1))
 
 
 @pytest.mark.parametrize(
@@ -37,7 +36,7 @@ def streamed(finish_reason: object = "stop", *deltas: dict[str, Any]) -> Answer:
 def test_only_stop_is_complete(finish_reason: str | None, complete: bool, told: str) -> None:
     """Whatever else a server says, or does not say, is kept as it is, within a length."""
     for answer in (whole(finish_reason, content="yes"), streamed(finish_reason, {"content": "yes"})):
-        assert (answer.text, answer.complete, answer.finish_reason) == ("yes", complete, told)
+        assert (answer.text, answer.is_complete, answer.finish_reason) == ("yes", complete, told)
 
 
 @pytest.mark.parametrize("finish_reason", ["abort", "error"])
@@ -103,9 +102,9 @@ def test_no_text_has_a_cause(finish_reason: str, message: dict[str, Any], cause:
     """The message says what to do about it, where something can be done; streamed or whole."""
     for answer in (whole(finish_reason, **message), streamed(finish_reason, message)):
         assert answer.text.strip() == ""
-        assert answer.cause.startswith(cause)
+        assert answer.empty_reason.startswith(cause)
 
 
 def test_a_text_needs_no_cause() -> None:
     """Reasoning beside an answer is no trouble."""
-    assert whole(content="yes", reasoning="hm", refusal=None, tool_calls=[]).cause == ""
+    assert whole(content="yes", reasoning="hm", refusal=None, tool_calls=[]).empty_reason == ""
