@@ -1,1 +1,1 @@
-"""The Kafka client on the reading side: configuration, messages as records, followers, fatal errors."""
+"""The Kafka client on the reading side: configuration, records, committed offsets, followers, fatal errors."""

@@ -1,4 +1,4 @@
-"""The Kafka client's configuration, and its messages as records."""
+"""The Kafka client: its configuration, how it is opened, and its messages as records."""
 
 import logging
 import os
@@ -17,28 +17,25 @@ from schemas.kafka.records import Headers, Record
 from schemas.kafka.topics import origin_topic, retry_delay_seconds, retry_topic
 from schemas.settings import KafkaSettings
 
-OFFSET_UNKNOWN: Final = -1001
-"""librdkafka's ``RD_KAFKA_OFFSET_INVALID``: nothing is committed."""
-
 PREFETCH_KILOBYTES: Final = 16 * 1024
-"""Records are small; what librdkafka holds beyond what is in flight is only there to keep polls cheap."""
+"""Prefetch beyond the records in flight; it only has to keep polls cheap, and records are small."""
 
 PREFETCH_RECORDS: Final = 5_000
 
 METADATA_SECONDS: Final = 10.0
-"""For the broker to say which topics there are."""
+"""Timeout of a request for the list of topics."""
 
 _log: Final = structlog.get_logger(__name__)
 _NOT_ERRORS: Final = frozenset({KafkaError._PARTITION_EOF})  # noqa: SLF001 - the client's public name for it
-_OF_MEMBERS: Final = frozenset({"group.instance.id", "max.poll.interval.ms", "session.timeout.ms"})
-"""Properties of a group's members, of which any other client complains."""
+_MEMBER_PROPERTIES: Final = frozenset({"group.instance.id", "max.poll.interval.ms", "session.timeout.ms"})
+"""Properties of group members; any other client warns about them."""
 
 _DEFAULTS: Final[Mapping[str, Any]] = {
     "queued.max.messages.kbytes": PREFETCH_KILOBYTES,
     "queued.min.messages": PREFETCH_RECORDS,
-    # The default of a second stalls whoever empties the prefetch queue faster than that.
+    # The default of 1 s stalls a consumer that empties the prefetch queue faster than that.
     "fetch.queue.backoff.ms": 10,
-    # A new record waits for the partition's next fetch wherever it does not wake the one under way: half a second
+    # Where a new record does not wake the fetch in progress, it waits for the partition's next one: half a second
     # per hop by default, on librdkafka's own broker (measured). Ten empty fetches a second cost nothing.
     "fetch.wait.max.ms": 100,
     "socket.keepalive.enable": True,
@@ -46,13 +43,13 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
 
 
 def client_configuration(settings: KafkaSettings, *, client_id: str) -> dict[str, Any]:
-    """What every client of this process shares. The only place where secret properties are revealed."""
+    """Return the properties that all clients of this process share. Only here are secret properties revealed."""
     revealed = {name: value.get_secret_value() for name, value in settings.properties.items()}
     return {"client.id": client_id, **revealed, "bootstrap.servers": settings.bootstrap_servers}
 
 
 def consumer_configuration(settings: KafkaSettings, *, role: str, client_id: str) -> dict[str, Any]:
-    """The group member's configuration. What the delivery guarantee rests on cannot be overridden."""
+    """Return a group member's properties. Those that the delivery guarantee depends on cannot be overridden."""
     strategy = (
         {"partition.assignment.strategy": "cooperative-sticky"} if settings.group_protocol == "classic" else {}
     )
@@ -71,46 +68,46 @@ def consumer_configuration(settings: KafkaSettings, *, role: str, client_id: str
 
 
 def group_id(settings: KafkaSettings, role: str) -> str:
-    """The role's consumer group."""
+    """Return the name of the role's consumer group."""
     return f"{settings.group_id_prefix}{role}"
 
 
 def make_client_id(role: str) -> str:
-    """Names this process to the broker: ``kascribe-transcriber-host-pid``."""
+    """Return this process's name for the broker: ``kascribe-transcriber-host-pid``."""
     return f"kascribe-{role}-{socket.gethostname()}-{os.getpid()}"
 
 
 def subscription(topics: Sequence[str], retry_delays_seconds: Sequence[int]) -> list[str]:
-    """The topics and their retry topics."""
+    """Return the topics and their retry topics."""
     retries = [retry_topic(topic, delay) for topic in topics for delay in retry_delays_seconds]
     return [*topics, *dict.fromkeys(retries)]
 
 
 def former_retry_topics(consumer: Consumer, subscribed: Sequence[str]) -> list[str]:
-    """Retry topics of delays that were set once; their records would else wait for ever. Blocks for a request.
+    """Return the existing retry topics of delays that are no longer set: their records would never be read.
 
-    None when the broker does not say; they are found by the next process that asks.
+    Blocks for one request. Empty if it fails: the next process that starts finds them.
     """
     try:
-        there = consumer.list_topics(timeout=METADATA_SECONDS).topics
+        existing = consumer.list_topics(timeout=METADATA_SECONDS).topics
     except KafkaException as error:
-        _log.warning("the broker does not say which retry topics there are", error=str(error))
+        _log.warning("retry topics cannot be listed", error=str(error))
         return []
     former = [
         name
-        for name in sorted(there)
+        for name in sorted(existing)
         if name not in subscribed and retry_delay_seconds(name) is not None and origin_topic(name) in subscribed
     ]
     if former:
-        _log.info("retry topics of former delays are read as well", topics=former)
+        _log.info("reading retry topics of former delays too", topics=former)
     return former
 
 
 def to_record(message: Message) -> Record:
-    """The record in a message that has no error. Headers keep their order and their duplicates.
+    """Convert a message that has no error. Headers keep their order and their duplicates.
 
-    A record whose headers cannot be read goes on without any: its key and value are sound, and what a reader of
-    ours needs is in them.
+    A record whose headers cannot be read is processed without headers: its key and value are intact, and contain
+    everything that a consumer needs.
     """
     return Record(
         message.topic(),  # type: ignore[arg-type]
@@ -123,8 +120,8 @@ def to_record(message: Message) -> Record:
     )
 
 
-# ``message.headers()`` may return a broken tuple and set an exception at once. The interpreter looks for that in
-# its general way of calling, not in the short one that it takes for what it has called often (CPython 3.11).
+# ``message.headers()`` may return a broken tuple and set an exception at the same time. CPython 3.11 checks for
+# that in a general call, but not in the specialized call that it uses for code that runs often.
 _CHECKED_HEADERS: Final = methodcaller("headers")
 
 
@@ -132,20 +129,20 @@ def _headers(message: Message) -> Headers:
     try:
         headers = _CHECKED_HEADERS(message)
     except (SystemError, UnicodeDecodeError) as error:
-        # A header's name that is not UTF-8. Asked again, the client answers with a tuple that ends the process.
+        # A header's name that is not UTF-8. A second call would return a tuple that crashes the process.
         place = f"{message.topic()}[{message.partition()}]@{message.offset()}"
-        _log.warning("a record's headers cannot be read; it goes on without them", record=place, error=str(error))
+        _log.warning("record headers cannot be read; processing without them", record=place, error=str(error))
         return ()
     return tuple(headers) if headers else ()
 
 
 def is_fatal(error: KafkaError) -> bool:
-    """Whether the client can never go on. An error that arrives as a message says so by its code alone."""
+    """Return whether the client cannot recover. An error that arrives as a message has only its code to tell."""
     return error.fatal() or error.code() == KafkaError._FATAL  # noqa: SLF001 - the client's public name for it
 
 
 def records_of(messages: Sequence[Message], on_error: Callable[[KafkaError], None]) -> list[Record]:
-    """The records among messages; errors go to ``on_error``, which raises when one is fatal."""
+    """Convert messages to records; pass errors to ``on_error``, which raises on a fatal one."""
     records = []
     for message in messages:
         error = message.error()
@@ -157,12 +154,12 @@ def records_of(messages: Sequence[Message], on_error: Callable[[KafkaError], Non
 
 
 def positions(partitions: Sequence[Partition]) -> list[TopicPartition]:
-    """The partitions as the client wants them."""
+    """Convert partitions to the client's type."""
     return [TopicPartition(topic, number) for topic, number in partitions]
 
 
 def keys(partitions: Sequence[TopicPartition]) -> list[Partition]:
-    """The inverse of ``positions``."""
+    """Convert the client's partitions back; the inverse of ``positions``."""
     return [(partition.topic, partition.partition) for partition in partitions]
 
 
@@ -170,13 +167,15 @@ OnCommit = Callable[[KafkaError | None, list[TopicPartition]], None]
 
 
 def make_consumer(settings: KafkaSettings, *, role: str, on_commit: OnCommit) -> Consumer:
-    """A group member that has not subscribed yet. Raises ConfigurationError for properties that make no sense."""
+    """Open a group member that has not subscribed yet. Raises ConfigurationError for invalid properties."""
     configuration = consumer_configuration(settings, role=role, client_id=make_client_id(role))
     return open_consumer(settings, {**configuration, "on_commit": on_commit})
 
 
 def open_consumer(settings: KafkaSettings, configuration: Mapping[str, Any]) -> Consumer:
-    """A consumer that speaks through our log. Connects later; raises ConfigurationError when it is refused."""
+    """Open a consumer that logs through our log. Connects later; raises ConfigurationError for invalid
+    properties.
+    """
     try:
         return Consumer(dict(configuration), logger=logging.getLogger("kafka.consumer"))
     except KafkaException as error:
@@ -184,9 +183,9 @@ def open_consumer(settings: KafkaSettings, configuration: Mapping[str, Any]) -> 
 
 
 def open_admin(settings: KafkaSettings, configuration: Mapping[str, Any]) -> AdminClient:
-    """The same for an admin client, which says its lines when it is polled."""
-    asked = {name: value for name, value in configuration.items() if name not in _OF_MEMBERS}
+    """Open an admin client likewise; it passes on its log lines when it is polled."""
+    accepted = {name: value for name, value in configuration.items() if name not in _MEMBER_PROPERTIES}
     try:
-        return AdminClient(asked, logger=logging.getLogger("kafka.admin"))
+        return AdminClient(accepted, logger=logging.getLogger("kafka.admin"))
     except KafkaException as error:
         raise kafka_refusal(error.args[0].str(), settings) from error

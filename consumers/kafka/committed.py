@@ -1,4 +1,4 @@
-"""What is committed of newly assigned partitions, asked until the broker says it."""
+"""Committed offsets of newly assigned partitions, requested until the broker returns them."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -10,12 +10,12 @@ from consumers.kafka.client import is_fatal
 from schemas.clock import Clock
 
 REQUEST_SECONDS: Final = 10.0
-"""Of one question. The owner thread waits for it, so it is well below what counts as a loop that hangs."""
+"""Timeout of one request. The owner thread waits for it, so it is far below the limit for a loop that hangs."""
 
 DEADLINE_SECONDS: Final = 120.0
-"""Of all tries. Coordinators move in seconds; the group evicts a member that does not poll after 300 s."""
+"""Limit for all tries. Coordinators move in seconds; the group evicts a member that has not polled for 300 s."""
 
-FINAL: Final = frozenset(
+PERMANENT_CODES: Final = frozenset(
     {
         KafkaError.GROUP_AUTHORIZATION_FAILED,
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -28,36 +28,39 @@ FINAL: Final = frozenset(
         KafkaError._UNSUPPORTED_FEATURE,  # noqa: SLF001
     }
 )
-"""What no second try changes. Anything else may be a coordinator that moves, or a group that rebalances again."""
+"""Errors that a retry cannot fix. Any other may be a coordinator that moves, or a group that rebalances again."""
 
 _log: Final = structlog.get_logger(__name__)
 
 
-def committed(
+def fetch_committed(
     consumer: Consumer,
     assigned: Sequence[TopicPartition],
     *,
-    between: Callable[[], None],
-    stopped: Callable[[], bool],
+    before_retry: Callable[[], None],
+    is_stopped: Callable[[], bool],
     clock: Clock,
 ) -> list[TopicPartition] | None:
-    """Offset and metadata of every partition; None once ``stopped``. Blocks; calls ``between`` before each retry.
+    """Return the committed offset and metadata of every partition; None once ``is_stopped``. Blocks.
 
-    Raises KafkaException for an error that is final, and for any other one after the deadline.
+    Calls ``before_retry`` before each retry. Raises KafkaException for a permanent error at once, for any other
+    after the deadline.
     """
     deadline = clock.monotonic() + DEADLINE_SECONDS
-    while not stopped():
-        positions, error = _ask(consumer, assigned)
+    while not is_stopped():
+        positions, error = _request(consumer, assigned)
         if error is None:
             return positions
-        if is_fatal(error) or error.code() in FINAL or clock.monotonic() >= deadline:
+        if is_fatal(error) or error.code() in PERMANENT_CODES or clock.monotonic() >= deadline:
             raise KafkaException(error)
-        _log.warning("the broker does not say yet what is committed", code=error.name(), error=error.str())
-        between()
+        _log.warning("committed offsets cannot be fetched yet", code=error.name(), error=error.str())
+        before_retry()
     return None
 
 
-def _ask(consumer: Consumer, assigned: Sequence[TopicPartition]) -> tuple[list[TopicPartition], KafkaError | None]:
+def _request(
+    consumer: Consumer, assigned: Sequence[TopicPartition]
+) -> tuple[list[TopicPartition], KafkaError | None]:
     try:
         positions = consumer.committed(list(assigned), timeout=REQUEST_SECONDS)
     except KafkaException as error:

@@ -6,7 +6,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumers.kafka import client as kafka
-from consumers.kafka.committed import committed
+from consumers.kafka.committed import fetch_committed
 from consumers.runtime.assignment import Assignment
 from consumers.runtime.committer import Outlet
 from consumers.runtime.drain import Drain, work_seconds
@@ -132,11 +132,11 @@ class Loop:
         if self._intake.closed:
             return  # nothing is taken in any more, and leaving must not wait for what is committed
         # Another member may wait for what is in flight of other partitions, so work goes on between the tries.
-        positions = committed(
+        positions = fetch_committed(
             consumer,
             assigned,
-            between=lambda: self._work(COMMITTED_RETRY_SECONDS),
-            stopped=lambda: self.stops > 0,
+            before_retry=lambda: self._work(COMMITTED_RETRY_SECONDS),
+            is_stopped=lambda: self.stops > 0,
             clock=self._clock,
         )
         if positions is None:
