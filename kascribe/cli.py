@@ -22,7 +22,7 @@ from kascribe.commands.up import up
 from kascribe.commands.watch import watch
 from kascribe.configuration.sources import CONFIG_NAME
 from kascribe.console import terminal
-from kascribe.console.endings import ended_by_dead_threads, tell
+from kascribe.process.endings import ended_by_dead_threads, tell
 from schemas.errors import ConfigurationError, KascribeError
 
 EXTRA_OF_MODULE = {

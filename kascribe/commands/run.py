@@ -9,8 +9,8 @@ from schemas.roles import Role
 
 def run(role: Annotated[Role, typer.Argument(help="What this process does.")]) -> None:
     """Run a production role: transcriber, enricher or gateway."""
-    from kascribe import logs
     from kascribe.configuration.reading import load
+    from kascribe.process import logs
 
     settings = load().settings
     logs.configure_process(settings.log)

@@ -13,8 +13,7 @@ from consumers.runtime.monitoring.metrics import Metric, catalogue
 from kascribe.documents.asyncapi import asyncapi, topic_rows
 from kascribe.documents.commands import commands_page
 from kascribe.documents.contracts import json_schemas, page, reasons_page, settings_page, table
-from kascribe.engine_metering import ENGINE_METRICS
-from kascribe.request_metering import REQUEST_METRICS
+from kascribe.metering import ENGINE_METRICS, REQUEST_METRICS
 from schemas.settings import RuntimeSettings
 
 DIRECTORY: Final = Path(__file__).parents[2] / "docs"

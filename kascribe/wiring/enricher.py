@@ -2,9 +2,10 @@
 
 from consumers.enricher.enrich import EnrichStage
 from consumers.enricher.transcripts import StoredTranscripts
-from kascribe.request_metering import REQUEST_METRICS, RequestMeter, meter_load
-from kascribe.shutdown import ended_by_signals
-from kascribe.wiring.consumer import Health, listening_for_cancellations, run_stage, served
+from kascribe.metering import REQUEST_METRICS, RequestMeter, meter_load
+from kascribe.process.health import RoleHealth, served
+from kascribe.process.shutdown import ended_by_signals
+from kascribe.wiring.consumer import listening_for_cancellations, run_stage
 from models.vllm.enricher import Enricher
 from producers.results import EnrichmentResults
 from schemas.kafka.topics import Topics
@@ -12,12 +13,12 @@ from schemas.settings import Settings
 
 
 def run_enricher(settings: Settings) -> None:
-    """The production role: blocks until SIGTERM. Raises ConfigurationError when no server is named."""
-    health = Health(declared=REQUEST_METRICS)
+    """Run the production role. Blocks until SIGTERM; raises ConfigurationError when no server is named."""
+    health = RoleHealth(declared=REQUEST_METRICS)
     results = EnrichmentResults(settings.s3)
     with (
         ended_by_signals(limit_seconds=settings.runtime.drain_timeout_seconds) as shutdown,
-        served(health, settings),
+        served(health, settings.server),
         Enricher(settings.vllm, cache=results, observer=RequestMeter(health.metrics)) as model,
         listening_for_cancellations(settings) as cancellations,
     ):

@@ -17,7 +17,7 @@ from consumers.enricher.transcripts import StoredTranscripts
 from consumers.kafka.follower import FollowerThread
 from consumers.s3 import create_probe_client
 from kascribe.console.following import answer_topics
-from kascribe.shutdown import ended_by_signals
+from kascribe.process.shutdown import ended_by_signals
 from producers.finished_jobs import FinishedJobs
 from producers.gateway.answers import Answers
 from producers.gateway.app import Behind, create_app

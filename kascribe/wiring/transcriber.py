@@ -1,35 +1,37 @@
 """The transcriber's role, wired."""
 
 from contextlib import closing
+from typing import Final
 
 import structlog
 
 from consumers.transcriber.fetch import ObjectFetcher
 from consumers.transcriber.transcribe import TranscribeStage
-from kascribe.engine_metering import ENGINE_METRICS, MeteredEngine
-from kascribe.shutdown import ended_by_signals
-from kascribe.watchdog import ended_when_hanging
-from kascribe.wiring.consumer import Health, listening_for_cancellations, run_stage, served
+from kascribe.metering import ENGINE_METRICS, MeteredEngine
+from kascribe.process.health import RoleHealth, served
+from kascribe.process.shutdown import ended_by_signals
+from kascribe.process.watchdog import ended_when_hanging
+from kascribe.wiring.consumer import listening_for_cancellations, run_stage
 from kascribe.wiring.engine import opened_transcriber
 from producers.results import ResultStore
 from schemas.kafka.topics import Topics
 from schemas.settings import Settings
 
-_log = structlog.get_logger(__name__)
+_log: Final = structlog.get_logger(__name__)
 
 
 def run_transcriber(settings: Settings) -> None:
-    """The production role: blocks until SIGTERM."""
-    health = Health(why_not_ready=f"loading the model {settings.whisper.model}", declared=ENGINE_METRICS)
+    """Run the production role. Blocks until SIGTERM."""
+    health = RoleHealth(why_not_ready=f"loading the model {settings.whisper.model}", declared=ENGINE_METRICS)
     with (
         ended_by_signals(limit_seconds=settings.runtime.drain_timeout_seconds) as shutdown,
-        served(health, settings),
+        served(health, settings.server),
         opened_transcriber(settings.whisper) as transcriber,
     ):
         transcriber.warm_up()
         health.is_well = transcriber.healthy
         _log.info(
-            "model_is_warm", **transcriber.provenance.model_dump(include={"model", "device", "compute_type"})
+            "model is warm", **transcriber.provenance.model_dump(include={"model", "device", "compute_type"})
         )
         with (
             ended_when_hanging(transcriber.healthy),

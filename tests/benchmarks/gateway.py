@@ -27,7 +27,7 @@ from confluent_kafka import Producer
 
 from consumers.kafka.follower import Follower, Start
 from deploy.stack import Stack, default_cache
-from kascribe.logs import configure_logs
+from kascribe.process.logs import configure_logs
 from kascribe.wiring.gateway import UPLOAD_PART_BYTES, UPLOADING_THREADS
 from producers.kafka import produce, producer_configuration
 from producers.s3 import create_client

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from consumers.runtime.monitoring.server import HealthServer, Verdict
-from kascribe.wiring.consumer import Health
+from kascribe.process.health import RoleHealth
 from schemas.settings import ServerSettings
 from tests.flow.gateway import Gateway, opened_house
 from tests.flow.mock_cluster import MockCluster
@@ -41,7 +41,7 @@ def test_a_consumer_s_check_tells_a_live_role_from_one_that_only_a_new_process_h
     role: str, alive: bool
 ) -> None:
     """It asks for life and not for readiness, where the role says it."""
-    health = Health(is_well=lambda: alive)
+    health = RoleHealth(is_well=lambda: alive)
     server = HealthServer(
         ServerSettings(port=0), live=health.live, ready=health.ready, registry=health.metrics.registry
     )

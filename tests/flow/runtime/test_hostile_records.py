@@ -9,7 +9,7 @@ from confluent_kafka import Producer
 
 from consumers.kafka.follower import Follower, Start
 from consumers.runtime.retry import PAUSES_LIMIT
-from kascribe.logs import configure_logs
+from kascribe.process.logs import configure_logs
 from schemas.kafka import dead_letters, history
 from schemas.kafka.records import Coordinates, Record
 from schemas.kafka.topics import dead_letter_topic

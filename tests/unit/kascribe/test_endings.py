@@ -7,12 +7,12 @@ import threading
 
 import pytest
 
-from kascribe.console.endings import THREAD_DIED_EXIT_CODE, ended_by_dead_threads
+from kascribe.process.endings import THREAD_DIED_EXIT_CODE, ended_by_dead_threads
 
 ENGINE_THAT_DIES = """
 from concurrent.futures import Future
-from kascribe import logs
-from kascribe.console.endings import ended_by_dead_threads
+from kascribe.process import logs
+from kascribe.process.endings import ended_by_dead_threads
 from models.whisper.engine import Engine
 from schemas.clock import SystemClock
 from schemas.settings import LogSettings

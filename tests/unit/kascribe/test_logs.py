@@ -10,7 +10,7 @@ import pytest
 import structlog
 from pydantic import SecretStr
 
-from kascribe.logs import REDACTED, configure_logs
+from kascribe.process.logs import REDACTED, configure_logs
 from schemas.settings import LogSettings
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kascribe.shutdown import SIGNALS, Shutdown, ended_by_signals
+from kascribe.process.shutdown import SIGNALS, Shutdown, ended_by_signals
 from tests.support.waiting import eventually
 
 LONG_SECONDS = 3_600.0

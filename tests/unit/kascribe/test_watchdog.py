@@ -2,7 +2,7 @@
 
 import threading
 
-from kascribe.watchdog import EXIT_CODE, ended_when_hanging
+from kascribe.process.watchdog import EXIT_CODE, ended_when_hanging
 from tests.support.waiting import eventually
 
 

@@ -15,7 +15,7 @@ THREAD_DIED_EXIT_CODE: Final = 70
 
 def tell(sentence: str, error: BaseException | None = None) -> None:
     """Writes the sentence, and the traceback of ``error``."""
-    logs = sys.modules.get("kascribe.logs")
+    logs = sys.modules.get("kascribe.process.logs")
     if logs is not None and logs.writes_json():
         logs.tell_end(sentence, error)
         return

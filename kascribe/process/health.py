@@ -1,0 +1,64 @@
+"""Health of a consumer role's process: its answers to probes, and its metrics, served over HTTP."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from consumers.runtime.monitoring.health import live, ready
+from consumers.runtime.monitoring.metrics import Metric, Metrics
+from consumers.runtime.monitoring.server import HealthServer, Verdict
+from consumers.runtime.runtime import Runtime
+from schemas.settings import ServerSettings
+
+_log: Final = structlog.get_logger(__name__)
+
+
+@dataclass
+class RoleHealth:
+    """The answers of one role's endpoints. Before the runtime exists the process is alive and not ready.
+
+    ``ended`` is the reason why the runtime failed, once it has. ``declared`` are the role's own metrics, beside
+    the runtime's.
+    """
+
+    is_well: Callable[[], bool] = lambda: True
+    runtime: Runtime | None = None
+    why_not_ready: str = "starting"
+    ended: str | None = None
+    declared: tuple[Metric, ...] = ()
+    metrics: Metrics = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.metrics = Metrics(CollectorRegistry(), self.declared)
+
+    def live(self) -> Verdict:
+        """Report whether the process can still do its work; a new one is needed otherwise."""
+        if not self.is_well():
+            return Verdict(False, ("the engine hangs or is broken; only a new process helps",))
+        if self.ended is not None:
+            return Verdict(False, (self.ended,))
+        return live(self.runtime.snapshot()) if self.runtime else Verdict(True)
+
+    def ready(self) -> Verdict:
+        """Report whether records are being worked on now."""
+        if self.ended is not None:
+            return Verdict(False, (self.ended,))
+        if self.runtime is None:
+            return Verdict(False, (self.why_not_ready,))
+        return ready(self.runtime.snapshot())
+
+
+@contextmanager
+def served(health: RoleHealth, settings: ServerSettings) -> Iterator[None]:
+    """Endpoints for health and metrics, from before the model is loaded until the last record has left."""
+    server = HealthServer(settings, live=health.live, ready=health.ready, registry=health.metrics.registry)
+    server.start()
+    _log.info("health and metrics served", port=server.port)
+    try:
+        yield
+    finally:
+        server.stop()
