@@ -15,8 +15,9 @@ from producers.gateway.answers import JobFailed
 from producers.gateway.body import opened_form
 from producers.gateway.failures import RequestRefused, add_failure_handlers
 from producers.gateway.health import Dependencies
-from producers.gateway.jobs import Answer, Jobs
-from producers.gateway.requests import asked_in, check_names, upload_in
+from producers.gateway.job_request import JobAnswer
+from producers.gateway.jobs import Jobs
+from producers.gateway.requests import check_names, job_request_of, upload_in
 from producers.gateway.tracing import TraceMiddleware
 from schemas.events import EnrichmentEvent
 from schemas.settings import GatewaySettings
@@ -26,20 +27,22 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class Behind:
-    """What is behind the routes while the server runs."""
+class Services:
+    """The services behind the routes while the server runs."""
 
     jobs: Jobs
     dependencies: Dependencies
 
 
-def create_app(settings: GatewaySettings, *, start: Callable[[], AbstractAsyncContextManager[Behind]]) -> FastAPI:
-    """The ASGI application. ``start`` opens the clients when the server starts, inside its event loop."""
+def create_app(
+    settings: GatewaySettings, *, open_services: Callable[[], AbstractAsyncContextManager[Services]]
+) -> FastAPI:
+    """Build the ASGI application. ``open_services`` is entered when the server starts, inside its event loop."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with start() as behind:
-            app.state.behind = behind
+        async with open_services() as services:
+            app.state.services = services
             yield
 
     app = FastAPI(title="Kascribe", lifespan=lifespan, docs_url=None, redoc_url=None)
@@ -53,7 +56,7 @@ def _add_routes(app: FastAPI, settings: GatewaySettings) -> None:
     @app.api_route("/health", methods=["GET", "HEAD"])
     async def health(request: Request) -> JSONResponse:
         # Always 200: a new process would not mend a service that is down.
-        up = await _behind(request).dependencies.up()
+        up = await _services(request).dependencies.up()
         return JSONResponse({"status": "ok" if all(up.values()) else "degraded", "dependencies": up})
 
     @app.post("/transcribe")
@@ -67,21 +70,21 @@ def _add_routes(app: FastAPI, settings: GatewaySettings) -> None:
         return JSONResponse({"success": True, **_transcribed(answer), **_processed(answer.enrichment)})
 
 
-def _behind(request: Request) -> Behind:
-    behind: Behind = request.app.state.behind
-    return behind
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
 
 
-async def _answer(request: Request, settings: GatewaySettings, *, enriching: bool) -> Answer:
+async def _answer(request: Request, settings: GatewaySettings, *, enriching: bool) -> JobAnswer:
     """One request from form to answer; the answer is waited for as long as the client is there."""
-    jobs = _behind(request).jobs
+    jobs = _services(request).jobs
     async with opened_form(request, limit_bytes=settings.upload_limit_bytes) as form:
         if enriching and not settings.enrichment:
             raise _no_enricher()
         check_names(request, form, enriching=enriching)
         file = upload_in(form, limit_bytes=settings.upload_limit_bytes)
-        asked = asked_in(request, form, file, new_id=jobs.new_id(), enriching=enriching)
-        return await _while_connected(request, jobs.answer(asked, file.file))
+        job_request = job_request_of(request, form, file, new_id=jobs.new_id(), enriching=enriching)
+        return await _while_connected(request, jobs.answer(job_request, file.file))
 
 
 def _no_enricher() -> RequestRefused:
@@ -95,17 +98,17 @@ def _no_enricher() -> RequestRefused:
 
 async def _while_connected(request: Request, answer: Coroutine[None, None, Result]) -> Result:
     """The answer, unless the client goes away first: then the job is cancelled, and ClientDisconnect raised."""
-    asking = asyncio.create_task(answer)
+    answering = asyncio.create_task(answer)
     leaving = asyncio.create_task(_client_gone(request))
     try:
-        await asyncio.wait({asking, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not asking.done():
+        await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not answering.done():
             raise ClientDisconnect
-        return asking.result()
+        return answering.result()
     finally:
         leaving.cancel()
-        if asking.cancel():
-            await asyncio.wait({asking})
+        if answering.cancel():
+            await asyncio.wait({answering})
 
 
 async def _client_gone(request: Request) -> None:
@@ -114,7 +117,7 @@ async def _client_gone(request: Request) -> None:
         pass
 
 
-def _transcribed(answer: Answer) -> dict[str, object]:
+def _transcribed(answer: JobAnswer) -> dict[str, object]:
     event = answer.transcript
     flags = [flag.value for flag in event.flags]
     return {"text": answer.text, "language": event.language, "job_id": event.job_id, "flags": flags}

@@ -10,8 +10,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from producers.gateway.answers import Crowded, JobFailed, Stopping
-from producers.gateway.jobs import KeyReused, TooLate
+from producers.gateway.answers import GatewayStopping, JobFailed, TooManyWaiting
+from producers.gateway.job_request import AnswerTimeout, KeyReused
 from schemas.errors import JobError, Reason
 
 STATUS_BY_REASON: Final[Mapping[Reason, HTTPStatus]] = {
@@ -38,8 +38,12 @@ RETRY_AFTER_SECONDS: Final = 5
 
 
 _SENTENCES: Final[Mapping[type[Exception], tuple[HTTPStatus, str, str]]] = {
-    Crowded: (HTTPStatus.SERVICE_UNAVAILABLE, "crowded", "too many requests wait here; try again in a moment"),
-    Stopping: (
+    TooManyWaiting: (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "crowded",
+        "too many requests wait here; try again in a moment",
+    ),
+    GatewayStopping: (
         HTTPStatus.SERVICE_UNAVAILABLE,
         "stopping",
         "this gateway stops; try again, with the same key if any",
@@ -72,7 +76,7 @@ def add_failure_handlers(app: FastAPI) -> None:
     """Every way in which a request can fail gets the one body; mistakes of ours get it in ``tracing``."""
     for kind in (
         *_SENTENCES,
-        TooLate,
+        AnswerTimeout,
         RequestRefused,
         JobFailed,
         JobError,
@@ -91,7 +95,11 @@ async def refusal(_request: Request, error: Exception) -> JSONResponse:
     headers = dict(getattr(error, "headers", None) or {})
     if refused.status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    late = {"job_id": error.job_id, "idempotency_key": error.idempotency_key} if isinstance(error, TooLate) else {}
+    late = (
+        {"job_id": error.job_id, "idempotency_key": error.idempotency_key}
+        if isinstance(error, AnswerTimeout)
+        else {}
+    )
     body = {"success": False, **late, "error": {"reason": refused.reason, "message": refused.message}}
     return JSONResponse(body, status_code=refused.status, headers=headers)
 
@@ -104,7 +112,7 @@ def _as_refused(error: Exception) -> RequestRefused:
             return RequestRefused.because(error.failure.reason, error.failure.message)
         case JobError():
             return RequestRefused.because(error.reason, error.message)
-        case TooLate():
+        case AnswerTimeout():
             return RequestRefused(HTTPStatus.GATEWAY_TIMEOUT, error.reason, error.message)
         case HTTPException():
             return _of_http(error)

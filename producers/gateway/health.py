@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
+
+from schemas.clock import Clock
 
 ANSWER_SECONDS: Final = 1.0
 """A service that takes longer counts as down; the check goes on, and the next question sees its result."""
@@ -19,7 +21,8 @@ class Dependencies:
 
     checks: Mapping[str, Callable[[], bool]]
     executor: Executor
-    clock: Callable[[], float]
+    _: KW_ONLY
+    clock: Clock
     _running: dict[str, asyncio.Future[bool]] = field(default_factory=dict)
     _begun: dict[str, float] = field(default_factory=dict)
 
@@ -31,7 +34,7 @@ class Dependencies:
 
     def _asked(self, name: str) -> asyncio.Future[bool]:
         running = self._running.get(name)
-        now = self.clock()
+        now = self.clock.monotonic()
         if running is None or (running.done() and now - self._begun[name] > FRESH_SECONDS):
             running = asyncio.get_running_loop().run_in_executor(self.executor, self.checks[name])
             self._running[name], self._begun[name] = running, now

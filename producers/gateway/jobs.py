@@ -3,7 +3,7 @@
 ::
 
     finished before? ─▶ upload ─▶ publish reference ─▶ wait for events ─▶ answer
-            │                                               │  └─ now and then: finished meanwhile?
+            │                                               │  └─ from time to time: finished in the bucket?
             └──────────────────────────────────────────────▶┘
 """
 
@@ -13,29 +13,35 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
-from typing import BinaryIO, ClassVar, Final, TypeVar
+from typing import BinaryIO, Final, TypeVar
 
 import structlog
 
 from producers.finished_jobs import FinishedJobs, is_same_job
-from producers.gateway.answers import Answers, Stopping, Waiting
+from producers.gateway.answers import GatewayStopping, PendingAnswers, Waiter
+from producers.gateway.job_request import (
+    AnswerTimeout,
+    EnrichmentTimeout,
+    JobAnswer,
+    JobRequest,
+    KeyReused,
+    TranscriptTimeout,
+)
 from producers.gateway.ports import RecordPublisher, UploadStore
 from producers.uploads import StoredUpload
-from schemas import identity
+from schemas.clock import Clock
 from schemas.errors import DependencyDown, JobError
-from schemas.events import AudioReference, CancellationEvent, EnrichmentEvent, TranscriptEvent
+from schemas.events import AudioReference, CancellationEvent, TranscriptEvent
 from schemas.kafka.topics import Topics
-from schemas.kafka.trace import Trace
 from schemas.kafka.wire import encode
-from schemas.options import EnrichOptions, Lane, TranscribeOptions
+from schemas.options import Lane
 from schemas.roles import Role
 
-FIRST_LOOK_SECONDS: Final = 1.0
-LONGEST_LOOK_SECONDS: Final = 15.0
-"""Between looks into the bucket, for answers whose event never comes: another record did the job, or the broker
-added partitions. Each look is one small read."""
+FIRST_POLL_SECONDS: Final = 1.0
+LONGEST_POLL_SECONDS: Final = 15.0
+"""Between reads of the bucket, for answers whose event never comes: another record did the job, or the broker
+added partitions. Each poll is one small read."""
 
 HASHED_BYTES: Final = 1024**2
 """Read at a time."""
@@ -44,242 +50,189 @@ Result = TypeVar("Result")
 _log: Final = structlog.get_logger(__name__)
 
 
-class KeyReused(Exception):
-    """The idempotency key names a job of another tenant, of other audio or of other options."""
-
-
-class TooLate(Exception):
-    """The answer did not come in time."""
-
-    reason: ClassVar[str]
-
-    def __init__(self, asked: "Asked", message: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.job_id = asked.job_id
-        self.idempotency_key = asked.idempotency_key
-
-
-class TranscriptLate(TooLate):
-    """There is no transcript yet."""
-
-    reason = "answer_timeout"
-
-
-class EnrichmentLate(TooLate):
-    """The transcript is there; its enrichment goes on."""
-
-    reason = "enrichment_timeout"
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What one request asks for. ``repeatable``: the caller chose the key, and may ask with it again."""
-
-    file_name: str
-    content_type: str | None
-    idempotency_key: str
-    repeatable: bool
-    options: TranscribeOptions
-    enrich: EnrichOptions | None
-    tenant: str
-    trace: Trace
-
-    @property
-    def job_id(self) -> str:
-        """The job that the key names."""
-        return identity.job_id(self.idempotency_key)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a request waited for; ``text`` is whole, whatever its length."""
-
-    transcript: TranscriptEvent
-    text: str
-    enrichment: EnrichmentEvent | None
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Jobs:
-    """Runs jobs on the interactive lane. ``uploading`` takes calls that last, ``calling`` those that do not."""
+    """Runs jobs on the interactive lane. ``uploading`` executes long calls, ``calling`` short ones."""
 
     uploads: UploadStore
     publisher: RecordPublisher
-    answers: Answers
-    stored: FinishedJobs
+    answers: PendingAnswers
+    finished: FinishedJobs
     topics: Topics
     uploading: Executor
     calling: Executor
     answer_timeout_seconds: float
-    now: Callable[[], datetime]
+    clock: Clock
     new_id: Callable[[], str]
 
-    async def answer(self, asked: Asked, source: BinaryIO) -> Answer:
-        """The job's answer; ``source`` is closed once it is stored. Whoever cancels the call withdraws the job.
+    async def answer(self, request: JobRequest, source: BinaryIO) -> JobAnswer:
+        """Return the job's answer; ``source`` is closed once it is stored. Cancelling the call cancels the job.
 
-        Raises JobFailed, KeyReused, Crowded, Stopping, TranscriptLate, EnrichmentLate, and DependencyDown when the
-        object store or the broker does not answer.
+        Raises JobFailed, KeyReused, TooManyWaiting, GatewayStopping, TranscriptTimeout, EnrichmentTimeout, and
+        DependencyDown when the object store or the broker does not answer.
         """
-        with self.answers.expected(asked.job_id) as waiting:
+        with self.answers.waiting_for(request.job_id) as waiter:
             try:
                 async with asyncio.timeout(self.answer_timeout_seconds):
-                    return await self._answer(asked, source, waiting)
+                    return await self._answer(request, source, waiter)
             except TimeoutError as late:
-                raise await self._late(asked, waiting) from late
-            except Stopping:
-                # Who can name the job may ask for it again, so for them it goes on.
-                if not asked.repeatable:
-                    await self._withdraw(asked, waiting)
+                raise await self._on_timeout(request, waiter) from late
+            except GatewayStopping:
+                # A client that can name the job may request it again, so for that client it goes on.
+                if not request.is_repeatable:
+                    await self._cancel(request, waiter)
                 raise
             except asyncio.CancelledError:
-                await self._withdraw(asked, waiting)
+                await self._cancel(request, waiter)
                 raise
 
-    async def _answer(self, asked: Asked, source: BinaryIO, waiting: Waiting) -> Answer:
-        if asked.repeatable:
-            await self._recall(asked, waiting)
+    async def _answer(self, request: JobRequest, source: BinaryIO, waiter: Waiter) -> JobAnswer:
+        if request.is_repeatable:
+            await self._read_finished(request, waiter)
         upload = None
-        if waiting.transcript.done():
-            sha256 = await self._hashed(source)
+        if waiter.transcript.done():
+            sha256 = await self._hash(source)
         else:
-            upload = await self._uploaded(asked, source)
+            upload = await self._upload(request, source)
             sha256 = upload.sha256
-            await self._publish(asked, upload, waiting)
-        looking = asyncio.create_task(self._look_again(asked, upload, waiting))
+            await self._publish(request, upload, waiter)
+        polling = asyncio.create_task(self._poll_bucket(request, upload, waiter))
         try:
-            return await self._awaited(asked, sha256, waiting)
+            return await self._wait(request, sha256, waiter)
         finally:
-            looking.cancel()
+            polling.cancel()
 
-    async def _awaited(self, asked: Asked, audio_sha256: str, waiting: Waiting) -> Answer:
-        transcript = await waiting.transcript
-        _refuse_another(asked, audio_sha256, transcript)
+    async def _wait(self, request: JobRequest, audio_sha256: str, waiter: Waiter) -> JobAnswer:
+        transcript = await waiter.transcript
+        _refuse_other_job(request, audio_sha256, transcript)
         enrichment = None
-        if asked.enrich:
-            if not waiting.enrichment.done() and not self.answers.is_ours(waiting, transcript):
-                await self._ask_enricher(asked, transcript, waiting)
-            enrichment = await self._call(self.stored.whole, await waiting.enrichment, asked.enrich)
+        if request.enrich:
+            if not waiter.enrichment.done() and not self.answers.is_ours(waiter, transcript):
+                await self._request_enrichment(request, transcript, waiter)
+            enrichment = await self._call(self.finished.whole, await waiter.enrichment, request.enrich)
         text = transcript.text
         if text is None:
-            text = await self._call(self.stored.text, transcript)
-        return Answer(transcript, text, enrichment)
+            text = await self._call(self.finished.text, transcript)
+        return JobAnswer(transcript, text, enrichment)
 
-    async def _recall(self, asked: Asked, waiting: Waiting) -> None:
-        """Gives the request what is finished already."""
-        transcript = await self._call(self.stored.transcript, asked.job_id)
+    async def _read_finished(self, request: JobRequest, waiter: Waiter) -> None:
+        """Resolve the wait with what is in the bucket already."""
+        transcript = await self._call(self.finished.transcript, request.job_id)
         if transcript is None:
             return
-        self.answers.give(waiting.transcript, transcript)
-        if asked.enrich:
-            enrichment = await self._call(self.stored.enrichment, asked.job_id, asked.enrich)
+        self.answers.resolve(waiter.transcript, transcript)
+        if request.enrich:
+            enrichment = await self._call(self.finished.enrichment, request.job_id, request.enrich)
             if enrichment is not None:
-                self.answers.give(waiting.enrichment, enrichment)
+                self.answers.resolve(waiter.enrichment, enrichment)
 
-    async def _look_again(self, asked: Asked, upload: StoredUpload | None, waiting: Waiting) -> None:
-        """For as long as the request waits: what is finished, and whether another's cancellation hit our job."""
-        pause_seconds = FIRST_LOOK_SECONDS
+    async def _poll_bucket(self, request: JobRequest, upload: StoredUpload | None, waiter: Waiter) -> None:
+        """Poll the bucket while the request waits; publish again if another client's cancellation hit our job."""
+        pause_seconds = FIRST_POLL_SECONDS
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(waiting.withdrawn.wait(), pause_seconds)
-            if waiting.withdrawn.is_set():
-                # Several may leave at once; and a broker that does not answer is not asked without a pause.
+                await asyncio.wait_for(waiter.cancelled_elsewhere.wait(), pause_seconds)
+            if waiter.cancelled_elsewhere.is_set():
+                # Several clients may leave at once; and a broker that does not answer gets a pause between calls.
                 await asyncio.sleep(pause_seconds)
             try:
-                await self._recall(asked, waiting)
-                if waiting.withdrawn.is_set():
-                    await self._ask_again(asked, upload, waiting)
-                    waiting.withdrawn.clear()
+                await self._read_finished(request, waiter)
+                if waiter.cancelled_elsewhere.is_set():
+                    await self._publish_again(request, upload, waiter)
+                    waiter.cancelled_elsewhere.clear()
             except JobError as error:
-                _log.warning("answer_not_looked_up", job_id=asked.job_id, why=error.message)
-            pause_seconds = min(2 * pause_seconds, LONGEST_LOOK_SECONDS)
+                _log.warning("bucket poll failed", job_id=request.job_id, error=error.message)
+            pause_seconds = min(2 * pause_seconds, LONGEST_POLL_SECONDS)
 
-    async def _ask_again(self, asked: Asked, upload: StoredUpload | None, waiting: Waiting) -> None:
-        """Asks for what is not there yet."""
-        if waiting.is_transcribed:
-            if asked.enrich and not waiting.enrichment.done():
-                await self._ask_enricher(asked, waiting.transcript.result(), waiting)
-        elif upload and not waiting.transcript.done():
-            await self._publish(asked, upload, waiting)
+    async def _publish_again(self, request: JobRequest, upload: StoredUpload | None, waiter: Waiter) -> None:
+        """Request again what has not come yet."""
+        if waiter.is_transcribed:
+            if request.enrich and not waiter.enrichment.done():
+                await self._request_enrichment(request, waiter.transcript.result(), waiter)
+        elif upload and not waiter.transcript.done():
+            await self._publish(request, upload, waiter)
 
-    async def _uploaded(self, asked: Asked, source: BinaryIO) -> StoredUpload:
-        upload = partial(self.uploads.upload, source, name=asked.file_name, content_type=asked.content_type)
+    async def _upload(self, request: JobRequest, source: BinaryIO) -> StoredUpload:
+        upload = partial(self.uploads.upload, source, name=request.file_name, content_type=request.content_type)
         stored = await asyncio.get_running_loop().run_in_executor(self.uploading, upload)
-        # The wait may be long: what was spooled is not held until its end.
+        # The wait may be long: the spooled file is not held until its end.
         source.close()
         return stored
 
-    async def _hashed(self, source: BinaryIO) -> str:
+    async def _hash(self, source: BinaryIO) -> str:
         digest = await asyncio.get_running_loop().run_in_executor(self.uploading, _sha256, source)
         source.close()
         return digest
 
-    async def _publish(self, asked: Asked, upload: StoredUpload, waiting: Waiting) -> None:
+    async def _publish(self, request: JobRequest, upload: StoredUpload, waiter: Waiter) -> None:
         reference = AudioReference(
             event_id=self.new_id(),
-            occurred_at=self.now(),
+            occurred_at=self.clock.now(),
             uri=upload.uri,
             etag=upload.etag,
             version_id=upload.version_id,
-            idempotency_key=asked.idempotency_key,
-            options=asked.options,
-            enrich=asked.enrich,
+            idempotency_key=request.idempotency_key,
+            options=request.options,
+            enrich=request.enrich,
             lane=Lane.INTERACTIVE,
-            tenant=asked.tenant,
-            metadata={"name": asked.file_name},
+            tenant=request.tenant,
+            metadata={"name": request.file_name},
         )
-        self.answers.publishing(waiting, reference.event_id)
-        record = encode(reference, topic=self.topics.references, key=asked.job_id, trace=asked.trace)
+        self.answers.add_reference(waiter, reference.event_id)
+        record = encode(reference, topic=self.topics.references, key=request.job_id, trace=request.trace)
         await self._call(self.publisher.publish, [record])
 
-    async def _ask_enricher(self, asked: Asked, transcript: TranscriptEvent, waiting: Waiting) -> None:
-        # The enrichment failed before, or rests on the reference of somebody who may withdraw it. The same event
-        # again with a reference of ours starts it, or joins what is under way; it changes nothing else.
+    async def _request_enrichment(self, request: JobRequest, transcript: TranscriptEvent, waiter: Waiter) -> None:
+        # The enrichment failed before, or rests on the reference of a client that may cancel it. The same event
+        # again with a reference of ours starts it, or joins the one in progress; it changes nothing else.
         reference_event_id = self.new_id()
-        ours = {"reference_event_id": reference_event_id, "reference_occurred_at": self.now()}
-        self.answers.publishing(waiting, reference_event_id)
+        ours = {"reference_event_id": reference_event_id, "reference_occurred_at": self.clock.now()}
+        self.answers.add_reference(waiter, reference_event_id)
         again = transcript.model_copy(update={**ours, "shared": False})
-        record = encode(again, topic=self.topics.transcripts, key=asked.job_id, trace=asked.trace)
+        record = encode(again, topic=self.topics.transcripts, key=request.job_id, trace=request.trace)
         await self._call(self.publisher.publish, [record])
 
-    async def _late(self, asked: Asked, waiting: Waiting) -> TooLate:
-        """What to say when the time is up. A job without transcript is withdrawn unless its caller has its key."""
+    async def _on_timeout(self, request: JobRequest, waiter: Waiter) -> AnswerTimeout:
+        """Return the error of a wait that ran out; cancel a job without transcript or client key."""
         seconds = f"{self.answer_timeout_seconds:g} s (KASCRIBE_GATEWAY_ANSWER_TIMEOUT_SECONDS)"
-        again = f"the same request with Idempotency-Key {asked.idempotency_key} gets the answer once it is there"
-        if asked.enrich and waiting.is_transcribed:
-            trouble = waiting.why_late(Role.ENRICHER) or "the language model has not answered"
-            return EnrichmentLate(
-                asked,
-                f"the transcript is ready, and within {seconds} {trouble}; job {asked.job_id} goes on: {again}, "
+        again = f"the same request with Idempotency-Key {request.idempotency_key} gets the answer once it is there"
+        if request.enrich and waiter.is_transcribed:
+            cause = waiter.why_late(Role.ENRICHER) or "the language model has not answered"
+            return EnrichmentTimeout(
+                request,
+                f"the transcript is ready, and within {seconds} {cause}; job {request.job_id} goes on: {again}, "
                 "and POST /transcribe with that key gets the text now",
             )
-        if asked.repeatable and not self.answers.has_published(waiting):
-            return TranscriptLate(
-                asked,
+        if request.is_repeatable and not self.answers.has_published(waiter):
+            return TranscriptTimeout(
+                request,
                 f"the upload did not end within {seconds}, so nothing was asked for: send the same request again",
             )
-        trouble = waiting.why_late(Role.TRANSCRIBER) or "no transcript came"
-        if asked.repeatable:
-            return TranscriptLate(asked, f"within {seconds} {trouble}; job {asked.job_id} goes on: {again}")
-        await self._withdraw(asked, waiting)
-        return TranscriptLate(
-            asked,
-            f"within {seconds} {trouble}; job {asked.job_id} was withdrawn. With an Idempotency-Key of yours "
+        cause = waiter.why_late(Role.TRANSCRIBER) or "no transcript came"
+        if request.is_repeatable:
+            return TranscriptTimeout(request, f"within {seconds} {cause}; job {request.job_id} goes on: {again}")
+        await self._cancel(request, waiter)
+        return TranscriptTimeout(
+            request,
+            f"within {seconds} {cause}; job {request.job_id} was withdrawn. With an Idempotency-Key of yours "
             "it would go on, and the same request could fetch its answer",
         )
 
-    async def _withdraw(self, asked: Asked, waiting: Waiting) -> None:
-        references = self.answers.to_withdraw(waiting)
+    async def _cancel(self, request: JobRequest, waiter: Waiter) -> None:
+        references = self.answers.references_to_cancel(waiter)
         if not references:
             return
         event = CancellationEvent(
-            event_id=self.new_id(), occurred_at=self.now(), job_id=asked.job_id, reference_event_ids=references
+            event_id=self.new_id(),
+            occurred_at=self.clock.now(),
+            job_id=request.job_id,
+            reference_event_ids=references,
         )
-        record = encode(event, topic=self.topics.cancellations, key=asked.job_id, trace=asked.trace)
+        record = encode(event, topic=self.topics.cancellations, key=request.job_id, trace=request.trace)
         try:
             await asyncio.shield(self._call(self.publisher.publish, [record]))
         except DependencyDown as error:
-            _log.warning("job_not_withdrawn", job_id=asked.job_id, why=error.message)
+            _log.warning("job not cancelled", job_id=request.job_id, error=error.message)
 
     async def _call(self, function: Callable[..., Result], *arguments: object) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self.calling, function, *arguments)
@@ -292,9 +245,11 @@ def _sha256(source: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _refuse_another(asked: Asked, audio_sha256: str, transcript: TranscriptEvent) -> None:
-    wished = asked.enrich is None or transcript.enrich == asked.enrich
-    # Only a key of the caller's can have been used before, for something else.
-    same = not asked.repeatable or is_same_job(transcript, audio_sha256=audio_sha256, options=asked.options)
-    if transcript.tenant != asked.tenant or not wished or not same:
+def _refuse_other_job(request: JobRequest, audio_sha256: str, transcript: TranscriptEvent) -> None:
+    enriches_same = request.enrich is None or transcript.enrich == request.enrich
+    # Only a key of the client's can have been used before, for something else.
+    is_same = not request.is_repeatable or is_same_job(
+        transcript, audio_sha256=audio_sha256, options=request.options
+    )
+    if transcript.tenant != request.tenant or not enriches_same or not is_same:
         raise KeyReused

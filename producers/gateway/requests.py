@@ -12,7 +12,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from producers.gateway.body import FILE_FIELD, UNNAMED_FILE, file_missing, too_large
 from producers.gateway.failures import RequestRefused
-from producers.gateway.jobs import Asked
+from producers.gateway.job_request import JobRequest
 from producers.gateway.tracing import trace_of
 from schemas.errors import Reason
 from schemas.misspelling import did_you_mean, misspellings
@@ -75,20 +75,22 @@ def upload_in(form: FormData, *, limit_bytes: int) -> UploadFile:
     return file
 
 
-def asked_in(request: Request, form: FormData, file: UploadFile, *, new_id: str, enriching: bool) -> Asked:
+def job_request_of(
+    request: Request, form: FormData, file: UploadFile, *, new_id: str, enriching: bool
+) -> JobRequest:
     """What a request asks for; ``new_id`` makes the key where the caller gave none. Raises RequestRefused."""
     key = request.headers.get(IDEMPOTENCY_HEADER, "").strip()
     tenant = _field(form, "tenant") or "default"
     _refuse_longer(IDEMPOTENCY_HEADER, key, IDEMPOTENCY_KEY_CHARACTERS)
     _refuse_longer("tenant", tenant, TENANT_CHARACTERS)
     content_type = (file.content_type or "").partition(";")[0].strip()
-    return Asked(
+    return JobRequest(
         # A name is for people and for the object's key: never a path.
         file_name=PurePath(file.filename or "").name[-FILE_NAME_CHARACTERS:] or UNNAMED_FILE,
         # It becomes a header of a signed request to the store, which takes no other characters.
         content_type=content_type if _CONTENT_TYPE.fullmatch(content_type) else None,
         idempotency_key=key or f"gateway:{new_id}",
-        repeatable=bool(key),
+        is_repeatable=bool(key),
         options=transcribe_options(form),
         enrich=enrich_options(form) if enriching else None,
         tenant=tenant,

@@ -65,6 +65,6 @@ def opened(double: VllmDouble, pauses: list[float]) -> Iterator[Opener]:
 @pytest.fixture
 def tell(moto_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> Tell:
     """Tells stories of the gateway's jobs, whose looks into the bucket follow each other quickly."""
-    monkeypatch.setattr(jobs, "FIRST_LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(jobs, "LONGEST_LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(jobs, "FIRST_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(jobs, "LONGEST_POLL_SECONDS", 0.02)
     return teller(moto_store)

@@ -16,7 +16,7 @@ from consumers.enricher.transcripts import StoredTranscripts
 from consumers.transcriber.fetch import ObjectFetcher
 from consumers.transcriber.transcribe import TranscribeStage
 from kascribe.wiring.consumer import listening_for_cancellations
-from kascribe.wiring.gateway import GatewayServer
+from kascribe.wiring.gateway import gateway_server
 from models.vllm.enricher import Enricher
 from producers.results import EnrichmentResults, ResultStore
 from producers.topics import ensure_topics
@@ -117,7 +117,7 @@ class Gateway(Client):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(port=0)
-        self.server = GatewayServer(settings)
+        self.server = gateway_server(settings)
         self.thread = threading.Thread(target=self.server.run, name="gateway", daemon=True)
 
     def __enter__(self) -> Self:
@@ -139,7 +139,7 @@ class Gateway(Client):
     @property
     def waiting(self) -> int:
         """Requests that wait for an answer."""
-        return len(self.server.config.app.state.behind.jobs.answers)  # type: ignore[union-attr]
+        return len(self.server.config.app.state.services.jobs.answers)  # type: ignore[union-attr]
 
     @property
     def requests_in_progress(self) -> int:

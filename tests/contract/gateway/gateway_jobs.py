@@ -18,8 +18,9 @@ import pytest
 
 from kascribe.documents.event_examples import EXAMPLES
 from producers.finished_jobs import FinishedJobs
-from producers.gateway.answers import Answers
-from producers.gateway.jobs import Answer, Asked, Jobs
+from producers.gateway.answers import PendingAnswers
+from producers.gateway.job_request import JobAnswer, JobRequest
+from producers.gateway.jobs import Jobs
 from producers.results import EnrichmentResults, ResultStore
 from producers.uploads import Uploads
 from schemas.errors import DependencyDown
@@ -31,6 +32,7 @@ from schemas.kafka.trace import Trace
 from schemas.options import EnrichOptions, TranscribeOptions
 from schemas.results import StoredEnrichment, StoredJob
 from schemas.settings import S3Settings
+from tests.support.clock import HandClock
 from tests.support.object_store import ObjectStore
 from tests.support.waiting import eventually
 
@@ -61,23 +63,23 @@ class Broker:
         return [json.loads(record.value or b"{}") for record in self.records if record.topic == topic]
 
 
-def asked(**changed: Any) -> Asked:
+def asked(**changed: Any) -> JobRequest:
     """One request with a key of its caller's."""
     given: dict[str, Any] = {
         "file_name": "a.wav",
         "content_type": "audio/wav",
         "idempotency_key": "call-7",
-        "repeatable": True,
+        "is_repeatable": True,
         "options": TranscribeOptions(),
         "enrich": None,
         "tenant": "team",
         "trace": Trace("0" * 32, "1" * 16),
     }
-    return Asked(**{**given, **changed})
+    return JobRequest(**{**given, **changed})
 
 
 ENRICHED = asked(enrich=SUMMARY)
-UNNAMED = asked(idempotency_key="gateway:1", repeatable=False)
+UNNAMED = asked(idempotency_key="gateway:1", is_repeatable=False)
 
 
 @dataclass
@@ -90,9 +92,9 @@ class Desk:
     enrichments: EnrichmentResults
     calling: ThreadPoolExecutor
     reads: int = 0
-    _running: list[asyncio.Task[Answer]] = field(default_factory=list)
+    _running: list[asyncio.Task[JobAnswer]] = field(default_factory=list)
 
-    def ask(self, wish: Asked, audio: bytes = AUDIO) -> asyncio.Task[Answer]:
+    def ask(self, wish: JobRequest, audio: bytes = AUDIO) -> asyncio.Task[JobAnswer]:
         """Begins a request."""
         task = asyncio.create_task(self.jobs.answer(wish, io.BytesIO(audio)))
         self._running.append(task)
@@ -121,7 +123,7 @@ class Desk:
         """An event arrives from the broker."""
         self.jobs.answers.offer(Record(topic, 0, 0, job_id.encode(), event.model_dump_json().encode()))
 
-    def transcript(self, wish: Asked, *, audio: bytes = AUDIO, **changed: Any) -> TranscriptEvent:
+    def transcript(self, wish: JobRequest, *, audio: bytes = AUDIO, **changed: Any) -> TranscriptEvent:
         """The transcriber's answer to a request, with that audio."""
         made = TranscriptEvent.model_validate({**EXAMPLES[TranscriptEvent], "enrich": None, "text": "heard"})
         content = content_key(
@@ -137,7 +139,7 @@ class Desk:
         }
         return made.model_copy(update={**given, **changed})
 
-    def enrichment(self, wish: Asked) -> EnrichmentEvent:
+    def enrichment(self, wish: JobRequest) -> EnrichmentEvent:
         """The enricher's answer to a request."""
         made = EnrichmentEvent.model_validate(EXAMPLES[EnrichmentEvent])
         return made.model_copy(update={"job_id": wish.job_id, "tenant": wish.tenant})
@@ -175,20 +177,21 @@ def threads() -> Iterator[tuple[ThreadPoolExecutor, ThreadPoolExecutor]]:
 @asynccontextmanager
 async def desk(store: ObjectStore, settings: S3Settings, *, patience_seconds: float = 20.0) -> AsyncIterator[Desk]:
     """A desk in the running loop."""
-    broker, numbers = Broker(), itertools.count(1)
+    broker, numbers, clock = Broker(), itertools.count(1), HandClock()
+    clock.seconds = NOW.timestamp()
     results = ResultStore(settings, client=store.client)
     enrichments = EnrichmentResults(settings, client=store.client)
     with threads() as (uploading, calling):
         jobs = Jobs(
             uploads=Uploads(settings, client=store.client),
             publisher=broker,
-            answers=Answers(TOPICS, asyncio.get_running_loop()),
-            stored=FinishedJobs(results, enrichments),
+            answers=PendingAnswers(TOPICS, asyncio.get_running_loop()),
+            finished=FinishedJobs(results, enrichments),
             topics=TOPICS,
             uploading=uploading,
             calling=calling,
             answer_timeout_seconds=patience_seconds,
-            now=lambda: NOW,
+            clock=clock,
             new_id=lambda: f"id-{next(numbers)}",
         )
         made = Desk(jobs, broker, results, enrichments, calling)
@@ -201,7 +204,7 @@ async def desk(store: ObjectStore, settings: S3Settings, *, patience_seconds: fl
             await made.end()
 
 
-def cancellation(wish: Asked, *reference_event_ids: str) -> CancellationEvent:
+def cancellation(wish: JobRequest, *reference_event_ids: str) -> CancellationEvent:
     """Somebody else withdraws references of a job."""
     return CancellationEvent(
         event_id="other", occurred_at=NOW, job_id=wish.job_id, reference_event_ids=reference_event_ids
@@ -222,7 +225,7 @@ def teller(store: ObjectStore) -> Tell:
     return tell
 
 
-async def gone(task: asyncio.Task[Answer]) -> None:
+async def gone(task: asyncio.Task[JobAnswer]) -> None:
     """A client leaves, and what that causes is over."""
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from producers.gateway.answers import Stopping
-from producers.gateway.jobs import EnrichmentLate, TranscriptLate
+from producers.gateway.answers import GatewayStopping
+from producers.gateway.job_request import EnrichmentTimeout, TranscriptTimeout
 from tests.contract.gateway.gateway_jobs import (
     ENRICHED,
     SUMMARY,
@@ -75,11 +75,13 @@ def test_what_takes_too_long_goes_on_for_who_can_ask_again_and_is_withdrawn_for_
 
     async def story(made: Desk) -> None:
         named, unnamed = made.ask(asked()), made.ask(UNNAMED)
-        with pytest.raises(TranscriptLate, match="goes on: the same request with Idempotency-Key call-7") as late:
+        with pytest.raises(
+            TranscriptTimeout, match="goes on: the same request with Idempotency-Key call-7"
+        ) as late:
             await named
         assert late.value.job_id == asked().job_id
         assert late.value.idempotency_key == "call-7"
-        with pytest.raises(TranscriptLate, match="was withdrawn"):
+        with pytest.raises(TranscriptTimeout, match="was withdrawn"):
             await unnamed
         (withdrawn,) = made.broker.on(TOPICS.cancellations)
         assert withdrawn["job_id"] == UNNAMED.job_id
@@ -91,12 +93,12 @@ def test_an_enrichment_that_takes_too_long_is_not_withdrawn(tell: Tell) -> None:
     """Its transcript is there, and the language model's work is not thrown away."""
 
     async def story(made: Desk) -> None:
-        wish = asked(idempotency_key="gateway:2", repeatable=False, enrich=SUMMARY)
+        wish = asked(idempotency_key="gateway:2", is_repeatable=False, enrich=SUMMARY)
         asking = made.ask(wish)
         (reference,) = await made.published(TOPICS.references)
         event = made.transcript(wish, reference_event_id=reference["event_id"])
         made.say(TOPICS.transcripts, event, wish.job_id)
-        with pytest.raises(EnrichmentLate, match="transcript is ready"):
+        with pytest.raises(EnrichmentTimeout, match="transcript is ready"):
             await asking
         assert made.broker.on(TOPICS.cancellations) == []
 
@@ -111,7 +113,7 @@ def test_an_upload_that_takes_too_long_was_asked_of_nobody(tell: Tell) -> None:
         free = threading.Event()
         made.calling.submit(free.wait, 30)
         asking = made.ask(asked())
-        with pytest.raises(TranscriptLate, match="nothing was asked for"):
+        with pytest.raises(TranscriptTimeout, match="nothing was asked for"):
             await asking
         free.set()
         assert made.broker.records == []
@@ -127,7 +129,7 @@ def test_a_gateway_that_stops_withdraws_only_what_nobody_can_ask_for_again(tell:
         await made.published(TOPICS.references, 2)
         made.jobs.answers.stop()
         for asking in (named, unnamed):
-            with pytest.raises(Stopping):
+            with pytest.raises(GatewayStopping):
                 await asking
         (withdrawn,) = made.broker.on(TOPICS.cancellations)
         assert withdrawn["job_id"] == UNNAMED.job_id

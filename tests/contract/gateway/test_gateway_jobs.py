@@ -8,7 +8,7 @@ import pytest
 
 from producers.gateway import jobs as jobs_module
 from producers.gateway.answers import JobFailed
-from producers.gateway.jobs import Asked, KeyReused
+from producers.gateway.job_request import JobRequest, KeyReused
 from schemas.errors import Reason
 from schemas.events import Failure, Phase, ProgressEvent
 from schemas.options import EnrichOptions, TranscribeOptions
@@ -211,7 +211,7 @@ def test_a_finished_job_is_answered_without_another_upload(tell: Tell) -> None:
     ],
     ids=["options", "tenant", "enrichment"],
 )
-def test_a_key_that_named_something_else_is_refused(tell: Tell, other: Asked) -> None:
+def test_a_key_that_named_something_else_is_refused(tell: Tell, other: JobRequest) -> None:
     """Other options, another tenant, other wishes: the answer would be another's."""
 
     async def story(made: Desk) -> None:

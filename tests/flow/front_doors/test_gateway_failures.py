@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kascribe.wiring.gateway import GatewayServer
+from kascribe.wiring.gateway import gateway_server
 from producers.gateway import body
 from schemas.errors import ConfigurationError
 from schemas.settings import S3Settings
@@ -131,7 +131,7 @@ def test_an_address_that_is_taken_is_said_by_the_name_of_its_setting(house: Hous
     """One sentence that says what to change, instead of a server that is not there."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         front = house.settings.gateway.model_copy(update={"port": taken.getsockname()[1]})
-        server = GatewayServer(house.settings.model_copy(update={"gateway": front}))
+        server = gateway_server(house.settings.model_copy(update={"gateway": front}))
         with pytest.raises(ConfigurationError, match="KASCRIBE_GATEWAY_PORT"):
             server.run()
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from kascribe.wiring.gateway import opened
+from kascribe.wiring.gateway import opened_services
 from producers.shared_publisher import SharedPublisher
 from producers.topics import ensure_topics
 from schemas.errors import DependencyDown
@@ -56,10 +56,10 @@ def test_what_is_being_published_when_the_gateway_ends_is_published(broker: Mock
     settings = Settings(kafka=kafka, s3=S3Settings(bucket="audio", endpoint_url="http://127.0.0.1:9"))
 
     async def end_while_publishing() -> None:
-        async with opened(settings) as behind:
+        async with opened_services(settings) as services:
             broker.delay_answers(1_000)
-            publish = behind.jobs.publisher.publish
-            publishing = asyncio.get_running_loop().run_in_executor(behind.jobs.calling, publish, [record(b"v")])
+            publish = services.jobs.publisher.publish
+            publishing = asyncio.get_running_loop().run_in_executor(services.jobs.calling, publish, [record(b"v")])
         await publishing
 
     asyncio.run(end_while_publishing())

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from producers.gateway.answers import Answers, Stopping
+from producers.gateway.answers import GatewayStopping, PendingAnswers
 from schemas.errors import Reason
 from schemas.events import CancellationEvent, Failure, Phase, ProgressEvent
 from schemas.identity import job_id
@@ -51,22 +51,22 @@ def test_a_failure_is_told_to_those_whose_reference_failed(
     loop: asyncio.AbstractEventLoop, reference: str | None, *, fails: bool
 ) -> None:
     """What another client's reference did not bring about is done for ours; older workers name no reference."""
-    answers = Answers(TOPICS, loop)
-    with answers.expected("j") as waiting:
-        answers.publishing(waiting, "ours")
+    answers = PendingAnswers(TOPICS, loop)
+    with answers.waiting_for("j") as waiter:
+        answers.add_reference(waiter, "ours")
         answers.offer(_ended(Phase.FAILED, reference))
         _turn(loop)
-        assert waiting.transcript.done() is fails
+        assert waiter.transcript.done() is fails
 
 
 def test_a_key_that_was_reused_is_found_out_by_the_request_itself(loop: asyncio.AbstractEventLoop) -> None:
     """Another request with the same key may wait here for the job's transcript, which is not at fault."""
-    answers = Answers(TOPICS, loop)
-    with answers.expected("j") as waiting:
-        answers.publishing(waiting, "ours")
+    answers = PendingAnswers(TOPICS, loop)
+    with answers.waiting_for("j") as waiter:
+        answers.add_reference(waiter, "ours")
         answers.offer(_ended(Phase.FAILED, "ours", reason=Reason.KEY_REUSED))
         _turn(loop)
-        assert not waiting.transcript.done()
+        assert not waiter.transcript.done()
 
 
 @pytest.mark.parametrize(("reference", "asks_again"), [("ours", True), ("anothers", False)])
@@ -74,13 +74,13 @@ def test_a_reference_that_was_cancelled_while_somebody_waits_is_asked_again(
     loop: asyncio.AbstractEventLoop, reference: str, *, asks_again: bool
 ) -> None:
     """Another client cancelled the whole job; the end of another's reference is no reason to ask."""
-    answers = Answers(TOPICS, loop)
-    with answers.expected("j") as waiting:
-        answers.publishing(waiting, "ours")
+    answers = PendingAnswers(TOPICS, loop)
+    with answers.waiting_for("j") as waiter:
+        answers.add_reference(waiter, "ours")
         answers.offer(_ended(Phase.CANCELLED, reference))
         _turn(loop)
-        assert waiting.withdrawn.is_set() is asks_again
-        assert not waiting.transcript.done()
+        assert waiter.cancelled_elsewhere.is_set() is asks_again
+        assert not waiter.transcript.done()
 
 
 @pytest.mark.parametrize(
@@ -96,42 +96,42 @@ def test_a_cancellation_by_any_name_is_noticed(
     loop: asyncio.AbstractEventLoop, named: dict[str, Any], *, noticed: bool
 ) -> None:
     """Whoever published it keyed its record as they liked."""
-    answers = Answers(TOPICS, loop)
+    answers = PendingAnswers(TOPICS, loop)
     cancelled = CancellationEvent(event_id="c", occurred_at=NOW, **named)
-    with answers.expected(job_id("k")) as waiting:
-        answers.publishing(waiting, "ours")
+    with answers.waiting_for(job_id("k")) as waiter:
+        answers.add_reference(waiter, "ours")
         answers.offer(Record(TOPICS.cancellations, 0, 0, None, cancelled.model_dump_json().encode()))
         _turn(loop)
-        assert waiting.withdrawn.is_set() is noticed
+        assert waiter.cancelled_elsewhere.is_set() is noticed
 
 
 def test_an_enrichment_that_rests_on_anothers_reference_is_not_ours(loop: asyncio.AbstractEventLoop) -> None:
     """Nor is one that several asked for: none of their references alone keeps it."""
-    answers = Answers(TOPICS, loop)
+    answers = PendingAnswers(TOPICS, loop)
     transcript = event_of("j", text="one", name="a.wav").model_copy(update={"reference_event_id": "ours"})
-    with answers.expected("j") as waiting:
-        assert not answers.is_ours(waiting, transcript)
-        answers.publishing(waiting, "ours")
-        assert answers.is_ours(waiting, transcript)
-        assert not answers.is_ours(waiting, transcript.model_copy(update={"shared": True}))
+    with answers.waiting_for("j") as waiter:
+        assert not answers.is_ours(waiter, transcript)
+        answers.add_reference(waiter, "ours")
+        assert answers.is_ours(waiter, transcript)
+        assert not answers.is_ours(waiter, transcript.model_copy(update={"shared": True}))
 
 
 def test_whoever_waits_when_the_gateway_stops_is_told_so(loop: asyncio.AbstractEventLoop) -> None:
     """For the transcript and for the enrichment; who comes later is told at the door."""
-    answers = Answers(TOPICS, loop)
-    with answers.expected("j") as waiting:
+    answers = PendingAnswers(TOPICS, loop)
+    with answers.waiting_for("j") as waiter:
         answers.stop()
-        assert isinstance(waiting.transcript.exception(), Stopping)
-        assert isinstance(waiting.enrichment.exception(), Stopping)
-    with pytest.raises(Stopping), answers.expected("j"):
+        assert isinstance(waiter.transcript.exception(), GatewayStopping)
+        assert isinstance(waiter.enrichment.exception(), GatewayStopping)
+    with pytest.raises(GatewayStopping), answers.waiting_for("j"):
         pytest.fail("the gateway has stopped")
 
 
 def test_a_transcript_answers_all_who_wait_for_its_job_and_nobody_else(loop: asyncio.AbstractEventLoop) -> None:
     """The enrichment is still to come."""
-    answers = Answers(TOPICS, loop)
+    answers = PendingAnswers(TOPICS, loop)
     transcript = event_of("j", text="one", name="a.wav")
-    with answers.expected("j") as first, answers.expected("j") as second, answers.expected("k") as other:
+    with answers.waiting_for("j") as first, answers.waiting_for("j") as second, answers.waiting_for("k") as other:
         answers.offer(Record(TOPICS.transcripts, 0, 0, b"j", transcript.model_dump_json().encode()))
         _turn(loop)
         assert (first.transcript.result(), second.transcript.result()) == (transcript, transcript)

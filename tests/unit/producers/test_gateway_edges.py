@@ -14,23 +14,26 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message
 from structlog.contextvars import get_contextvars
 
-from producers.gateway.app import Behind, _while_connected, create_app
+from producers.gateway.app import Services, _while_connected, create_app
 from producers.gateway.failures import RETRY_AFTER_SECONDS, refusal
 from producers.gateway.health import FRESH_SECONDS, Dependencies
-from producers.gateway.jobs import Asked, EnrichmentLate, TranscriptLate
+from producers.gateway.job_request import EnrichmentTimeout, JobRequest, TranscriptTimeout
 from producers.gateway.tracing import TRACE_ID_HEADER, TraceMiddleware
 from schemas.errors import DependencyDown
 from schemas.kafka.trace import Trace
 from schemas.options import TranscribeOptions
 from schemas.settings import GatewaySettings
 from tests.contract.gateway.gateway_jobs import turned
+from tests.support.clock import HandClock
 
 NOBODY = Request({"type": "http"})
-ASKED = Asked("a.wav", None, "call-7", True, TranscribeOptions(), None, "t", Trace("0" * 32, "1" * 16))
+ASKED = JobRequest("a.wav", None, "call-7", True, TranscribeOptions(), None, "t", Trace("0" * 32, "1" * 16))
 
 
-@pytest.mark.parametrize("kind", [TranscriptLate, EnrichmentLate])
-def test_an_answer_that_is_late_names_its_job_and_its_key(kind: type[TranscriptLate | EnrichmentLate]) -> None:
+@pytest.mark.parametrize("kind", [TranscriptTimeout, EnrichmentTimeout])
+def test_an_answer_that_is_late_names_its_job_and_its_key(
+    kind: type[TranscriptTimeout | EnrichmentTimeout],
+) -> None:
     """Programs ask again with them; they stand beside the error, and other failures have none."""
     late = json.loads(bytes(asyncio.run(refusal(NOBODY, kind(ASKED, "late"))).body))
     assert (late["job_id"], late["idempotency_key"]) == (ASKED.job_id, "call-7")
@@ -70,10 +73,10 @@ def test_an_enrichment_where_nobody_enriches_is_refused_before_its_file_is_looke
     """503; the other route is not touched by the setting."""
 
     @asynccontextmanager
-    async def start() -> AsyncIterator[Behind]:
-        yield Behind(jobs=None, dependencies=None)  # type: ignore[arg-type]
+    async def open_services() -> AsyncIterator[Services]:
+        yield Services(jobs=None, dependencies=None)  # type: ignore[arg-type]
 
-    app = create_app(GatewaySettings(enrichment=False), start=start)
+    app = create_app(GatewaySettings(enrichment=False), open_services=open_services)
 
     async def reason(path: str) -> str:
         transport = httpx.ASGITransport(app)
@@ -107,14 +110,14 @@ def broken() -> bool:
 
 def test_probes_that_come_together_share_one_check_and_later_ones_make_a_new_one() -> None:
     """A service that came back is seen after two seconds at most."""
-    service, now = Service(lambda: False), [0.0]
+    service, clock = Service(lambda: False), HandClock()
 
     async def asked() -> list[bool]:
-        dependencies = Dependencies({"kafka": service}, threads, lambda: now[0])
+        dependencies = Dependencies({"kafka": service}, threads, clock=clock)
         seen = [(await dependencies.up())["kafka"]]
         service.answer = lambda: True
         for seconds in (FRESH_SECONDS, FRESH_SECONDS + 0.1):
-            now[0] = seconds
+            clock.seconds = seconds
             seen.append((await dependencies.up())["kafka"])
         return seen
 
@@ -128,7 +131,7 @@ def test_a_check_that_fails_or_says_no_counts_as_down() -> None:
     services = {"bucket": Service(broken), "kafka": Service(lambda: False), "else": Service(lambda: True)}
 
     async def asked() -> dict[str, bool]:
-        return await Dependencies(services, threads, lambda: 0.0).up()
+        return await Dependencies(services, threads, clock=HandClock()).up()
 
     with ThreadPoolExecutor(3) as threads:
         assert asyncio.run(asked()) == {"bucket": False, "kafka": False, "else": True}

@@ -10,8 +10,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from producers.gateway.body import FIELD_BYTES, UNNAMED_FILE, opened_form
 from producers.gateway.failures import RequestRefused
-from producers.gateway.jobs import Asked
-from producers.gateway.requests import asked_in, upload_in
+from producers.gateway.job_request import JobRequest
+from producers.gateway.requests import job_request_of, upload_in
 from producers.gateway.tracing import TraceMiddleware
 from schemas.options import EnrichOptions, TranscribeOptions
 
@@ -68,12 +68,14 @@ def test_audio_that_is_not_in_a_form_is_refused_before_it_is_read(content_type: 
     assert (refused.value.status, refused.value.reason) == (400, "file_missing")
 
 
-def asked_of(headers: list[tuple[bytes, bytes]], form: FormData, file: UploadFile, *, enriching: bool) -> Asked:
+def asked_of(
+    headers: list[tuple[bytes, bytes]], form: FormData, file: UploadFile, *, enriching: bool
+) -> JobRequest:
     """What a request with these headers asks for."""
-    asked: list[Asked] = []
+    asked: list[JobRequest] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        asked.append(asked_in(Request(scope, receive, send), form, file, new_id="new", enriching=enriching))
+        asked.append(job_request_of(Request(scope, receive, send), form, file, new_id="new", enriching=enriching))
 
     async def receive() -> Message:
         return {"type": "http.request"}
@@ -98,7 +100,7 @@ def test_a_request_asks_for_what_its_form_and_headers_say(*, enriching: bool) ->
     ]
     asked = asked_of(headers, FormData(fields), file, enriching=enriching)
     assert (asked.file_name, asked.content_type, asked.tenant) == ("a.wav", "audio/wav", "support")
-    assert (asked.idempotency_key, asked.repeatable, asked.trace.trace_id) == ("call-7", True, "1" * 32)
+    assert (asked.idempotency_key, asked.is_repeatable, asked.trace.trace_id) == ("call-7", True, "1" * 32)
     assert asked.options == TranscribeOptions(language="ko")
     wishes = EnrichOptions(profiles=("summary", "key_points"), language="en")
     assert asked.enrich == (wishes if enriching else None)
@@ -107,7 +109,7 @@ def test_a_request_asks_for_what_its_form_and_headers_say(*, enriching: bool) ->
 def test_a_request_without_a_key_gets_one_that_nobody_repeats() -> None:
     """Each of them is a job of its own."""
     asked = asked_of([], FormData(), UploadFile(io.BytesIO(b"sound")), enriching=False)
-    assert (asked.idempotency_key, asked.repeatable) == ("gateway:new", False)
+    assert (asked.idempotency_key, asked.is_repeatable) == ("gateway:new", False)
     assert (asked.file_name, asked.content_type, asked.tenant) == (UNNAMED_FILE, None, "default")
 
 
@@ -123,7 +125,7 @@ def test_a_name_that_is_too_long_is_refused_with_its_limit(name: str, limit: int
             assert text in (asked.idempotency_key, asked.tenant)
             continue
         with pytest.raises(RequestRefused, match=f"{name} is limited to {limit} characters; this has {length}"):
-            asked_in(
+            job_request_of(
                 Request({"type": "http", "headers": headers}),
                 form,
                 UploadFile(io.BytesIO(b"sound")),

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from producers.gateway.app import Behind, create_app
+from producers.gateway.app import Services, create_app
 from producers.gateway.failures import add_failure_handlers
 from producers.gateway.tracing import TraceMiddleware
 from schemas.settings import GatewaySettings
@@ -57,11 +57,11 @@ def test_a_full_disk_under_an_upload_is_said_as_such(monkeypatch: pytest.MonkeyP
         return FULL_DISK.open("wb", buffering=0)
 
     @asynccontextmanager
-    async def start() -> AsyncIterator[Behind]:
-        yield Behind(jobs=None, dependencies=None)  # type: ignore[arg-type]
+    async def open_services() -> AsyncIterator[Services]:
+        yield Services(jobs=None, dependencies=None)  # type: ignore[arg-type]
 
     monkeypatch.setattr("starlette.formparsers.SpooledTemporaryFile", full)
-    app = create_app(GatewaySettings(), start=start)
+    app = create_app(GatewaySettings(), open_services=open_services)
     answer = asyncio.run(asked(app, "POST", "/transcribe", files={"file": ("a.wav", b"audio")}))
     assert (answer.status_code, answer.json()["error"]["reason"]) == (503, "disk_full")
     assert "TMPDIR" in answer.json()["error"]["message"]

@@ -12,11 +12,11 @@ import pytest
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 
-from producers.gateway.answers import Answers, Crowded, JobFailed, Stopping
+from producers.gateway.answers import GatewayStopping, JobFailed, PendingAnswers, TooManyWaiting
 from producers.gateway.app import _processed
 from producers.gateway.failures import STATUS_BY_REASON, RequestRefused, refusal
 from producers.gateway.health import Dependencies
-from producers.gateway.jobs import Asked, EnrichmentLate, KeyReused, TranscriptLate
+from producers.gateway.job_request import EnrichmentTimeout, JobRequest, KeyReused, TranscriptTimeout
 from producers.gateway.requests import enrich_options, transcribe_options, upload_in
 from schemas.errors import DependencyDown, Reason
 from schemas.events import (
@@ -33,10 +33,11 @@ from schemas.kafka.records import Record
 from schemas.kafka.topics import Topics
 from schemas.kafka.trace import Trace
 from schemas.options import Channels, ExportFormat, Task, TranscribeOptions
+from tests.support.clock import HandClock
 
 NOBODY = Request({"type": "http"})
 TOPICS = Topics()
-ASKED = Asked("a.wav", None, "k", True, TranscribeOptions(), None, "t", Trace("0" * 32, "1" * 16))
+ASKED = JobRequest("a.wav", None, "k", True, TranscribeOptions(), None, "t", Trace("0" * 32, "1" * 16))
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
@@ -61,11 +62,11 @@ def test_every_reason_has_a_status(reason: Reason) -> None:
 @pytest.mark.parametrize(
     ("error", "status", "reason"),
     [
-        (Crowded(), 503, "crowded"),
-        (Stopping(), 503, "stopping"),
+        (TooManyWaiting(), 503, "crowded"),
+        (GatewayStopping(), 503, "stopping"),
         (KeyReused(), 422, "idempotency_key_reused"),
-        (TranscriptLate(ASKED, "late"), 504, "answer_timeout"),
-        (EnrichmentLate(ASKED, "late"), 504, "enrichment_timeout"),
+        (TranscriptTimeout(ASKED, "late"), 504, "answer_timeout"),
+        (EnrichmentTimeout(ASKED, "late"), 504, "enrichment_timeout"),
         (DependencyDown("kafka", "no broker"), 503, "dependency_down"),
         (ZeroDivisionError(), 500, "internal_error"),
     ],
@@ -228,18 +229,18 @@ def _turn(loop: asyncio.AbstractEventLoop) -> None:
 
 def test_a_failure_of_the_enricher_leaves_the_transcript_awaited(loop: asyncio.AbstractEventLoop) -> None:
     """Topics have no order among them: the enricher's failure may come first, and is the enrichment's alone."""
-    answers = Answers(TOPICS, loop)
-    with answers.expected("j") as waiting:
+    answers = PendingAnswers(TOPICS, loop)
+    with answers.waiting_for("j") as waiter:
         answers.offer(_failure("j", "enricher"))
         _turn(loop)
-        assert not waiting.transcript.done()
-        assert isinstance(waiting.enrichment.exception(), JobFailed)
+        assert not waiter.transcript.done()
+        assert isinstance(waiter.enrichment.exception(), JobFailed)
 
 
 def test_what_is_not_ours_is_passed_by(loop: asyncio.AbstractEventLoop) -> None:
     """Other jobs, no key, no JSON, topics that nobody follows: nothing is delivered or raised."""
-    answers = Answers(TOPICS, loop)
-    with answers.expected("j") as waiting:
+    answers = PendingAnswers(TOPICS, loop)
+    with answers.waiting_for("j") as waiter:
         for record in (
             _failure("other", "transcriber"),
             Record(TOPICS.progress, 0, 0, None, b"{}"),
@@ -248,32 +249,32 @@ def test_what_is_not_ours_is_passed_by(loop: asyncio.AbstractEventLoop) -> None:
         ):
             answers.offer(record)
         _turn(loop)
-        assert not waiting.transcript.done()
+        assert not waiter.transcript.done()
     assert len(answers) == 0
 
 
 def test_the_last_who_waits_withdraws_all_references(loop: asyncio.AbstractEventLoop) -> None:
     """Whoever leaves while another waits for the same job withdraws nothing."""
-    answers = Answers(TOPICS, loop)
-    with answers.expected("j") as first:
-        answers.publishing(first, "a")
-        with answers.expected("j") as second:
-            answers.publishing(second, "b")
-            assert answers.to_withdraw(second) == ()
-        assert answers.to_withdraw(first) == ("a", "b")
+    answers = PendingAnswers(TOPICS, loop)
+    with answers.waiting_for("j") as first:
+        answers.add_reference(first, "a")
+        with answers.waiting_for("j") as second:
+            answers.add_reference(second, "b")
+            assert answers.references_to_cancel(second) == ()
+        assert answers.references_to_cancel(first) == ("a", "b")
 
 
 def test_anothers_cancellation_is_noticed(loop: asyncio.AbstractEventLoop) -> None:
     """The request knows that it may have to publish again, whatever the withdrawn attempt still says of itself."""
-    answers = Answers(TOPICS, loop)
+    answers = PendingAnswers(TOPICS, loop)
     cancelled = CancellationEvent(event_id="c", occurred_at=NOW, job_id="j", reference_event_ids=("a",))
     accepted = ProgressEvent(event_id="p", occurred_at=NOW, job_id="j", phase=Phase.ACCEPTED, stage="transcriber")
-    with answers.expected("j") as waiting:
-        assert not waiting.withdrawn.is_set()
+    with answers.waiting_for("j") as waiter:
+        assert not waiter.cancelled_elsewhere.is_set()
         answers.offer(Record(TOPICS.cancellations, 0, 0, b"j", cancelled.model_dump_json().encode()))
         answers.offer(Record(TOPICS.progress, 0, 0, b"j", accepted.model_dump_json().encode()))
         _turn(loop)
-        assert waiting.withdrawn.is_set()
+        assert waiter.cancelled_elsewhere.is_set()
 
 
 def test_health_does_not_wait_for_a_service_that_hangs() -> None:
@@ -286,7 +287,7 @@ def test_health_does_not_wait_for_a_service_that_hangs() -> None:
         return bool(release.wait(30))
 
     async def asked() -> list[dict[str, bool]]:
-        dependencies = Dependencies({"slow": hang, "quick": lambda: True}, threads, lambda: 0.0)
+        dependencies = Dependencies({"slow": hang, "quick": lambda: True}, threads, clock=HandClock())
         try:
             return [await dependencies.up() for _ in range(2)]
         finally:

@@ -1,0 +1,65 @@
+"""One request's job, as it is requested and answered, and the ways in which its answer fails to come."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from schemas import identity
+from schemas.events import EnrichmentEvent, TranscriptEvent
+from schemas.kafka.trace import Trace
+from schemas.options import EnrichOptions, TranscribeOptions
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """A checked request. ``is_repeatable``: the client chose the key, and may send it again."""
+
+    file_name: str
+    content_type: str | None
+    idempotency_key: str
+    is_repeatable: bool
+    options: TranscribeOptions
+    enrich: EnrichOptions | None
+    tenant: str
+    trace: Trace
+
+    @property
+    def job_id(self) -> str:
+        """The job that the key names."""
+        return identity.job_id(self.idempotency_key)
+
+
+@dataclass(frozen=True, slots=True)
+class JobAnswer:
+    """The answer to a request; ``text`` is whole, whatever its length."""
+
+    transcript: TranscriptEvent
+    text: str
+    enrichment: EnrichmentEvent | None
+
+
+class KeyReused(Exception):
+    """The idempotency key names a job of another tenant, of other audio or of other options."""
+
+
+class AnswerTimeout(Exception):
+    """The answer did not come in time."""
+
+    reason: ClassVar[str]
+
+    def __init__(self, request: JobRequest, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.job_id = request.job_id
+        self.idempotency_key = request.idempotency_key
+
+
+class TranscriptTimeout(AnswerTimeout):
+    """There is no transcript yet."""
+
+    reason = "answer_timeout"
+
+
+class EnrichmentTimeout(AnswerTimeout):
+    """The transcript is there; its enrichment goes on."""
+
+    reason = "enrichment_timeout"
