@@ -6,12 +6,13 @@ from typing import Final
 import structlog
 from confluent_kafka import TopicPartition
 
-from consumers.runtime.admission import reserved_records
 from consumers.runtime.execution.holder import new_holder
+from consumers.runtime.flow_control import reserved_records
 from consumers.runtime.monitoring import metrics as rows
 from consumers.runtime.monitoring.metrics import Metrics
+from consumers.runtime.offsets.books import Books
 from consumers.runtime.offsets.commit_metadata import CommitMetadata
-from consumers.runtime.partition import AssignedPartition
+from consumers.runtime.partition import AssignedPartition, PartitionState
 from schemas.kafka.delivery import Commit, Partition
 from schemas.settings import RuntimeSettings
 
@@ -19,7 +20,7 @@ _log: Final = structlog.get_logger(__name__)
 
 
 class Assignment:
-    """The partitions held, each with its ledger. The owner thread's alone, callbacks of the group included.
+    """The partitions held, each with its books. The owner thread's alone, callbacks of the group included.
 
     ``holder`` is this process's name in journals; ``is_alive`` says whether another holder is known to live.
     """
@@ -59,7 +60,7 @@ class Assignment:
             else:
                 partition = self._begin(key, None, log_id, rewinding=True)
                 _warn_of_a_new_log(partition, former=found)
-            if partition.journal.predecessor_crashed:
+            if partition.books.journal.predecessor_crashed:
                 self._metrics.counter(rows.UNCLEAN_TAKEOVERS).labels(position.topic).inc()
                 _log.warning(
                     "the process that held this partition ended; its records are named before they run",
@@ -68,17 +69,18 @@ class Assignment:
                     offset=position.offset,
                 )
 
-    def replace(self, partition: AssignedPartition, *, log_id: str, rewinding: bool) -> None:
+    def replace(self, partition: AssignedPartition, *, log_id: str, rewinding: bool) -> AssignedPartition:
         """Replace a partition whose log is another one now; keep nothing of the old log's books."""
         self._drop(partition.key)
         self._epoch += 1
         replacement = self._begin(partition.key, None, log_id, rewinding=rewinding)
-        _warn_of_a_new_log(replacement, former=partition.log_id)
+        _warn_of_a_new_log(replacement, former=partition.books.log_id)
+        return replacement
 
     def replaced_logs(self, log_ids: Mapping[str, str]) -> list[tuple[AssignedPartition, str]]:
-        """Takes note of topics' ids, and returns partitions whose log is another one now, with its id.
+        """Note the topics' ids, and return the partitions whose log is another one now, with its id.
 
-        An id that was followed by another one never comes back: a broker that lags behind may still say it.
+        An id that was followed by another one never comes back: a broker that lags behind may still report it.
         """
         for topic, log_id in log_ids.items():
             known = self._log_ids.get(topic, "")
@@ -88,21 +90,22 @@ class Assignment:
         replaced = []
         for partition in self.partitions.values():
             log_id = self._log_ids.get(partition.key[0], "")
-            if partition.draining or log_id == partition.log_id or not log_id:
+            books = partition.books
+            if partition.state is not PartitionState.HELD or log_id == books.log_id or not log_id:
                 continue
-            if partition.log_id:
+            if books.log_id:
                 replaced.append((partition, log_id))
             else:
-                partition.log_id = log_id
+                books.learn_log_id(log_id)
         return replaced
 
     def let_go(self, keys: Iterable[Partition]) -> None:
-        """Ends with partitions: their flights are cancelled, and what comes of them is dropped."""
+        """Let go of partitions: cancel their flights, and drop the results that still come."""
         for key in list(keys):
             self._drop(key)
 
     def held(self, keys: Iterable[Partition]) -> list[AssignedPartition]:
-        """Those of the partitions that are held."""
+        """Return those of the partitions that are held."""
         return [self.partitions[key] for key in keys if key in self.partitions]
 
     @property
@@ -113,26 +116,21 @@ class Assignment:
     def _begin(
         self, key: Partition, committed: Commit | None, log_id: str, *, rewinding: bool = False
     ) -> AssignedPartition:
-        self.partitions[key] = partition = AssignedPartition(
-            key,
+        books = Books(
+            committed,
             holder=self._holder,
-            epoch=self._epoch,
-            committed=committed,
             wary_records=self._settings.in_flight_records + reserved_records(self._settings),
             killer_attempts=self._settings.killer_attempts,
             is_alive=self._is_alive,
             log_id=log_id,
-            rewinding=rewinding,
         )
+        self.partitions[key] = partition = AssignedPartition(key, books, epoch=self._epoch, rewinding=rewinding)
         return partition
 
     def _drop(self, key: Partition) -> None:
         partition = self.partitions.pop(key, None)
         if partition is not None:
-            partition.held = False
-            partition.backlog.clear()
-            for flight in partition.flights.values():
-                flight.cancelled = True
+            partition.advance(PartitionState.GONE)
 
 
 def _warn_of_a_new_log(partition: AssignedPartition, *, former: str) -> None:
@@ -141,5 +139,5 @@ def _warn_of_a_new_log(partition: AssignedPartition, *, former: str) -> None:
         topic=partition.key[0],
         partition=partition.key[1],
         former_id=former or None,
-        id=partition.log_id or None,
+        id=partition.books.log_id or None,
     )

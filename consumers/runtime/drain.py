@@ -7,9 +7,9 @@ from typing import Final
 import structlog
 
 from consumers.runtime.assignment import Assignment
-from consumers.runtime.committer import Outlet
-from consumers.runtime.intake import Intake
-from consumers.runtime.partition import AssignedPartition
+from consumers.runtime.committer import Committer
+from consumers.runtime.dispatch import Dispatch
+from consumers.runtime.partition import AssignedPartition, PartitionState
 from schemas.clock import Clock
 
 _log: Final = structlog.get_logger(__name__)
@@ -20,29 +20,29 @@ COMMIT_RESERVE_SECONDS: Final = 5.0
 HURRIED_RESERVE_SECONDS: Final = 0.4
 """The same after a second signal, which ends the process within a second."""
 
-LEAVING_SECONDS: Final = 8.0
+CLOSING_SECONDS: Final = 8.0
 """Of the time from the first signal to the end of the process: for that commit, and for all that is closed."""
 
 
 class Drain:
     """Drains partitions and lets go of them. The owner thread's alone; also inside the group's callbacks.
 
-    ``hurried`` says whether the process was told to stop at once.
+    ``is_hurried`` tells whether the process was told to stop at once.
     """
 
     def __init__(
         self,
         assignment: Assignment,
-        intake: Intake,
-        outlet: Outlet,
+        dispatch: Dispatch,
+        committer: Committer,
         *,
-        hurried: Callable[[], bool],
+        is_hurried: Callable[[], bool],
         clock: Clock,
     ) -> None:
         self._assignment = assignment
-        self._intake = intake
-        self._outlet = outlet
-        self._hurried = hurried
+        self._dispatch = dispatch
+        self._committer = committer
+        self._is_hurried = is_hurried
         self._clock = clock
         self._deadline = inf
 
@@ -54,11 +54,13 @@ class Drain:
         step: Callable[[], None],
         commit_tries: int,
     ) -> None:
-        """Blocks for ``timeout_seconds`` and the reserve at most; ``step`` is one turn of the loop. A drain within
-        another one, when the group revokes partitions of a process that ends, ends its work with that one.
+        """Finish, commit and let go. Blocks for ``timeout_seconds`` and the reserve at most.
 
-        ``commit_tries`` is 1 where the group waits for us: what it refuses now it refuses until we are done.
-        What runs may finish, what has not begun is left to the next holder. After it nothing of these
+        ``step`` is one turn of the loop. A drain within another one, when the group revokes partitions of a
+        process that ends, ends its work with that one. ``commit_tries`` is 1 where the group waits for this
+        process: what it refuses now it refuses until the drain is over.
+
+        Attempts that run may finish; what has not begun is left to the next holder. Afterwards nothing of these
         partitions is recorded any more.
         """
         if not partitions:
@@ -67,71 +69,58 @@ class Drain:
         self._deadline = deadline = min(before, self._clock.monotonic() + timeout_seconds)
         for partition in partitions:
             self._close(partition)
-        self._wait(lambda: not _running(partitions), deadline, step, hurried=self._hurried)
+        self._wait(lambda: not _running(partitions) or self._is_hurried(), deadline, step)
         if left := _running(partitions):
-            _log.warning("the drain's time is up; the rest is left to the next holder", in_flight_records=left)
+            _log.warning("drain timed out, the rest is left to the next holder", in_flight_records=left)
         self._commit(partitions, deadline, step, tries=commit_tries)
         self.drop(_held(partitions))
         self._deadline = before
 
     def drop(self, partitions: Sequence[AssignedPartition]) -> None:
-        """Lets go without draining: the partitions belong to somebody else already. Never blocks."""
+        """Let go without draining: the partitions belong to another process already. Never blocks."""
         for partition in partitions:
-            self._intake.abandon(partition)
+            self._dispatch.abandon(partition)
         self._assignment.let_go([partition.key for partition in partitions])
 
     def _close(self, partition: AssignedPartition) -> None:
-        partition.draining = True
-        partition.backlog.clear()
-        self._intake.abandon(partition)
+        partition.advance(PartitionState.DRAINING)
+        self._dispatch.abandon(partition)
         for flight in partition.flights.values():
             if not flight.started:
-                flight.cancelled = True
+                flight.cancel()
 
     def _commit(
         self, partitions: Sequence[AssignedPartition], deadline: float, step: Callable[[], None], *, tries: int
     ) -> None:
         now = self._clock.monotonic()
-        # Whatever time the drain had left: who is told to hurry must not wait for a broker that is away.
+        # Whatever time the drain had left: a process told to hurry must not wait for a broker that is away.
         deadline = (
-            now + HURRIED_RESERVE_SECONDS if self._hurried() else max(deadline, now + COMMIT_RESERVE_SECONDS)
+            now + HURRIED_RESERVE_SECONDS if self._is_hurried() else max(deadline, now + COMMIT_RESERVE_SECONDS)
         )
         for partition in partitions:
-            partition.leaving = True
+            partition.advance(PartitionState.LEAVING)
         for _ in range(tries):
-            self._outlet.release(urgent=True)
-            self._wait(
-                lambda: not any(p.commit_is_open for p in _held(partitions)), deadline, step, hurried=_never
-            )
+            self._committer.submit(urgent=True)
+            self._wait(lambda: not any(p.books.commit_is_open for p in _held(partitions)), deadline, step)
             if self._clock.monotonic() >= deadline or all(p.is_committed for p in _held(partitions)):
                 return
             step()
 
-    def _wait(
-        self, done: Callable[[], bool], deadline: float, step: Callable[[], None], *, hurried: Callable[[], bool]
-    ) -> None:
-        while not done() and not hurried() and self._clock.monotonic() < deadline:
+    def _wait(self, is_done: Callable[[], bool], deadline: float, step: Callable[[], None]) -> None:
+        while not is_done() and self._clock.monotonic() < deadline:
             step()
 
 
 def work_seconds(limit_seconds: float) -> float:
-    """How long work may go on after the first signal in a process that ends within the limit."""
-    return limit_seconds - min(LEAVING_SECONDS, limit_seconds / 4)
+    """Return how long work may go on after the first signal in a process that ends within the limit."""
+    return limit_seconds - min(CLOSING_SECONDS, limit_seconds / 4)
 
 
 def _held(partitions: Sequence[AssignedPartition]) -> list[AssignedPartition]:
-    """Without those that another drain has let go."""
-    return [partition for partition in partitions if partition.held]
+    """Leave out those that another drain has let go."""
+    return [partition for partition in partitions if not partition.is_gone]
 
 
 def _running(partitions: Sequence[AssignedPartition]) -> int:
-    """Counts the attempts that have begun. Others may stay in line for hours, behind those of other partitions."""
+    """Count the attempts that have begun. Others may stay in line for hours, behind those of other partitions."""
     return sum(flight.started for partition in _held(partitions) for flight in partition.flights.values())
-
-
-def _committing(partitions: Sequence[AssignedPartition]) -> bool:
-    return any(partition.commit_is_open for partition in _held(partitions))
-
-
-def _never() -> bool:
-    return False

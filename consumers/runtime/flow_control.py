@@ -1,38 +1,129 @@
-"""Pausing, resuming and rewinding partitions at the client, as ``admission.steer`` and the partitions say."""
+"""How much is in flight, how much more may be taken in, and which partitions the client fetches.
 
-from collections.abc import Callable, Mapping, Sequence
+Pausing has a price: librdkafka discards what it has prefetched of a paused partition, and fetches it again. So
+intake that was shut for the number of records opens again only when a quarter of them is done. Bytes and seconds
+of audio get no such slack, and no record counts for more than a share of either: one long file may hold more than
+all of it for hours, and must not keep the short ones out. A few places are kept for interactive records: what was
+taken in before them may hold all the others for hours.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 from consumers.kafka.client import positions
-from consumers.runtime.admission import PartitionState, steer
-from consumers.runtime.partition import AssignedPartition
+from consumers.runtime.partition import AssignedPartition, Flight
+from consumers.runtime.stage import Weight
 from schemas.clock import Clock
 from schemas.kafka.delivery import Partition
+from schemas.settings import RuntimeSettings
+
+POLL_RECORDS_LIMIT: Final = 500
+"""Records of one poll; what is polled and finds no room waits in memory, so this bounds that too."""
+
+REOPEN_SHARE: Final = 0.75
+"""Share of the records' limit; at or above it, intake that was shut stays shut."""
+
+RECORD_SHARE: Final = 0.25
+"""Share of the limits of bytes and of seconds that one record counts for at most: the longest leaves room."""
+
+RESERVED_SHARE: Final = 0.125
+"""Share of the records' limit, beyond it: places for interactive records while no others are taken in."""
+
+UNDELIVERED_FACTOR: Final = 4
+"""Settled records whose outputs the broker has not confirmed: this many times ``in_flight_records`` at most."""
 
 STEER_SECONDS: Final = 0.1
 """Between pausing a partition and resuming it. librdkafka ignores a pause that a resume overtakes, and rewinds."""
 
 PAUSE_AFTER_SECONDS: Final = 0.5
-"""Without room for so long, partitions pause; pausing throws away what the client has fetched."""
+"""Partitions pause after so long without room; pausing discards what the client has fetched."""
 
 
 class FlowControl:
-    """Tells the client which partitions to fetch. The owner thread's alone."""
+    """The sums over everything in flight, the room that they leave, the client's pauses. The owner thread's alone.
 
-    def __init__(self, consumer: Consumer, clock: Clock) -> None:
+    ``undelivered_records`` counts records that are settled while the broker has not confirmed their outputs.
+    """
+
+    def __init__(self, consumer: Consumer, limits: RuntimeSettings, *, clock: Clock) -> None:
+        self.records = 0
+        self.size_bytes = 0
+        self.audio_seconds = 0.0
+        self.counted_bytes = 0
+        self.counted_audio_seconds = 0.0
+        self.undelivered_records = 0
         self._consumer = consumer
+        self._limits = limits
+        self._reopen_records = REOPEN_SHARE * limits.in_flight_records
         self._clock = clock
+        self._is_full = False
+        self._reserved: set[Flight] = set()
         self._shut_since = clock.monotonic()
 
+    @property
+    def room(self) -> int:
+        """How many records may be taken in now."""
+        limits = self._limits
+        if (
+            self._is_full
+            or self.counted_bytes >= limits.in_flight_bytes
+            or self.counted_audio_seconds >= limits.in_flight_audio_seconds
+            or self._has_undelivered
+        ):
+            return 0
+        return min(POLL_RECORDS_LIMIT, limits.in_flight_records - self.records)
+
+    @property
+    def reserved_room(self) -> int:
+        """How many interactive records may be taken in where there is room for no others."""
+        return 0 if self._has_undelivered else reserved_records(self._limits) - len(self._reserved)
+
+    def add(self, flight: Flight) -> None:
+        """Count a record that is in flight from now on."""
+        self.records += 1
+        self.size_bytes += flight.record.size_bytes
+        self._count(flight, 1)
+        if self.records >= self._limits.in_flight_records:
+            self._is_full = True
+
+    def reserve(self, flight: Flight) -> None:
+        """Give a flight one of the places for interactive records."""
+        self._reserved.add(flight)
+
+    def remove(self, flight: Flight) -> None:
+        """Stop counting a record that is in flight no more. To be called once per flight."""
+        self.records -= 1
+        self.size_bytes -= flight.record.size_bytes + flight.weight.object_size_bytes
+        self.audio_seconds -= flight.weight.audio_seconds
+        self._count(flight, -1)
+        self._reserved.discard(flight)
+        if self.records < self._reopen_records:
+            self._is_full = False
+        flight.settle()
+
+    def reweigh(self, flight: Flight, weight: Weight) -> None:
+        """Count a record with its new weight. Ignored when the record is settled."""
+        if not flight.settled:
+            self._count(flight, -1)
+            self.size_bytes += weight.object_size_bytes - flight.weight.object_size_bytes
+            self.audio_seconds += weight.audio_seconds - flight.weight.audio_seconds
+            flight.weigh(weight)
+            self._count(flight, 1)
+
+    def await_delivery(self, records: int) -> None:
+        """Count settled records whose outputs are on their way; a negative number once they are delivered."""
+        self.undelivered_records += records
+
     def steer(self, partitions: Mapping[Partition, AssignedPartition], *, room: int, reserved_room: int) -> None:
-        """Pauses what must not be polled, resumes the rest, rewinds what begins anew.
+        """Pause what must not be polled, resume the rest, rewind what is read from its beginning.
 
         ``room`` counts records that may be taken in now, ``reserved_room`` interactive ones beyond it.
 
-        A short lack of room pauses nothing: what a poll brings meanwhile is a record or two, and they wait here.
-        A longer one leaves those partitions open of which nothing waits: their next record may be interactive.
+        A short lack of room pauses nothing: a poll returns a record or two then, and they wait here. A longer one
+        leaves those partitions open whose backlog is empty: their next record may be interactive.
         """
         now = self._clock.monotonic()
         for partition in partitions.values():
@@ -44,31 +135,40 @@ class FlowControl:
         if open_now:
             self._shut_since = now
         shut_for_long = now - self._shut_since >= PAUSE_AFTER_SECONDS
-        states = (
-            PartitionState(
+        fetches = (
+            Fetch(
                 partition.key,
                 bool(partition.paused),
                 len(partition.backlog) if open_now or shut_for_long or partition.paused else 0,
-                partition.ledger.can_receive(),
+                partition.books.ledger.can_receive(),
             )
             for partition in partitions.values()
             if now - partition.steered_at >= STEER_SECONDS
         )
-        steering = steer(states, shut=shut_for_long and reserved_room <= 0)
+        steering = steer(fetches, shut=shut_for_long and reserved_room <= 0)
         self._set_paused([partitions[key] for key in steering.pause], self._consumer.pause, paused=True)
         self._set_paused([partitions[key] for key in steering.resume], self._consumer.resume, paused=False)
 
     def log_reaches(self, partition: AssignedPartition) -> bool:
-        """Whether the log is at least as long as what was polled of it, as far as the client has heard."""
+        """Whether the log is at least as long as what was polled of it, as far as the client knows."""
         _, end = self._consumer.get_watermark_offsets(TopicPartition(*partition.key), cached=True)
         return end >= partition.polled
+
+    @property
+    def _has_undelivered(self) -> bool:
+        return self.undelivered_records >= UNDELIVERED_FACTOR * self._limits.in_flight_records
+
+    def _count(self, flight: Flight, sign: int) -> None:
+        weight = counted(flight.weight, self._limits)
+        self.counted_bytes += sign * (weight.object_size_bytes + flight.record.size_bytes)
+        self.counted_audio_seconds += sign * weight.audio_seconds
 
     def _rewind(self, partition: AssignedPartition) -> None:
         try:
             self._consumer.seek(TopicPartition(*partition.key, OFFSET_BEGINNING))
         except KafkaException:
             return  # the client does not fetch it yet; the next turn tries again
-        partition.rewinding = False
+        partition.rewound()
 
     def _set_paused(
         self,
@@ -81,5 +181,46 @@ class FlowControl:
             return
         call(positions([partition.key for partition in partitions]))
         for partition in partitions:
-            partition.paused = paused
-            partition.steered_at = self._clock.monotonic()
+            partition.set_paused(paused=paused, at=self._clock.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """A partition as its client fetches it. ``waiting_records`` were polled and found no room, or are not due."""
+
+    partition: Partition
+    paused: bool
+    waiting_records: int
+    can_receive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """What the consumer is to pause and to resume; the other partitions stay as they are."""
+
+    pause: tuple[Partition, ...]
+    resume: tuple[Partition, ...]
+
+
+def steer(fetches: Iterable[Fetch], *, shut: bool) -> Steering:
+    """Decide what to pause and what to resume. Empty when everything is as it should be."""
+    pause: list[Partition] = []
+    resume: list[Partition] = []
+    for fetch in fetches:
+        wanted = shut or fetch.waiting_records > 0 or not fetch.can_receive
+        if wanted != fetch.paused:
+            (pause if wanted else resume).append(fetch.partition)
+    return Steering(tuple(pause), tuple(resume))
+
+
+def counted(weight: Weight, limits: RuntimeSettings) -> Weight:
+    """Return what a record's weight counts for. Called for every record, most of which have no weight yet."""
+    most_bytes, most_seconds = RECORD_SHARE * limits.in_flight_bytes, RECORD_SHARE * limits.in_flight_audio_seconds
+    if weight.object_size_bytes <= most_bytes and weight.audio_seconds <= most_seconds:
+        return weight
+    return Weight(min(weight.object_size_bytes, int(most_bytes)), min(weight.audio_seconds, most_seconds))
+
+
+def reserved_records(limits: RuntimeSettings) -> int:
+    """Return the places for interactive records beyond ``in_flight_records``; at least one."""
+    return max(1, int(RESERVED_SHARE * limits.in_flight_records))

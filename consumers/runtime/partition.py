@@ -1,155 +1,230 @@
-"""A partition while it is assigned to this process."""
+"""A partition that this process holds, and its flights. They refer to each other, so they share a module.
+
+::
+
+    HELD ──▶ DRAINING ──▶ LEAVING ──▶ GONE
+      └──────────────────────────────▲
+"""
 
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import IntEnum
+from typing import Final
 
-from consumers.runtime.offsets.commit_metadata import LOG_ID_CHARACTERS, SEPARATOR, CommitMetadata
-from consumers.runtime.offsets.gap_map import METADATA_CHARACTERS_LIMIT
-from consumers.runtime.offsets.journal import Journal, without_journal
-from consumers.runtime.offsets.ledger import PartitionLedger
+from consumers.runtime.offsets.books import Books
+from consumers.runtime.stage import Job, Weight
 from schemas.kafka.delivery import Commit, Partition
-from schemas.kafka.records import Record
+from schemas.kafka.records import Coordinates, OutgoingRecord, Record
 
-if TYPE_CHECKING:
-    from consumers.runtime.flight import Flight
+_NO_WEIGHT: Final = Weight()
 
-NOTHING_COMMITTED: Final = Commit(-1)
 
-GAP_MAP_CHARACTERS_LIMIT: Final = METADATA_CHARACTERS_LIMIT - LOG_ID_CHARACTERS - 2 * len(SEPARATOR)
-"""Of the budget, so that the log's id fits beside it; the journal lives in the reserve above the budget."""
+class PartitionState(IntEnum):
+    """What happens to the records of a partition. A partition only moves forward."""
+
+    HELD = 0
+    """Records are received and run."""
+    DRAINING = 1
+    """Nothing new begins; attempts that run may finish."""
+    LEAVING = 2
+    """The last commit is on its way."""
+    GONE = 3
+    """Another process holds the partition, or its log was replaced: late results are dropped."""
 
 
 class AssignedPartition:
-    """Everything that is known about one log of a partition, from its assignment until the partition is let go, or
-    its log is replaced by another one. The owner thread's alone.
+    """One log of a partition, from its assignment until it is gone: its books, backlog, flights and outputs.
 
-    ``epoch`` numbers the objects. ``held`` turns false when the partition or its log is gone: results that come
-    later find that out in the same step that would have recorded them. ``draining`` takes nothing in any more;
-    ``leaving`` commits for the last time. ``backlog`` are records polled and not taken in; ``unnamed`` are flights
-    that wait for the journal to be durable. ``paused`` is None while it is not known what the client thinks.
-    ``polled`` is the offset after the highest that a poll brought. ``log_id`` is the topic's id, empty while it is
-    not known. ``rewinding`` until the client reads from the log's beginning: what is polled before is dropped.
-    ``rests_until`` is when suspects that ended a process alone may run again.
+    The owner thread's alone. ``epoch`` numbers the objects, since a partition may come back. ``backlog`` holds
+    records that were polled and not taken in, ``unnamed`` flights that wait until the journal names them durably,
+    ``outputs`` those of completed records that have not been submitted. ``paused`` is None until the client was
+    told. ``polled`` is the offset after the highest that a poll returned. While ``rewinding`` the client still has
+    to seek to the log's beginning, and what it returns before that is dropped.
     """
 
     __slots__ = (
         "backlog",
-        "confirmed",
-        "draining",
+        "books",
         "due_at_ms",
         "epoch",
         "flights",
-        "held",
-        "journal",
         "key",
-        "leaving",
-        "ledger",
-        "log_id",
-        "offered",
+        "outputs",
         "paused",
         "polled",
-        "rests_until",
         "rewinding",
+        "state",
         "steered_at",
-        "submitted",
         "unnamed",
+    )
+
+    def __init__(self, key: Partition, books: Books, *, epoch: int, rewinding: bool = False) -> None:
+        self.key = key
+        self.books = books
+        self.epoch = epoch
+        self.state = PartitionState.HELD
+        self.backlog: deque[Record] = deque()
+        self.due_at_ms = 0
+        self.flights: dict[int, Flight] = {}
+        self.unnamed: list[Flight] = []
+        self.outputs: list[OutgoingRecord] = []
+        self.polled = 0
+        self.paused: bool | None = None
+        self.steered_at = 0.0
+        self.rewinding = rewinding
+
+    def advance(self, state: PartitionState) -> None:
+        """Move to a later state; ignore an earlier one. Drops the backlog, and when gone cancels the flights."""
+        self.state = max(self.state, state)
+        if self.state is not PartitionState.HELD:
+            self.backlog.clear()
+        if self.state is PartitionState.GONE:
+            for flight in self.flights.values():
+                flight.cancel()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether results are to be dropped."""
+        return self.state is PartitionState.GONE
+
+    def enqueue(self, record: Record) -> None:
+        """Keep a polled record until there is room."""
+        self.polled = record.offset + 1
+        self.backlog.append(record)
+
+    def wait_until(self, due_at_ms: int) -> None:
+        """Take in nothing more before this moment, in milliseconds since the epoch: the next record is not due."""
+        self.due_at_ms = due_at_ms
+
+    def take_unnamed(self) -> list["Flight"]:
+        """Return the flights that waited for the journal, each once."""
+        taken, self.unnamed = self.unnamed, []
+        return taken
+
+    def complete(self, offset: int, outputs: Iterable[OutgoingRecord]) -> None:
+        """Note that a record is done once ``outputs`` are delivered."""
+        self.books.complete(offset)
+        self.outputs.extend(outputs)
+
+    def commit(self) -> Commit | None:
+        """Return what to commit now; see ``Books.commit``."""
+        return self.books.commit(last=self.state >= PartitionState.LEAVING)
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether the broker has everything."""
+        return self.books.is_committed(last=self.state >= PartitionState.LEAVING)
+
+    def set_paused(self, *, paused: bool, at: float) -> None:
+        """Note what the client was told, and when."""
+        self.paused = paused
+        self.steered_at = at
+
+    def rewound(self) -> None:
+        """Note that the client reads from the log's beginning."""
+        self.rewinding = False
+
+    def __repr__(self) -> str:
+        return f"{self.key[0]}[{self.key[1]}]#{self.epoch}"
+
+
+class Flight:
+    """A record in flight: from its admission until it is settled, through one attempt or several runs of it.
+
+    ``origin`` is where the record was first read; retry topics keep it. ``bound`` is what a failed attempt had
+    bound to its log lines, ``pauses`` how often it waited for a dependency that then answered the first probe.
+
+    Written by one thread at a time: the owner until the flight is submitted, then a worker until ``end``.
+    ``cancelled`` alone is written by the owner at any time.
+    """
+
+    __slots__ = (
+        "_make_job",
+        "attempt",
+        "bound",
+        "cancelled",
+        "error",
+        "job",
+        "origin",
+        "outputs",
+        "partition",
+        "pauses",
+        "record",
+        "seconds",
+        "settled",
+        "started",
+        "taken_at",
+        "weight",
     )
 
     def __init__(
         self,
-        key: Partition,
+        record: Record,
+        partition: AssignedPartition,
+        make_job: Callable[["Flight"], Job],
         *,
-        holder: str,
-        epoch: int,
-        committed: Commit | None,
-        wary_records: int,
-        killer_attempts: int,
-        is_alive: Callable[[str], bool] = lambda _holder: False,
-        log_id: str = "",
-        rewinding: bool = False,
+        origin: Coordinates,
+        attempt: int,
+        taken_at: float,
     ) -> None:
-        gap_map = Commit(committed.offset, without_journal(committed.metadata)) if committed else None
-        self.key = key
-        self.epoch = epoch
-        self.log_id = log_id
-        self.rewinding = rewinding
-        self.ledger = PartitionLedger(committed=gap_map, characters_limit=GAP_MAP_CHARACTERS_LIMIT)
-        self.journal = Journal.from_metadata(
-            committed.metadata if committed else "",
-            holder=holder,
-            offset=committed.offset if committed else 0,
-            wary_records=wary_records,
-            crash_limit=killer_attempts,
-            is_alive=is_alive,
-        )
-        self.backlog: deque[Record] = deque()
-        self.due_at_ms = 0
-        self.unnamed: list[Flight] = []
-        self.flights: dict[int, Flight] = {}
-        self.held = True
-        self.draining = False
-        self.leaving = False
-        self.paused: bool | None = None
-        self.steered_at = 0.0
-        self.polled = 0
-        self.rests_until: float | None = None
-        self.confirmed = committed or NOTHING_COMMITTED
-        self.submitted = self.confirmed
-        self.offered: set[Commit] = set()
+        self.record = record
+        self.partition = partition
+        self.origin = origin
+        self.attempt = attempt
+        self.taken_at = taken_at
+        self.weight = _NO_WEIGHT
+        self.cancelled = False
+        self.started = False
+        self.settled = False
+        self.job: Job | None = None
+        self.outputs: Sequence[OutgoingRecord] = ()
+        self.error: BaseException | None = None
+        self.bound: Mapping[str, object] = {}
+        self.pauses = 0
+        self.seconds = 0.0
+        self._make_job = make_job
 
-    def commit(self) -> Commit | None:
-        """What the broker should be told and has not been: offset, gap map, journal. None when there is nothing.
+    def as_job(self) -> Job:
+        """Return the attempt as the stage sees it; always the same job, so that all of it is one span."""
+        if self.job is None:
+            self.job = self._make_job(self)
+        return self.job
 
-        The caller submits it, and answers with ``commit_confirmed`` or ``commit_failed``.
-        """
-        wanted = self._wanted()
-        # A record that ended and began again is named as before, and still waits to hear that its name is durable.
-        journal_waits = self.journal.needs_commit and not self.leaving and wanted is not NOTHING_COMMITTED
-        if wanted == self.submitted and not journal_waits:
-            return None
-        self.submitted = wanted
-        self.offered.add(wanted)
-        self.journal.on_submitted()
-        return wanted
+    def begin(self) -> None:
+        """Note that a worker runs the attempt."""
+        self.started = True
+        self.error = None
 
-    def _wanted(self) -> Commit:
-        gap_map = self.ledger.commit()
-        if gap_map is None:
-            if self.confirmed is NOTHING_COMMITTED:
-                return NOTHING_COMMITTED
-            gap_map = Commit(self.confirmed.offset, without_journal(self.confirmed.metadata))
-        journal = self.journal.final_text(gap_map.offset) if self.leaving else self.journal.text(gap_map.offset)
-        return Commit(gap_map.offset, str(CommitMetadata(gap_map.metadata, journal, self.log_id)))
+    def end(
+        self,
+        outputs: Sequence[OutgoingRecord],
+        error: BaseException | None,
+        *,
+        bound: Mapping[str, object],
+        seconds: float,
+    ) -> None:
+        """Note how the attempt ended, and how long it took."""
+        self.outputs = outputs
+        self.error = error
+        self.bound = bound
+        self.seconds = seconds
 
-    def commit_confirmed(self, commit: Commit) -> None:
-        """Notes that the broker has ``commit``. One that this object did not offer is ignored: another log did."""
-        if commit not in self.offered:
-            return
-        self.offered.discard(commit)
-        self.confirmed = commit
-        self.ledger.on_confirmed(Commit(commit.offset, without_journal(commit.metadata)))
-        if commit == self.submitted:
-            self.journal.on_confirmed()
+    def requeue(self) -> None:
+        """Note that the attempt waits for a worker. It may have run before, and waited for a service since."""
+        self.started = False
 
-    def commit_failed(self, commit: Commit) -> bool:
-        """Notes that ``commit`` did not get through: ``commit`` offers it again. False: another log offered it."""
-        if commit not in self.offered:
-            return False
-        self.offered.discard(commit)
-        self.submitted = self.confirmed
-        self.journal.on_failed()
-        return True
+    def cancel(self) -> None:
+        """Ask the stage to stop. From the owner thread, at any time."""
+        self.cancelled = True
 
-    @property
-    def is_committed(self) -> bool:
-        """Whether the broker has all that there is to tell it."""
-        return self._wanted() == self.confirmed
+    def weigh(self, weight: Weight) -> None:
+        """Replace the record's weight."""
+        self.weight = weight
 
-    @property
-    def commit_is_open(self) -> bool:
-        """Whether a commit was submitted that neither was confirmed nor failed."""
-        return self.submitted != self.confirmed
+    def settle(self) -> None:
+        """Note that the record is in flight no more."""
+        self.settled = True
 
-    def __repr__(self) -> str:
-        return f"{self.key[0]}[{self.key[1]}]#{self.epoch}"
+    def count_pause(self, *, was_outage: bool) -> None:
+        """Count a pause. A real outage resets it: only instant recoveries suggest that the record is at fault."""
+        self.pauses = 0 if was_outage else self.pauses + 1

@@ -1,20 +1,23 @@
 """The runtime of one stage, put together."""
 
+from collections.abc import Callable
 from functools import partial
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from consumers.kafka import client as kafka
+from consumers.kafka import client
 from consumers.kafka.fatal_errors import client_broken
 from consumers.runtime.assignment import Assignment
-from consumers.runtime.committer import Outlet
+from consumers.runtime.committer import Committer
+from consumers.runtime.dispatch import Dispatch
+from consumers.runtime.drain import Drain
 from consumers.runtime.execution import descriptors
 from consumers.runtime.execution.holder import Holder, is_alive
 from consumers.runtime.execution.mailbox import Mailbox
+from consumers.runtime.execution.support import JobSupport
 from consumers.runtime.execution.workers import Workers
-from consumers.runtime.flight import Flight
+from consumers.runtime.flow_control import FlowControl
 from consumers.runtime.intake import Intake
-from consumers.runtime.load import Load
 from consumers.runtime.loop import Loop
 from consumers.runtime.monitoring.broker_view import BrokerWatch
 from consumers.runtime.monitoring.dependencies import DependencyWatch
@@ -23,12 +26,11 @@ from consumers.runtime.monitoring.probes import Probes
 from consumers.runtime.monitoring.snapshot import Observation, Snapshot
 from consumers.runtime.monitoring.topic_ids import LogWatch
 from consumers.runtime.ports import Outbox
-from consumers.runtime.retry import DeadLetter, decide
+from consumers.runtime.rebalance import Rebalance
 from consumers.runtime.settlement import Settlement
-from consumers.runtime.stage import Stage, Weight
+from consumers.runtime.stage import Stage
 from schemas.clock import Clock, SystemClock
 from schemas.errors import DESCRIPTORS
-from schemas.kafka.records import OutgoingRecord
 from schemas.settings import RuntimeSettings, Settings
 
 
@@ -36,167 +38,181 @@ class Runtime:
     """Runs one stage on what its topics bring, until it is stopped.
 
     ``run`` blocks, in the thread that owns the consumer from then on. ``stop`` may be called from any thread and
-    from a signal handler. The outbox stays its maker's to close, after ``run`` has returned.
+    from a signal handler. The caller closes the outbox after ``run`` has returned.
+
+    The attributes are the owner thread's parts, as ``run`` uses them; tests drive them without threads.
     """
 
     def __init__(
-        self, *, stage: Stage, outbox: Outbox, settings: Settings, metrics: Metrics, clock: Clock | None = None
+        self,
+        *,
+        stage: Stage,
+        outbox: Outbox,
+        settings: Settings,
+        metrics: Metrics,
+        clock: Clock | None = None,
+        make_consumer: Callable[..., Consumer] = client.make_consumer,
     ) -> None:
         clock = clock or SystemClock()
-        runtime = settings.runtime
-        mailbox = Mailbox(clock)
-        self._mailbox = mailbox
-        self._broken = partial(client_broken, settings=settings.kafka, role=stage.name)
-        self._topics = kafka.subscription(stage.topics, runtime.retry_delays_seconds)
-
-        self._consumer = kafka.make_consumer(settings.kafka, role=stage.name, on_commit=self._answered)
-        self._workers = Workers(stage, threads=runtime.worker_threads, done=mailbox.put_flight)
+        limits = settings.runtime
+        self._client_error = partial(client_broken, settings=settings.kafka, role=stage.name)
+        self._topics = client.subscription(stage.topics, limits.retry_delays_seconds)
         self._holder = Holder()
-        assignment = Assignment(runtime, metrics, holder=self._holder.name, is_alive=is_alive)
-        self._logs = LogWatch(settings.kafka, role=stage.name, post=mailbox.put_command)
-        load = Load(runtime)
-        intake = Intake(
-            self._consumer,
-            assignment,
-            self._workers,
-            load,
-            _Support(outbox, mailbox, load, runtime),
-            settings=runtime,
+
+        self.mailbox = Mailbox(clock)
+        self.consumer = make_consumer(settings.kafka, role=stage.name, on_commit=self._on_commit)
+        self.workers = Workers(stage, threads=limits.worker_threads, done=self.mailbox.put_flight)
+        self.assignment = Assignment(limits, metrics, holder=self._holder.name, is_alive=is_alive)
+        self.flow_control = FlowControl(self.consumer, limits, clock=clock)
+        self.dispatch = Dispatch(
+            self.workers, self.flow_control, rest_seconds=limits.killer_rest_seconds, clock=clock
+        )
+        self._watch_services(stage, settings, metrics, clock)
+        self._make_steps(stage, outbox, settings, metrics, clock)
+        self._make_loop(limits, metrics, clock)
+
+    def _make_steps(
+        self, stage: Stage, outbox: Outbox, settings: Settings, metrics: Metrics, clock: Clock
+    ) -> None:
+        """Make what a record passes through, beside the dispatch."""
+        limits = settings.runtime
+        self.intake = Intake(
+            self.assignment,
+            self.flow_control,
+            self.dispatch,
+            make_job=JobSupport(outbox, self.mailbox, self.flow_control, limits).make_job,
+            request_log_ids=self.log_watch.ask,
             metrics=metrics,
             clock=clock,
-            doubt=self._logs.ask,
         )
-        self._logs.tell(intake.logs_found)
-        self._outlet = outlet = Outlet(
+        self.log_watch.tell(self.intake.on_log_ids)
+        self.committer = Committer(
             outbox,
-            self._consumer,
-            assignment,
-            load,
-            post=mailbox.put_command,
-            durable=intake.start_durable,
-            commit_interval_seconds=runtime.commit_interval_seconds,
+            self.consumer,
+            self.assignment,
+            self.flow_control,
+            post=self.mailbox.put_command,
+            on_durable=self.dispatch.start_durable,
+            commit_interval_seconds=limits.commit_interval_seconds,
             metrics=metrics,
             clock=clock,
         )
-        self._look_around(stage, settings, metrics, clock)
-        self._settlement = Settlement(
-            stage, intake, outlet, self._watch, settings=settings, metrics=metrics, clock=clock
+        self.settlement = Settlement(
+            stage,
+            self.dispatch,
+            self.committer,
+            self.dependency_watch,
+            settings=settings,
+            metrics=metrics,
+            clock=clock,
         )
-        self._observation = Observation(
-            assignment,
-            intake,
-            load,
-            mailbox,
-            outlet,
-            membership=lambda: self._broker_watch.membership,
+
+    def _make_loop(self, limits: RuntimeSettings, metrics: Metrics, clock: Clock) -> None:
+        """Make what turns the loop, lets partitions come and go, and looks on."""
+        self.observation = Observation(
+            self.assignment,
+            self.dispatch,
+            self.flow_control,
+            self.mailbox,
+            self.committer,
+            membership=lambda: self.broker_watch.membership,
             answered_at=lambda: self._probes.answered_at,
             metrics=metrics,
             clock=clock,
         )
         self._loop = Loop(
-            self._consumer,
-            mailbox,
-            assignment,
-            intake,
-            self._settlement,
-            outlet,
-            load,
-            observation=self._observation,
-            broker_watch=self._broker_watch,
-            settings=runtime,
+            self.consumer,
+            self.mailbox,
+            self.intake,
+            self.settlement,
+            self.committer,
+            flow_control=self.flow_control,
+            observation=self.observation,
+            broker_watch=self.broker_watch,
+            poll_interval_seconds=limits.poll_interval_seconds,
+            metrics=metrics,
+            clock=clock,
+        )
+        self.drain = Drain(
+            self.assignment,
+            self.dispatch,
+            self.committer,
+            is_hurried=lambda: self._loop.is_hurried,
+            clock=clock,
+        )
+        self._rebalance = Rebalance(
+            self._loop,
+            self.assignment,
+            self.drain,
+            self.broker_watch,
+            settings=limits,
             metrics=metrics,
             clock=clock,
         )
 
-    def _look_around(self, stage: Stage, settings: Settings, metrics: Metrics, clock: Clock) -> None:
-        """What watches the services beside the loop, each on threads of its own."""
-        self._watch = DependencyWatch(
+    def _watch_services(self, stage: Stage, settings: Settings, metrics: Metrics, clock: Clock) -> None:
+        """Make what watches the broker and the services beside the loop, each on threads of its own."""
+        self.dependency_watch = DependencyWatch(
             partial(_is_up, stage),
             interval_seconds=settings.runtime.dependency_check_seconds,
-            recovered=self._recovered,
+            recovered=self._on_recovery,
         )
-        self._broker_watch = BrokerWatch(
+        self.broker_watch = BrokerWatch(
             settings.kafka, role=stage.name, latest=self.snapshot, metrics=metrics, clock=clock
         )
+        self.log_watch = LogWatch(settings.kafka, role=stage.name, post=self.mailbox.put_command)
         self._probes = Probes(stage.dependency_is_up, stage.services, clock=clock)
 
     def run(self) -> None:
-        """Blocks until ``stop`` and the drain after it. To be called once.
+        """Run until ``stop``, then drain. Blocks; to be called once.
 
         Raises ClientBroken when the client cannot go on; nothing is lost then.
         """
-        for thread in (self._workers, self._watch, self._broker_watch, self._logs, self._probes):
+        watches = (self.dependency_watch, self.broker_watch, self.log_watch, self._probes)
+        for thread in (self.workers, *watches):
             thread.start()
         try:
-            topics = [*self._topics, *kafka.former_retry_topics(self._consumer, self._topics)]
-            self._logs.watch(topics)
+            topics = [*self._topics, *client.former_retry_topics(self.consumer, self._topics)]
+            self.log_watch.watch(topics)
             with self._holder:
-                self._loop.run(topics)
+                self._rebalance.subscribe(self.consumer, topics)
+                self._loop.run()
+                self.intake.close()
+                self._rebalance.leave()
         except KafkaException as error:
-            self._loop.stops = 2
-            raise self._broken(error.args[0]) from error
+            self._loop.stop(times=2)
+            raise self._client_error(error.args[0]) from error
         except BaseException:
             # No drain: what failed here may be what a drain needs.
-            self._loop.stops = 2
+            self._loop.stop(times=2)
             raise
         finally:
-            self._consumer.close()
-            for thread in (self._watch, self._broker_watch, self._logs, self._probes, self._workers):
+            self.consumer.close()
+            for thread in (*watches, self.workers):
                 thread.stop()
 
     def stop(self) -> None:
-        """Asks ``run`` to drain and return; asked a second time, to return at once. Never blocks."""
-        self._loop.stops += 1
-        self._mailbox.put_command(_wake)
-
-    def _answered(self, error: KafkaError | None, positions: list[TopicPartition]) -> None:
-        """The client's callback for commits, on the owner thread."""
-        self._outlet.answered(error, positions)
-
-    def _recovered(self, dependency: str, looks: int) -> None:
-        """On the watch's thread."""
-        self._mailbox.put_command(partial(self._settlement.recovered, dependency, looks))
+        """Ask ``run`` to drain and return; asked a second time, to return at once. Never blocks."""
+        self._loop.stop()
+        self.mailbox.put_command(_wake)
 
     def snapshot(self) -> Snapshot:
-        """What the loop looked like a second ago at most, unless it hangs. From any thread."""
-        return self._observation.latest
+        """Return what the loop looked like a second ago at most, unless it hangs. From any thread."""
+        return self.observation.latest
 
+    def _on_commit(self, error: KafkaError | None, positions: list[TopicPartition]) -> None:
+        """Pass on the client's answer to a commit. On the owner thread."""
+        self.committer.on_commit(error, positions)
 
-class _Support:
-    """What running jobs may ask for; see flight.JobSupport."""
-
-    def __init__(self, outbox: Outbox, mailbox: Mailbox, load: Load, settings: RuntimeSettings) -> None:
-        self._settings = settings
-        self._outbox = outbox
-        self._mailbox = mailbox
-        self._load = load
-
-    def report(self, record: OutgoingRecord) -> None:
-        """Straight to the outbox, which neither blocks nor raises; the mailbox notes that the stage works."""
-        self._mailbox.hear()
-        self._outbox.report(record)
-
-    def reweigh(self, flight: Flight, weight: Weight) -> None:
-        """Posted to the owner, who does the sums."""
-        self._mailbox.put_command(partial(self._load.reweigh, flight, weight))
-
-    def is_final(self, flight: Flight, error: Exception) -> bool:
-        """What ``Settlement`` will decide; the time of day has no part in it."""
-        decision = decide(
-            error,
-            topic=flight.record.topic,
-            attempt=flight.attempt,
-            retry_delays_seconds=self._settings.retry_delays_seconds,
-            now_ms=0,
-            pauses=flight.pauses,
-        )
-        return isinstance(decision, DeadLetter)
+    def _on_recovery(self, dependency: str, probes: int) -> None:
+        """Post the recovery to the owner thread. On the watch's thread."""
+        self.mailbox.put_command(partial(self.settlement.on_recovery, dependency, probes))
 
 
 def _is_up(stage: Stage, dependency: str) -> bool:
-    """Descriptors are every stage's; the rest the stage knows."""
+    """Probe a dependency: descriptors are every stage's, the stage knows the rest."""
     return descriptors.are_free() if dependency == DESCRIPTORS else stage.dependency_is_up(dependency)
 
 
 def _wake() -> None:
-    """Mail without content: whoever waits at the mailbox goes on."""
+    """No-op command that wakes the loop."""

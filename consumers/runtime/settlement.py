@@ -1,4 +1,4 @@
-"""What becomes of an attempt that ended: one decision per flight, made in one place."""
+"""What follows from an attempt that ended: one decision per flight, made in one place."""
 
 import traceback
 from collections.abc import Sequence
@@ -8,12 +8,13 @@ from typing import Final
 import structlog
 from prometheus_client import Counter
 
-from consumers.runtime.committer import Outlet
-from consumers.runtime.flight import Flight, speaking_of
-from consumers.runtime.intake import Intake
+from consumers.runtime.committer import Committer
+from consumers.runtime.dispatch import Dispatch
+from consumers.runtime.execution import job_log
 from consumers.runtime.monitoring import metrics as rows
 from consumers.runtime.monitoring.dependencies import DependencyWatch
 from consumers.runtime.monitoring.metrics import Metrics
+from consumers.runtime.partition import Flight, PartitionState
 from consumers.runtime.retry import DeadLetter, Pause, Retry, decide, retried
 from consumers.runtime.stage import CancelledByCaller, FollowsAnother, Stage
 from schemas.clock import Clock
@@ -40,8 +41,8 @@ class Settlement:
     def __init__(
         self,
         stage: Stage,
-        intake: Intake,
-        outlet: Outlet,
+        dispatch: Dispatch,
+        committer: Committer,
         watch: DependencyWatch,
         *,
         settings: Settings,
@@ -49,8 +50,8 @@ class Settlement:
         clock: Clock,
     ) -> None:
         self._stage = stage
-        self._intake = intake
-        self._outlet = outlet
+        self._dispatch = dispatch
+        self._committer = committer
         self._watch = watch
         self._delays = settings.runtime.retry_delays_seconds
         self._group = f"{settings.kafka.group_id_prefix}{stage.name}"
@@ -65,52 +66,46 @@ class Settlement:
         self._seconds_failed = seconds.labels(stage.name, "failed")
 
     def settle(self, flight: Flight) -> None:
-        """One attempt that came back from the workers."""
-        self._intake.ended(flight)
-        if not flight.partition.held or (flight.cancelled and not flight.started):
-            self._drop(flight)
-            return
+        """Settle one attempt that came back from the workers."""
         error = flight.error
-        if error is None:
+        if flight.partition.is_gone or (flight.cancelled and not flight.started):
+            self._drop(flight)
+        elif error is None:
             self._seconds_done.observe(flight.seconds)
             self._finish(flight, "completed", flight.outputs)
-            return
-        if isinstance(error, FollowsAnother):
+        elif isinstance(error, FollowsAnother):
             self._follow(flight, error.leader)
-            return
-        self._seconds_failed.observe(flight.seconds)
-        with speaking_of(flight):
-            if isinstance(error, JobCancelled):
-                self._cancelled(flight, error)
-            else:
-                self._failed(flight, error)
+        else:
+            self._seconds_failed.observe(flight.seconds)
+            with job_log.about(flight):
+                if isinstance(error, JobCancelled):
+                    self._settle_cancelled(flight, error)
+                else:
+                    self._settle_failed(flight, error)
 
-    def set_aside(self) -> None:
-        """Dead letters for the records that have killed too many processes."""
-        flights, self._intake.set_aside = self._intake.set_aside, []
-        for flight in flights:
-            journal, offset = flight.partition.journal, flight.record.offset
+    def settle_set_aside(self) -> None:
+        """Write dead letters for the records that have ended too many processes."""
+        for flight in self._dispatch.take_set_aside():
+            journal, offset = flight.partition.books.journal, flight.record.offset
             message = (
                 f"{journal.crash_count(offset)} processes ended while this record ran, "
                 f"{journal.crashes_alone(offset)} of them while nothing else did; it was not run again"
             )
-            with speaking_of(flight):
+            with job_log.about(flight):
                 self._give_up_or_retry(flight, KillerRecord(message), DeadLetter(Reason.KILLER_RECORD))
 
-    def recovered(self, dependency: str, looks: int) -> None:
-        """A dependency answers again, after so many looks: what waited for it runs, with the same attempt."""
-        _log.info("a dependency is up again; intake resumes", dependency=dependency)
-        self._dependency_down.labels(dependency).set(0)
-        for flight in self._intake.down.get(dependency, ()):
-            # Whoever met a real outage has not failed by itself.
-            flight.pauses = flight.pauses + 1 if looks == 1 else 0
-        self._intake.unpark(dependency)
+    def on_recovery(self, dependency: str, probes: int) -> None:
+        """Run what waited for a dependency that answers again, with the same attempt.
 
-    def _failed(self, flight: Flight, error: BaseException) -> None:
+        One that answered the first of ``probes`` was no outage: see ``Flight.count_pause``.
+        """
+        _log.info("dependency is up again, intake resumes", dependency=dependency)
+        self._dependency_down.labels(dependency).set(0)
+        self._dispatch.unpark(dependency, was_outage=probes > 1)
+
+    def _settle_failed(self, flight: Flight, error: BaseException) -> None:
         if not isinstance(error, KascribeError):
-            _log.error(
-                "the stage raised what it should have translated; the attempt counts as transient", exc_info=error
-            )
+            _log.error("stage raised an untranslated error, counted as transient", exc_info=error)
         decision = decide(
             error,
             topic=flight.record.topic,
@@ -124,9 +119,24 @@ class Settlement:
         else:
             self._give_up_or_retry(flight, error, decision)
 
+    def _settle_cancelled(self, flight: Flight, error: JobCancelled) -> None:
+        """Complete the record only if the callers cancelled the job.
+
+        What the runtime cancelled is left to the next holder; what stopped for any other reason is tried again.
+        """
+        if flight.cancelled:
+            self._drop(flight)
+        elif isinstance(error, CancelledByCaller):
+            self._finish(flight, "cancelled", error.outputs)
+        else:
+            self._settle_failed(flight, EngineFailed(f"the work was stopped before its end: {error}"))
+
     def _give_up_or_retry(self, flight: Flight, error: BaseException, decision: Retry | DeadLetter) -> None:
-        """One record's oddity ends neither the process nor the record in silence: at the least it leaves a bare
-        dead letter, without its headers, that says why."""
+        """Send the record to a retry topic or the dead letters.
+
+        A record that cannot be described ends neither the process nor itself without a trace: it leaves a dead
+        letter without its headers that says why.
+        """
         try:
             match decision:
                 case Retry(reason=reason):
@@ -135,30 +145,37 @@ class Settlement:
                 case DeadLetter(reason):
                     outputs = self._dead_letter(flight, error, reason)
         except Exception as fault:  # noqa: BLE001 - see above
-            _log.exception("a record that failed could not be described; its dead letter lacks its headers")
+            _log.exception("failed record cannot be described, its dead letter lacks its headers")
             decision = DeadLetter(Reason.INTERNAL_ERROR)
             outputs = (self._letter(replace(flight.record, headers=()), flight.attempt, fault, decision.reason),)
         self._finish(flight, "retried" if isinstance(decision, Retry) else "dead_lettered", outputs)
 
     def _pause(self, flight: Flight, dependency: str, error: BaseException) -> None:
-        if flight.cancelled or flight.partition.draining:
+        if _is_leaving(flight):
             self._drop(flight)
             return
-        if dependency not in self._intake.down:
-            _log.warning(
-                "a dependency is down; intake pauses until it answers", dependency=dependency, why=str(error)
-            )
+        if dependency not in self._dispatch.parked:
+            _log.warning("dependency is down, intake pauses", dependency=dependency, why=str(error))
             self._dependency_down.labels(dependency).set(1)
         self._count(flight, "parked")
-        self._intake.park(flight, dependency)
+        self._dispatch.park(flight, dependency)
         self._watch.watch(dependency, relapses=flight.pauses)
 
     def _follow(self, flight: Flight, leader: Coordinates) -> None:
-        if flight.cancelled or flight.partition.draining:
+        if _is_leaving(flight):
             self._drop(flight)
             return
         self._count(flight, "joined")
-        self._intake.follow(flight, leader)
+        self._dispatch.follow(flight, leader)
+
+    def _finish(self, flight: Flight, outcome: str, outputs: Sequence[OutgoingRecord]) -> None:
+        self._count(flight, outcome)
+        self._dispatch.release(flight)
+        self._committer.complete(flight, outputs)
+
+    def _drop(self, flight: Flight) -> None:
+        self._count(flight, "dropped")
+        self._dispatch.release(flight)
 
     def _dead_letter(self, flight: Flight, error: BaseException, reason: Reason) -> Sequence[OutgoingRecord]:
         letter = self._letter(_traced(flight), flight.attempt, error, reason)
@@ -166,7 +183,7 @@ class Settlement:
             reason=reason, message=_message(error), attempt=flight.attempt, dead_letter_topic=letter.topic
         )
         _log.warning("dead letter", reason=reason.value, why=failure.message)
-        return (letter, *self._told(flight, failure))
+        return (letter, *self._announcement(flight, failure))
 
     def _letter(self, record: Record, attempt: int, error: BaseException, reason: Reason) -> OutgoingRecord:
         cause = Cause(
@@ -181,31 +198,12 @@ class Settlement:
         self._dead_letters.labels(reason.value).inc()
         return letter
 
-    def _told(self, flight: Flight, failure: Failure) -> Sequence[OutgoingRecord]:
+    def _announcement(self, flight: Flight, failure: Failure) -> Sequence[OutgoingRecord]:
         try:
             return self._stage.failed(flight.as_job(), failure)
         except Exception:  # noqa: BLE001 - a dead letter is not lost because its announcement is
-            _log.exception("the stage failed to say that a record failed")
+            _log.exception("stage could not announce that a record failed")
             return ()
-
-    def _cancelled(self, flight: Flight, error: JobCancelled) -> None:
-        """Complete only if the callers cancelled the job. What the runtime cancelled is left to the next holder,
-        and what stopped for any other reason is another attempt's."""
-        if flight.cancelled:
-            self._drop(flight)
-        elif isinstance(error, CancelledByCaller):
-            self._finish(flight, "cancelled", error.outputs)
-        else:
-            self._failed(flight, EngineFailed(f"the work was stopped before its end: {error}"))
-
-    def _finish(self, flight: Flight, outcome: str, outputs: Sequence[OutgoingRecord]) -> None:
-        self._count(flight, outcome)
-        self._intake.settled(flight)
-        self._outlet.add(flight, outputs)
-
-    def _drop(self, flight: Flight) -> None:
-        self._count(flight, "dropped")
-        self._intake.settled(flight)
 
     def _count(self, flight: Flight, outcome: str) -> None:
         key = (flight.record.topic, outcome)
@@ -216,13 +214,19 @@ class Settlement:
         counter.inc()
 
 
+def _is_leaving(flight: Flight) -> bool:
+    return flight.cancelled or flight.partition.state is not PartitionState.HELD
+
+
 def _traced(flight: Flight) -> Record:
     return traced(flight.record, flight.as_job().trace)
 
 
 def _message(error: BaseException) -> str:
-    """What an error says, as much as its letter holds, in characters that any text can carry: the name of a file
-    may hold others."""
+    """Return the error's text, cut to what a letter holds, in characters that any text can carry.
+
+    The name of a file may hold others.
+    """
     text = str(error)[: dead_letters.MESSAGE_CHARACTERS_LIMIT] or type(error).__name__
     return text.encode("utf-8", "replace").decode()
 

@@ -10,7 +10,7 @@ import structlog
 from pydantic import SecretStr
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from consumers.runtime.flight import job_context
+from consumers.runtime.execution.job_log import job_context
 from kascribe.console.terminal import one_line, visible
 from schemas.settings import LogSettings
 

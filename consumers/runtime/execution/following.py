@@ -1,7 +1,6 @@
 """Records that wait for another record of the same job, without a worker."""
 
-from consumers.runtime.flight import Flight
-from consumers.runtime.partition import AssignedPartition
+from consumers.runtime.partition import AssignedPartition, Flight
 from schemas.kafka.records import Coordinates
 
 
@@ -19,11 +18,11 @@ class Following:
         self._released: list[Flight] = []
 
     def begin(self, flight: Flight) -> None:
-        """Notes that a record is in flight from now on."""
+        """Note that a record is in flight from now on."""
         self._in_flight.setdefault(flight.origin, []).append(flight)
 
     def wait(self, follower: Flight, leader: Coordinates) -> None:
-        """Holds ``follower`` until the flight whose record was first read at ``leader`` ends.
+        """Hold ``follower`` until the flight whose record was first read at ``leader`` ends.
 
         Releases it at once when there is none. A record that is read again after its partition came back follows
         its own earlier attempt: same coordinates, another flight.
@@ -35,7 +34,7 @@ class Following:
             self._released.append(follower)
 
     def end(self, flight: Flight) -> None:
-        """Notes that a record is in flight no more, and releases its followers. Safe to repeat."""
+        """Note that a record is in flight no more, and release its followers. Safe to repeat."""
         flights = self._in_flight.get(flight.origin, [])
         if flight in flights:
             flights.remove(flight)
@@ -43,13 +42,13 @@ class Following:
             self._in_flight.pop(flight.origin, None)
         self._released += self._followers.pop(flight, ())
 
-    def released(self) -> list[Flight]:
-        """The followers that may run again; each is given once."""
+    def take_released(self) -> list[Flight]:
+        """Return the followers that may run again, each once."""
         released, self._released = self._released, []
         return released
 
     def drop(self, partition: AssignedPartition) -> list[Flight]:
-        """Forgets the followers of a partition that goes away, and gives them."""
+        """Forget the followers of a partition that goes away, and return them."""
         dropped = [flight for flight in self._released if flight.partition is partition]
         self._released = [flight for flight in self._released if flight.partition is not partition]
         for leader, followers in self._followers.items():

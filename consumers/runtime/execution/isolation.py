@@ -2,8 +2,7 @@
 
 from collections import deque
 
-from consumers.runtime.flight import Flight
-from consumers.runtime.partition import AssignedPartition
+from consumers.runtime.partition import AssignedPartition, Flight
 from schemas.clock import Clock
 
 
@@ -16,39 +15,39 @@ class Isolation:
         self._clock = clock
         self._suspects: deque[Flight] = deque()
         self._resting: list[Flight] = []
+        self._rests_end_at: dict[AssignedPartition, float] = {}
 
     @property
-    def is_wanted(self) -> bool:
+    def is_needed(self) -> bool:
         """Whether a suspect runs alone, or waits for that: nothing may begin beside it."""
         return self.alone is not None or bool(self._suspects)
 
     def add(self, flight: Flight, *, rested: bool) -> None:
-        """Puts a suspect in line; one that has not rested first waits until its partition is held long enough."""
+        """Put a suspect in line; one that has not rested first waits until its partition is held long enough."""
         (self._suspects if rested else self._resting).append(flight)
 
     def next(self) -> Flight | None:
-        """Takes the suspect whose turn it is to run alone. To be called while nothing runs."""
+        """Take the suspect whose turn it is to run alone. To be called while nothing runs."""
         self.alone = self._suspects.popleft() if self._suspects else None
         return self.alone
 
     def end_rests(self) -> None:
-        """Puts those in line again whose partition was held for the rest, in which nothing ended this process."""
+        """Put those suspects in line whose partition was held for the rest, while nothing ended this process."""
         now = self._clock.monotonic()
         resting, self._resting = self._resting, []
         for flight in resting:
-            partition = flight.partition
-            if partition.rests_until is None:
-                partition.rests_until = now + self._rest_seconds
-            self.add(flight, rested=now >= partition.rests_until)
+            ends_at = self._rests_end_at.setdefault(flight.partition, now + self._rest_seconds)
+            self.add(flight, rested=now >= ends_at)
 
-    def ended(self, flight: Flight) -> None:
-        """Notes that an attempt is over, or never begins."""
+    def release(self, flight: Flight) -> None:
+        """Note that an attempt is over, or never begins."""
         if flight is self.alone:
             self.alone = None
 
     def drop(self, partition: AssignedPartition) -> list[Flight]:
-        """Forgets the suspects of a partition that goes away, and gives those that were not running."""
+        """Forget the suspects of a partition that goes away, and return those that were not running."""
         dropped = [flight for flight in (*self._suspects, *self._resting) if flight.partition is partition]
         self._suspects = deque(flight for flight in self._suspects if flight.partition is not partition)
         self._resting = [flight for flight in self._resting if flight.partition is not partition]
+        self._rests_end_at.pop(partition, None)
         return dropped

@@ -1,17 +1,24 @@
 """Threads that run a stage."""
 
 import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from consumers.runtime.flight import Done, Flight
+import structlog
+
+from consumers.runtime.execution import job_log
+from consumers.runtime.execution.descriptors import shortage
+from consumers.runtime.partition import Flight
 from consumers.runtime.stage import Stage
 from schemas.kafka.lanes import lane_of
+from schemas.kafka.records import OutgoingRecord
 from schemas.options import Lane
 
 JOIN_SECONDS: Final = 1.0
-"""For threads that have nothing left to do. One that hangs in a stage is a daemon and dies with the process."""
+"""For idle threads to end. A thread that hangs in a stage is a daemon and dies with the process."""
 
 BULK_TURN: Final = 8
 """Every eighth flight is a bulk one while interactive ones wait, so that neither lane starves the other."""
@@ -19,39 +26,39 @@ BULK_TURN: Final = 8
 _EVERY_LANE: Final = (Lane.INTERACTIVE, Lane.BULK)
 _BULK_FIRST: Final = (Lane.BULK, Lane.INTERACTIVE)
 _INTERACTIVE_ONLY: Final = (Lane.INTERACTIVE,)
+_NOTHING_BOUND: Final[Mapping[str, object]] = {}
 
 
 class Workers:
     """Runs flights and hands each back through ``done``, from the worker's thread, in the order they end.
 
-    Interactive flights go before bulk ones. Beyond ``threads`` there is one thread in eight for them alone: bulk
-    flights may last for hours, and hold all the others.
+    Interactive flights go before bulk ones. Beyond ``threads`` one thread in eight is for interactive flights
+    alone: bulk flights may last for hours, and hold all the others.
 
-    The queues between are unbounded by themselves: what is in flight is bounded where records are taken in.
+    The queues are unbounded by themselves: intake bounds what is in flight.
     """
 
-    def __init__(self, stage: Stage, *, threads: int, done: Done) -> None:
+    def __init__(self, stage: Stage, *, threads: int, done: Callable[[Flight], None]) -> None:
         self._stage = stage
         self._done = done
         self._lines: dict[Lane, SimpleQueue[Flight]] = {lane: SimpleQueue() for lane in Lane}
         self._turns = count(1)
-        # A ticket lets a thread look once; there is one for every flight, or more. False ends the thread.
+        # A ticket lets a thread take one flight; there is one for every flight, or more. False ends the thread.
         self._tickets: SimpleQueue[bool] = SimpleQueue()
         self._reserved_tickets: SimpleQueue[bool] = SimpleQueue()
-        tickets = [self._tickets] * threads + [self._reserved_tickets] * max(1, threads // 8)
+        self._tickets_of_threads = [self._tickets] * threads + [self._reserved_tickets] * max(1, threads // 8)
         self._threads = [
-            threading.Thread(target=self._work, args=(mine,), name=f"{stage.name}-{index}", daemon=True)
-            for index, mine in enumerate(tickets)
+            threading.Thread(target=self._work, args=(tickets,), name=f"{stage.name}-{index}", daemon=True)
+            for index, tickets in enumerate(self._tickets_of_threads)
         ]
-        self._ends = tickets
 
     def start(self) -> None:
-        """Returns at once; to be called once."""
+        """Start the threads. Returns at once; to be called once."""
         for thread in self._threads:
             thread.start()
 
     def submit(self, flight: Flight) -> None:
-        """Queues one attempt. Never blocks."""
+        """Queue one attempt. Never blocks."""
         lane = lane_of(flight.record)
         self._lines[lane].put(flight)
         self._tickets.put(True)
@@ -59,31 +66,51 @@ class Workers:
             self._reserved_tickets.put(True)
 
     def stop(self) -> None:
-        """Lets idle threads go; whoever is in a stage is not waited for longer than a second in all."""
-        for tickets in self._ends:
+        """End the idle threads; wait for a second in all, then leave those that are in a stage."""
+        for tickets in self._tickets_of_threads:
             tickets.put(False)
         for thread in self._threads:
             thread.join(JOIN_SECONDS / len(self._threads))
 
-    def _work(self, tickets: SimpleQueue[bool]) -> None:
-        reserved = tickets is self._reserved_tickets
-        get, done, stage = tickets.get, self._done, self._stage
-        while get():
-            flight = self._next(_INTERACTIVE_ONLY if reserved else self._order())
-            if flight is None:
-                continue
-            # A flight cancelled while it queued has lost its partition: running it would be wasted.
-            if not flight.cancelled:
-                flight.run(stage)
-            done(flight)
-
-    def _order(self) -> tuple[Lane, ...]:
-        return _BULK_FIRST if next(self._turns) % BULK_TURN == 0 else _EVERY_LANE
-
-    def _next(self, lanes: tuple[Lane, ...]) -> Flight | None:
+    def next_flight(self, lanes: Sequence[Lane] = _EVERY_LANE) -> Flight | None:
+        """Take the flight that is next in line, of the first lane that has one. Never blocks."""
         for lane in lanes:
             try:
                 return self._lines[lane].get_nowait()
             except Empty:
                 continue
         return None
+
+    def _work(self, tickets: SimpleQueue[bool]) -> None:
+        reserved = tickets is self._reserved_tickets
+        get, done, stage = tickets.get, self._done, self._stage
+        while get():
+            flight = self.next_flight(_INTERACTIVE_ONLY if reserved else self._order())
+            if flight is None:
+                continue
+            # A flight cancelled while it queued has lost its partition: running it would be wasted.
+            if not flight.cancelled:
+                run_attempt(flight, stage)
+            done(flight)
+
+    def _order(self) -> tuple[Lane, ...]:
+        return _BULK_FIRST if next(self._turns) % BULK_TURN == 0 else _EVERY_LANE
+
+
+def run_attempt(flight: Flight, stage: Stage) -> None:
+    """Run one attempt in the caller's thread. Blocks as long as the stage does; never raises."""
+    began = time.perf_counter()
+    flight.begin()
+    outputs: Sequence[OutgoingRecord] = ()
+    failure: BaseException | None = None
+    bound = _NOTHING_BOUND
+    job_log.enter(flight)
+    try:
+        outputs = stage.process(flight.as_job())
+    except BaseException as error:  # noqa: BLE001 - whatever a stage raises is an outcome; the owner decides
+        failure = shortage(error)
+        bound = structlog.contextvars.get_contextvars()
+    job_log.leave()
+    # What the stage bound, such as the job's id, belongs to this job alone.
+    structlog.contextvars.clear_contextvars()
+    flight.end(outputs, failure, bound=bound, seconds=time.perf_counter() - began)

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from consumers.runtime.assignment import Assignment
-from consumers.runtime.committer import Outlet
+from consumers.runtime.committer import Committer
+from consumers.runtime.dispatch import Dispatch
 from consumers.runtime.execution.mailbox import Mailbox
-from consumers.runtime.intake import Intake
-from consumers.runtime.load import Load
+from consumers.runtime.flow_control import FlowControl
 from consumers.runtime.monitoring import metrics as rows
 from consumers.runtime.monitoring.membership import KAFKA, SILENCE_SECONDS, Membership
 from consumers.runtime.monitoring.metrics import Metrics
@@ -72,10 +72,10 @@ class Observation:
     def __init__(
         self,
         assignment: Assignment,
-        intake: Intake,
-        load: Load,
+        dispatch: Dispatch,
+        flow_control: FlowControl,
         mailbox: Mailbox,
-        outlet: Outlet,
+        committer: Committer,
         *,
         membership: Callable[[], Membership],
         answered_at: Callable[[], Mapping[str, float]],
@@ -84,10 +84,10 @@ class Observation:
     ) -> None:
         self.latest = Snapshot(at=-OBSERVATION_SECONDS, listened_at=clock.monotonic(), heard_at=clock.monotonic())
         self._assignment = assignment
-        self._intake = intake
-        self._load = load
+        self._dispatch = dispatch
+        self._flow_control = flow_control
         self._mailbox = mailbox
-        self._outlet = outlet
+        self._committer = committer
         self._membership = membership
         self._answered_at = answered_at
         self._metrics = metrics
@@ -99,21 +99,22 @@ class Observation:
         now = self._clock.monotonic()
         if now - self.latest.at < OBSERVATION_SECONDS and self.latest.draining == draining:
             return False
-        intake, load, outlet = self._intake, self._load, self._outlet
+        flow, committer = self._flow_control, self._committer
+        sent_at = committer.oldest_sent_at
         self.latest = Snapshot(
             at=now,
             listened_at=self._mailbox.listened_at,
-            heard_at=max(self._mailbox.heard_at, intake.handed_over_at),
+            heard_at=max(self._mailbox.active_at, self._dispatch.submitted_at),
             draining=draining,
-            in_flight_records=load.records,
-            in_flight_bytes=load.size_bytes,
-            in_flight_audio_seconds=load.audio_seconds,
+            in_flight_records=flow.records,
+            in_flight_bytes=flow.size_bytes,
+            in_flight_audio_seconds=flow.audio_seconds,
             waiting_records=self._assignment.waiting_records,
-            undelivered_records=load.undelivered_records,
-            oldest_undelivered_age_seconds=now - (now if outlet.oldest_sent_at is None else outlet.oldest_sent_at),
-            delivery_problem=outlet.problem,
-            outbox_is_alive=outlet.is_alive,
-            dependencies_down=tuple(sorted(intake.down)),
+            undelivered_records=flow.undelivered_records,
+            oldest_undelivered_age_seconds=now - (now if sent_at is None else sent_at),
+            delivery_problem=committer.problem,
+            outbox_is_alive=committer.is_alive,
+            dependencies_down=tuple(sorted(self._dispatch.parked)),
             membership=self._membership(),
             answered_at=self._answered_at(),
             partitions={key: _view(partition, now) for key, partition in self._assignment.partitions.items()},
@@ -146,9 +147,9 @@ class Observation:
 
 
 def _view(partition: AssignedPartition, now: float) -> PartitionView:
-    ledger = partition.ledger
+    ledger = partition.books.ledger
     oldest = partition.flights.get(ledger.oldest_incomplete) if ledger.oldest_incomplete is not None else None
-    committed = partition.confirmed.offset
+    committed = partition.books.confirmed.offset
     return PartitionView(
         committed_offset=committed if committed >= 0 else None,
         position_offset=ledger.position,
@@ -156,6 +157,6 @@ def _view(partition: AssignedPartition, now: float) -> PartitionView:
         waiting_records=len(partition.backlog),
         oldest_incomplete_age_seconds=now - oldest.taken_at if oldest else 0.0,
         gap_width_offsets=ledger.window,
-        metadata_characters=len(partition.confirmed.metadata),
+        metadata_characters=len(partition.books.confirmed.metadata),
         paused=bool(partition.paused),
     )

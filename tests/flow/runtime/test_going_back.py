@@ -41,15 +41,13 @@ def consumer(broker: MockCluster) -> Iterator[Consumer]:
 
 def test_a_client_that_rewinds_makes_no_record_run_twice_and_raises_a_doubt(consumer: Consumer) -> None:
     """The log reaches as far as before, so it is the same one, unless the broker says that its id is another."""
-    doubts: list[bool] = []
-    bench = TakingIn(
-        consumer, [(0, "")], TOPIC, RuntimeSettings(in_flight_records=64), doubt=lambda: doubts.append(True)
-    )
+    bench = TakingIn(consumer, [(0, "")], TOPIC, RuntimeSettings(in_flight_records=64))
     bench.arrive(*range(6))
     ran = offsets([flight for _ in range(3) for flight in bench.turn()])
     before = bench.assignment.partitions[TOPIC, 0]
+    assert not bench.runtime.log_watch._wake.is_set()
     bench.arrive(5)
-    assert doubts == [True]
+    assert bench.runtime.log_watch._wake.is_set()
     bench.arrive(*range(3), 6)
     ran += offsets([flight for _ in range(3) for flight in bench.turn()])
     assert bench.assignment.partitions[TOPIC, 0] is before
@@ -60,7 +58,7 @@ def test_a_client_that_rewinds_makes_no_record_run_twice_and_raises_a_doubt(cons
 def test_a_log_that_is_read_from_its_beginning_is_rewound_at_the_client(consumer: Consumer) -> None:
     """What the client brings before that is dropped; then every record comes."""
     bench = TakingIn(consumer, [(5, " oself r2Q0yqkTSmCQMIkYN5nNSg")], TOPIC, RuntimeSettings())
-    bench.intake.logs_found({TOPIC: "Zb1xk4zRQ0mM0p9l3mWkHw"})
+    bench.intake.on_log_ids({TOPIC: "Zb1xk4zRQ0mM0p9l3mWkHw"})
     partition = bench.assignment.partitions[TOPIC, 0]
     before = partition.rewinding
     bench.intake.steer()

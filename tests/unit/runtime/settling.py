@@ -3,18 +3,15 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry
+from confluent_kafka import Consumer
 
-from consumers.runtime.flight import Flight
-from consumers.runtime.monitoring.dependencies import DependencyWatch
-from consumers.runtime.monitoring.metrics import Metrics
-from consumers.runtime.settlement import Settlement
+from consumers.runtime.partition import Flight
 from consumers.runtime.stage import Job
 from schemas.events import Failure
 from schemas.kafka.records import OutgoingRecord
-from schemas.settings import RuntimeSettings, Settings
-from tests.flow.stages import CommandStage
-from tests.unit.runtime.taking_in import TakingIn, taking_in
+from schemas.settings import RuntimeSettings
+from tests.flow.stages import TOPIC, CommandStage
+from tests.unit.runtime.taking_in import TakingIn, unconnected
 
 OUTPUT = OutgoingRecord("out", b"key", b"done")
 
@@ -32,40 +29,40 @@ class MuteableStage(CommandStage):
 
 
 class Settling:
-    """An intake whose outcomes are settled; what leaves lies in ``left``."""
+    """A runtime whose attempts end as the test says; what leaves lies in ``left``."""
 
-    def __init__(self, bench: TakingIn) -> None:
-        self.bench = bench
-        self.registry = CollectorRegistry()
+    def __init__(self, consumer: Consumer, committed: Sequence[tuple[int, str]]) -> None:
         self.stage = MuteableStage()
-        self.watch = DependencyWatch(lambda _: False, interval_seconds=60, recovered=lambda *_: None)
-        self.settlement = Settlement(
-            self.stage,
-            bench.intake,
-            bench.outlet,
-            self.watch,
-            settings=Settings(runtime=RuntimeSettings(retry_delays_seconds=(10, 60))),
-            metrics=Metrics(self.registry),
-            clock=bench.clock,
+        self.bench = TakingIn(
+            consumer, committed, TOPIC, RuntimeSettings(retry_delays_seconds=(10, 60)), stage=self.stage
         )
+        self.registry = self.bench.registry
+        self.watch = self.bench.runtime.dependency_watch
+        self.settlement = self.bench.runtime.settlement
 
     def take(self, *offsets: int) -> list[Flight]:
         """The flights of records that arrived now, handed over and begun."""
         self.bench.arrive(*offsets)
         flights = [flight for _ in range(3) for flight in self.bench.turn()]
         for flight in flights:
-            flight.started = True
+            flight.begin()
         return flights
 
-    def end(self, flight: Flight, outcome: BaseException | OutgoingRecord | None = None) -> None:
+    def end(
+        self, flight: Flight, outcome: BaseException | OutgoingRecord | None = None, *, seconds: float = 0.0
+    ) -> None:
         """The attempt came back like this, and is settled."""
-        flight.error = outcome if isinstance(outcome, BaseException) else None
-        flight.outputs = (outcome,) if isinstance(outcome, OutgoingRecord) else ()
+        flight.end(
+            (outcome,) if isinstance(outcome, OutgoingRecord) else (),
+            outcome if isinstance(outcome, BaseException) else None,
+            bound=flight.bound,
+            seconds=seconds,
+        )
         self.settlement.settle(flight)
 
     def left(self) -> list[OutgoingRecord]:
         """What goes to the broker because of it."""
-        self.bench.outlet.release()
+        self.bench.committer.submit()
         return [output for batch, _ in self.bench.outbox.batches for output in batch.outputs]
 
     def sample(self, name: str, **labels: str) -> float:
@@ -81,5 +78,5 @@ class Settling:
 @contextmanager
 def settling(*committed: tuple[int, str]) -> Iterator[Settling]:
     """An intake of one partition, or as given."""
-    with taking_in(*(committed or ((0, ""),))) as bench:
-        yield Settling(bench)
+    with unconnected() as consumer:
+        yield Settling(consumer, committed or ((0, ""),))

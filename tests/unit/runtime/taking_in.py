@@ -1,24 +1,18 @@
-"""The runtime's intake without a broker and without threads: what is handed over lies in line for the test."""
+"""The runtime without a broker and without running threads: what it submits to the workers lies in line."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from confluent_kafka import Consumer, TopicPartition
 from prometheus_client import CollectorRegistry
 
-from consumers.runtime.assignment import Assignment
-from consumers.runtime.committer import Outlet
-from consumers.runtime.execution.mailbox import Mailbox
-from consumers.runtime.execution.workers import Workers
-from consumers.runtime.flight import Flight
-from consumers.runtime.intake import Intake
-from consumers.runtime.load import Load
 from consumers.runtime.monitoring.membership import Membership
 from consumers.runtime.monitoring.metrics import Metrics
-from consumers.runtime.monitoring.snapshot import Observation, Snapshot
+from consumers.runtime.monitoring.snapshot import Snapshot
+from consumers.runtime.partition import Flight
 from consumers.runtime.ports import Settled
-from consumers.runtime.runtime import _Support
+from consumers.runtime.runtime import Runtime
 from consumers.runtime.stage import Stage
 from schemas.events import AudioReference
 from schemas.kafka.delivery import Batch, Commit
@@ -26,7 +20,7 @@ from schemas.kafka.records import Headers, OutgoingRecord, Record
 from schemas.kafka.trace import Trace
 from schemas.kafka.wire import encode
 from schemas.options import Lane
-from schemas.settings import RuntimeSettings
+from schemas.settings import RuntimeSettings, Settings
 from tests.flow.stages import TOPIC, CommandStage
 from tests.support.clock import HandClock
 
@@ -61,7 +55,10 @@ class HeldOutbox:
 
 
 class TakingIn:
-    """Partitions of one topic, assigned as their commits describe them: ``(offset, metadata)`` each."""
+    """The real runtime, whose threads do not run: the test does the owner's turns and the workers' part.
+
+    Partitions of one topic are assigned as their commits describe them: ``(offset, metadata)`` each.
+    """
 
     def __init__(
         self,
@@ -70,51 +67,27 @@ class TakingIn:
         topic: str,
         settings: RuntimeSettings,
         *,
-        doubt: Callable[[], None] = lambda: None,
+        stage: Stage | None = None,
     ) -> None:
-        self._registry = CollectorRegistry()
-        metrics = Metrics(self._registry)
+        self.registry = CollectorRegistry()
         self.clock = HandClock()
-        self.stage: Stage = CommandStage()
-        self.mailbox = Mailbox(self.clock)
+        self.stage: Stage = stage or CommandStage()
         self.outbox = HeldOutbox()
-        self.assignment = Assignment(settings, metrics)
-        self.load = Load(settings)
-        self.workers = Workers(self.stage, threads=1, done=self.mailbox.put_flight)
-        self.intake = Intake(
-            consumer,
-            self.assignment,
-            self.workers,
-            self.load,
-            _Support(self.outbox, self.mailbox, self.load, settings),
-            settings=settings,
-            metrics=metrics,
+        self.runtime = Runtime(
+            stage=self.stage,
+            outbox=self.outbox,
+            settings=Settings(runtime=settings),
+            metrics=Metrics(self.registry),
             clock=self.clock,
-            doubt=doubt,
+            make_consumer=lambda *_, **__: consumer,
         )
-        self.outlet = Outlet(
-            self.outbox,
-            consumer,
-            self.assignment,
-            self.load,
-            post=self.mailbox.put_command,
-            durable=self.intake.start_durable,
-            commit_interval_seconds=settings.commit_interval_seconds,
-            metrics=metrics,
-            clock=self.clock,
-        )
+        self.mailbox = self.runtime.mailbox
+        self.assignment = self.runtime.assignment
+        self.flow_control = self.runtime.flow_control
+        self.dispatch = self.runtime.dispatch
+        self.intake = self.runtime.intake
+        self.committer = self.runtime.committer
         self._topic = topic
-        self._observation = Observation(
-            self.assignment,
-            self.intake,
-            self.load,
-            self.mailbox,
-            self.outlet,
-            membership=lambda: Membership(answered_at=self.clock.seconds, has_answered=True),
-            answered_at=dict,
-            metrics=metrics,
-            clock=self.clock,
-        )
         self.assigned(*(Commit(*position) for position in committed))
 
     def assigned(self, *committed: Commit) -> None:
@@ -146,45 +119,42 @@ class TakingIn:
 
     def handed_over(self) -> list[Flight]:
         """What lies in line for the workers; each is given once."""
-        return list(iter(lambda: self.workers._next(tuple(Lane)), None))
+        return list(iter(self.runtime.workers.next_flight, None))
 
     def commit(self) -> None:
         """Every partition's commit gets through at once."""
         for partition in self.assignment.partitions.values():
             commit = partition.commit()
             if commit is not None:
-                partition.commit_confirmed(commit)
-            if partition.unnamed and partition.journal.is_durable:
-                self.intake.start_durable(partition)
+                partition.books.confirm(commit)
+            if partition.unnamed and partition.books.journal.is_durable:
+                self.dispatch.start_durable(partition)
 
     def complete(self, flight: Flight) -> None:
         """The attempt ended well, and nothing is left to do."""
-        self.intake.ended(flight)
-        self.intake.settled(flight)
-        flight.partition.ledger.complete(flight.record.offset)
-        flight.partition.journal.complete(flight.record.offset)
+        self.dispatch.release(flight)
+        flight.partition.complete(flight.record.offset, ())
 
     def finish(self, flight: Flight, *outputs: OutgoingRecord) -> None:
         """The attempt ended well; its outputs are on their way, and nothing is committed until they are there."""
-        self.intake.ended(flight)
-        self.intake.settled(flight)
-        self.outlet.add(flight, outputs)
-        self.outlet.release()
+        self.dispatch.release(flight)
+        self.committer.complete(flight, outputs)
+        self.committer.submit()
 
     def park(self, flight: Flight, dependency: str = "s3") -> None:
         """The attempt ended because a service is down."""
-        self.intake.ended(flight)
-        self.intake.park(flight, dependency)
+        self.dispatch.park(flight, dependency)
 
     def sample(self, name: str, **labels: str) -> float:
         """A metric's value; 0 when it was never set."""
-        return self._registry.get_sample_value(name, labels) or 0.0
+        return self.registry.get_sample_value(name, labels) or 0.0
 
     def snapshot(self) -> Snapshot:
         """What the loop looks like now, after it has listened."""
         self.mailbox.listen(0)
-        self._observation.observe(draining=False)
-        return self._observation.latest
+        self.runtime.broker_watch.membership = Membership(answered_at=self.clock.seconds, has_answered=True)
+        self.runtime.observation.observe(draining=False)
+        return self.runtime.snapshot()
 
 
 def reference_value(lane: Lane) -> bytes:
@@ -194,15 +164,22 @@ def reference_value(lane: Lane) -> bytes:
 
 
 @contextmanager
+def unconnected() -> Iterator[Consumer]:
+    """A real client that finds no broker."""
+    consumer = Consumer({"bootstrap.servers": "127.0.0.1:9", "group.id": "unused", "log_level": 0})
+    try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+@contextmanager
 def taking_in(
     *committed: tuple[int, str], topic: str = TOPIC, settings: RuntimeSettings | None = None
 ) -> Iterator[TakingIn]:
-    """An intake whose partitions are assigned already."""
-    consumer = Consumer({"bootstrap.servers": "127.0.0.1:9", "group.id": "nobody", "log_level": 0})
-    try:
+    """A runtime whose partitions are assigned already."""
+    with unconnected() as consumer:
         yield TakingIn(consumer, committed, topic, settings or RuntimeSettings())
-    finally:
-        consumer.close()
 
 
 def offsets(flights: Sequence[Flight]) -> list[int]:

@@ -3,8 +3,8 @@
 from confluent_kafka import OFFSET_INVALID, TopicPartition
 from prometheus_client import CollectorRegistry
 
-from consumers.runtime.admission import reserved_records
 from consumers.runtime.assignment import Assignment
+from consumers.runtime.flow_control import reserved_records
 from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.offsets.commit_metadata import CommitMetadata
 from schemas.kafka.delivery import Commit
@@ -20,7 +20,7 @@ def crashed_at(offset: int) -> str:
         bench.arrive(offset)
         bench.turn()
         (partition,) = bench.assignment.partitions.values()
-        return partition.confirmed.metadata
+        return partition.books.confirmed.metadata
 
 
 def sample(registry: CollectorRegistry, name: str, **labels: str) -> float:
@@ -38,7 +38,7 @@ def test_each_partition_begins_where_its_commit_says() -> None:
             TopicPartition("in", 2, 0),
         ]
     )
-    begun = {key: partition.confirmed for key, partition in assignment.partitions.items()}
+    begun = {key: partition.books.confirmed for key, partition in assignment.partitions.items()}
     assert begun == {("in", 0): Commit(7), ("in", 1): Commit(-1), ("in", 2): Commit(0)}
     assert {partition.epoch for partition in assignment.partitions.values()} == {1}
     assignment.take([TopicPartition("in", 3, 1)])
@@ -75,9 +75,9 @@ def test_a_partition_that_is_let_go_keeps_nothing() -> None:
         mine.backlog.append(flight.record)
         assert bench.assignment.waiting_records == 1
         bench.assignment.let_go([mine.key, ("in", 9)])
-        assert (mine.held, flight.cancelled, len(mine.backlog)) == (False, True, 0)
+        assert (mine.is_gone, flight.cancelled, len(mine.backlog)) == (True, True, 0)
         assert bench.assignment.partitions == {other.key: other}
-        assert other.held
+        assert not other.is_gone
         assert bench.assignment.waiting_records == 0
 
 
@@ -90,8 +90,8 @@ def test_a_partition_that_is_given_again_begins_anew() -> None:
         bench.assigned(Commit(3))
         new = bench.assignment.partitions["in", 0]
         assert new is not old
-        assert (old.held, flight.cancelled, new.held) == (False, True, True)
-        assert new.confirmed == Commit(3)
+        assert (old.is_gone, flight.cancelled, new.is_gone) == (True, True, False)
+        assert new.books.confirmed == Commit(3)
         assert bench.assignment.held([("in", 0), ("in", 1)]) == [new]
 
 
@@ -111,7 +111,7 @@ def test_a_topic_s_id_is_learned_once_and_an_older_one_never_comes_back() -> Non
         logs = bench.assignment.replaced_logs
         (partition,) = bench.assignment.partitions.values()
         assert logs({"in": "first"}) == []
-        assert partition.log_id == "first"
+        assert partition.books.log_id == "first"
         assert logs({"else": "x"}) == []
         assert logs({"in": "second"}) == [(partition, "second")]
         replace(bench, "second")
@@ -124,8 +124,8 @@ def replace(bench: TakingIn, log_id: str) -> None:
     (old,) = bench.assignment.partitions.values()
     bench.assignment.replace(old, log_id=log_id, rewinding=False)
     (new,) = bench.assignment.partitions.values()
-    assert (new.log_id, new.epoch, new.rewinding) == (log_id, old.epoch + 1, False)
-    assert not old.held
+    assert (new.books.log_id, new.epoch, new.rewinding) == (log_id, old.epoch + 1, False)
+    assert old.is_gone
 
 
 def test_a_commit_over_another_log_begins_the_new_log_under_its_own_id() -> None:
@@ -134,7 +134,7 @@ def test_a_commit_over_another_log_begins_the_new_log_under_its_own_id() -> None
     assignment.replaced_logs({"in": "today"})
     assignment.take([TopicPartition("in", 0, 7, metadata=str(CommitMetadata(log_id="former")))])
     (partition,) = assignment.partitions.values()
-    assert (partition.log_id, partition.rewinding, partition.confirmed) == ("today", True, Commit(-1))
+    assert (partition.books.log_id, partition.rewinding, partition.books.confirmed) == ("today", True, Commit(-1))
 
 
 def test_a_partition_that_stays_as_it_is_hides_no_other_whose_log_is_new() -> None:

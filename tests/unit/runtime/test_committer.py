@@ -1,9 +1,9 @@
 """The way out of the runtime: outputs first, then commits; and what letting go of a partition waits for."""
 
 from consumers.runtime.drain import (
+    CLOSING_SECONDS,
     COMMIT_RESERVE_SECONDS,
     HURRIED_RESERVE_SECONDS,
-    LEAVING_SECONDS,
     Drain,
     work_seconds,
 )
@@ -23,7 +23,7 @@ def _do(bench: LettingOut, offset: int, *outputs: OutgoingRecord) -> None:
 
 
 def _drain(bench: LettingOut) -> Drain:
-    return Drain(bench.assignment, bench.intake, bench.outlet, hurried=lambda: False, clock=bench.clock)
+    return Drain(bench.assignment, bench.dispatch, bench.committer, is_hurried=lambda: False, clock=bench.clock)
 
 
 def test_nothing_is_committed_before_the_outputs_that_it_covers_are_there() -> None:
@@ -31,10 +31,10 @@ def test_nothing_is_committed_before_the_outputs_that_it_covers_are_there() -> N
     with letting_out((0, "")) as bench:
         _do(bench, 0, OUTPUT)
         bench.clock.seconds += 60.0
-        bench.outlet.release(urgent=True)
+        bench.committer.submit(urgent=True)
         assert bench.offsets() == []
-        assert not bench.outlet.is_empty
-        assert bench.load.undelivered_records == 1
+        assert not bench.committer.is_empty
+        assert bench.flow_control.undelivered_records == 1
         bench.deliver()
         assert bench.offsets()[-1] == 1
 
@@ -50,7 +50,7 @@ def test_commits_go_along_once_an_interval_and_are_not_asked_for_each_time() -> 
             bench.deliver()
             bench.clock.seconds += 1.0
         bench.clock.seconds += 10.0
-        bench.outlet.release()
+        bench.committer.submit()
         bench.deliver()
         assert bench.offsets() == [1, 3]
         assert bench.sample("kascribe_records_published_total", topic="out") == 3
@@ -59,15 +59,15 @@ def test_commits_go_along_once_an_interval_and_are_not_asked_for_each_time() -> 
 def test_a_record_that_waits_for_its_name_to_be_durable_does_not_wait_for_the_interval() -> None:
     """After an unclean end every record is named before it runs; an interval for each would be an outage."""
     with letting_out((0, " odead"), settings=RuntimeSettings(commit_interval_seconds=10.0)) as bench:
-        bench.outlet.release()
+        bench.committer.submit()
         bench.deliver()
-        bench.outlet.answered(None, bench.consumer.noted)
+        bench.committer.on_commit(None, bench.consumer.noted)
         bench.arrive(0)
         bench.intake.admit()
         bench.clock.seconds += 0.1
-        bench.outlet.release()
+        bench.committer.submit()
         bench.deliver()
-        bench.outlet.answered(None, bench.consumer.noted[1:])
+        bench.committer.on_commit(None, bench.consumer.noted[1:])
         assert [flight.record.offset for flight in bench.handed_over()] == [0]
 
 
@@ -77,13 +77,13 @@ def test_a_commit_that_found_no_room_in_the_outbox_is_offered_again() -> None:
         bench.outbox.is_full = True
         _do(bench, 0, OUTPUT)
         (partition,) = bench.assignment.partitions.values()
-        assert not partition.commit_is_open
+        assert not partition.books.commit_is_open
         bench.outbox.is_full = False
-        bench.outlet.release(urgent=True)
+        bench.committer.submit(urgent=True)
         bench.deliver()
         assert bench.offsets() == [1]
-        assert bench.load.undelivered_records == 0
-        assert bench.outlet.is_empty
+        assert bench.flow_control.undelivered_records == 0
+        assert bench.committer.is_empty
 
 
 def test_what_is_delivered_after_its_partition_was_lost_is_not_committed() -> None:
@@ -93,7 +93,7 @@ def test_what_is_delivered_after_its_partition_was_lost_is_not_committed() -> No
         bench.arrive(0, partition=1)
         for flight in bench.turn():
             bench.finish(flight, OUTPUT)
-        bench.outlet.release(urgent=True)
+        bench.committer.submit(urgent=True)
         gone, kept = bench.assignment.partitions
         bench.assignment.let_go([gone])
         bench.deliver()
@@ -126,7 +126,8 @@ def test_a_drain_that_took_all_its_time_still_delivers_and_commits() -> None:
     with letting_out((0, "")) as bench:
         bench.arrive(0, 1)
         done, running = bench.turn()
-        done.started = running.started = True
+        done.begin()
+        running.begin()
         bench.finish(done, OUTPUT)
         (partition,) = bench.assignment.partitions.values()
         deliver_at = 10.0 + COMMIT_RESERVE_SECONDS / 2
@@ -147,7 +148,7 @@ def test_a_partition_that_drains_takes_nothing_in_and_begins_nothing() -> None:
     with letting_out((0, "")) as bench:
         bench.arrive(0)
         (running,) = bench.turn()
-        running.started = True
+        running.begin()
         bench.arrive(1)
         (partition,) = bench.assignment.partitions.values()
         begun = []
@@ -160,7 +161,7 @@ def test_a_partition_that_drains_takes_nothing_in_and_begins_nothing() -> None:
         _drain(bench).drain([partition], timeout_seconds=1.0, step=step, commit_tries=1)
         assert begun == []
         assert not partition.backlog
-        assert partition.ledger.position == running.record.offset + 1
+        assert partition.books.ledger.position == running.record.offset + 1
 
 
 def test_a_drain_lets_run_what_runs_and_cancels_the_rest_before_it_lets_go() -> None:
@@ -168,7 +169,7 @@ def test_a_drain_lets_run_what_runs_and_cancels_the_rest_before_it_lets_go() -> 
     with letting_out((0, "")) as bench:
         bench.arrive(0, 1)
         running, queued = bench.turn()
-        running.started = True
+        running.begin()
         (partition,) = bench.assignment.partitions.values()
         seen = set()
 
@@ -179,7 +180,7 @@ def test_a_drain_lets_run_what_runs_and_cancels_the_rest_before_it_lets_go() -> 
         _drain(bench).drain([partition], timeout_seconds=1.0, step=step, commit_tries=1)
         assert seen == {(False, True)}
         assert running.cancelled
-        assert not partition.held
+        assert partition.is_gone
         assert not bench.assignment.partitions
 
 
@@ -204,9 +205,9 @@ def test_an_attempt_that_waits_for_a_worker_again_has_not_begun() -> None:
     with letting_out((0, "")) as bench:
         bench.arrive(0)
         (flight,) = bench.turn()
-        flight.started = True
+        flight.begin()
         bench.park(flight)
-        bench.intake.unpark("s3")
+        bench.dispatch.unpark("s3", was_outage=False)
         assert bench.turn() == [flight]
         (partition,) = bench.assignment.partitions.values()
 
@@ -225,7 +226,7 @@ def test_a_revocation_amid_the_last_drain_takes_no_time_beyond_it() -> None:
         for number in range(2):
             bench.arrive(0, partition=number)
         for flight in bench.turn():
-            flight.started = True
+            flight.begin()
         revoked, kept = bench.assignment.partitions.values()
         drain, revocations = _drain(bench), 0
 
@@ -242,7 +243,7 @@ def test_a_revocation_amid_the_last_drain_takes_no_time_beyond_it() -> None:
 
         drain.drain([revoked, kept], timeout_seconds=5.0, step=turn, commit_tries=10)
         assert bench.clock.seconds <= 5.0 + COMMIT_RESERVE_SECONDS
-        assert (revocations, revoked.held, kept.held) == (1, False, False)
+        assert (revocations, revoked.is_gone, kept.is_gone) == (1, True, True)
 
 
 def test_the_time_of_one_drain_does_not_count_for_the_next() -> None:
@@ -251,7 +252,7 @@ def test_the_time_of_one_drain_does_not_count_for_the_next() -> None:
         for number in range(2):
             bench.arrive(0, partition=number)
         for flight in bench.turn():
-            flight.started = True
+            flight.begin()
         drain = _drain(bench)
 
         def step() -> None:
@@ -269,20 +270,22 @@ def test_a_hurried_drain_waits_for_no_work() -> None:
     with letting_out((0, "")) as bench:
         bench.arrive(0)
         (running,) = bench.turn()
-        running.started = True
+        running.begin()
         (partition,) = bench.assignment.partitions.values()
 
         def step() -> None:
             bench.clock.seconds += STEP_SECONDS
 
-        drain = Drain(bench.assignment, bench.intake, bench.outlet, hurried=lambda: True, clock=bench.clock)
+        drain = Drain(
+            bench.assignment, bench.dispatch, bench.committer, is_hurried=lambda: True, clock=bench.clock
+        )
         drain.drain([partition], timeout_seconds=60.0, step=step, commit_tries=10)
         assert bench.clock.seconds <= HURRIED_RESERVE_SECONDS + 2 * STEP_SECONDS
-        assert not partition.held
+        assert partition.is_gone
 
 
 def test_the_end_of_a_process_leaves_time_for_what_comes_after_the_work() -> None:
     """The limit is that of the process. A short one leaves a quarter of itself."""
-    assert work_seconds(60.0) == 60.0 - LEAVING_SECONDS
+    assert work_seconds(60.0) == 60.0 - CLOSING_SECONDS
     assert work_seconds(4.0) == 3.0
     assert work_seconds(0.0) == 0.0

@@ -1,8 +1,8 @@
 """What is taken in and when it runs: suspects alone, nothing before its name is durable."""
 
-from consumers.runtime.admission import reserved_records
-from consumers.runtime.flight import Flight
+from consumers.runtime.flow_control import reserved_records
 from consumers.runtime.offsets.journal import Journal
+from consumers.runtime.partition import Flight, PartitionState
 from schemas.kafka import history
 from schemas.options import Lane
 from schemas.settings import RuntimeSettings
@@ -59,12 +59,12 @@ def test_suspects_that_waited_for_a_dependency_still_run_alone() -> None:
         (first,) = (flight for _ in range(3) for flight in bench.turn())
         bench.park(first)
         assert _until_handed_over(bench) == []
-        bench.intake.unpark("s3")
+        bench.dispatch.unpark("s3", was_outage=False)
         ran = []
         for _ in range(3):
             flights = [flight for _ in range(3) for flight in bench.turn()]
             assert len(flights) == 1
-            committed = bench.assignment.partitions["in", 0].confirmed
+            committed = bench.assignment.partitions["in", 0].books.confirmed
             successor = Journal.from_metadata(
                 committed.metadata, holder="next", offset=committed.offset, wary_records=64, crash_limit=4
             )
@@ -101,13 +101,12 @@ def test_a_partition_that_leaves_takes_its_resting_suspects_along() -> None:
         bench.arrive(200, partition=1)
         assert offsets(bench.turn()) == [100]
         bench.arrive(101)
-        bench.intake.abandon(leaving)
+        bench.dispatch.abandon(leaving)
         bench.assignment.let_go([leaving.key])
         (running,) = leaving.flights.values()
         assert running.cancelled
-        bench.intake.ended(running)
-        bench.intake.settled(running)
-        assert (bench.load.records, _handed_over(bench, turns=2)) == (0, [])
+        bench.dispatch.release(running)
+        assert (bench.flow_control.records, _handed_over(bench, turns=2)) == (0, [])
         bench.clock.seconds += RuntimeSettings().killer_rest_seconds
         assert _until_handed_over(bench) == [200]
 
@@ -120,11 +119,11 @@ def test_suspects_in_line_leave_with_their_partition() -> None:
         bench.clock.seconds = RuntimeSettings().killer_rest_seconds + 1
         bench.intake.admit()
         leaving = bench.assignment.partitions["in", 0]
-        bench.intake.abandon(leaving)
+        bench.dispatch.abandon(leaving)
         bench.assignment.let_go([leaving.key])
         bench.clock.seconds *= 3
         bench.arrive(0, partition=1)
-        assert (_until_handed_over(bench), bench.load.records) == ([0], 1)
+        assert (_until_handed_over(bench), bench.flow_control.records) == ([0], 1)
 
 
 def test_a_suspect_that_rests_leaves_with_its_partition() -> None:
@@ -133,11 +132,11 @@ def test_a_suspect_that_rests_leaves_with_its_partition() -> None:
         bench.arrive(100)
         assert _handed_over(bench, turns=2) == []
         leaving = bench.assignment.partitions["in", 0]
-        bench.intake.abandon(leaving)
+        bench.dispatch.abandon(leaving)
         bench.assignment.let_go([leaving.key])
         bench.clock.seconds = 3 * RuntimeSettings().killer_rest_seconds
         bench.arrive(0, partition=1)
-        assert (_until_handed_over(bench), bench.load.records) == ([0], 1)
+        assert (_until_handed_over(bench), bench.flow_control.records) == ([0], 1)
 
 
 def test_a_partition_that_leaves_takes_its_suspects_along() -> None:
@@ -149,21 +148,21 @@ def test_a_partition_that_leaves_takes_its_suspects_along() -> None:
         bench.intake.admit()
         leaving = bench.assignment.partitions["in", 0]
         assert offsets(leaving.unnamed) == [100]
-        bench.intake.abandon(leaving)
+        bench.dispatch.abandon(leaving)
         bench.assignment.let_go([leaving.key])
         bench.arrive(0, partition=1)
         assert _until_handed_over(bench) == [0]
-        assert bench.load.records == 1
+        assert bench.flow_control.records == 1
 
 
 def test_a_suspect_is_left_to_the_next_holder_as_a_suspect() -> None:
     """The commit with which a partition is let go keeps who is suspected, and the next holder runs it alone."""
     with taking_in(ONE_SUSPECT) as bench:
         partition = bench.assignment.partitions["in", 0]
-        partition.leaving = True
+        partition.advance(PartitionState.LEAVING)
         bench.commit()
         assert partition.is_committed
-        with taking_in((partition.confirmed.offset, partition.confirmed.metadata)) as successor:
+        with taking_in((partition.books.confirmed.offset, partition.books.confirmed.metadata)) as successor:
             successor.arrive(100, 101)
             assert _until_handed_over(successor) == [100]
 
@@ -191,7 +190,7 @@ def test_a_record_that_ended_and_began_again_between_two_commits_runs() -> None:
         bench.arrive(100)
         (flight,) = bench.turn()
         bench.park(flight)
-        bench.intake.unpark("s3")
+        bench.dispatch.unpark("s3", was_outage=False)
         assert offsets(bench.turn()) == [100]
 
 
@@ -203,8 +202,8 @@ def test_a_partition_that_comes_back_unchanged_runs_its_records() -> None:
         bench.complete(flight)
         bench.commit()
         partition = bench.assignment.partitions["in", 0]
-        committed = partition.confirmed
-        bench.intake.abandon(partition)
+        committed = partition.books.confirmed
+        bench.dispatch.abandon(partition)
         bench.assigned(committed)
         bench.arrive(101)
         assert _until_handed_over(bench) == [101]
@@ -253,5 +252,5 @@ def test_nothing_takes_a_kept_place_while_a_dependency_is_down() -> None:
         bench.park(flights[0])
         bench.arrive(0, partition=1, lane=Lane.INTERACTIVE)
         assert _handed_over(bench) == []
-        bench.intake.unpark("s3")
+        bench.dispatch.unpark("s3", was_outage=False)
         assert (1, 0) in {(flight.record.partition, flight.record.offset) for flight in _handed_over(bench)}

@@ -2,8 +2,8 @@
 
 from structlog.testing import capture_logs
 
-from consumers.runtime.flight import Flight
 from consumers.runtime.offsets import gap_map
+from consumers.runtime.partition import Flight
 from schemas.kafka.delivery import Commit
 from schemas.settings import RuntimeSettings
 from tests.unit.runtime.settling import settling
@@ -18,7 +18,7 @@ def _handed_over(bench: TakingIn, *, turns: int = 20) -> list[Flight]:
 
 def _leave(bench: TakingIn, number: int = 0) -> None:
     partition = bench.assignment.partitions["in", number]
-    bench.intake.abandon(partition)
+    bench.dispatch.abandon(partition)
     bench.assignment.let_go([partition.key])
 
 
@@ -87,9 +87,9 @@ def test_records_that_wait_for_their_names_leave_with_their_partition() -> None:
         bench.arrive(200, partition=1)
         bench.intake.admit()
         _leave(bench)
-        bench.intake.start_durable(leaving)
+        bench.dispatch.start_durable(leaving)
         assert offsets(_handed_over(bench)) == [200]
-        assert bench.load.records == 1
+        assert bench.flow_control.records == 1
 
 
 def test_parked_records_leave_with_their_partition_and_the_others_run_again() -> None:
@@ -102,9 +102,9 @@ def test_parked_records_leave_with_their_partition_and_the_others_run_again() ->
         bench.park(leaving)
         bench.park(staying)
         _leave(bench)
-        bench.intake.unpark("s3")
+        bench.dispatch.unpark("s3", was_outage=False)
         assert _handed_over(bench) == [staying]
-        assert (leaving.cancelled, bench.load.records) == (True, 1)
+        assert (leaving.cancelled, bench.flow_control.records) == (True, 1)
 
 
 def test_records_set_aside_leave_with_their_partition() -> None:
@@ -114,16 +114,16 @@ def test_records_set_aside_leave_with_their_partition() -> None:
         bench.bench.arrive(200, partition=1)
         bench.bench.turn()
         _leave(bench.bench)
-        assert offsets(bench.bench.intake.set_aside) == [200]
-        bench.settlement.set_aside()
+        assert len(bench.left()) == 0
+        bench.settlement.settle_set_aside()
         assert [output.topic for output in bench.left()] == ["in.dlq", "out"]
 
 
 def test_a_new_log_and_an_unclean_end_are_told() -> None:
     """An operator reads which topic it is, and what follows from it."""
     with capture_logs() as said, taking_in((100, " odead")) as bench:
-        bench.intake.logs_found({"in": "former"})
-        bench.intake.logs_found({"in": "now"})
+        bench.intake.on_log_ids({"in": "former"})
+        bench.intake.on_log_ids({"in": "now"})
     assert [(line["log_level"], line["topic"]) for line in said] == [("warning", "in")] * 2
     assert (said[1]["former_id"], said[1]["id"]) == ("former", "now")
     assert bench.sample("kascribe_unclean_takeovers_total", topic="in") == 1

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from consumers.runtime.offsets.commit_metadata import CommitMetadata
-from consumers.runtime.partition import AssignedPartition
+from consumers.runtime.partition import AssignedPartition, PartitionState
 from schemas.kafka.delivery import Commit
 from tests.unit.runtime.taking_in import TakingIn, offsets, taking_in
 
@@ -18,7 +18,7 @@ def _partition(bench: TakingIn) -> AssignedPartition:
 
 def _begin_with_old_log(bench: TakingIn) -> AssignedPartition:
     """Records 0 to 6 of the old log are polled and run; 0 is a long job, the others are complete."""
-    bench.intake.logs_found({"in": OLD})
+    bench.intake.on_log_ids({"in": OLD})
     bench.arrive(*range(7))
     for flight in (*bench.turn(), *bench.turn()):
         if flight.record.offset:
@@ -42,24 +42,24 @@ def test_metadata_without_an_id_is_read_as_older_releases_wrote_it() -> None:
     """The offset and its gap map hold; the id is added with the next commit."""
     with taking_in((100, " oself")) as bench:
         assert not _partition(bench).rewinding
-        bench.intake.logs_found({"in": OLD})
+        bench.intake.on_log_ids({"in": OLD})
         bench.commit()
-        confirmed = _partition(bench).confirmed
+        confirmed = _partition(bench).books.confirmed
     assert (confirmed.offset, CommitMetadata.read(confirmed.metadata).log_id) == (100, OLD)
 
 
 def test_the_gap_map_leaves_room_for_the_journal_and_the_id() -> None:
     """At the worst all three stay within the 4,095 characters that a broker takes."""
     with taking_in((0, " odead")) as bench:
-        bench.intake.logs_found({"in": OLD})
-        ledger, toss, offset = _partition(bench).ledger, Random(7), 0
+        bench.intake.on_log_ids({"in": OLD})
+        ledger, toss, offset = _partition(bench).books.ledger, Random(7), 0
         while ledger.can_receive():
             ledger.receive(offset)
             if toss.random() < 0.5:
                 ledger.complete(offset)
             offset += 1
         for number in range(8):
-            _partition(bench).journal.start(number * 10**9)
+            _partition(bench).books.journal.start(number * 10**9)
         commit = _partition(bench).commit()
     assert commit is not None
     assert CommitMetadata.read(commit.metadata).log_id == OLD
@@ -70,14 +70,14 @@ def test_a_topic_with_another_id_gets_new_books_and_is_read_from_its_beginning()
     """The old log's job is cancelled, its gap map and watermark are gone, every new record runs."""
     with taking_in((0, "")) as bench:
         old = _begin_with_old_log(bench)
-        bench.intake.logs_found({"in": NEW})
+        bench.intake.on_log_ids({"in": NEW})
         new = _partition(bench)
         assert new is not old
-        assert (new.epoch, new.rewinding, new.log_id) == (old.epoch + 1, True, NEW)
-        assert (old.held, old.flights[0].cancelled) == (False, True)
+        assert (new.epoch, new.rewinding, new.books.log_id) == (old.epoch + 1, True, NEW)
+        assert (old.is_gone, old.flights[0].cancelled) == (True, True)
         bench.arrive(7, 8)  # the client went on at its old offset until it was told
         assert bench.turn() == []
-        new.rewinding = False
+        new.rewound()
         bench.arrive(*range(12))
         ran = offsets([flight for _ in range(3) for flight in bench.turn()])
     assert sorted(ran) == [*range(12)]
@@ -88,15 +88,14 @@ def test_a_result_of_the_old_log_completes_nothing_of_the_new_one() -> None:
     with taking_in((0, "")) as bench:
         old = _begin_with_old_log(bench)
         long_job = old.flights[0]
-        bench.intake.logs_found({"in": NEW})
-        _partition(bench).rewinding = False
+        bench.intake.on_log_ids({"in": NEW})
+        _partition(bench).rewound()
         bench.arrive(0)
         bench.turn()
-        bench.intake.ended(long_job)
-        bench.intake.settled(long_job)
-        bench.outlet.add(long_job, ())
-        assert _partition(bench).ledger.oldest_incomplete == 0
-        assert bench.load.records == 1
+        bench.dispatch.release(long_job)
+        bench.committer.complete(long_job, ())
+        assert _partition(bench).books.ledger.oldest_incomplete == 0
+        assert bench.flow_control.records == 1
 
 
 def test_a_commit_of_the_old_log_that_is_confirmed_late_says_nothing_about_the_new_one() -> None:
@@ -106,35 +105,35 @@ def test_a_commit_of_the_old_log_that_is_confirmed_late_says_nothing_about_the_n
         bench.complete(old.flights[0])
         late = old.commit()
         assert late is not None
-        bench.intake.logs_found({"in": NEW})
+        bench.intake.on_log_ids({"in": NEW})
         new = _partition(bench)
-        new.commit_confirmed(late)
-        assert new.confirmed == new.submitted == Commit(-1)
-        assert not new.commit_failed(late)
+        new.books.confirm(late)
+        assert new.books.confirmed == new.books.submitted == Commit(-1)
+        assert not new.books.fail(late)
         assert new.commit() is None
 
 
 def test_an_offset_of_another_log_is_discarded_at_assignment() -> None:
     """The broker kept what was committed for the deleted topic: offset and gap map would hide new records."""
     with taking_in() as bench:
-        bench.intake.logs_found({"in": NEW})
+        bench.intake.on_log_ids({"in": NEW})
         bench.assigned(Commit(5, f" odead {OLD}"))
         partition = _partition(bench)
         assert partition.rewinding
-        assert partition.ledger.receive(0)
-        assert not partition.journal.predecessor_crashed
+        assert partition.books.ledger.receive(0)
+        assert not partition.books.journal.predecessor_crashed
 
 
 def test_an_offset_whose_log_is_not_known_yet_holds_until_it_is() -> None:
     """The id is asked for beside the assignment; when it turns out to be another one, the log is read again."""
     with taking_in((5, f" oself {OLD}")) as bench:
         assert not _partition(bench).rewinding
-        bench.intake.logs_found({"in": OLD})
+        bench.intake.on_log_ids({"in": OLD})
         assert not _partition(bench).rewinding
-        bench.intake.logs_found({"in": NEW})
+        bench.intake.on_log_ids({"in": NEW})
         assert _partition(bench).rewinding
         new = _partition(bench)
-        bench.intake.logs_found({"in": OLD})  # from a broker that lags behind
+        bench.intake.on_log_ids({"in": OLD})  # from a broker that lags behind
         assert _partition(bench) is new
 
 
@@ -152,6 +151,6 @@ def test_a_partition_that_is_let_go_is_not_replaced() -> None:
     """Its last commit goes out with the old log's id, by which the next holder knows it."""
     with taking_in((0, "")) as bench:
         old = _begin_with_old_log(bench)
-        old.draining = True
-        bench.intake.logs_found({"in": NEW})
+        old.advance(PartitionState.DRAINING)
+        bench.intake.on_log_ids({"in": NEW})
         assert _partition(bench) is old

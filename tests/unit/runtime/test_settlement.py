@@ -2,8 +2,8 @@
 
 import pytest
 
-from consumers.runtime.flight import Flight
 from consumers.runtime.offsets.commit_metadata import CommitMetadata
+from consumers.runtime.partition import Flight, PartitionState
 from consumers.runtime.stage import CancelledByCaller, FollowsAnother
 from schemas.errors import AudioNotFound, AudioUndecodable, DependencyDown, JobCancelled
 from schemas.kafka import dead_letters, history
@@ -17,7 +17,7 @@ WARY = (100, " odead")
 
 
 def _is_complete(flight: Flight) -> bool:
-    return flight.record.offset < flight.partition.ledger.watermark
+    return flight.record.offset < flight.partition.books.ledger.watermark
 
 
 def _letter(output: OutgoingRecord) -> dead_letters.DeadLetter:
@@ -31,7 +31,11 @@ def test_a_record_that_succeeded_is_complete_once_and_its_outputs_leave() -> Non
         bench.end(flight, OUTPUT)
         assert bench.left() == [OUTPUT]
         assert _is_complete(flight)
-        assert (bench.bench.load.records, flight.partition.flights, bench.settled("completed")) == (0, {}, 1)
+        assert (bench.bench.flow_control.records, flight.partition.flights, bench.settled("completed")) == (
+            0,
+            {},
+            1,
+        )
 
 
 @pytest.mark.parametrize(
@@ -48,19 +52,20 @@ def test_an_outcome_of_a_partition_that_is_gone_is_dropped(outcome: BaseExceptio
     """Whatever it is: another process does the record, or has done it, and nothing may leave from here."""
     with settling() as bench:
         (flight,) = bench.take(0)
-        bench.bench.intake.abandon(flight.partition)
+        bench.bench.dispatch.abandon(flight.partition)
         bench.bench.assignment.let_go([flight.partition.key])
         bench.end(flight, outcome)
         assert bench.left() == []
         assert not _is_complete(flight)
-        assert (bench.settled("dropped"), bench.bench.load.records) == (1, 0)
+        assert (bench.settled("dropped"), bench.bench.flow_control.records) == (1, 0)
 
 
 def test_an_attempt_that_never_began_is_left_to_the_next_holder() -> None:
     """Its partition drains: the worker handed it back as it was."""
     with settling() as bench:
         (flight,) = bench.take(0)
-        flight.started, flight.cancelled = False, True
+        flight.requeue()
+        flight.cancel()
         bench.end(flight)
         assert not _is_complete(flight)
         assert bench.settled("dropped") == 1
@@ -70,7 +75,7 @@ def test_an_attempt_that_succeeded_although_it_was_cancelled_is_complete() -> No
     """The partition still drains, so its outcome counts."""
     with settling() as bench:
         (flight,) = bench.take(0)
-        flight.cancelled = True
+        flight.cancel()
         bench.end(flight, OUTPUT)
         assert (bench.left(), _is_complete(flight)) == ([OUTPUT], True)
 
@@ -79,7 +84,7 @@ def test_what_the_runtime_cancelled_is_not_complete_and_leaves_nothing() -> None
     """Another process does it again."""
     with settling() as bench:
         (flight,) = bench.take(0)
-        flight.cancelled = True
+        flight.cancel()
         bench.end(flight, JobCancelled("the partition is gone"))
         assert bench.left() == []
         assert (_is_complete(flight), bench.settled("dropped")) == (False, 1)
@@ -110,13 +115,13 @@ def test_the_journal_hears_when_an_attempt_ends_and_when_its_record_is_complete(
         parked, failed, done = bench.take(100, 101, 102)
         bench.end(parked, DependencyDown("s3", "refused"))
         bench.bench.commit()
-        confirmed = parked.partition.confirmed
+        confirmed = parked.partition.books.confirmed
         names = CommitMetadata.read(confirmed.metadata).journal[5:].split(",")
         assert set(names) == {"0-1", "1+1", "2+1"}
         bench.end(done, OUTPUT)
         bench.end(failed, AudioUndecodable("not audio"))
         bench.bench.commit()
-        names = CommitMetadata.read(parked.partition.confirmed.metadata).journal[5:].split(",")
+        names = CommitMetadata.read(parked.partition.books.confirmed.metadata).journal[5:].split(",")
         assert names == ["0-1"]
 
 
@@ -124,7 +129,7 @@ def test_a_record_is_set_aside_with_a_letter_that_says_how_often_and_how_process
     """Only where it reached the limit alone; subscribers hear of it."""
     with settling((100, " wdead0!3.1")) as bench:
         assert bench.take(100, 101) != []
-        bench.settlement.set_aside()
+        bench.settlement.settle_set_aside()
         letter, told = bench.left()
         assert letter.topic == "in.dlq"
         assert _letter(letter).reason == "killer_record"
@@ -132,7 +137,7 @@ def test_a_record_is_set_aside_with_a_letter_that_says_how_often_and_how_process
             "4 processes ended while this record ran, 2 of them while nothing else did" in _letter(letter).message
         )
         assert told.value == b"failed: killer_record"
-        assert bench.bench.intake.set_aside == []
+        assert bench.bench.dispatch.take_set_aside() == []
         assert bench.settled("dead_lettered") == 1
 
 
@@ -144,13 +149,13 @@ def test_a_dependency_that_is_down_parks_the_attempt_and_it_runs_again_when_it_i
         assert bench.registry.get_sample_value("kascribe_dependency_down", {"dependency": "s3"}) == 1
         assert (bench.settled("parked"), _is_complete(first), bench.bench.intake.room) == (1, False, 0)
         assert "s3" in bench.watch._watched
-        bench.settlement.recovered("s3", 1)
+        bench.settlement.on_recovery("s3", 1)
         assert bench.registry.get_sample_value("kascribe_dependency_down", {"dependency": "s3"}) == 0
         assert first.pauses == 1
         (again,) = bench.bench.turn()
         assert (again is first, again.attempt) == (True, 1)
         bench.end(again, DependencyDown("s3", "refused"))
-        bench.settlement.recovered("s3", 2)
+        bench.settlement.on_recovery("s3", 2)
         assert (first.pauses, second.pauses) == (0, 0)
 
 
@@ -159,10 +164,12 @@ def test_an_attempt_that_meets_an_outage_while_its_partition_leaves_waits_for_no
     """It is dropped, and the next holder meets the outage or its end."""
     with settling() as bench:
         (flight,) = bench.take(0)
-        flight.cancelled = field == "cancelled"
-        flight.partition.draining = field == "draining"
+        if field == "cancelled":
+            flight.cancel()
+        else:
+            flight.partition.advance(PartitionState.DRAINING)
         bench.end(flight, DependencyDown("s3", "refused"))
-        assert (bench.bench.intake.down, bench.settled("dropped"), _is_complete(flight)) == ({}, 1, False)
+        assert (bench.bench.dispatch.parked, bench.settled("dropped"), _is_complete(flight)) == ({}, 1, False)
 
 
 def test_a_transient_failure_goes_to_the_retry_topic_with_its_next_attempt() -> None:
@@ -192,7 +199,7 @@ def test_a_record_that_follows_another_waits_without_an_outcome() -> None:
     with settling() as bench:
         leader, follower = bench.take(0, 1)
         bench.end(follower, FollowsAnother(leader.origin))
-        assert (bench.left(), bench.bench.turn(), bench.bench.load.records) == ([], [], 2)
+        assert (bench.left(), bench.bench.turn(), bench.bench.flow_control.records) == ([], [], 2)
         assert bench.sample("kascribe_stage_seconds_count", outcome="failed") == 0
         assert bench.settled("joined") == 1
         bench.end(leader, OUTPUT)
@@ -204,11 +211,12 @@ def test_a_record_that_would_follow_another_while_its_partition_leaves_is_droppe
     """The next holder follows it, or does it."""
     with settling() as bench:
         leader, follower = bench.take(0, 1)
-        follower.cancelled = field == "cancelled"
-        follower.partition.draining = field == "draining"
+        if field == "cancelled":
+            follower.cancel()
+        else:
+            follower.partition.advance(PartitionState.DRAINING)
         bench.end(follower, FollowsAnother(leader.origin))
-        assert (bench.settled("dropped"), bench.settled("joined"), bench.bench.load.records) == (1, 0, 1)
-        follower.partition.draining = False
+        assert (bench.settled("dropped"), bench.settled("joined"), bench.bench.flow_control.records) == (1, 0, 1)
         bench.end(leader, OUTPUT)
         assert bench.bench.turn() == []
 
@@ -220,7 +228,7 @@ def test_suspects_that_are_settled_make_room_for_the_next() -> None:
         ran = []
         for outcome in (OUTPUT, AudioNotFound("gone"), AudioUndecodable("not audio")):
             (flight,) = [flight for _ in range(3) for flight in bench.bench.turn()]
-            flight.started = True
+            flight.begin()
             ran.append(flight)
             bench.end(flight, outcome)
         assert offsets(ran) == [100, 101, 102]

@@ -3,7 +3,8 @@
 import structlog
 from structlog.testing import capture_logs
 
-from consumers.runtime.flight import job_context, speaking_of
+from consumers.runtime.execution.job_log import about, job_context
+from consumers.runtime.execution.workers import run_attempt
 from schemas.errors import AudioNotFound, AudioUndecodable, DependencyDown
 from schemas.kafka.dead_letters import MESSAGE_CHARACTERS_LIMIT
 from schemas.kafka.records import Record
@@ -15,10 +16,9 @@ def test_every_end_is_counted_and_timed() -> None:
     """By how it ended: dashboards and alerts go by these."""
     with settling() as bench:
         done, again, over = bench.take(0, 1, 2)
-        done.seconds, again.seconds, over.seconds = 3.0, 5.0, 7.0
-        bench.end(done, OUTPUT)
-        bench.end(again, AudioNotFound("not there yet"))
-        bench.end(over, AudioUndecodable("not audio"))
+        bench.end(done, OUTPUT, seconds=3.0)
+        bench.end(again, AudioNotFound("not there yet"), seconds=5.0)
+        bench.end(over, AudioUndecodable("not audio"), seconds=7.0)
         assert bench.sample("kascribe_stage_seconds_sum", outcome="done") == 3.0
         assert bench.sample("kascribe_stage_seconds_sum", outcome="failed") == 12.0
         assert bench.registry.get_sample_value("kascribe_retries_total", {"reason": "audio_not_found"}) == 1
@@ -31,7 +31,7 @@ def test_an_operator_reads_why_intake_pauses_and_what_a_stage_did_wrong() -> Non
         first, second, third, fourth = bench.take(0, 1, 2, 3)
         bench.end(first, DependencyDown("s3", "connection refused"))
         bench.end(second, DependencyDown("s3", "connection refused"))
-        bench.settlement.recovered("s3", 1)
+        bench.settlement.on_recovery("s3", 1)
         bench.end(third, ZeroDivisionError("a mistake of the stage"))
         bench.end(fourth, AudioNotFound("not there yet"))
     assert [(line["log_level"], line.get("why")) for line in said] == [
@@ -68,12 +68,12 @@ def test_what_one_job_logs_is_not_said_of_the_next() -> None:
         failing, following = bench.take(0, 1)
         failing.record = Record("in", 0, 0, b"key", b"bad", (), 0)
         for flight in (failing, following):
-            flight.run(bench.stage)
+            run_attempt(flight, bench.stage)
             assert structlog.contextvars.get_contextvars() == {}
             assert job_context(None, "info", {"event": "idle"}) == {"event": "idle"}
         assert failing.bound == {"job_id": "job of bad"}
         assert following.bound == {}
-        with speaking_of(failing):
+        with about(failing):
             said = job_context(None, "info", {"event": "failed"})
         assert (said["job_id"], said["record"], said["attempt"]) == ("job of bad", "in[0]@0", 1)
         assert job_context(None, "info", {"event": "idle"}) == {"event": "idle"}

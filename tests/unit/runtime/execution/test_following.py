@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from consumers.runtime.flight import Flight
+from consumers.runtime.partition import Flight
 from consumers.runtime.stage import Weight
 from schemas.settings import RuntimeSettings
 from tests.unit.runtime.taking_in import TakingIn, offsets, taking_in
@@ -18,20 +18,18 @@ def _completed(bench: TakingIn, leader: Flight) -> None:
 
 def _left_to_another(bench: TakingIn, leader: Flight) -> None:
     """Dropped, or on its way to a retry topic: of this process's flights it is none any more."""
-    bench.intake.ended(leader)
-    bench.intake.settled(leader)
+    bench.dispatch.release(leader)
 
 
 def _lost_with_its_partition(bench: TakingIn, leader: Flight) -> None:
-    bench.intake.abandon(leader.partition)
+    bench.dispatch.abandon(leader.partition)
     bench.assignment.let_go([leader.partition.key])
     _left_to_another(bench, leader)
 
 
 def _follow(bench: TakingIn, follower: Flight, leader: Flight) -> None:
     """The follower came back from its worker, having met the leader."""
-    bench.intake.ended(follower)
-    bench.intake.follow(follower, leader.origin)
+    bench.dispatch.follow(follower, leader.origin)
 
 
 @pytest.mark.parametrize("end", [_completed, _left_to_another, _lost_with_its_partition])
@@ -44,7 +42,7 @@ def test_a_follower_runs_again_once_its_leader_has_ended_and_not_before(end: End
         (follower,) = bench.turn()
         _follow(bench, follower, leader)
         assert bench.turn() == []
-        assert follower.partition.ledger.oldest_incomplete == 7
+        assert follower.partition.books.ledger.oldest_incomplete == 7
         end(bench, leader)
         assert bench.turn() == [follower]
         assert (follower.attempt, bench.turn()) == (1, [])
@@ -65,7 +63,7 @@ def test_a_record_follows_its_own_earlier_attempt() -> None:
     with taking_in((0, "")) as bench:
         bench.arrive(1)
         (old,) = bench.turn()
-        bench.assigned(*(partition.confirmed for partition in bench.assignment.partitions.values()))
+        bench.assigned(*(partition.books.confirmed for partition in bench.assignment.partitions.values()))
         bench.arrive(1)
         (new,) = bench.turn()
         _follow(bench, new, old)
@@ -84,7 +82,7 @@ def test_followers_that_hold_every_place_do_not_stop_their_leader() -> None:
             _follow(bench, follower, leader)
         bench.park(leader)
         assert bench.turn() == []
-        bench.intake.unpark("s3")
+        bench.dispatch.unpark("s3", was_outage=False)
         assert bench.turn() == [leader]
         bench.complete(leader)
         assert bench.turn() == followers
@@ -100,9 +98,13 @@ def test_a_follower_counts_as_a_record_in_flight_and_weighs_nothing() -> None:
         leader, follower = bench.turn()
         follower.as_job().weigh(Weight(object_size_bytes=1_000, audio_seconds=60.0))
         bench.mailbox.listen(0)
-        assert bench.load.audio_seconds == 60
+        assert bench.flow_control.audio_seconds == 60
         _follow(bench, follower, leader)
-        assert (bench.load.records, bench.load.audio_seconds, bench.load.counted_audio_seconds) == (2, 0, 0)
+        assert (
+            bench.flow_control.records,
+            bench.flow_control.audio_seconds,
+            bench.flow_control.counted_audio_seconds,
+        ) == (2, 0, 0)
 
 
 def test_a_partition_that_leaves_takes_its_followers_along_and_no_others() -> None:
@@ -115,9 +117,9 @@ def test_a_partition_that_leaves_takes_its_followers_along_and_no_others() -> No
         leaving, staying = sorted(bench.turn(), key=lambda flight: flight.record.offset)
         for follower in (leaving, staying):
             _follow(bench, follower, leader)
-        bench.intake.abandon(leaving.partition)
-        assert (leaving.cancelled, leaving.settled, leaving.partition.ledger.watermark) == (True, True, 2)
-        assert bench.load.records == 2
+        bench.dispatch.abandon(leaving.partition)
+        assert (leaving.cancelled, leaving.settled, leaving.partition.books.ledger.watermark) == (True, True, 2)
+        assert bench.flow_control.records == 2
         bench.complete(leader)
         assert bench.turn() == [staying]
 
@@ -131,8 +133,8 @@ def test_a_partition_that_leaves_takes_along_what_was_released_and_has_not_run()
         (follower,) = bench.turn()
         _follow(bench, follower, leader)
         bench.complete(leader)
-        bench.intake.abandon(follower.partition)
-        assert (bench.turn(), bench.load.records) == ([], 0)
+        bench.dispatch.abandon(follower.partition)
+        assert (bench.turn(), bench.flow_control.records) == ([], 0)
 
 
 def test_no_follower_begins_beside_a_suspect() -> None:
@@ -144,13 +146,12 @@ def test_no_follower_begins_beside_a_suspect() -> None:
         (follower,) = bench.turn()
         _follow(bench, follower, leader)
         bench.park(leader)
-        bench.intake.unpark("s3")
+        bench.dispatch.unpark("s3", was_outage=False)
         (leader,) = bench.turn()
-        bench.intake.ended(leader)
         bench.arrive(100, partition=2)
-        suspect = next(flight for _ in range(3) for flight in bench.turn())
+        assert [flight for _ in range(3) for flight in bench.turn()] == []
+        bench.dispatch.release(leader)
+        (suspect,) = [flight for _ in range(3) for flight in bench.turn()]
         assert suspect.record.offset == 100
-        bench.intake.settled(leader)
-        assert bench.turn() == []
         bench.complete(suspect)
         assert follower in [flight for _ in range(3) for flight in bench.turn()]

@@ -1,7 +1,7 @@
 """How the loop hears of what other threads did."""
 
 from consumers.runtime.execution.mailbox import Mailbox
-from consumers.runtime.flight import Flight
+from consumers.runtime.partition import Flight
 from tests.support.clock import HandClock
 from tests.unit.runtime.taking_in import TakingIn, taking_in
 
@@ -58,14 +58,14 @@ def test_the_last_listening_and_the_last_sign_of_work_are_told_apart() -> None:
     clock = HandClock()
     clock.seconds = 5.0
     mailbox = Mailbox(clock)
-    assert (mailbox.listened_at, mailbox.heard_at) == (5.0, 5.0)
+    assert (mailbox.listened_at, mailbox.active_at) == (5.0, 5.0)
     clock.seconds = 6.0
     mailbox.listen(0)
-    assert (mailbox.listened_at, mailbox.heard_at) == (6.0, 5.0)
+    assert (mailbox.listened_at, mailbox.active_at) == (6.0, 5.0)
     clock.seconds = 7.0
-    mailbox.hear()
-    assert (mailbox.listened_at, mailbox.heard_at) == (6.0, 7.0)
+    mailbox.note_activity()
+    assert (mailbox.listened_at, mailbox.active_at) == (6.0, 7.0)
     clock.seconds = 8.0
     mailbox.put_command(lambda: None)
     mailbox.listen(0)
-    assert (mailbox.listened_at, mailbox.heard_at) == (8.0, 8.0)
+    assert (mailbox.listened_at, mailbox.active_at) == (8.0, 8.0)

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 import pytest
 
 from consumers.runtime.execution.workers import BULK_TURN, Workers
-from consumers.runtime.flight import Flight
-from consumers.runtime.partition import AssignedPartition
-from consumers.runtime.stage import Job, Weight
+from consumers.runtime.offsets.books import Books
+from consumers.runtime.partition import AssignedPartition, Flight
+from consumers.runtime.stage import Job
 from schemas.events import AudioReference, Failure
 from schemas.kafka import wire
 from schemas.kafka.records import OutgoingRecord, Record
 from schemas.kafka.trace import Trace
+from schemas.kafka.wire import trace_of
 from schemas.options import Lane
 from tests.support.waiting import eventually
 
@@ -51,18 +52,18 @@ class Holding:
         return True
 
 
-class Nobody:
-    """Supports a job without doing anything."""
-
-    def report(self, record: OutgoingRecord) -> None:
-        """Publishes nothing."""
-
-    def reweigh(self, flight: Flight, weight: Weight) -> None:
-        """Takes no note."""
-
-    def is_final(self, flight: Flight, error: Exception) -> bool:  # noqa: ARG002 (no job here fails)
-        """Another attempt is always possible."""
-        return False
+def job_of(flight: Flight) -> Job:
+    """A job that reports and weighs nothing, and is never cancelled."""
+    return Job(
+        flight.record,
+        flight.origin,
+        flight.attempt,
+        trace_of(flight.record),
+        lambda _: None,
+        lambda _: None,
+        lambda: False,
+        lambda _: False,
+    )
 
 
 class Office:
@@ -81,12 +82,9 @@ class Office:
         )
         sent = wire.encode(event, topic="t", key=key, trace=Trace.start())
         record = Record("t", 0, 0, sent.key, sent.value, sent.headers)
-        partition = AssignedPartition(
-            ("t", 0), holder="h", epoch=1, committed=None, wary_records=0, killer_attempts=3
-        )
-        self.workers.submit(
-            Flight(record, partition, Nobody(), origin=record.coordinates, attempt=1, taken_at=0.0)
-        )
+        books = Books(None, holder="h", wary_records=0, killer_attempts=3)
+        partition = AssignedPartition(("t", 0), books, epoch=1)
+        self.workers.submit(Flight(record, partition, job_of, origin=record.coordinates, attempt=1, taken_at=0.0))
 
     def begun(self, key: str) -> None:
         """Waits until a record runs."""

@@ -91,7 +91,7 @@ def test_a_dependency_that_comes_back_after_hours_leaves_no_stuck_work() -> None
         (flight,) = bench.turn()
         bench.park(flight)
         bench.clock.seconds = STALL_SECONDS * 2
-        bench.intake.unpark("s3")
+        bench.dispatch.unpark("s3", was_outage=False)
         bench.clock.seconds += 1.0
         assert bench.snapshot().in_flight_records == 1
         assert live(bench.snapshot(), now=bench.clock.seconds).ok

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from consumers.runtime.flight import Flight
+from consumers.runtime.partition import Flight
 from schemas.kafka.delivery import Commit
 from schemas.settings import RuntimeSettings
 from tests.unit.runtime.taking_in import TakingIn, taking_in
@@ -52,17 +52,16 @@ class World:
                     del running[flight]
                     self.completed.add(flight.record.offset)
                     bench.complete(flight)
-            self.committed = partition.confirmed
+            self.committed = partition.books.confirmed
 
     def _ends(self, flight: Flight) -> bool:
         return flight.record.offset in self.killers
 
     def _give_up(self, bench: TakingIn) -> None:
-        flights, bench.intake.set_aside = bench.intake.set_aside, []
-        for flight in flights:
+        for flight in bench.dispatch.take_set_aside():
             self.given_up.append(flight.record.offset)
-            bench.intake.settled(flight)
-            bench.outlet.add(flight, ())
+            bench.dispatch.release(flight)
+            bench.committer.complete(flight, ())
 
 
 def _records(random: Random, count: int = INNOCENT) -> dict[int, float]:

@@ -1,0 +1,89 @@
+"""The consumer group's callbacks: partitions are assigned, revoked, lost, and let go at the end of the process."""
+
+from typing import Final
+
+from confluent_kafka import Consumer, TopicPartition
+
+from consumers.kafka import client
+from consumers.kafka.committed import fetch_committed
+from consumers.runtime.assignment import Assignment
+from consumers.runtime.drain import Drain, work_seconds
+from consumers.runtime.loop import BUSY_SECONDS, Loop
+from consumers.runtime.monitoring import metrics as rows
+from consumers.runtime.monitoring.broker_view import BrokerWatch
+from consumers.runtime.monitoring.metrics import Metrics
+from schemas.clock import Clock
+from schemas.settings import RuntimeSettings
+
+COMMITTED_RETRY_SECONDS: Final = 0.2
+"""Between two requests for what is committed; without an answer nothing may be taken in."""
+
+COMMIT_TRIES: Final = 10
+"""At the end of the process, while the group goes on: the broker refuses a commit that meets a rebalance."""
+
+
+class Rebalance:
+    """Takes partitions, drains them, lets them go. On the owner thread, inside the client's poll."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        assignment: Assignment,
+        drain: Drain,
+        broker_watch: BrokerWatch,
+        *,
+        settings: RuntimeSettings,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._loop = loop
+        self._assignment = assignment
+        self._drain = drain
+        self._broker_watch = broker_watch
+        self._settings = settings
+        self._clock = clock
+        self._rebalances = metrics.counter(rows.REBALANCES)
+
+    def subscribe(self, consumer: Consumer, topics: list[str]) -> None:
+        """Join the group. Returns at once."""
+        consumer.subscribe(topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+
+    def leave(self) -> None:
+        """Drain every partition, while the loop turns. Blocks within the drain's limit."""
+        self._drain.drain(
+            list(self._assignment.partitions.values()),
+            timeout_seconds=work_seconds(self._settings.drain_timeout_seconds),
+            step=self._loop.turn,
+            commit_tries=COMMIT_TRIES,
+        )
+
+    def _on_assign(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
+        self._rebalances.labels("assigned").inc()
+        if self._loop.stops:
+            return  # nothing is taken in any more, and leaving must not wait for what is committed
+        # Another member may wait for what is in flight of other partitions, so work goes on between the tries.
+        positions = fetch_committed(
+            consumer,
+            assigned,
+            before_retry=lambda: self._loop.work(COMMITTED_RETRY_SECONDS),
+            is_stopped=lambda: self._loop.stops > 0,
+            clock=self._clock,
+        )
+        if positions is None:
+            return
+        self._drain.drop(self._assignment.held(client.keys(positions)))
+        self._assignment.take(positions)
+        self._broker_watch.ask()
+
+    def _on_revoke(self, _consumer: Consumer, revoked: list[TopicPartition]) -> None:
+        self._rebalances.labels("revoked").inc()
+        self._drain.drain(
+            self._assignment.held(client.keys(revoked)),
+            timeout_seconds=self._settings.revoke_timeout_seconds,
+            step=lambda: self._loop.work(BUSY_SECONDS),
+            commit_tries=1,
+        )
+
+    def _on_lost(self, _consumer: Consumer, lost: list[TopicPartition]) -> None:
+        self._rebalances.labels("lost").inc()
+        self._drain.drop(self._assignment.held(client.keys(lost)))
