@@ -24,7 +24,7 @@ from kascribe.console.job_lines import (
     after_transcript,
 )
 from kascribe.console.terminal import one_line
-from kascribe.documents.contracts import REASONS
+from kascribe.reasons import REASON_TEXTS
 from schemas.events import EnrichmentEvent, JobEvent, Phase, ProgressEvent, TranscriptEvent
 from schemas.transcripts.caveats import SENTENCES
 
@@ -169,7 +169,7 @@ def _listed(failures: list[JobLine]) -> Iterable[str]:
         reason = f"{line.reason.value}: " if line.reason else ""
         yield f"  {line.name}: {reason}{line.note}"
         if line.reason:
-            yield f"    {REASONS[line.reason][1]}"
+            yield f"    {REASON_TEXTS[line.reason].remedy}"
     if len(failures) > LISTED_FAILURES:
         yield f"  and {len(failures) - LISTED_FAILURES} more: `kascribe dlq list` names them"
 

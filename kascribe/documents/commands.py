@@ -7,7 +7,7 @@ from typing import Any, Final
 import typer
 
 from kascribe.cli import app
-from kascribe.documents.contracts import page, table
+from kascribe.documents.markdown import page, table
 
 _INTRODUCTION: Final = """
 Exit codes: 0 done, 1 failed, 2 asked wrongly. Settings that several commands share are on

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from kascribe.commands.selftest import words
-from kascribe.documents.contracts import REASONS
 from kascribe.embedded.session import Session
+from kascribe.reasons import REASON_TEXTS
 from models.selftest import Clip, clips
 from schemas.errors import Reason
 from tests.flow.embedded_up import JOB_TIMEOUT_SECONDS, START_TIMEOUT_SECONDS, Up, running_up
@@ -95,7 +95,7 @@ def test_submitting_shows_progress_on_a_terminal_and_lines_in_a_file(
     if where is not Where.FILES:
         assert "good.ogg" in ran.screen
         assert summary in ran.screen
-        assert REASONS[Reason.AUDIO_UNDECODABLE][1] in ran.screen
+        assert REASON_TEXTS[Reason.AUDIO_UNDECODABLE].remedy in ran.screen
     if where is not Where.TERMINAL:
         assert "good.ogg: completed" in ran.stdout
         assert summary in ran.stdout

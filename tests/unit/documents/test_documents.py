@@ -12,8 +12,9 @@ import pytest
 
 from kascribe.documents import generation
 from kascribe.documents.asyncapi import RETRIED_TOPICS, asyncapi
-from kascribe.documents.contracts import EVENTS, json_schemas, reasons_page, settings_page
+from kascribe.documents.contracts import EVENTS, json_schemas
 from kascribe.documents.json_schema import references
+from kascribe.documents.pages import reasons_page, settings_page
 from schemas.catalogue import settings
 from schemas.errors import Reason
 from schemas.events import AudioReference, Event, SourceObject, TranscriptEvent

@@ -10,7 +10,7 @@ from rich.console import Console
 from kascribe.console.board import Board
 from kascribe.console.job_lines import REMEMBERED_JOBS, JobLine, Jobs
 from kascribe.console.terminal import Screen
-from kascribe.documents.contracts import REASONS
+from kascribe.reasons import REASON_TEXTS
 from schemas.errors import Reason
 from schemas.events import (
     EnrichmentEvent,
@@ -144,7 +144,7 @@ def test_a_failure_among_many_is_on_the_screen_and_listed_at_the_end() -> None:
     ]
     assert len(lines) == 12
     assert "5.wav: audio_undecodable: moov atom not found" in ended
-    assert REASONS[Reason.AUDIO_UNDECODABLE][1] in ended
+    assert REASON_TEXTS[Reason.AUDIO_UNDECODABLE].remedy in ended
 
 
 def test_what_failed_is_told_at_the_end_off_a_terminal_too() -> None:
@@ -160,7 +160,7 @@ def test_what_failed_is_told_at_the_end_off_a_terminal_too() -> None:
         "1 of 3 done, 2 failed",
         "  gone.wav: no such file",
         "  1.wav: audio_undecodable: it is text",
-        f"    {REASONS[Reason.AUDIO_UNDECODABLE][1]}",
+        f"    {REASON_TEXTS[Reason.AUDIO_UNDECODABLE].remedy}",
     ]
 
 

@@ -1,0 +1,151 @@
+"""The generated pages of reference: settings, reasons, topics, metrics. Pure: models and tables in, text out."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from consumers.runtime.monitoring.metrics import Metric
+from kascribe.documents.asyncapi import topic_rows
+from kascribe.documents.markdown import page, table
+from kascribe.reasons import REASON_TEXTS
+from schemas import catalogue
+from schemas.errors import JobError, Reason, TransientError
+from schemas.settings import RuntimeSettings
+
+_SETTINGS_INTRODUCTION: Final = """
+A setting comes from, the later the stronger: its default, names that other programs use too (below), a TOML
+file (`kascribe.toml` in the working directory, or the one that `--config` or `KASCRIBE_CONFIG` names), a `.env`
+file in the working directory, the environment, the command line. `kascribe config show` prints what is in force
+and who said it.
+
+- In TOML, `[whisper]` and `device = "cuda"`; in the environment, `KASCRIBE_WHISPER_DEVICE=cuda`.
+- Lists are written with commas: `KASCRIBE_RUNTIME_RETRY_DELAYS_SECONDS=10,60`. Empty counts as not given.
+- A secret can be read from a file: `KASCRIBE_VLLM_API_KEY_FILE=/run/secrets/key`.
+- A name that is no setting is an error, with the nearest name that is one.
+
+Any librdkafka property passes: in capitals, with underscores for dots, after `KASCRIBE_KAFKA_`. SASL over TLS is
+`KASCRIBE_KAFKA_SECURITY_PROTOCOL=SASL_SSL`, `KASCRIBE_KAFKA_SASL_MECHANISM=SCRAM-SHA-512`,
+`KASCRIBE_KAFKA_SASL_USERNAME=...`, `KASCRIBE_KAFKA_SASL_PASSWORD_FILE=...`, `KASCRIBE_KAFKA_SSL_CA_LOCATION=...`;
+in TOML it is the table `[kafka.properties]` with librdkafka's own names. Those on which delivery depends, such
+as `enable.auto.commit`, cannot be set.
+
+Names of other programs that fill in what none of ours says: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL` (the
+endpoint), `AWS_REGION`, `AWS_DEFAULT_REGION`, `HF_HUB_OFFLINE` (offline), `WHISPER_DEVICE` (device),
+`MODEL_NAME` (vLLM's model). Credentials have no names of ours: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
+`AWS_PROFILE` and all else that boto3 reads, and `HF_TOKEN`, `HUGGINGFACE_HUB_TOKEN`, `HF_ENDPOINT` for pulling
+models. A `.env` file may hold them too.
+
+Nothing is reported to anyone: `ORT_DISABLE_TELEMETRY=1` (onnxruntime) and `HF_HUB_DISABLE_TELEMETRY=1` (Hugging
+Face's client) are set unless you set them.
+
+`KASCRIBE_CACHE` is read by `make stack` and `make vllm` alone: where the servers that they build are kept, instead
+of `kascribe` in the user's cache.
+"""
+
+_REASONS_INTRODUCTION: Final = """
+A record that cannot be processed goes to `<topic>.dlq` with its original key, value and headers, and with one of
+these words in the header `kascribe-reason`. They are a closed set: metrics carry them as a label. *At once* means
+that the same input would fail again; otherwise the record went through the retry topics first.
+"""
+
+_TOPICS_INTRODUCTION: Final = """
+What travels where; a prefix may stand before every name (`KASCRIBE_KAFKA_TOPIC_PREFIX`). The actions are
+Kascribe's. Values are UTF-8 JSON with `schema_version`; readers ignore unknown fields and refuse unknown major
+versions. Headers follow the CloudEvents Kafka binding in binary mode, with `traceparent`. The retry topics are
+those of the default delays. Schemas are in `contracts/`, all of it together in `contracts/asyncapi.json`.
+
+Callers need no access to retry and dead-letter topics, and should have none: only there does Kascribe believe the
+headers that say which record a job began with (its origin) and how often it was tried. `kascribe dlq redrive`
+sends a letter to the shortest retry topic of its own topic, and marks it in `audio.redriven`, which it creates:
+one partition, and `cleanup.policy=compact`, so a letter that went back stays marked while it exists. No contract
+describes that topic: `kascribe dlq` alone writes and reads it.
+
+An unknown name inside `options` or `enrich` is refused with `invalid_options` and the nearest name, since it would
+change the result without a word; so is an option, or a misspelt field, beside `options`. Only an event of a later
+minor version than this release knows (`1.1` for one that knows `1.0`) may have new options: they are ignored.
+
+A release may add words to a list of values, such as flags, reasons and phases. Its own older roles refuse an event
+with a word that they do not know, so upgrade gateways and enrichers first and transcribers last. What older
+releases wrote to topics, commits and the bucket is read.
+"""
+
+_METRICS_INTRODUCTION: Final = """
+The transcriber and the enricher serve them at `/metrics` of `KASCRIBE_SERVER_HOST` and `KASCRIBE_SERVER_PORT`, in
+Prometheus's format. The gateway has none; its health is at `/health` of its own address.
+"""
+
+
+def settings_page() -> str:
+    """Return the page of settings: environment name, TOML key, values, unit, default, meaning."""
+    parts = catalogue.part_meanings()
+    sections = [f"## {part}\n\n{meaning}\n\n" + _settings_table(part) for part, meaning in parts.items()]
+    return page("Settings", _SETTINGS_INTRODUCTION, *sections)
+
+
+def reasons_page() -> str:
+    """Return the page of reasons for dead letters: when a record gets one and what to do."""
+    rows = ((f"`{reason}`", _attempts(reason), *REASON_TEXTS[reason]) for reason in Reason)
+    return page(
+        "Reasons", _REASONS_INTRODUCTION, table(("reason", "attempts", "what happened", "what to do"), rows)
+    )
+
+
+def topics_page() -> str:
+    """Return the page of topics: value, key, what Kascribe does there, meaning."""
+    rows = topic_rows(RuntimeSettings().retry_delays_seconds)
+    return page("Topics", _TOPICS_INTRODUCTION, table(("topic", "value", "key", "Kascribe", "meaning"), rows))
+
+
+def metrics_page(metrics: list[Metric]) -> str:
+    """Return the page of metrics: kind, unit, labels, meaning."""
+    rows = (
+        (f"`{each.name}`", each.kind, each.unit, ", ".join(f"`{label}`" for label in each.labels), each.meaning)
+        for each in metrics
+    )
+    return page("Metrics", _METRICS_INTRODUCTION, table(("metric", "kind", "unit", "labels", "meaning"), rows))
+
+
+def _settings_table(part: str) -> str:
+    rows = (
+        (
+            f"`{setting.environment_name}`" if not setting.is_table else "`KASCRIBE_KAFKA_*`",
+            f"`{setting.key}`",
+            setting.kind,
+            setting.unit,
+            _default(setting.default),
+            setting.meaning,
+        )
+        for setting in catalogue.settings()
+        if setting.part == part
+    )
+    return table(("environment", "TOML", "value", "unit", "default", "meaning"), rows)
+
+
+def _default(value: Any) -> str:
+    if value in (None, (), "", {}):
+        return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        return f"`{','.join(map(str, value))}`"
+    return f"`{value}`"
+
+
+def _attempts(reason: Reason) -> str:
+    errors = [error for error in _job_errors(JobError) if error.reason is reason]
+    transient = [error for error in errors if issubclass(error, TransientError)]
+    limits = {error.attempts for error in transient}
+    if reason in (Reason.INTERNAL_ERROR, Reason.DEPENDENCY_DOWN) or None in limits:
+        return "all retries"
+    if reason is Reason.KILLER_RECORD:
+        return "`KASCRIBE_RUNTIME_KILLER_ATTEMPTS`"
+    at_once = "at once" if len(errors) > len(transient) or not errors else ""
+    bounded = f"up to {max(limit for limit in limits if limit)}" if limits else ""
+    return ", or ".join(text for text in (at_once, bounded) if text)
+
+
+def _job_errors(parent: type[JobError]) -> Iterator[type[JobError]]:
+    for error in parent.__subclasses__():
+        # A parent of others borrows a reason; only its children's are their own.
+        if not error.__subclasses__():
+            yield error
+        yield from _job_errors(error)
