@@ -1,1 +1,1 @@
-"""Untrusted media in, windows of log-mel features out, in guarded child processes."""
+"""Decoding of untrusted media into windows of log-mel features, in child processes with limits."""

@@ -1,32 +1,32 @@
-"""What parent and decoding child say to each other: JSON in frames, never pickles.
+"""Messages between parent and decoding child: JSON in frames, never pickles.
 
 A child that hostile media has taken over can then send wrong numbers, but no objects.
 """
 
 import struct
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from models.media.speech.windows import WINDOW_FRAMES, Span, Window
 from schemas.errors import Reason
 
-FRAME_BYTES_LIMIT = 1024**2
-"""Far above any message of ours; a longer frame is a broken child."""
-_LENGTH = struct.Struct(">I")
+FRAME_BYTES_LIMIT: Final = 1024**2
+"""Far above the size of any message; a longer frame means that the child is broken."""
+_LENGTH: Final = struct.Struct(">I")
 
 
 class Message(BaseModel):
-    """Parent of the messages."""
+    """Base of the messages."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Request(Message):
-    """Decode this file into that spool. Sent by the parent, one at a time.
+class DecodeRequest(Message):
+    """Request of the parent to decode one file into one spool. One is in progress at a time.
 
-    Paths are bytes, as ``os.fsencode`` gives them: not every name of a file is UTF-8.
+    Paths are bytes, as ``os.fsencode`` gives them: not every file name is UTF-8.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
@@ -41,8 +41,8 @@ class Request(Message):
     spool_limit_bytes: int
 
 
-class Ready(Message):
-    """The child has started; the first thing that it says."""
+class ChildReady(Message):
+    """The child has started; its first message."""
 
     kind: Literal["ready"] = "ready"
 
@@ -57,10 +57,10 @@ class SoundTrack(Message):
     title: str | None
 
 
-class Opened(Message):
-    """The container was read; ``declared_seconds`` is what it claims, ``promised`` whether it knows.
+class ContainerOpened(Message):
+    """The container was read; ``declared_seconds`` is what it declares, ``promised`` whether it knows its length.
 
-    ``track`` is heard; it counts ``tracks`` from 0.
+    ``track`` is the index of the track that is decoded.
     """
 
     kind: Literal["opened"] = "opened"
@@ -84,20 +84,20 @@ class WindowReady(Message):
     offset_bytes: int = Field(ge=0)
 
     def window(self) -> Window:
-        """The same as a value of ours."""
+        """Return the window that the message describes."""
         spans = tuple(Span(start, end) for start, end in self.spans)
         return Window(channel=self.channel, spans=spans, frames=self.frames, offset_bytes=self.offset_bytes)
 
 
-class Advanced(Message):
-    """Audio up to here is decoded: a sign of life."""
+class DecodeProgress(Message):
+    """The position that decoding has reached. Also a heartbeat: silence for too long counts as a hang."""
 
     kind: Literal["advanced"] = "advanced"
     decoded_seconds: float
 
 
-class Finished(Message):
-    """All windows were sent. Silence put where nothing came counts in ``audio_seconds`` alone.
+class DecodeFinished(Message):
+    """All windows were sent. ``audio_seconds`` alone includes silence inserted where no sound was decoded.
 
     ``incomplete``: sound was lost, as far as can be told.
     """
@@ -114,43 +114,43 @@ class Finished(Message):
     downmix_replaced: bool = False
 
 
-class Refused(Message):
-    """The media is at fault; or, with a reason that says so, the local disk or the decoder itself."""
+class DecodeRefused(Message):
+    """The media cannot be decoded; or, by its reason, the local disk or the decoder itself failed."""
 
     kind: Literal["refused"] = "refused"
     reason: Reason
     message: str
     needed_bytes: int = Field(
-        default=0, ge=0, description="Of spool, as far as can be told, where it found no room."
+        default=0, ge=0, description="Estimated spool size, when the disk had no room for it."
     )
 
 
-Reply = Ready | Opened | WindowReady | Advanced | Finished | Refused
-_REPLY: TypeAdapter[Reply] = TypeAdapter(Annotated[Reply, Field(discriminator="kind")])
+Reply = ChildReady | ContainerOpened | WindowReady | DecodeProgress | DecodeFinished | DecodeRefused
+_REPLY: Final[TypeAdapter[Reply]] = TypeAdapter(Annotated[Reply, Field(discriminator="kind")])
 
 
 def encode(message: Message) -> bytes:
-    """One frame: the length as four bytes, then JSON."""
+    """Encode a message as one frame: the length as four bytes, then JSON."""
     body = message.model_dump_json().encode()
     return _LENGTH.pack(len(body)) + body
 
 
 class ReplyParser:
-    """Frames out of bytes as they arrive. Raises ValueError for what no sound child sends."""
+    """Incremental parser of reply frames. Raises ValueError for bytes that no intact child sends."""
 
     def __init__(self) -> None:
-        self._held = bytearray()
+        self._buffer = bytearray()
 
     def feed(self, received: bytes) -> Iterator[Reply]:
-        """The messages that are complete now."""
-        self._held += received
-        while len(self._held) >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(self._held)
+        """Yield the messages that are complete with these bytes."""
+        self._buffer += received
+        while len(self._buffer) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._buffer)
             if length > FRAME_BYTES_LIMIT:
                 raise ValueError(f"a frame of {length} bytes")
             end = _LENGTH.size + length
-            if len(self._held) < end:
+            if len(self._buffer) < end:
                 return
-            body = bytes(self._held[_LENGTH.size : end])
-            del self._held[:end]
+            body = bytes(self._buffer[_LENGTH.size : end])
+            del self._buffer[:end]
             yield _REPLY.validate_json(body)

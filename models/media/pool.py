@@ -1,4 +1,4 @@
-"""The pool of decoding children: who waits, who is served, what happens when one dies."""
+"""Pool of decoding children: queues, the threads that serve them, replacement of children that die."""
 
 import os
 import threading
@@ -7,11 +7,21 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
-from models.media.messages import Advanced, Finished, Opened, Ready, Refused, Request, WindowReady
+from models.media.messages import (
+    ChildReady,
+    ContainerOpened,
+    DecodeFinished,
+    DecodeProgress,
+    DecodeRefused,
+    DecodeRequest,
+    WindowReady,
+)
 from models.media.process import DecoderProcess
 from models.media.speech.windows import FRAME_SAMPLES, SAMPLE_RATE_HERTZ
 from models.media.spool import FeatureSpool
+from schemas.clock import Clock
 from schemas.errors import (
     ENGINE,
     AudioEmpty,
@@ -30,32 +40,32 @@ from schemas.errors import (
 from schemas.options import Lane
 from schemas.settings import WhisperSettings
 
-REQUESTS_PER_CHILD = 500
-"""Then it is replaced: FFmpeg's resamplers leak a little."""
-SPLIT_CHANNELS = 8
-"""Channels that the spool's limit leaves room for when each is transcribed by itself."""
+REQUESTS_PER_CHILD: Final = 500
+"""Requests after which a child is replaced: FFmpeg's resamplers leak a little."""
+SPLIT_CHANNELS: Final = 8
+"""Channels that the spool's limit has room for when each is transcribed by itself."""
 
-_REFUSALS: dict[Reason, type[PermanentError]] = {
+_REFUSALS: Final[dict[Reason, type[PermanentError]]] = {
     kind.reason: kind for kind in (AudioEmpty, AudioTooLarge, AudioTooLong, AudioUndecodable, InvalidOptions)
 }
-"""Any other reason is the decoder's own failure, and passes as its crash would."""
+"""Errors of the media, by reason. Any other reason is the decoder's own failure and is handled like a crash."""
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class DecodeFailed:
     """Decoding ended without success."""
 
     error: JobError | JobCancelled
 
 
-Delivery = Opened | WindowReady | Advanced | Finished | Failed
+DecoderEvent = ContainerOpened | WindowReady | DecodeProgress | DecodeFinished | DecodeFailed
 
 
 @dataclass(frozen=True, slots=True)
-class MediaJob:
-    """One file to decode. ``deliver`` is called from the pool's threads and must not block or raise.
+class DecodeJob:
+    """One file to decode. ``on_event`` is called from the pool's threads and must not block or raise.
 
-    The last delivery is Finished or Failed. ``cancelled`` is asked about ten times a second.
+    The last event is DecodeFinished or DecodeFailed. ``cancelled`` is polled about ten times a second.
     """
 
     path: Path
@@ -64,159 +74,161 @@ class MediaJob:
     vad: bool
     mel_bands: int
     lane: Lane
-    deliver: Callable[[Delivery], None]
+    on_event: Callable[[DecoderEvent], None]
     cancelled: Callable[[], bool]
     track: int | None = None
 
 
 @dataclass(slots=True)
-class _Waiting:
-    lanes: dict[Lane, deque[MediaJob]] = field(default_factory=lambda: {lane: deque() for lane in Lane})
+class _Queues:
+    lanes: dict[Lane, deque[DecodeJob]] = field(default_factory=lambda: {lane: deque() for lane in Lane})
     closed: bool = False
 
 
 class DecoderPool:
-    """Persistent children, each kept by a thread of its own.
+    """Persistent children, each served by a thread of its own.
 
-    Beyond ``decoder_processes`` there is one child for the interactive lane alone, started when it is first
-    needed, so that a clip somebody waits for never stands behind hours of bulk audio.
+    In addition to ``decoder_processes`` children there is one for the interactive lane alone, started when it is
+    first needed, so that an interactive clip never waits behind hours of bulk audio.
     """
 
-    def __init__(self, settings: WhisperSettings) -> None:
+    def __init__(self, settings: WhisperSettings, *, clock: Clock) -> None:
         self._settings = settings
-        self._waiting = _Waiting()
+        self._clock = clock
+        self._queues = _Queues()
         self._changed = threading.Condition()
         self._children: set[DecoderProcess] = set()
         self._first_start: Future[None] = Future()
-        everyone = (Lane.INTERACTIVE, Lane.BULK)
-        lanes = [everyone] * settings.decoder_processes + [(Lane.INTERACTIVE,)]
-        self._keepers = [
-            threading.Thread(target=self._keep, args=(served,), name=f"decoder-{number}", daemon=True)
+        all_lanes = (Lane.INTERACTIVE, Lane.BULK)
+        lanes = [all_lanes] * settings.decoder_processes + [(Lane.INTERACTIVE,)]
+        self._threads = [
+            threading.Thread(target=self._run, args=(served,), name=f"decoder-{number}", daemon=True)
             for number, served in enumerate(lanes)
         ]
-        for keeper in self._keepers:
-            keeper.start()
+        for thread in self._threads:
+            thread.start()
 
-    def submit(self, job: MediaJob) -> None:
-        """Puts a file in line. Does not block."""
+    def submit(self, job: DecodeJob) -> None:
+        """Queue a file. Does not block. Raises DecoderCrashed once the pool is closed."""
         with self._changed:
-            if self._waiting.closed:
+            if self._queues.closed:
                 raise DecoderCrashed("the decoders are shut down")
-            self._waiting.lanes[job.lane].append(job)
+            self._queues.lanes[job.lane].append(job)
             self._changed.notify_all()
 
     def wait_ready(self) -> None:
-        """Blocks until a child has started. Raises ConfigurationError with what it said when it cannot."""
+        """Block until a child has started. Raises ConfigurationError, with the child's output, when it cannot."""
         try:
             self._first_start.result()
-        except (OSError, JobError) as failed:
+        except (OSError, JobError) as error:
             raise ConfigurationError(
-                f"audio cannot be decoded: {failed}; is KASCRIBE_WHISPER_DECODER_MEMORY_BYTES large enough, "
-                "and the installation whole?"
-            ) from failed
+                f"audio cannot be decoded: {error}; is KASCRIBE_WHISPER_DECODER_MEMORY_BYTES large enough, "
+                "and the installation complete?"
+            ) from error
 
     def pids(self) -> frozenset[int]:
-        """The children that run now."""
+        """Return the process ids of the children that run now."""
         with self._changed:
             return frozenset(child.pid for child in self._children)
 
     def close(self) -> None:
-        """Ends the children; what waits or runs fails with JobCancelled. Safe to repeat."""
+        """End the children; queued and running jobs fail with JobCancelled. Safe to repeat."""
         with self._changed:
-            self._waiting.closed = True
-            waiting = [job for line in self._waiting.lanes.values() for job in line]
-            for line in self._waiting.lanes.values():
-                line.clear()
+            self._queues.closed = True
+            queued = [job for lane in self._queues.lanes.values() for job in lane]
+            for lane in self._queues.lanes.values():
+                lane.clear()
             self._changed.notify_all()
-        for job in waiting:
-            job.deliver(Failed(JobCancelled("the decoders are shut down")))
-        for keeper in self._keepers:
-            keeper.join()
+        for job in queued:
+            job.on_event(DecodeFailed(JobCancelled("the decoders are shut down")))
+        for thread in self._threads:
+            thread.join()
 
-    def _keep(self, lanes: tuple[Lane, ...]) -> None:
+    def _run(self, lanes: tuple[Lane, ...]) -> None:
         child: DecoderProcess | None = None
         if Lane.BULK in lanes:
-            child = self._started_ahead()
-        while (job := self._next(lanes)) is not None:
+            child = self._start_early()
+        while (job := self._next_job(lanes)) is not None:
             try:
-                if child is None or not child.alive or child.requests >= REQUESTS_PER_CHILD:
-                    child = self._replaced(child)
-            except OSError as failed:
+                if child is None or not child.is_alive or child.requests >= REQUESTS_PER_CHILD:
+                    child = self._replace(child)
+            except OSError as error:
                 child = None
-                down = DependencyDown(ENGINE, f"no decoder can be started: {failed}")
-                down.__cause__ = failed
-                job.deliver(Failed(down))
+                down = DependencyDown(ENGINE, f"no decoder can be started: {error}")
+                down.__cause__ = error
+                job.on_event(DecodeFailed(down))
             else:
                 self._serve(job, child)
         if child is not None:
-            self._forget(child)
+            self._discard(child)
 
-    def _started_ahead(self) -> DecoderProcess | None:
-        """A child ahead of the first record, which need not wait for it; ``wait_ready`` learns how that went."""
+    def _start_early(self) -> DecoderProcess | None:
+        """Start a child before the first job, which then need not wait; report the outcome to ``wait_ready``."""
         child: DecoderProcess | None = None
-        failed: BaseException | None = None
+        failure: BaseException | None = None
         try:
-            child = self._replaced(None)
-            child.wait_ready(cancelled=lambda: self._waiting.closed)
+            child = self._replace(None)
+            child.wait_ready(cancelled=lambda: self._queues.closed)
         except (OSError, JobError, JobCancelled) as error:
-            failed = error
+            failure = error
         with self._changed:
             if self._first_start.done():
                 return child
-            if failed is None:
+            if failure is None:
                 self._first_start.set_result(None)
             else:
-                self._first_start.set_exception(failed)
+                self._first_start.set_exception(failure)
         return child
 
-    def _next(self, lanes: tuple[Lane, ...]) -> MediaJob | None:
+    def _next_job(self, lanes: tuple[Lane, ...]) -> DecodeJob | None:
         with self._changed:
-            while not self._waiting.closed:
+            while not self._queues.closed:
                 for lane in lanes:
-                    if self._waiting.lanes[lane]:
-                        return self._waiting.lanes[lane].popleft()
+                    if self._queues.lanes[lane]:
+                        return self._queues.lanes[lane].popleft()
                 self._changed.wait()
         return None
 
-    def _replaced(self, child: DecoderProcess | None) -> DecoderProcess:
+    def _replace(self, child: DecoderProcess | None) -> DecoderProcess:
         if child is not None:
-            self._forget(child)
+            self._discard(child)
         fresh = DecoderProcess(
             memory_bytes=self._settings.decoder_memory_bytes,
             timeout_seconds=self._settings.decoder_timeout_seconds,
+            clock=self._clock,
         )
         with self._changed:
             self._children.add(fresh)
         return fresh
 
-    def _forget(self, child: DecoderProcess) -> None:
+    def _discard(self, child: DecoderProcess) -> None:
         child.close()
         with self._changed:
             self._children.discard(child)
 
-    def _serve(self, job: MediaJob, child: DecoderProcess) -> None:
+    def _serve(self, job: DecodeJob, child: DecoderProcess) -> None:
         def cancelled() -> bool:
-            return self._waiting.closed or job.cancelled()
+            return self._queues.closed or job.cancelled()
 
         try:
-            if cancelled():  # while it stood in line: no reason to kill the child, as ask() would
-                job.deliver(Failed(JobCancelled("cancelled before it was decoded")))
+            if cancelled():  # cancelled while queued: decode() would kill the child, which is not necessary
+                job.on_event(DecodeFailed(JobCancelled("cancelled before it was decoded")))
                 return
-            for reply in child.ask(self._request(job), cancelled=cancelled):
-                if isinstance(reply, Opened):
+            for reply in child.decode(self._request(job), cancelled=cancelled):
+                if isinstance(reply, ContainerOpened):
                     job.spool.unlink()
-                if not isinstance(reply, Ready):
-                    job.deliver(_delivery(reply, job.spool))
-        except (JobError, JobCancelled) as failed:
-            job.deliver(Failed(failed))
-        except Exception as failed:  # noqa: BLE001 - a keeper that dies would leave its child and all later files alone
+                if not isinstance(reply, ChildReady):
+                    job.on_event(_event(reply, job.spool))
+        except (JobError, JobCancelled) as error:
+            job.on_event(DecodeFailed(error))
+        except Exception as error:  # noqa: BLE001 - a thread that ends would leave its child and all later files alone
             child.kill()
-            job.deliver(Failed(DecoderCrashed(f"the decoder's keeper failed: {failed!r}")))
+            job.on_event(DecodeFailed(DecoderCrashed(f"the decoder's thread failed: {error!r}")))
 
-    def _request(self, job: MediaJob) -> Request:
+    def _request(self, job: DecodeJob) -> DecodeRequest:
         limit_seconds = self._settings.audio_limit_seconds
         bytes_per_second = SAMPLE_RATE_HERTZ // FRAME_SAMPLES * job.mel_bands * 4
-        return Request(
+        return DecodeRequest(
             path=os.fsencode(job.path.absolute()),
             spool_path=os.fsencode(job.spool.path),
             split=job.split,
@@ -228,9 +240,11 @@ class DecoderPool:
         )
 
 
-def _delivery(reply: Opened | WindowReady | Advanced | Finished | Refused, spool: FeatureSpool) -> Delivery:
-    if isinstance(reply, Refused):
+def _event(
+    reply: ContainerOpened | WindowReady | DecodeProgress | DecodeFinished | DecodeRefused, spool: FeatureSpool
+) -> DecoderEvent:
+    if isinstance(reply, DecodeRefused):
         if reply.reason is Reason.DEPENDENCY_DOWN:
-            return Failed(spool.no_room(reply.needed_bytes))
-        return Failed(_REFUSALS.get(reply.reason, DecoderCrashed)(reply.message))
+            return DecodeFailed(spool.full_error(reply.needed_bytes))
+        return DecodeFailed(_REFUSALS.get(reply.reason, DecoderCrashed)(reply.message))
     return reply

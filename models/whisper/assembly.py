@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from models.media.messages import Finished
+from models.media.messages import DecodeFinished
 from models.whisper.state import TranscriptionState, audio_facts
 from models.whisper.text.segments import WindowResult, segments_of
 from schemas.errors import EngineFailed
@@ -67,7 +67,7 @@ def _text(results: Sequence[WindowResult], segments: Sequence[Segment]) -> str:
     return joined(result.decoded.text for result in results if result.decoded is not None)
 
 
-def _flags(results: Sequence[WindowResult], finished: Finished) -> tuple[QualityFlag, ...]:
+def _flags(results: Sequence[WindowResult], finished: DecodeFinished) -> tuple[QualityFlag, ...]:
     raised = {flag for result in results for flag in result.flags}
     if finished.downmix_replaced:
         raised.add(QualityFlag.DOWNMIX_REPLACED)
@@ -76,7 +76,9 @@ def _flags(results: Sequence[WindowResult], finished: Finished) -> tuple[Quality
     return tuple(flag for flag in QualityFlag if flag in raised)
 
 
-def _timing(state: TranscriptionState, finished: Finished, *, started_at: float, ended_at: float) -> StageTiming:
+def _timing(
+    state: TranscriptionState, finished: DecodeFinished, *, started_at: float, ended_at: float
+) -> StageTiming:
     usage = state.usage
     return StageTiming(
         queue_seconds=round(max(0.0, (state.opened_at or started_at) - started_at), 4),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from models.media.messages import Finished, Opened, SoundTrack
+from models.media.messages import ContainerOpened, DecodeFinished, SoundTrack
 from models.whisper.decode_unit import DecodeUnit
 from models.whisper.language import SpokenLanguage
 from models.whisper.text.segments import WindowResult
@@ -22,9 +22,9 @@ class InferenceUsage:
 class TranscriptionState:
     """Everything known about the record so far. ``opened_at`` is monotonic; units are in order of arrival."""
 
-    opened: Opened | None = None
+    opened: ContainerOpened | None = None
     opened_at: float | None = None
-    finished: Finished | None = None
+    finished: DecodeFinished | None = None
     language: SpokenLanguage | None = None
     units: list[DecodeUnit] = field(default_factory=list)
     usage: InferenceUsage = field(default_factory=InferenceUsage)
@@ -44,7 +44,7 @@ class TranscriptionState:
         return [leaf.result for unit in self.units for leaf in unit.leaves() if leaf.result is not None]
 
 
-def audio_facts(state: TranscriptionState, opened: Opened) -> AudioFacts:
+def audio_facts(state: TranscriptionState, opened: ContainerOpened) -> AudioFacts:
     """Return what the container declares, or what was found once decoding has finished."""
     finished = state.finished
     return AudioFacts(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from models.media.pool import DecoderPool, MediaJob
+from models.media.pool import DecodeJob, DecoderPool
 from models.media.spool import FeatureSpool
 from models.whisper.assembly import assemble
 from models.whisper.capabilities import Capabilities
@@ -152,7 +152,7 @@ class Transcriber:
             )
             ended = threading.Event()
             loaded.decoders.submit(
-                MediaJob(
+                DecodeJob(
                     path=path,
                     spool=spool,
                     split=options.channels is Channels.SPLIT,
@@ -160,7 +160,7 @@ class Transcriber:
                     vad=options.vad,
                     mel_bands=loaded.model.mel_bands,
                     lane=lane,
-                    deliver=transcription.on_decoder_event,
+                    on_event=transcription.on_decoder_event,
                     cancelled=lambda: ended.is_set() or cancelled(),
                 )
             )
@@ -200,7 +200,7 @@ class Transcriber:
         return _Loaded(
             model=model,
             engine=engine,
-            decoders=DecoderPool(self._settings),
+            decoders=DecoderPool(self._settings, clock=self._clock),
             capabilities=Capabilities.of(
                 self._name,
                 multilingual=model.multilingual,

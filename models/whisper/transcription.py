@@ -8,8 +8,8 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.media.messages import Advanced, Finished, Opened, WindowReady
-from models.media.pool import Delivery, Failed
+from models.media.messages import ContainerOpened, DecodeFinished, DecodeProgress, WindowReady
+from models.media.pool import DecodeFailed, DecoderEvent
 from models.media.speech.windows import TimeMap, Window
 from models.whisper.decode_unit import DecodeUnit, split
 from models.whisper.engine import Engine
@@ -56,13 +56,13 @@ class Transcription:
         self._spool = spool
         self._lane = lane
         self._clock = clock
-        self._inbox: queue.SimpleQueue[Delivery | tuple[DecodeUnit, Row[Any]]] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[DecoderEvent | tuple[DecodeUnit, Row[Any]]] = queue.SimpleQueue()
         self._detections: list[Languages] = []
         self._detecting = False
         self._undecided: deque[DecodeUnit] = deque()
         self.state = TranscriptionState(language=language)
 
-    def on_decoder_event(self, event: Delivery) -> None:
+    def on_decoder_event(self, event: DecoderEvent) -> None:
         """Enqueue an event of the decoder. Called from any thread; does not block."""
         self._inbox.put(event)
 
@@ -93,17 +93,17 @@ class Transcription:
         else:
             self._handle_decoder_event(item)
 
-    def _handle_decoder_event(self, event: Delivery) -> None:
-        if isinstance(event, Failed):
+    def _handle_decoder_event(self, event: DecoderEvent) -> None:
+        if isinstance(event, DecodeFailed):
             raise event.error
         if isinstance(event, WindowReady):
             self._add_window(event.window())
-        elif isinstance(event, Opened):
+        elif isinstance(event, ContainerOpened):
             self.state.opened, self.state.opened_at = event, self._clock.monotonic()
-        elif isinstance(event, Finished):
+        elif isinstance(event, DecodeFinished):
             self.state.finished = event
             self._decide_language()
-        elif isinstance(event, Advanced):
+        elif isinstance(event, DecodeProgress):
             pass
 
     def _add_window(self, window: Window) -> None:

@@ -23,8 +23,9 @@ LISTEN: Final = """
 import sys
 from pathlib import Path
 from models.media.pool import DecoderPool
+from schemas.clock import SystemClock
 from schemas.settings import WhisperSettings
-pool = DecoderPool(WhisperSettings(decoder_processes=1))
+pool = DecoderPool(WhisperSettings(decoder_processes=1), clock=SystemClock())
 pool.wait_ready()
 print(*pool.pids(), flush=True)
 sys.stdin.read()

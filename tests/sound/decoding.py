@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from models.media.messages import Finished
-from models.media.pool import DecoderPool, Delivery, Failed, MediaJob
+from models.media.messages import DecodeFinished
+from models.media.pool import DecodeFailed, DecodeJob, DecoderEvent, DecoderPool
 from models.media.spool import FeatureSpool
+from schemas.clock import SystemClock
 from schemas.errors import KascribeError
 from schemas.options import Lane
 from schemas.settings import WhisperSettings
@@ -22,7 +23,7 @@ class Decoders:
     """A pool and a way to wait for it."""
 
     def __init__(self, settings: WhisperSettings) -> None:
-        self.pool = DecoderPool(settings)
+        self.pool = DecoderPool(settings, clock=SystemClock())
 
     def start(
         self,
@@ -33,32 +34,32 @@ class Decoders:
         lane: Lane = Lane.BULK,
         cancelled: Callable[[], bool] = lambda: False,
         spool: FeatureSpool | None = None,
-    ) -> queue.SimpleQueue[Delivery]:
-        """Where the deliveries for a file arrive."""
-        inbox: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
+    ) -> queue.SimpleQueue[DecoderEvent]:
+        """Where the events for a file arrive."""
+        inbox: queue.SimpleQueue[DecoderEvent] = queue.SimpleQueue()
         self.pool.submit(
-            MediaJob(
+            DecodeJob(
                 path=path,
                 spool=spool or FeatureSpool(mel_bands=80),
                 split=split,
                 vad=vad,
                 mel_bands=80,
                 lane=lane,
-                deliver=inbox.put,
+                on_event=inbox.put,
                 cancelled=cancelled,
             )
         )
         return inbox
 
-    def deliveries(self, path: Path, *, vad: bool = True, split: bool = False) -> list[Delivery]:
+    def events(self, path: Path, *, vad: bool = True, split: bool = False) -> list[DecoderEvent]:
         """All that is said about a file, to the end."""
         inbox = self.start(path, vad=vad, split=split)
         heard = [inbox.get(timeout=60)]
-        while not isinstance(heard[-1], Finished | Failed):
+        while not isinstance(heard[-1], DecodeFinished | DecodeFailed):
             heard.append(inbox.get(timeout=60))
         return heard
 
-    def outcome(self, path: Path, *, vad: bool = True, split: bool = False) -> Finished | KascribeError:
+    def outcome(self, path: Path, *, vad: bool = True, split: bool = False) -> DecodeFinished | KascribeError:
         """How decoding ends."""
         return ending(self.start(path, vad=vad, split=split))
 
@@ -70,14 +71,14 @@ def closed_spool() -> FeatureSpool:
     return spool
 
 
-def ending(inbox: queue.SimpleQueue[Delivery]) -> Finished | KascribeError:
-    """The last delivery: what was found, or the error."""
+def ending(inbox: queue.SimpleQueue[DecoderEvent]) -> DecodeFinished | KascribeError:
+    """The last event: what was found, or the error."""
     while True:
-        delivery = inbox.get(timeout=60)
-        if isinstance(delivery, Failed):
-            return delivery.error
-        if isinstance(delivery, Finished):
-            return delivery
+        event = inbox.get(timeout=60)
+        if isinstance(event, DecodeFailed):
+            return event.error
+        if isinstance(event, DecodeFinished):
+            return event
 
 
 def long_recording(directory: Path) -> Path:

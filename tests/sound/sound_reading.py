@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.media.decoding.sound import SoundFacts, SoundReader, SoundTally
+from models.media.decoding.sound import DecodeStats, SoundFacts, SoundReader
 from tests.sound import media_cases
 from tests.sound.media_cases import Change, Voice, mux
 from tests.sound.recordings import SAMPLE_RATE_HERTZ, Sound
@@ -51,7 +51,7 @@ class Read:
 
     samples: Sound
     facts: SoundFacts
-    tally: SoundTally
+    stats: DecodeStats
 
     @property
     def seconds(self) -> float:
@@ -63,7 +63,7 @@ def read(path: Path, *, split: bool = False) -> Read:
     """Decodes a whole file."""
     with SoundReader(path, split=split) as sound:
         blocks = list(sound.blocks(10**9))
-        return Read(np.concatenate(blocks, axis=1), sound.facts, sound.tally)
+        return Read(np.concatenate(blocks, axis=1), sound.facts, sound.stats)
 
 
 def made(directory: Path, name: str, change: Change = lambda _, packet: packet, **options: str) -> Path:

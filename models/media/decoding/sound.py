@@ -50,7 +50,7 @@ class SoundFacts:
 
 
 @dataclass(slots=True)
-class SoundTally:
+class DecodeStats:
     """What came. ``incomplete``: sound was lost, as far as can be told."""
 
     decoded_seconds: float = 0.0
@@ -76,7 +76,7 @@ class SoundReader:
         self._file = path.open("rb")
         self._failed: PermanentError | None = None
         self._skipped_seconds = 0.0
-        self.tally = SoundTally()
+        self.stats = DecodeStats()
         try:
             self._links = links(self._file, path.stat().st_size)
             self._container, self._stream = self._open(self._links[0])
@@ -189,8 +189,8 @@ class SoundReader:
                 try:
                     self._container, self._stream = self._open(link)
                 except PermanentError:
-                    self.tally.broken_packets += 1
-                    self.tally.incomplete = True
+                    self.stats.broken_packets += 1
+                    self.stats.incomplete = True
                     continue
             reader = PacketReader(self._container, self._stream)
             yield from self._link_frames(reader)
@@ -199,7 +199,7 @@ class SoundReader:
                 self._failed = undecodable(self._file, reader.broken_packets, reader.packets)
         if hopeless == len(self._links) and self._failed is not None:
             raise self._failed
-        self.tally.incomplete |= self._falls_short()
+        self.stats.incomplete |= self._falls_short()
 
     def _link_frames(self, reader: PacketReader) -> Iterator[TimedFrame]:
         container, stream = self._container, self._stream
@@ -209,21 +209,21 @@ class SoundReader:
         restarts = container.format.flags & CLOCKS_RESTART
         timeline = Timeline(begins, limit_seconds=GAP_SECONDS_LIMIT_BROADCAST if restarts else GAP_SECONDS_LIMIT)
         for timed in timeline.timed(reader.frames()):
-            self.tally.channel_count = max(self.tally.channel_count, timed.frame.layout.nb_channels)
+            self.stats.channel_count = max(self.stats.channel_count, timed.frame.layout.nb_channels)
             yield timed
         names = names_of(container)
         lost = reader.lost_packets(may_be_cut=not names & PROMISING_CONTAINERS)
         missing = timeline.silence_seconds if names & SEAMLESS_CONTAINERS else timeline.damaged_seconds
-        self.tally.decoded_seconds += reader.decoded_seconds
-        self.tally.silence_seconds += timeline.silence_seconds
+        self.stats.decoded_seconds += reader.decoded_seconds
+        self.stats.silence_seconds += timeline.silence_seconds
         self._skipped_seconds += timeline.skipped_seconds
-        self.tally.broken_packets += reader.broken_packets
-        self.tally.incomplete |= lost > 0 or missing > 0
+        self.stats.broken_packets += reader.broken_packets
+        self.stats.incomplete |= lost > 0 or missing > 0
 
     def _falls_short(self) -> bool:
         outlines = [outline(self._file, link) for link in self._links]
         said = Declared(self.facts.declared_seconds, self.facts.promised)
-        came_seconds = self.tally.decoded_seconds + self.tally.silence_seconds + self._skipped_seconds
+        came_seconds = self.stats.decoded_seconds + self.stats.silence_seconds + self._skipped_seconds
         return said.falls_short(came_seconds) or any(each.goes_on or each.cut_short for each in outlines)
 
 

@@ -16,7 +16,7 @@ BLOCK_SAMPLES = 320_000
 """Twenty seconds, as the transcription takes them."""
 
 
-def tracks_heard(
+def speech_by_track(
     path: Path, session: onnxruntime.InferenceSession, *, limit_samples: int
 ) -> Iterator[tuple[int, bool]]:
     """Track by track, block by block: the track, and whether this block has ended a stretch of speech in it.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from models.media.messages import Advanced, Finished, Opened
+from models.media.messages import ContainerOpened, DecodeFinished, DecodeProgress
 from models.media.spool import FeatureSpool
 from schemas.errors import AudioTooLarge, ConfigurationError, DecoderCrashed, DependencyDown, JobCancelled
 from schemas.options import Lane
@@ -40,13 +40,13 @@ def test_a_killed_child_fails_its_record_and_the_next_record_is_decoded(
 ) -> None:
     """A crash of the decoder is transient for the one record and invisible to the others."""
     inbox = decoders.start(long_recording(tmp_path))
-    assert isinstance(inbox.get(timeout=60), Opened)
+    assert isinstance(inbox.get(timeout=60), ContainerOpened)
     (pid,) = decoders.pool.pids()
     os.kill(pid, signal.SIGKILL)
     failed = ending(inbox)
     assert isinstance(failed, DecoderCrashed)
     assert "signal 9" in str(failed)
-    assert isinstance(decoders.outcome(clip), Finished)
+    assert isinstance(decoders.outcome(clip), DecodeFinished)
     assert pid not in decoders.pool.pids()
 
 
@@ -54,13 +54,13 @@ def test_a_silent_child_is_killed(tmp_path: Path, clip: Path) -> None:
     """A decoder that hangs is found by its silence and replaced."""
     decoders = Decoders(WhisperSettings(decoder_processes=1, decoder_timeout_seconds=5))
     inbox = decoders.start(long_recording(tmp_path))
-    assert isinstance(inbox.get(timeout=60), Opened)
+    assert isinstance(inbox.get(timeout=60), ContainerOpened)
     (pid,) = decoders.pool.pids()
     os.kill(pid, signal.SIGSTOP)
     failed = ending(inbox)
     assert isinstance(failed, DecoderCrashed)
     assert "5 seconds" in str(failed)
-    assert isinstance(decoders.outcome(clip), Finished)
+    assert isinstance(decoders.outcome(clip), DecodeFinished)
     decoders.pool.close()
 
 
@@ -68,12 +68,12 @@ def test_a_clip_that_somebody_waits_for_does_not_stand_behind_bulk_audio(tmp_pat
     """With its only decoder busy for as long as it likes, the pool starts another for the interactive lane."""
     decoders = Decoders(WhisperSettings(decoder_processes=1))
     bulk = decoders.start(long_recording(tmp_path))
-    assert isinstance(bulk.get(timeout=60), Opened)
+    assert isinstance(bulk.get(timeout=60), ContainerOpened)
     (busy,) = decoders.pool.pids()
     os.kill(busy, signal.SIGSTOP)
-    assert isinstance(ending(decoders.start(clip, lane=Lane.INTERACTIVE)), Finished)
+    assert isinstance(ending(decoders.start(clip, lane=Lane.INTERACTIVE)), DecodeFinished)
     os.kill(busy, signal.SIGCONT)
-    assert isinstance(ending(bulk), Finished)
+    assert isinstance(ending(bulk), DecodeFinished)
     decoders.pool.close()
 
 
@@ -81,25 +81,25 @@ def test_a_cancelled_record_stops_being_decoded(decoders: Decoders, tmp_path: Pa
     """Cancelling takes the child away from the record within a second and gives it to the next."""
     stopped: list[bool] = []
     inbox = decoders.start(long_recording(tmp_path), cancelled=lambda: bool(stopped))
-    while not isinstance(inbox.get(timeout=60), Advanced):
+    while not isinstance(inbox.get(timeout=60), DecodeProgress):
         pass
     stopped.append(True)
     assert isinstance(ending(inbox), JobCancelled)
-    assert isinstance(decoders.outcome(clip), Finished)
+    assert isinstance(decoders.outcome(clip), DecodeFinished)
 
 
 def test_a_record_that_is_cancelled_in_line_costs_no_child(tmp_path: Path, clip: Path) -> None:
     """Its spool may be gone by the time it would be decoded; the child that it waited for serves the next."""
     decoders = Decoders(WhisperSettings(decoder_processes=1))
     bulk = decoders.start(long_recording(tmp_path))
-    assert isinstance(bulk.get(timeout=60), Opened)
+    assert isinstance(bulk.get(timeout=60), ContainerOpened)
     (pid,) = decoders.pool.pids()
     waiting = decoders.start(clip, cancelled=lambda: True)
     gone = decoders.start(clip, spool=closed_spool())
-    assert isinstance(ending(bulk), Finished)
+    assert isinstance(ending(bulk), DecodeFinished)
     assert isinstance(ending(waiting), JobCancelled)
     assert isinstance(ending(gone), DecoderCrashed)
-    assert isinstance(decoders.outcome(clip), Finished)
+    assert isinstance(decoders.outcome(clip), DecodeFinished)
     assert decoders.pool.pids() == {pid}
     decoders.pool.close()
 
@@ -114,7 +114,7 @@ def test_a_caller_that_fails_takes_no_decoder_with_it(clip: Path) -> None:
     failed = ending(decoders.start(clip, cancelled=broken))
     assert isinstance(failed, DecoderCrashed)
     assert "the caller is gone" in str(failed)
-    assert isinstance(decoders.outcome(clip), Finished)
+    assert isinstance(decoders.outcome(clip), DecodeFinished)
     decoders.pool.close()
 
 
@@ -133,7 +133,7 @@ def test_a_full_disk_is_not_the_recordings_fault(decoders: Decoders, clip: Path)
     spool.close()
     assert isinstance(failed, DependencyDown)
     assert failed.dependency == "scratch"
-    assert isinstance(decoders.outcome(clip), Finished)
+    assert isinstance(decoders.outcome(clip), DecodeFinished)
 
 
 def test_what_a_recording_needs_of_a_full_disk_goes_by_its_length(
@@ -157,8 +157,8 @@ def test_room_that_other_recordings_will_give_back_is_waited_for(monkeypatch: py
         other.path.write_bytes(bytes(8 * 1024**2))
         usage = shutil.disk_usage(spool.path.parent)
         monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=0))
-        assert isinstance(spool.no_room(4 * 1024**2), DependencyDown)
-        assert isinstance(spool.no_room(16 * 1024**2), AudioTooLarge)
+        assert isinstance(spool.full_error(4 * 1024**2), DependencyDown)
+        assert isinstance(spool.full_error(16 * 1024**2), AudioTooLarge)
 
 
 def test_a_child_that_needs_too_much_memory_takes_nobody_with_it(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_decoder_that_cannot_start_says_why_and_blames_no_recording(clip: Path
     decoders = Decoders(WhisperSettings(decoder_processes=1, decoder_memory_bytes=150 * 1024**2))
     with pytest.raises(ConfigurationError, match=r"KASCRIBE_WHISPER_DECODER_MEMORY_BYTES") as raised:
         decoders.pool.wait_ready()
-    assert "it said: " in str(raised.value)
+    assert "its output: " in str(raised.value)
     failed = decoders.outcome(clip)
     assert isinstance(failed, DependencyDown)
     assert failed.dependency == "engine"
@@ -192,7 +192,7 @@ def test_children_run_our_code_wherever_they_are_started(
     monkeypatch.chdir(tmp_path)
     decoders = Decoders(WhisperSettings(decoder_processes=1))
     decoders.pool.wait_ready()
-    assert isinstance(decoders.outcome(clip), Finished)
+    assert isinstance(decoders.outcome(clip), DecodeFinished)
     decoders.pool.close()
 
 
@@ -200,14 +200,14 @@ def test_a_name_that_is_not_utf_8_is_no_obstacle(decoders: Decoders, clip: Path,
     """Korean archives hold names in CP949."""
     path = tmp_path / os.fsdecode("녹음.ogg".encode("cp949"))
     path.write_bytes(clip.read_bytes())
-    assert isinstance(decoders.outcome(path), Finished)
+    assert isinstance(decoders.outcome(path), DecodeFinished)
 
 
 def test_children_see_no_credentials(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A child's environment holds what Python needs and nothing that opens a door."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not for children")
     fresh = Decoders(WhisperSettings(decoder_processes=1))
-    assert isinstance(fresh.outcome(clip), Finished)
+    assert isinstance(fresh.outcome(clip), DecodeFinished)
     (pid,) = fresh.pool.pids()
     environment = Path(f"/proc/{pid}/environ").read_text(encoding="utf-8")
     assert "AWS_SECRET" not in environment
@@ -218,7 +218,7 @@ def test_children_see_no_credentials(clip: Path, monkeypatch: pytest.MonkeyPatch
 def test_closing_ends_the_children(clip: Path) -> None:
     """No process is left behind."""
     decoders = Decoders(WhisperSettings(decoder_processes=2))
-    assert isinstance(decoders.outcome(clip), Finished)
+    assert isinstance(decoders.outcome(clip), DecodeFinished)
     pids = decoders.pool.pids()
     decoders.pool.close()
     eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), timeout_seconds=30)
@@ -227,15 +227,17 @@ def test_closing_ends_the_children(clip: Path) -> None:
 PARENT = """
 import sys, time
 from pathlib import Path
-from models.media.pool import DecoderPool, MediaJob
+from models.media.pool import DecoderPool, DecodeJob
 from models.media.spool import FeatureSpool
+from schemas.clock import SystemClock
 from schemas.options import Lane
+from schemas.clock import SystemClock
 from schemas.settings import WhisperSettings
 
-pool = DecoderPool(WhisperSettings(decoder_processes=1))
-job = MediaJob(
+pool = DecoderPool(WhisperSettings(decoder_processes=1), clock=SystemClock())
+job = DecodeJob(
     path=Path(sys.argv[1]), spool=FeatureSpool(mel_bands=80), split=False, vad=True, mel_bands=80,
-    lane=Lane.BULK, deliver=lambda delivery: print(*pool.pids(), flush=True), cancelled=lambda: False,
+    lane=Lane.BULK, on_event=lambda _: print(*pool.pids(), flush=True), cancelled=lambda: False,
 )
 pool.submit(job)
 time.sleep(60)

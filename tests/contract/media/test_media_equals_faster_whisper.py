@@ -10,13 +10,14 @@ from faster_whisper.feature_extractor import FeatureExtractor
 from faster_whisper.vad import VadOptions, get_speech_timestamps
 
 from models.media.decoding.sound import SoundReader
-from models.media.messages import Finished, Reply, WindowReady
-from models.media.pool import DecoderPool, Failed, MediaJob
+from models.media.messages import DecodeFinished, Reply, WindowReady
+from models.media.pool import DecodeFailed, DecodeJob, DecoderPool
 from models.media.speech.features import LogMel
 from models.media.speech.packing import SpeechSpans, WindowPacker
 from models.media.speech.silero import VoiceDetector, load_session
 from models.media.speech.windows import WINDOW_SAMPLES
 from models.media.spool import FeatureSpool
+from schemas.clock import SystemClock
 from schemas.options import Lane
 from schemas.settings import WhisperSettings
 from tests.support.listening import speech
@@ -96,18 +97,20 @@ def test_a_child_gives_the_features_that_this_process_would() -> None:
     np.testing.assert_allclose(features, FeatureExtractor()(pieces)[..., :-1], atol=0.02)
 
 
-def _decode(path: Path) -> list[tuple[Reply | Failed, np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None]]:
-    pool = DecoderPool(WhisperSettings(decoder_processes=1))
+def _decode(
+    path: Path,
+) -> list[tuple[Reply | DecodeFailed, np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None]]:
+    pool = DecoderPool(WhisperSettings(decoder_processes=1), clock=SystemClock())
     spool = FeatureSpool(mel_bands=80)
-    inbox: queue.SimpleQueue[Reply | Failed] = queue.SimpleQueue()
-    job = MediaJob(
+    inbox: queue.SimpleQueue[Reply | DecodeFailed] = queue.SimpleQueue()
+    job = DecodeJob(
         path=path,
         spool=spool,
         split=False,
         vad=True,
         mel_bands=80,
         lane=Lane.BULK,
-        deliver=inbox.put,
+        on_event=inbox.put,
         cancelled=lambda: False,
     )
     pool.submit(job)
@@ -115,7 +118,7 @@ def _decode(path: Path) -> list[tuple[Reply | Failed, np.ndarray[tuple[int, ...]
     while True:
         reply = inbox.get(timeout=60)
         replies.append((reply, spool.read(reply.window()) if isinstance(reply, WindowReady) else None))
-        if isinstance(reply, Finished | Failed):
+        if isinstance(reply, DecodeFinished | DecodeFailed):
             break
     pool.close()
     spool.close()

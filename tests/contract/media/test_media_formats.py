@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from models.media.decoding.sound import SoundReader
-from models.media.messages import Finished, Opened, WindowReady
-from models.media.pool import DecoderPool, Delivery, Failed, MediaJob
+from models.media.messages import ContainerOpened, DecodeFinished, WindowReady
+from models.media.pool import DecodeFailed, DecodeJob, DecoderEvent, DecoderPool
 from models.media.spool import FeatureSpool
+from schemas.clock import SystemClock
 from schemas.options import Lane
 from schemas.settings import WhisperSettings
 from tests.sound.recordings import FORMATS, Format, Sound, read, write
@@ -32,7 +33,7 @@ CONTAINERS = {
 @pytest.fixture(scope="module")
 def pool() -> Iterator[DecoderPool]:
     """One child for all of them, as in life."""
-    decoders = DecoderPool(WhisperSettings(decoder_processes=1))
+    decoders = DecoderPool(WhisperSettings(decoder_processes=1), clock=SystemClock())
     yield decoders
     decoders.close()
 
@@ -47,15 +48,15 @@ def sound() -> Sound:
 def test_a_format_is_decoded_to_its_speech(name: str, sound: Sound, tmp_path: Path, pool: DecoderPool) -> None:
     """Each container and codec gives the whole length, the speech in it and its own facts."""
     form = FORMATS[name]
-    deliveries = decode(pool, write(tmp_path / f"clip.{form.suffix}", sound, form))
-    opened, finished = deliveries[0], deliveries[-1]
-    assert isinstance(opened, Opened)
-    assert isinstance(finished, Finished)
+    events = decode(pool, write(tmp_path / f"clip.{form.suffix}", sound, form))
+    opened, finished = events[0], events[-1]
+    assert isinstance(opened, ContainerOpened)
+    assert isinstance(finished, DecodeFinished)
     assert finished.audio_seconds == pytest.approx(len(sound) / 16_000, abs=0.15)
     assert finished.speech_seconds > 1.0
     assert opened.sample_rate_hertz == form.rate_hertz
     assert opened.channel_count == (2 if form.layout == "stereo" else 1)
-    assert sum(isinstance(delivery, WindowReady) for delivery in deliveries) == 1
+    assert sum(isinstance(event, WindowReady) for event in events) == 1
 
 
 def test_split_channels_are_heard_by_themselves(sound: Sound, tmp_path: Path, pool: DecoderPool) -> None:
@@ -63,17 +64,17 @@ def test_split_channels_are_heard_by_themselves(sound: Sound, tmp_path: Path, po
     path = tmp_path / "stereo.wav"
     stereo = np.stack([sound, np.zeros_like(sound)])
     write_channels(path, stereo)
-    deliveries = decode(pool, path, split=True)
-    assert [delivery.channel for delivery in deliveries if isinstance(delivery, WindowReady)] == [0]
+    events = decode(pool, path, split=True)
+    assert [event.channel for event in events if isinstance(event, WindowReady)] == [0]
 
 
 def test_six_channels_are_mixed_to_one(sound: Sound, tmp_path: Path, pool: DecoderPool) -> None:
     """Surround sound is mixed as FFmpeg mixes it."""
     path = tmp_path / "surround.wav"
     write_channels(path, np.stack([sound] * 6))
-    deliveries = decode(pool, path)
-    assert isinstance(deliveries[-1], Finished)
-    assert [delivery.channel for delivery in deliveries if isinstance(delivery, WindowReady)] == [None]
+    events = decode(pool, path)
+    assert isinstance(events[-1], DecodeFinished)
+    assert [event.channel for event in events if isinstance(event, WindowReady)] == [None]
 
 
 @pytest.mark.parametrize("count", [8, 9, 32])
@@ -83,9 +84,9 @@ def test_each_of_many_channels_is_heard_by_itself(
     """A conference recorder's tracks stay apart: speech on the last gives windows of the last only."""
     path = tmp_path / "conference.wav"
     write_channels(path, np.stack([*[np.zeros_like(sound)] * (count - 1), sound]))
-    deliveries = decode(pool, path, split=True)
-    assert isinstance(deliveries[-1], Finished)
-    assert {delivery.channel for delivery in deliveries if isinstance(delivery, WindowReady)} == {count - 1}
+    events = decode(pool, path, split=True)
+    assert isinstance(events[-1], DecodeFinished)
+    assert {event.channel for event in events if isinstance(event, WindowReady)} == {count - 1}
 
 
 @pytest.mark.parametrize("count", [9, 32, 64])
@@ -200,24 +201,24 @@ def write_channels(path: Path, channels: np.ndarray[tuple[int, ...], np.dtype[np
         file.writeframes((channels.T * 32767).astype(np.int16).tobytes())
 
 
-def decode(pool: DecoderPool, path: Path, *, split: bool = False, vad: bool = True) -> list[Delivery]:
+def decode(pool: DecoderPool, path: Path, *, split: bool = False, vad: bool = True) -> list[DecoderEvent]:
     """All that is delivered for a file."""
-    inbox: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
+    inbox: queue.SimpleQueue[DecoderEvent] = queue.SimpleQueue()
     spool = FeatureSpool(mel_bands=MEL_BANDS)
     pool.submit(
-        MediaJob(
+        DecodeJob(
             path=path,
             spool=spool,
             split=split,
             vad=vad,
             mel_bands=MEL_BANDS,
             lane=Lane.BULK,
-            deliver=inbox.put,
+            on_event=inbox.put,
             cancelled=lambda: False,
         )
     )
-    deliveries = [inbox.get(timeout=60)]
-    while not isinstance(deliveries[-1], Finished | Failed):
-        deliveries.append(inbox.get(timeout=60))
+    events = [inbox.get(timeout=60)]
+    while not isinstance(events[-1], DecodeFinished | DecodeFailed):
+        events.append(inbox.get(timeout=60))
     spool.close()
-    return deliveries
+    return events

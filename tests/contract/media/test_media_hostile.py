@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from models.media.messages import Finished
+from models.media.messages import DecodeFinished
 from schemas.errors import (
     AudioEmpty,
     AudioTooLarge,
@@ -98,7 +98,7 @@ def test_a_truncated_file_gives_what_it_has(decoders: Decoders, tmp_path: Path, 
     path = tmp_path / f"half.{form.suffix}"
     path.write_bytes(whole[: len(whole) // 2])
     outcome = decoders.outcome(path)
-    assert isinstance(outcome, Finished)
+    assert isinstance(outcome, DecodeFinished)
     assert 1.5 < outcome.audio_seconds < 4.0
 
 
@@ -110,7 +110,7 @@ def test_a_damaged_middle_is_left_out(decoders: Decoders, tmp_path: Path, clip: 
     path = tmp_path / "damaged.mp3"
     path.write_bytes(bytes(content))
     outcome = decoders.outcome(path)
-    assert isinstance(outcome, Finished)
+    assert isinstance(outcome, DecodeFinished)
     assert outcome.audio_seconds > 3.0
 
 
@@ -127,7 +127,7 @@ def test_a_lie_about_the_size_is_not_believed(decoders: Decoders, tmp_path: Path
     path = tmp_path / "liar.wav"
     path.write_bytes(wave_header(declared_bytes=0xFFFFFFF0) + bytes(2 * 32_000))
     outcome = decoders.outcome(path)
-    assert isinstance(outcome, Finished)
+    assert isinstance(outcome, DecodeFinished)
     assert outcome.audio_seconds == pytest.approx(2.0, abs=0.1)
 
 

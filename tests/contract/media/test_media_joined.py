@@ -30,7 +30,7 @@ def test_a_wave_file_that_goes_on_past_its_header_is_heard_to_the_end(tmp_path: 
     path = wave_file(tmp_path / "died.wav", 64_000, _seconds_of_noise(10))
     died = read(path)
     assert died.seconds == pytest.approx(10.0)
-    assert died.tally.incomplete
+    assert died.stats.incomplete
     assert died.facts.declared_seconds == pytest.approx(2.0)
 
 
@@ -39,7 +39,7 @@ def test_a_wave_file_of_unknown_length_has_lost_nothing(declared_bytes: int, tmp
     """What was written into a pipe says 0, or as much as fits."""
     piped = read(wave_file(tmp_path / "piped.wav", declared_bytes, _seconds_of_noise(10)))
     assert piped.seconds == pytest.approx(10.0)
-    assert not piped.tally.incomplete
+    assert not piped.stats.incomplete
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_what_follows_the_sound_of_a_wave_file_is_no_sound(after: bytes, tmp_pat
     """Chunks with names and pictures, tags that other programs put at the end, and padding."""
     tagged = read(wave_file(tmp_path / "tagged.wav", 320_000, _seconds_of_noise(10), after))
     assert tagged.seconds == pytest.approx(10.0)
-    assert not tagged.tally.incomplete
+    assert not tagged.stats.incomplete
 
 
 @pytest.mark.parametrize("second", ["flac", "libopus"])
@@ -60,7 +60,7 @@ def test_chained_links_of_any_shape_and_codec_are_heard(second: str, tmp_path: P
     chain = read(media_cases.chained(tmp_path / "chain.ogg", second=second))
     assert chain.seconds == pytest.approx(9.65, abs=0.05)
     assert chain.facts.declared_seconds == pytest.approx(9.65, abs=0.05)
-    assert not chain.tally.incomplete
+    assert not chain.stats.incomplete
 
 
 def test_a_link_that_cannot_be_read_leaves_the_others(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_link_that_cannot_be_read_leaves_the_others(tmp_path: Path) -> None:
     path.write_bytes(content)
     broken = read(path)
     assert broken.seconds == pytest.approx(4.74, abs=0.05)
-    assert broken.tally.incomplete
+    assert broken.stats.incomplete
 
 
 @pytest.mark.parametrize("name", ["wav", "mp4/aac", "mov/pcm", "ogg/opus", "flac", "mka/opus", "ts/aac", "mp2"])
@@ -83,14 +83,14 @@ def test_files_put_end_to_end_are_heard_to_the_end(name: str, tmp_path: Path) ->
     path.write_bytes(path.read_bytes() * 2)
     double = read(path)
     assert double.seconds == pytest.approx(2 * single.seconds, abs=0.2)
-    assert not double.tally.incomplete
+    assert not double.stats.incomplete
 
 
 def test_two_jumps_that_are_not_believed_are_no_loss(tmp_path: Path) -> None:
     """A clock that starts over at another hour has lost nothing, whatever its header makes of it."""
     jumped = read(made(tmp_path, "mka/opus", later(36_000, from_seconds=5)))
     assert jumped.seconds == pytest.approx(9.48, abs=0.1)
-    assert not jumped.tally.incomplete
+    assert not jumped.stats.incomplete
 
 
 Make = Callable[[Path], Path]
@@ -131,7 +131,7 @@ def test_a_link_of_which_nothing_decodes_leaves_the_others(tmp_path: Path) -> No
     for content in (bad + good, good + bad):
         path.write_bytes(content)
         joined = read(path)
-        assert joined.tally.incomplete
+        assert joined.stats.incomplete
         assert joined.seconds == pytest.approx(9.48, abs=0.01)
     path.write_bytes(bad)
     with pytest.raises(AudioUndecodable, match="packets are broken"):

@@ -19,9 +19,9 @@ from tests.sound.sound_reading import CONTAINERS, made, read
 def test_a_whole_recording_is_not_called_incomplete(name: str, tmp_path: Path) -> None:
     """Whatever its container and codec say of priming, padding and duration; and no silence is put into it."""
     whole = read(made(tmp_path, name))
-    assert not whole.tally.incomplete
-    assert whole.tally.silence_seconds == 0
-    assert whole.tally.decoded_seconds == pytest.approx(whole.seconds, abs=0.05)
+    assert not whole.stats.incomplete
+    assert whole.stats.silence_seconds == 0
+    assert whole.stats.decoded_seconds == pytest.approx(whole.seconds, abs=0.05)
     assert whole.seconds == pytest.approx(9.48, abs=0.2)
 
 
@@ -31,8 +31,8 @@ def test_what_people_drop_is_not_called_incomplete(name: str, tmp_path: Path) ->
     sound = np.concatenate([media_cases.clip(media_cases.DIGITS)] * 2)
     form = FORMATS[name]
     whole = read(write(tmp_path / f"clip.{form.suffix}", sound, form))
-    assert not whole.tally.incomplete
-    assert whole.tally.silence_seconds == 0
+    assert not whole.stats.incomplete
+    assert whole.stats.silence_seconds == 0
 
 
 @pytest.mark.parametrize("container", ["matroska", "mp4", "mpegts", "avi"])
@@ -41,8 +41,8 @@ def test_a_film_that_goes_on_without_sound_has_lost_nothing(container: str, tmp_
     sound = media_cases.clip(media_cases.DIGITS)
     film = write(tmp_path / "film", np.concatenate([sound, media_cases.silence(20)]), _film(container))
     short = write(tmp_path / "short", sound, _film(container))
-    assert not read(film).tally.incomplete
-    assert not read(short).tally.incomplete
+    assert not read(film).stats.incomplete
+    assert not read(short).stats.incomplete
 
 
 def _film(container: str) -> Format:
@@ -53,7 +53,7 @@ def _film(container: str) -> Format:
 def test_a_recording_that_begins_late_has_lost_nothing(name: str, tmp_path: Path) -> None:
     """A clock that does not begin at zero, or an edit list that says so, is no gap."""
     late = read(made(tmp_path, name, later(3_000)))
-    assert not late.tally.incomplete
+    assert not late.stats.incomplete
     assert late.seconds == pytest.approx(9.48, abs=0.2)
     assert late.facts.declared_seconds == pytest.approx(9.48, abs=0.2)
 
@@ -72,7 +72,7 @@ def test_late_timestamps_move_no_sample(name: str, tmp_path: Path) -> None:
 
     even, trembling = read(made(tmp_path, name)), read(made(tmp_path, name, tremble))
     np.testing.assert_array_equal(trembling.samples, even.samples)
-    assert trembling.tally.silence_seconds == 0
+    assert trembling.stats.silence_seconds == 0
 
 
 @pytest.mark.parametrize("name", ["mka/opus", "mka/aac", "mka/mp3", "mp4/aac", "ts/aac", "flv/aac"])
@@ -84,7 +84,7 @@ def test_lost_packets_leave_their_own_length_of_silence(name: str, every: int, t
         return None if number % every == 1 else packet
 
     whole, lossy = read(made(tmp_path, name)), read(made(tmp_path, name, lose))
-    assert lossy.tally.decoded_seconds < whole.tally.decoded_seconds
+    assert lossy.stats.decoded_seconds < whole.stats.decoded_seconds
     assert lossy.seconds == pytest.approx(whole.seconds, abs=0.1)
 
 
@@ -121,7 +121,7 @@ def test_an_upload_that_broke_off_is_incomplete(name: str, tmp_path: Path) -> No
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * 6 // 10])
     half = read(path)
-    assert half.tally.incomplete
+    assert half.stats.incomplete
     assert 4 < half.seconds < 7.5
 
 
@@ -131,9 +131,9 @@ def test_a_streamable_mp4_that_broke_off_is_incomplete(tmp_path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * 6 // 10])
     half = read(path)
-    assert half.tally.incomplete
+    assert half.stats.incomplete
     assert half.facts.declared_seconds == pytest.approx(9.48, abs=0.1)
-    assert half.tally.decoded_seconds < 7
+    assert half.stats.decoded_seconds < 7
 
 
 ZEROED = ["mka/opus", "mka/aac", "mka/pcm", "ogg/flac", "flac", "mp4/aac", "ts/mp2", "avi/pcm", "wavpack"]
@@ -148,16 +148,16 @@ def test_a_recording_with_a_damaged_middle_is_incomplete(name: str, tmp_path: Pa
     content[first:end] = bytes(end - first)
     path.write_bytes(content)
     damaged = read(path)
-    assert damaged.tally.incomplete
-    assert damaged.tally.decoded_seconds < 9.2
+    assert damaged.stats.incomplete
+    assert damaged.stats.decoded_seconds < 9.2
 
 
 def test_broken_packets_are_counted(tmp_path: Path) -> None:
     """Each that decodes to nothing, in the middle as at the beginning."""
     broken = read(media_cases.undecodable_beginning(tmp_path / "broken.mka"))
-    assert broken.tally.incomplete
-    assert 200 < broken.tally.broken_packets < 250
-    assert broken.tally.decoded_seconds == pytest.approx(29.7, abs=0.2)
+    assert broken.stats.incomplete
+    assert 200 < broken.stats.broken_packets < 250
+    assert broken.stats.decoded_seconds == pytest.approx(29.7, abs=0.2)
 
 
 def test_ffmpeg_s_log_is_off_after_a_recording_that_was_given_up(tmp_path: Path) -> None:

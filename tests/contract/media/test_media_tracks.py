@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.media.messages import Finished, Opened, WindowReady
+from models.media.messages import ContainerOpened, DecodeFinished, WindowReady
 from models.whisper.transcriber import Transcriber
 from schemas.errors import AudioUndecodable, InvalidOptions
 from schemas.options import TranscribeOptions
@@ -111,10 +111,10 @@ def test_a_long_silent_track_is_searched_within_the_limit(decoders: Decoders, tm
     """Speech that begins late in the second track is found all the same."""
     late = np.concatenate([silence(45), clip(media_cases.DIGITS)])
     path = mux(tmp_path / "late.mka", "matroska", [Voice(silence(70), "flac"), Voice(late, "flac")])
-    deliveries = decoders.deliveries(path)
-    opened = next(delivery for delivery in deliveries if isinstance(delivery, Opened))
+    events = decoders.events(path)
+    opened = next(event for event in events if isinstance(event, ContainerOpened))
     assert opened.track == 1
-    windows = [delivery for delivery in deliveries if isinstance(delivery, WindowReady)]
+    windows = [event for event in events if isinstance(event, WindowReady)]
     assert [window.window().start_seconds for window in windows] == [pytest.approx(45, abs=0.5)]
 
 
@@ -134,9 +134,7 @@ def test_channels_that_appear_midway_are_heard_by_themselves(
     alone = np.concatenate([clip(media_cases.DIGITS), silence(30)])[: 30 * 16_000]
     path = chain(tmp_path / "call.ogg", alone, np.stack([np.zeros_like(commands), commands]))
     windows = [
-        delivery.window()
-        for delivery in decoders.deliveries(path, split=True, vad=vad)
-        if isinstance(delivery, WindowReady)
+        event.window() for event in decoders.events(path, split=True, vad=vad) if isinstance(event, WindowReady)
     ]
     (joined,) = (window for window in windows if window.channel == 1)
     assert joined.start_seconds == pytest.approx(30, abs=0.3) if vad else joined.start_seconds == 20
@@ -148,13 +146,13 @@ def test_channels_that_end_midway_are_silent_from_then_on(decoders: Decoders, tm
     """What one channel says is not said again on another."""
     digits = clip(media_cases.DIGITS)
     path = chain(tmp_path / "call.ogg", np.stack([np.zeros_like(digits), digits]), clip(media_cases.COMMANDS))
-    deliveries = decoders.deliveries(path, split=True)
-    windows = [delivery.window() for delivery in deliveries if isinstance(delivery, WindowReady)]
+    events = decoders.events(path, split=True)
+    windows = [event.window() for event in events if isinstance(event, WindowReady)]
     begins = {window.channel: window.start_seconds for window in windows}
     ends = {window.channel: window.end_seconds for window in windows}
     assert sorted(window.channel or 0 for window in windows) == [0, 1]
     assert begins[0] == pytest.approx(4.74, abs=0.4)
     assert ends[1] == pytest.approx(4.74, abs=0.4)
-    finished = deliveries[-1]
-    assert isinstance(finished, Finished)
+    finished = events[-1]
+    assert isinstance(finished, DecodeFinished)
     assert finished.audio_seconds == pytest.approx(9.65, abs=0.05)

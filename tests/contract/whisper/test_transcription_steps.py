@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from models.media.messages import Finished, Opened, WindowReady
-from models.media.pool import Failed
+from models.media.messages import ContainerOpened, DecodeFinished, WindowReady
+from models.media.pool import DecodeFailed
 from models.media.speech.windows import SAMPLE_RATE_HERTZ
 from models.whisper.engine import Engine
 from models.whisper.gate import PENALTIES
@@ -49,7 +49,9 @@ class Desk:
         """Delivers windows of one span each, a minute apart, and the end."""
         deliver = self.transcription.on_decoder_event
         deliver(
-            Opened(container="wav", codec="pcm", channel_count=1, sample_rate_hertz=8_000, declared_seconds=None)
+            ContainerOpened(
+                container="wav", codec="pcm", channel_count=1, sample_rate_hertz=8_000, declared_seconds=None
+            )
         )
         for number, length in enumerate(seconds):
             start = number * 60 * SECOND
@@ -57,7 +59,7 @@ class Desk:
             deliver(WindowReady(channel=None, spans=spans, frames=int(length * 100), offset_bytes=0))
         total = 60.0 * len(seconds)
         costs = {"decode_seconds": 0.0, "vad_seconds": 0.0, "features_seconds": 0.0}
-        deliver(Finished(audio_seconds=total, speech_seconds=total, **costs))
+        deliver(DecodeFinished(audio_seconds=total, speech_seconds=total, **costs))
 
     def finish(self, cancelled: Callable[[], bool] = lambda: False) -> TranscriptionState:
         """Runs it to its end."""
@@ -166,7 +168,7 @@ def test_no_windows_is_no_speech(desk: Callable[..., Desk]) -> None:
 def test_a_decoder_failure_ends_the_record_with_its_error(desk: Callable[..., Desk]) -> None:
     """Rows of the record that still wait are withdrawn."""
     each = desk(Script(lambda *_: " hello there"))
-    each.transcription.on_decoder_event(Failed(AudioUndecodable("not audio")))
+    each.transcription.on_decoder_event(DecodeFailed(AudioUndecodable("not audio")))
     with pytest.raises(AudioUndecodable, match="not audio"):
         each.finish()
     assert each.engine.queued_rows() == 0

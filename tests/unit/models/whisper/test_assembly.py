@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.media.messages import Finished, Opened
+from models.media.messages import ContainerOpened, DecodeFinished
 from models.media.speech.windows import SAMPLE_RATE_HERTZ, Span, Window
 from models.whisper.assembly import assemble
 from models.whisper.decode_unit import DecodeUnit
@@ -38,11 +38,11 @@ def heard(*windows: WindowResult, spoken: SpokenLanguage | None = KOREAN, **foun
         for one in windows
     ]
     return TranscriptionState(
-        opened=Opened(
+        opened=ContainerOpened(
             container="wav", codec="pcm", channel_count=2, sample_rate_hertz=8_000, declared_seconds=9.0
         ),
         opened_at=11.5,
-        finished=Finished(
+        finished=DecodeFinished(
             audio_seconds=10.0,
             speech_seconds=8.0,
             decode_seconds=0.1,

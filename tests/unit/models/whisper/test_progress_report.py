@@ -1,6 +1,6 @@
 """What a caller is told on the way: each thing once, in the order of the audio, never backwards."""
 
-from models.media.messages import Finished, Opened
+from models.media.messages import ContainerOpened, DecodeFinished
 from models.media.speech.windows import SAMPLE_RATE_HERTZ, Span, Window
 from models.whisper.decode_unit import DecodeUnit, split
 from models.whisper.gate import Decoded
@@ -10,7 +10,7 @@ from models.whisper.state import TranscriptionState
 from models.whisper.text.segments import WindowResult
 from schemas.transcripts.transcript import AudioFacts
 
-FINISHED = Finished(audio_seconds=20, speech_seconds=12, decode_seconds=0, vad_seconds=0, features_seconds=0)
+FINISHED = DecodeFinished(audio_seconds=20, speech_seconds=12, decode_seconds=0, vad_seconds=0, features_seconds=0)
 
 
 def unit(start: float, end: float) -> DecodeUnit:
@@ -34,7 +34,7 @@ class Caller:
         self.facts: list[AudioFacts] = []
         self.reporter = ProgressReporter(self.told.append, self.facts.append)
         self.state = TranscriptionState(
-            opened=Opened(
+            opened=ContainerOpened(
                 container="wav",
                 codec="pcm",
                 channel_count=1,
