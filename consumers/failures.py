@@ -1,6 +1,7 @@
-"""Failures are claimed as results are: of the copies of one request, one is dead-lettered and told."""
+"""Failures are claimed as results are: of the copies of one request, one is dead-lettered and reported."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -8,63 +9,87 @@ import structlog
 
 from consumers.runtime.stage import FollowsAnother, Job
 from schemas import identity
+from schemas.clock import Clock
 from schemas.errors import JobCancelled, JobError, Reason
 from schemas.kafka.dead_letters import MESSAGE_CHARACTERS_LIMIT, REDRIVEN_FROM
+from schemas.kafka.records import OutgoingRecord
 from schemas.results import FailedRequest
 
 _log: Final = structlog.get_logger(__name__)
 
 
 class FailureStore(Protocol):
-    """Where failures are kept. Blocks, is safe to repeat, and raises DependencyDown."""
+    """Store of failed requests. Methods block, are safe to repeat, and raise DependencyDown."""
 
     def claim_failure(self, failed: FailedRequest) -> FailedRequest:
-        """Stores it unless a copy of the request did; the one that is stored."""
+        """Store a failure unless a copy of the request stored its own; return the stored one."""
         ...
 
 
-def is_told_already(
-    job: Job,
-    error: Exception,
-    store: FailureStore,
-    *,
-    job_id: str,
-    request: tuple[str, datetime],
-    now: Callable[[], datetime],
-) -> bool:
-    """Whether another record with the same request has failed and is told; claims the failure if not. Blocks.
+@dataclass(frozen=True, slots=True)
+class RequestIdentity:
+    """The job and event that copies of one request share. A request that is made again later fails for itself."""
 
-    ``request`` is the event's id and time, which copies of it share: a request that is made again later fails for
-    itself. So does a letter that was redriven, whose own letter must not vanish. Raises DependencyDown instead of
-    ``error`` while the store may still come back for this attempt.
-    """
-    if not job.is_final(error) or _is_redriven(job):
-        return False
-    event_id, occurred_at = request
-    reason = error.reason if isinstance(error, JobError) else Reason.INTERNAL_ERROR
-    failed = FailedRequest(
-        job_id=job_id,
-        owner=job.origin,
-        request_digest=identity.request_digest(event_id, occurred_at.isoformat()),
-        reason=reason,
-        message=str(error)[:MESSAGE_CHARACTERS_LIMIT],
-        failed_at=now(),
-    )
-    try:
-        claimed = store.claim_failure(failed)
-    except JobError as trouble:
-        if job.is_final(trouble):
+    job_id: str
+    event_id: str
+    occurred_at: datetime
+
+
+class FailureClaims:
+    """Lets one record fail of those that carry copies of one request. Thread-safe."""
+
+    def __init__(self, store: FailureStore, *, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def run(
+        self,
+        job: Job,
+        process: Callable[[Job], Sequence[OutgoingRecord]],
+        *,
+        identify: Callable[[Job], RequestIdentity | None],
+    ) -> Sequence[OutgoingRecord]:
+        """Return the outputs of ``process``; none when it fails for good and another copy has claimed the failure.
+
+        ``identify`` must not raise; None for a record whose request no other record can carry. Raises what
+        ``process`` raises, or DependencyDown instead while the store may still come back for this attempt.
+        """
+        try:
+            return process(job)
+        except (JobCancelled, FollowsAnother):
+            raise  # no failure
+        except Exception as error:
+            if self._is_claimed_by_another(job, error, identify):
+                return ()
+            raise
+
+    def _is_claimed_by_another(
+        self, job: Job, error: Exception, identify: Callable[[Job], RequestIdentity | None]
+    ) -> bool:
+        # A redriven letter fails by itself: it must not vanish without a letter of its own.
+        request = identify(job) if job.is_final(error) and not _is_redriven(job) else None
+        if request is None:
             return False
-        raise
-    if claimed.owner == job.origin:
-        return False
-    _log.info("failure_told_by_another_record", origin=str(job.origin), owner=str(claimed.owner))
-    return True
+        try:
+            claimed = self._store.claim_failure(self._failed(job, error, request))
+        except JobError as store_error:
+            if job.is_final(store_error):
+                return False
+            raise
+        if claimed.owner == job.origin:
+            return False
+        _log.info("failure reported by another record", origin=str(job.origin), owner=str(claimed.owner))
+        return True
 
-
-def is_failure(error: Exception) -> bool:
-    """Whether an attempt that ended with ``error`` failed, rather than stopped or made way for another record."""
-    return not isinstance(error, JobCancelled | FollowsAnother)
+    def _failed(self, job: Job, error: Exception, request: RequestIdentity) -> FailedRequest:
+        return FailedRequest(
+            job_id=request.job_id,
+            owner=job.origin,
+            request_digest=identity.request_digest(request.event_id, request.occurred_at.isoformat()),
+            reason=error.reason if isinstance(error, JobError) else Reason.INTERNAL_ERROR,
+            message=str(error)[:MESSAGE_CHARACTERS_LIMIT],
+            failed_at=self._clock.now(),
+        )
 
 
 def _is_redriven(job: Job) -> bool:

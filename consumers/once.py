@@ -1,113 +1,190 @@
-"""Which jobs this process is working on, so that the second notification of a drop is not transcribed as well."""
+"""Each job once: one record of this process does the work, and the record that stored the result publishes it.
+
+::
+
+    claim ─▶ find ─▶ cancelled? ─▶ do ─▶ owner? ─ yes ─▶ completed
+      │        │          │                └─── no ──▶ completed by another record
+      │        │          └─ yes ─▶ CancelledByCaller
+      │        └─ found ─────────────────────▲
+      └─ claimed by another record ─▶ FollowsAnother
+"""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, TypeVar
 
-from consumers.runtime.stage import FollowsAnother
+from consumers.runtime.stage import CancelledByCaller, FollowsAnother
 from schemas.errors import JobCancelled
-from schemas.kafka.records import Coordinates
+from schemas.kafka.records import Coordinates, OutgoingRecord
 
-WISHES_LIMIT: Final = 100
-"""References that a job in flight asks whether they are withdrawn. With more than that it runs to its end."""
-
-Done = TypeVar("Done")
+REQUESTERS_LIMIT: Final = 100
+"""Records whose cancellation a claim checks. A job that more records request runs to its end."""
 
 
-class Holding:
-    """A record's claim to a job, and which other records in this process ask for the same. Thread-safe.
+class Owned(Protocol):
+    """A stored result. It names the record that owns it: the first that stored a result under this identity."""
 
-    Another record with the same identity leaves its wish here and waits: the job is withdrawn only when every
-    record that asked for it is.
+    @property
+    def owner(self) -> Coordinates:
+        """Where the owner was first read: its ``Job.origin``."""
+        ...
+
+
+Found = TypeVar("Found")
+Result = TypeVar("Result", bound=Owned)
+Outputs = Sequence[OutgoingRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """A record that requests a job. The callables must not block.
+
+    ``is_stopped`` turns true when this attempt must end, whatever its callers want: see ``Job.cancelled``.
+    ``is_cancelled`` turns true when the record's callers have cancelled their request.
     """
 
-    def __init__(
-        self, origin: Coordinates, *, cancelled: Callable[[], bool], withdrawn: Callable[[], bool]
-    ) -> None:
-        self.origin = origin
-        self._record_cancelled = cancelled
-        self._withdrawals = [withdrawn]
-        self._abandoned = False
+    origin: Coordinates
+    is_stopped: Callable[[], bool]
+    is_cancelled: Callable[[], bool]
+
+
+class Claim:
+    """One record's right to do a job in this process, and the other records that request the same. Thread-safe.
+
+    A record that requests a claimed job joins the claim and waits: the job is cancelled only when every record
+    that requested it is.
+    """
+
+    def __init__(self, requester: Requester) -> None:
+        self.origin = requester.origin
+        self._is_stopped = requester.is_stopped
+        self._cancellations = [requester.is_cancelled]
+        self._is_cancelled = False
         self._lock = threading.Lock()
 
-    def unless_withdrawn(self, work: Callable[[], Done]) -> Done | None:
-        """Run ``work`` and return its result; None when every caller has withdrawn, before or while it runs.
+    def is_stopped(self) -> bool:
+        """Return whether the work must stop: the attempt must end, or every caller has cancelled."""
+        return self._is_stopped() or self.is_cancelled()
 
-        ``work`` raises JobCancelled soon after ``cancelled`` turns true; of a record that lost its partition that
-        passes through, like everything else that it raises.
+    def is_cancelled(self) -> bool:
+        """Return whether every caller has cancelled. Never reverts; a later request starts a new job."""
+        with self._lock:
+            self._is_cancelled = self._is_cancelled or all(each() for each in self._cancellations)
+            return self._is_cancelled
+
+    def join(self, requester: Requester) -> None:
+        """Add another record, which keeps the job going. No effect on a job that is cancelled already."""
+        with self._lock:
+            if len(self._cancellations) < REQUESTERS_LIMIT:
+                # A record that lost its partition wants nothing from this process any more.
+                self._cancellations.append(lambda: requester.is_stopped() or requester.is_cancelled())
+            else:
+                self._cancellations[-1] = _never
+
+    def unless_cancelled(self, do: "Callable[[Claim], Found]") -> Found | None:
+        """Run ``do`` and return its result; None when every caller has cancelled, before or while it runs.
+
+        ``do`` raises JobCancelled soon after ``is_stopped`` turns true. That passes through, as everything else
+        that it raises, when the attempt must end for another reason.
         """
         try:
-            return None if self.withdrawn() else work()
+            return None if self.is_cancelled() else do(self)
         except JobCancelled:
-            if self._record_cancelled() or not self.withdrawn():
+            if self._is_stopped() or not self.is_cancelled():
                 raise
             return None
 
-    def cancelled(self) -> bool:
-        """True when the work should stop: the record lost its partition, or every caller has withdrawn."""
-        return self._record_cancelled() or self.withdrawn()
-
-    def withdrawn(self) -> bool:
-        """True once every caller has withdrawn. Never reverts; a later request starts a new job."""
-        with self._lock:
-            self._abandoned = self._abandoned or all(each() for each in self._withdrawals)
-            return self._abandoned
-
-    def join(self, withdrawn: Callable[[], bool]) -> None:
-        """Add another record's wish, which keeps the job going. No effect on a job that is abandoned already."""
-        with self._lock:
-            if len(self._withdrawals) < WISHES_LIMIT:
-                self._withdrawals.append(withdrawn)
-            else:
-                self._withdrawals[-1] = _never
+    def as_requester(self) -> Requester:
+        """Return this claim as the requester of another one, for a part of the job that other jobs share."""
+        return Requester(self.origin, self.is_stopped, self.is_cancelled)
 
     @property
     def is_shared(self) -> bool:
-        """Whether other records asked for the job while it was held."""
-        return len(self._withdrawals) > 1
+        """Whether other records have requested the job while it was claimed."""
+        return len(self._cancellations) > 1
 
 
-class InFlight:
-    """Jobs in flight, each with the record that works on it. Thread-safe.
+class Claims:
+    """Keys claimed in this process, each by the record that works on it. Thread-safe.
 
-    A second record with the same identity stays incomplete, without a worker, until the first has ended in this
-    process, however it ends: only then is it known whether the second has to do the work itself. So has the same
-    record when it is met again (its partition left and came back while the old attempt ends), and a record that
-    meets a job which every caller has withdrawn.
+    A second record with the same key stays incomplete, without a worker, until the first has ended in this
+    process, however it ends: only then is it known whether the second has to do the work itself. The same holds
+    for a record that is read again (its partition left and came back while the old attempt ends), and for a
+    record that meets a job which every caller has cancelled.
     """
 
     def __init__(self) -> None:
-        self._holders: dict[str, Holding] = {}
+        self._claims: dict[str, Claim] = {}
         self._lock = threading.Lock()
 
     @contextmanager
-    def claim(
-        self,
-        job_id: str,
-        origin: Coordinates,
-        *,
-        cancelled: Callable[[], bool],
-        withdrawn: Callable[[], bool],
-    ) -> Iterator[Holding]:
-        """Hold the job for this record until the context ends. Never blocks.
+    def claim(self, key: str, requester: Requester) -> Iterator[Claim]:
+        """Claim a key until the context ends. Never blocks.
 
-        ``withdrawn`` says whether this record's callers withdrew it, and must not block. Raises FollowsAnother
-        when another attempt holds the job; the wish is left with it.
+        Raises FollowsAnother when another attempt has the claim; another record has joined it then.
         """
-        mine = Holding(origin, cancelled=cancelled, withdrawn=withdrawn)
+        own = Claim(requester)
         with self._lock:
-            holder = self._holders.setdefault(job_id, mine)
-        if holder is not mine:
-            if holder.origin != origin:
-                # A record that lost its partition wants nothing from this process any more.
-                holder.join(lambda: cancelled() or withdrawn())
-            raise FollowsAnother(holder.origin)
+            current = self._claims.setdefault(key, own)
+        if current is not own:
+            if current.origin != requester.origin:
+                current.join(requester)
+            raise FollowsAnother(current.origin)
         try:
-            yield mine
+            yield own
         finally:
             with self._lock:
-                del self._holders[job_id]
+                del self._claims[key]
+
+    def find_or_do(
+        self, key: str, requester: Requester, *, find: Callable[[], Found | None], do: Callable[[], Found]
+    ) -> Found:
+        """Return what ``find`` returns, else ``do`` the work under a claim. Blocks. Raises as ``claim`` does."""
+        found = find()
+        if found is None:
+            with self.claim(key, requester):
+                # Another record may have finished since.
+                found = find()
+                if found is None:
+                    found = do()
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps(Generic[Result]):
+    """What a stage does about one job. Every step may block and raise what ``Stage.process`` may raise.
+
+    ``do`` stores the result unless another one is stored by then, and returns the stored one.
+    """
+
+    find: Callable[[], Result | None]
+    do: Callable[[Claim], Result]
+    completed: Callable[[Result], Outputs]
+    completed_by_another: Callable[[Result], Outputs]
+    cancelled: Callable[[], Outputs]
+
+
+class OncePerJob:
+    """Runs the steps of jobs in their order: see the top of this file. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._claims = Claims()
+
+    def run(self, key: str, requester: Requester, steps: Steps[Result]) -> Outputs:
+        """Return the outputs of the steps. Raises FollowsAnother, CancelledByCaller, and what the steps raise.
+
+        Safe to repeat: a record that owns a result returns the same outputs again.
+        """
+        with self._claims.claim(key, requester) as claim:
+            # Publish what is finished, cancelled or not: only its owner can, and other records may wait for it.
+            result = steps.find() or claim.unless_cancelled(steps.do)
+            if result is None:
+                raise CancelledByCaller(steps.cancelled())
+            if result.owner == requester.origin:
+                return steps.completed(result)
+            return steps.completed_by_another(result)
 
 
 def _never() -> bool:

@@ -2,38 +2,31 @@
 
 ::
 
-    read ─▶ anything asked? ─▶ claim ─▶ found? ─▶ wanted? ─▶ load transcript ─▶ ask the model ─▶ create ─▶ events
-                  └─ no ─▶ nothing        │          └─ no ─▶ nothing                               │
-                                          └─────────────────────────────────────────────────▶ ours? ┘
+    read ─▶ requested? ─▶ claim ─▶ found? ─▶ cancelled? ─▶ enrich and store ─▶ owner? ─▶ events
+                └─ no ─▶ nothing     │           └─ yes ─▶ CANCELLED             ▲
+                                     └───────────────────────────────────────────┘
 """
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Final
 
 import structlog
 from structlog.contextvars import bind_contextvars, bound_contextvars
 
-from consumers.cancellations import Cancellations, TrackedRequest
-from consumers.enricher.ports import EnrichmentStore, LanguageModel
-from consumers.enricher.transcripts import TranscriptSource
-from consumers.failures import is_failure, is_told_already
+from consumers.cancellations import Cancellations
+from consumers.enricher.ports import EnrichmentStore, LanguageModel, TranscriptSource
+from consumers.enricher.work import Attempt, EnrichmentWork
+from consumers.failures import FailureClaims, RequestIdentity
 from consumers.lenient import sound_fields
-from consumers.once import InFlight
-from consumers.progress import JobProgress, ProgressEvents, RateLimit
-from consumers.runtime.stage import CancelledByCaller, Job
-from models.vllm.enrichment.run import Enrichment, EnrichRequest
+from consumers.once import OncePerJob, Requester, Steps
+from consumers.progress import JobProgress, ProgressEvents
+from consumers.runtime.stage import Job
 from schemas import identity
 from schemas.clock import Clock, SystemClock
 from schemas.errors import ConfigurationError, InvalidOptions, JobError
-from schemas.events import (
-    EnrichmentEvent,
-    EnrichmentStatus,
-    Failure,
-    JobEvent,
-    Phase,
-    TranscriptEvent,
-)
+from schemas.events import Failure, JobEvent, Phase, TranscriptEvent
 from schemas.inline import inline
 from schemas.kafka import wire
 from schemas.kafka.records import OutgoingRecord
@@ -43,13 +36,12 @@ from schemas.options import EnrichOptions
 from schemas.results import StoredEnrichment
 from schemas.roles import Role
 from schemas.settings import VllmSettings
-from schemas.transcripts.transcript import Segment, Transcript
 
-_log = structlog.get_logger(__name__)
+_log: Final = structlog.get_logger(__name__)
 
 
 class EnrichStage:
-    """Implements ``consumers.runtime.stage.Stage``. Stateless but for the jobs in flight; safe to repeat."""
+    """Implements ``consumers.runtime.stage.Stage``. Stateless but for its claims; safe to repeat."""
 
     name = Role.ENRICHER
 
@@ -65,7 +57,7 @@ class EnrichStage:
         clock: Clock | None = None,
         new_id: Callable[[], str] = identity.random_id,
     ) -> None:
-        """Raises ConfigurationError when the settings name a profile that there is not."""
+        """Raise ConfigurationError when the settings name an unknown profile."""
         self._transcripts = transcripts
         self._results = results
         self._model = model
@@ -73,15 +65,18 @@ class EnrichStage:
         self._cancellations = cancellations or Cancellations()
         self._clock = clock or SystemClock()
         self._new_id = new_id
-        self._in_flight = InFlight()
-        self._answer_language = settings.answer_language
-        self._unasked = EnrichOptions(
+        self._work = EnrichmentWork(
+            transcripts, results, model, answer_language=settings.answer_language, clock=self._clock
+        )
+        self._once = OncePerJob()
+        self._failures = FailureClaims(results, clock=self._clock)
+        self._default_options = EnrichOptions(
             profiles=settings.profiles, instruction=settings.instruction, language=settings.answer_language
         )
         try:
-            model.wanted(self._unasked)
-        except InvalidOptions as unknown:
-            raise ConfigurationError(f"KASCRIBE_VLLM_PROFILES: {unknown}") from unknown
+            model.wanted(self._default_options)
+        except InvalidOptions as error:
+            raise ConfigurationError(f"KASCRIBE_VLLM_PROFILES: {error}") from error
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -90,150 +85,99 @@ class EnrichStage:
 
     @property
     def services(self) -> tuple[str, ...]:
-        """The bucket. A language model is asked by requests alone: at its limit it leaves a probe waiting."""
+        """The bucket. The language model is probed by its requests alone: at its limit, a probe would wait."""
         return (S3,)
 
     def process(self, job: Job) -> Sequence[OutgoingRecord]:
-        """The enrichment of a transcript; nothing when none is asked for, or another record owns it."""
+        """Return the events of a transcript's enrichment; none when none is requested. See ``Stage.process``.
+
+        Of the records with one identity the owner publishes the enrichment. Any other reference gets COMPLETED
+        with the result's address; any other copy of the same completes without output.
+        """
         with bound_contextvars(trace_id=job.trace.trace_id):
-            try:
-                return self._read_and_process(job)
-            except Exception as error:
-                if is_failure(error) and self._is_told_already(job, error):
-                    return ()
-                raise
+            return self._failures.run(job, self._process, identify=self._identify)
 
     def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
-        """The FAILED event beside a dead letter, with the job's identity as far as the record tells it."""
-        return (self._progress(job, _told(job, now=self._clock.now())).ended(Phase.FAILED, failure=failure),)
+        """Return the FAILED event beside a dead letter, with as much of the job's identity as the record has."""
+        event = _best_guess(job, now=self._clock.now())
+        return (self._progress(job, event).ended(Phase.FAILED, failure=failure),)
 
     def dependency_is_up(self, dependency: str) -> bool:
-        """Whether the bucket answers, or a model server makes tokens."""
+        """Return whether the bucket answers, or a model server generates tokens."""
         return self._transcripts.is_up() if dependency == S3 else self._model.is_up()
 
-    def _read_and_process(self, job: Job) -> Sequence[OutgoingRecord]:
+    def _process(self, job: Job) -> Sequence[OutgoingRecord]:
         event = wire.decode(job.record, TranscriptEvent)
         options = self._options(event)
         if not options.asks_for_anything:
-            _log.debug("nothing_asked", job_id=event.job_id)
+            _log.debug("no enrichment requested", job_id=event.job_id)
             return ()
-        # Not only while this lasts: the runtime says it too, when it settles what is raised here.
+        # Stays bound: the runtime logs with it, too, when it settles what is raised here.
         bind_contextvars(job_id=event.job_id)
+        attempt = Attempt(job, event, options, self._progress(job, event))
         try:
-            return self._process(job, event, options)
+            key = f"{event.job_id}.{attempt.digest}"
+            return self._once.run(key, self._requester(attempt), self._steps(attempt))
         except JobError as error:
-            self._progress(job, event).report_retry(error)
+            attempt.progress.report_retry(error)
             raise
 
     def _options(self, event: TranscriptEvent) -> EnrichOptions:
-        return event.enrich if event.enrich is not None else self._unasked
+        return event.enrich if event.enrich is not None else self._default_options
 
-    def _process(self, job: Job, event: TranscriptEvent, options: EnrichOptions) -> Sequence[OutgoingRecord]:
-        digest = identity.enrich_digest(options)
-        claim = self._in_flight.claim(
-            f"{event.job_id}.{digest}",
-            job.origin,
-            cancelled=job.cancelled,
-            withdrawn=self._track(event).is_cancelled,
-        )
-        with claim as holding:
-            # Publish what is finished, cancelled or not: only its owner can, and others may wait for it.
-            stored = self._results.find_enrichment(event.job_id, digest)
-            stored = stored or holding.unless_withdrawn(partial(self._do, job, event, options, holding.cancelled))
-        if stored is None:
-            _log.info("job_cancelled", origin=str(job.origin))
-            raise CancelledByCaller((self._progress(job, event).ended(Phase.CANCELLED),))
-        if stored.owner != job.origin:
-            _log.info("enriched_by_another_record", origin=str(job.origin), owner=str(stored.owner))
-            return self._pointed_to(job, event, stored)
-        _log.info("enriched", results_uri=stored.event.results_uri, seconds=stored.event.total_seconds)
-        return (
-            wire.encode(inline(stored.event), topic=self._topics.enrichments, key=event.job_id, trace=job.trace),
-            self._progress(job, event).ended(Phase.COMPLETED, result_uri=stored.event.results_uri),
-        )
-
-    def _pointed_to(self, job: Job, event: TranscriptEvent, stored: StoredEnrichment) -> Sequence[OutgoingRecord]:
-        """Where the result of a finished enrichment is, for another reference; nothing for a copy of the same."""
-        if event.reference_event_id == stored.event.reference_event_id:
-            return ()
-        return (self._progress(job, event).ended(Phase.COMPLETED, result_uri=stored.event.results_uri),)
-
-    def _track(self, event: TranscriptEvent) -> TrackedRequest:
+    def _requester(self, attempt: Attempt) -> Requester:
+        event = attempt.event
         # A transcript that names no reference, or is shared, is later than every reference that requested it.
-        alone = None if event.shared else event.reference_event_id
-        requested_at = event.reference_occurred_at if alone else None
-        return self._cancellations.track(
-            event.job_id, requested_at=requested_at or event.occurred_at, event_id=alone
+        event_id = None if event.shared else event.reference_event_id
+        requested_at = event.reference_occurred_at if event_id else None
+        request = self._cancellations.track(
+            event.job_id, requested_at=requested_at or event.occurred_at, event_id=event_id
+        )
+        return Requester(attempt.job.origin, attempt.job.cancelled, request.is_cancelled)
+
+    def _steps(self, attempt: Attempt) -> Steps[StoredEnrichment]:
+        return Steps(
+            find=partial(self._results.find_enrichment, attempt.event.job_id, attempt.digest),
+            do=partial(self._work.run, attempt),
+            completed=partial(self._completed, attempt),
+            completed_by_another=partial(self._completed_by_another, attempt),
+            cancelled=partial(self._cancelled, attempt),
         )
 
-    def _is_told_already(self, job: Job, error: Exception) -> bool:
+    def _completed(self, attempt: Attempt, stored: StoredEnrichment) -> Sequence[OutgoingRecord]:
+        event = stored.event
+        _log.info("job completed", results_uri=event.results_uri, seconds=event.total_seconds)
+        return (
+            wire.encode(inline(event), topic=self._topics.enrichments, key=event.job_id, trace=attempt.job.trace),
+            attempt.progress.ended(Phase.COMPLETED, result_uri=event.results_uri),
+        )
+
+    def _completed_by_another(self, attempt: Attempt, stored: StoredEnrichment) -> Sequence[OutgoingRecord]:
+        """Return the result's address for another reference; nothing for a copy of the same."""
+        _log.info("job completed by another record", origin=str(attempt.job.origin), owner=str(stored.owner))
+        if attempt.event.reference_event_id == stored.event.reference_event_id:
+            return ()
+        return (attempt.progress.ended(Phase.COMPLETED, result_uri=stored.event.results_uri),)
+
+    def _cancelled(self, attempt: Attempt) -> Sequence[OutgoingRecord]:
+        _log.info("job cancelled", origin=str(attempt.job.origin))
+        return (attempt.progress.ended(Phase.CANCELLED),)
+
+    def _identify(self, job: Job) -> RequestIdentity | None:
         try:
             event = wire.decode(job.record, TranscriptEvent)
         except JobError:
-            return False  # no two records share an identity that cannot be read
-        asked = f"{event.reference_event_id}.{identity.enrich_digest(self._options(event))}"
-        return is_told_already(
-            job,
-            error,
-            self._results,
-            job_id=event.job_id,
-            request=(asked, event.reference_occurred_at or event.occurred_at),
-            now=self._clock.now,
-        )
-
-    def _do(
-        self, job: Job, event: TranscriptEvent, options: EnrichOptions, cancelled: Callable[[], bool]
-    ) -> StoredEnrichment:
-        profiles = self._model.wanted(options)
-        progress = self._progress(job, event)
-        progress.report(Phase.ENRICHING)
-        transcript = self._transcripts.load(event.transcript_uri)
-        language = options.language or self._answer_language
-        request = EnrichRequest(
-            job_id=event.job_id,
-            segments=segments_of(transcript),
-            transcript_language=transcript.language,
-            profiles=profiles,
-            answer_language=language,
-            lane=event.lane,
-            tenant=event.tenant,
-            attempt=job.attempt,
-        )
-        made = self._model.enrich(request, cancelled=cancelled, on_chunk=self._reporter(progress))
-        _tell_losses(made)
-        digest = identity.enrich_digest(options)
-        enriched = EnrichmentEvent(
-            **event.correlation(),
-            event_id=f"{event.job_id}.{digest[:16]}.enrichment",
-            occurred_at=self._clock.now(),
-            transcript_uri=event.transcript_uri,
-            language=language or transcript.language,
-            model=made.model,
-            results=made.results,
-            results_uri=self._results.results_uri(event.job_id, digest),
-            usage=made.usage,
-            total_seconds=made.total_seconds,
-        )
-        return self._results.create_enrichment(
-            StoredEnrichment(job_id=event.job_id, owner=job.origin, enrich_digest=digest, event=enriched)
-        )
-
-    def _reporter(self, progress: JobProgress) -> Callable[[int, int], None]:
-        rate_limit = RateLimit(self._clock)
-
-        def report(done: int, of_all: int) -> None:
-            if rate_limit.try_acquire():
-                progress.report(Phase.ENRICHING, fraction=done / (of_all + 1))
-
-        return report
+            return None
+        event_id = f"{event.reference_event_id}.{identity.enrich_digest(self._options(event))}"
+        return RequestIdentity(event.job_id, event_id, event.reference_occurred_at or event.occurred_at)
 
     def _progress(self, job: Job, event: JobEvent) -> JobProgress:
         events = ProgressEvents(Role.ENRICHER, event.correlation(), self._clock, self._new_id)
         return JobProgress(job, events, topic=self._topics.progress)
 
 
-def _told(job: Job, *, now: datetime) -> JobEvent:
-    """Whose job a transcript's record is about, as far as it tells: at the least where it was first read."""
+def _best_guess(job: Job, *, now: datetime) -> JobEvent:
+    """Return the job's identity with as much as can be decoded of the record, else made of its coordinates."""
     key = identity.record_key(str(job.origin))
     unknown = {
         "event_id": str(job.origin),
@@ -243,19 +187,3 @@ def _told(job: Job, *, now: datetime) -> JobEvent:
         "reference_event_id": str(job.origin),
     }
     return sound_fields(job.record.value, JobEvent, JobEvent.model_fields, unknown)
-
-
-def segments_of(transcript: Transcript) -> tuple[Segment, ...]:
-    """The segments; one with all the text when a transcript has text without segments."""
-    if transcript.segments or not transcript.text.strip():
-        return transcript.segments
-    seconds = transcript.audio.audio_duration_seconds
-    return (Segment(id=0, start=0.0, end=seconds, text=transcript.text),)
-
-
-def _tell_losses(made: Enrichment) -> None:
-    for result in made.results:
-        if result.status is EnrichmentStatus.COMPLETED and (result.truncated or result.coverage < 1):
-            _log.warning(
-                "enriched_from_less", profile=result.profile, coverage=result.coverage, truncated=result.truncated
-            )

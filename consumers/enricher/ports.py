@@ -1,4 +1,4 @@
-"""What the enricher's stage needs from others: the language model, and where results are kept."""
+"""What the enricher needs from other packages: transcripts, the language model, and a store of results."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -8,13 +8,31 @@ from models.vllm.enrichment.profiles import Profile
 from models.vllm.enrichment.run import Enrichment, EnrichRequest
 from schemas.options import EnrichOptions
 from schemas.results import StoredEnrichment
+from schemas.transcripts.transcript import Transcript
+
+__all__ = ["EnrichRequest", "Enrichment", "EnrichmentStore", "LanguageModel", "Profile", "TranscriptSource"]
+
+
+class TranscriptSource(Protocol):
+    """Store of transcripts."""
+
+    def load(self, uri: str) -> Transcript:
+        """Return the transcript at an address. Blocks; safe to repeat.
+
+        Raises SourceNotAllowed, InvalidEvent, EnrichmentFailed when it is not there (yet), and DependencyDown.
+        """
+        ...
+
+    def is_up(self) -> bool:
+        """Return whether the store answers. Blocks for about a second at most."""
+        ...
 
 
 class LanguageModel(Protocol):
-    """The enricher as the stage needs it. Called from many threads at once."""
+    """The language model. Called from many threads at once."""
 
     def wanted(self, options: EnrichOptions) -> tuple[Profile, ...]:
-        """The profiles that options name. Raises InvalidOptions."""
+        """Return the profiles that options name. Raises InvalidOptions."""
         ...
 
     def enrich(
@@ -24,25 +42,28 @@ class LanguageModel(Protocol):
         cancelled: Callable[[], bool],
         on_chunk: Callable[[int, int], None],
     ) -> Enrichment:
-        """The results. Blocks. Raises EnrichmentInvalid, EnrichmentFailed, DependencyDown, JobCancelled."""
+        """Return the model's results. Blocks.
+
+        Raises EnrichmentInvalid, EnrichmentFailed, DependencyDown, and JobCancelled once ``cancelled`` turns true.
+        """
         ...
 
     def is_up(self) -> bool:
-        """Whether a server makes tokens. Blocks for a second at most."""
+        """Return whether a server generates tokens. Blocks for a second at most."""
         ...
 
 
 class EnrichmentStore(FailureStore, Protocol):
-    """Where finished enrichments are kept. Methods block, are safe to repeat, and raise DependencyDown."""
+    """Store of finished enrichments. Methods block, are safe to repeat, and raise DependencyDown."""
 
     def find_enrichment(self, job_id: str, enrich_digest: str) -> StoredEnrichment | None:
-        """The finished enrichment, if there is one."""
+        """Return the finished enrichment, if there is one."""
         ...
 
     def create_enrichment(self, stored: StoredEnrichment) -> StoredEnrichment:
-        """Store it unless one is stored already; return the stored one."""
+        """Store an enrichment unless one is stored already; return the stored one."""
         ...
 
     def results_uri(self, job_id: str, enrich_digest: str) -> str:
-        """Where it is, once it is stored."""
+        """Return the address of an enrichment, stored or not."""
         ...

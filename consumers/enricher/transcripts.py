@@ -1,6 +1,6 @@
 """The transcript's whole body, from the bucket that events point into."""
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
@@ -14,26 +14,13 @@ from schemas.errors import (
 )
 from schemas.object_addresses import ObjectAddress
 from schemas.settings import S3Settings
-from schemas.transcripts.transcript import Transcript
+from schemas.transcripts.transcript import Segment, Transcript
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 BODY_LIMIT_BYTES: Final = 256 * 1024**2
 """A day of speech with the times of every word is a fifth of it."""
-
-
-class TranscriptSource(Protocol):
-    """Where transcripts are read."""
-
-    def load(self, uri: str) -> Transcript:
-        """The body at an address. Blocks; safe to repeat. Raises SourceNotAllowed, InvalidEvent,
-        EnrichmentFailed when it is not there (yet), and DependencyDown."""
-        ...
-
-    def is_up(self) -> bool:
-        """Whether the store answers. Blocks for about a second at most."""
-        ...
 
 
 class StoredTranscripts:
@@ -68,3 +55,11 @@ class StoredTranscripts:
     def is_up(self) -> bool:
         """See ``TranscriptSource``."""
         return serves(self._probe, self._bucket)
+
+
+def segments_of(transcript: Transcript) -> tuple[Segment, ...]:
+    """Return the segments; one with all the text when a transcript has text without segments."""
+    if transcript.segments or not transcript.text.strip():
+        return transcript.segments
+    seconds = transcript.audio.audio_duration_seconds
+    return (Segment(id=0, start=0.0, end=seconds, text=transcript.text),)

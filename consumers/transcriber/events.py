@@ -1,13 +1,10 @@
-"""A finished job to the event that says so, and whether it is the one that a reference asks for. Pure."""
+"""Transcript events of finished jobs, and whether a finished job is the one that a reference requests. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from consumers.once import Holding
-from consumers.progress import JobProgress
-from consumers.runtime.stage import Job
+from consumers.transcriber.attempt import Attempt
 from consumers.transcriber.fetch import FetchedAudio
-from consumers.transcriber.interim_text import InterimText
 from schemas import identity
 from schemas.clock import Clock
 from schemas.events import INLINE_TEXT_BYTES, AudioReference, TranscriptEvent
@@ -17,54 +14,37 @@ from schemas.transcripts.transcript import StageTiming, Transcript, Usage
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One attempt at one reference, while it runs. ``started`` is by the monotonic clock."""
-
-    job: Job
-    reference: AudioReference
-    job_id: str
-    progress: JobProgress
-    text: InterimText
-    holding: Holding
-    started: float
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What the audio said, and how we came by it."""
+class TranscribedAudio:
+    """A stored transcript; ``is_reused`` where another job transcribed the same content."""
 
     transcript: Transcript
     content_key: str
     transcript_uri: str
-    reused: bool
-    fetch_seconds: float
-
-
-def job_id_of(reference: AudioReference) -> str:
-    """The job of a reference that has an idempotency key."""
-    return identity.job_id(reference.idempotency_key or "")
+    is_reused: bool
 
 
 def transcript_event(
     attempt: Attempt,
     audio: FetchedAudio,
-    heard: Heard,
-    exports: Mapping[ExportFormat, str],
+    transcribed: TranscribedAudio,
     *,
+    exports: Mapping[ExportFormat, str],
+    fetch_seconds: float,
+    is_shared: bool,
     clock: Clock,
 ) -> TranscriptEvent:
-    """The event of a finished job. A reused result cost this job nothing but the fetch."""
-    reference, transcript = attempt.reference, heard.transcript
+    """Return the event of a finished job. A reused transcript costs the job nothing but the fetch."""
+    reference, transcript = attempt.reference, transcribed.transcript
     return TranscriptEvent(
         **reference.correlation(),
         event_id=f"{attempt.job_id}.transcript",
         occurred_at=clock.now(),
         reference_occurred_at=reference.occurred_at,
-        shared=attempt.holding.is_shared,
+        shared=is_shared,
         status=transcript.status,
         source=audio.source,
         source_changed=audio.source_changed,
-        reused=heard.reused,
+        reused=transcribed.is_reused,
         language=transcript.language,
         language_probability=transcript.language_probability,
         all_language_probs=transcript.all_language_probs,
@@ -73,46 +53,50 @@ def transcript_event(
         text=transcript.text if len(transcript.text.encode()) <= INLINE_TEXT_BYTES else None,
         segment_count=len(transcript.segments),
         flags=transcript.flags,
-        transcript_uri=heard.transcript_uri,
+        transcript_uri=transcribed.transcript_uri,
         exports=dict(exports),
         enrich=reference.enrich,
         provenance=transcript.provenance,
-        timing=_timing(attempt, heard, clock),
-        usage=_nothing_but_audio(transcript) if heard.reused else transcript.usage,
+        timing=_timing(attempt, transcribed, fetch_seconds, clock),
+        usage=_usage_of_reuse(transcript) if transcribed.is_reused else transcript.usage,
     )
 
 
-def transcript_again(event: TranscriptEvent, reference: AudioReference) -> TranscriptEvent | None:
-    """A finished job's transcript for another reference that wants it enriched; None when it does not.
+def transcript_for(reference: AudioReference, event: TranscriptEvent) -> TranscriptEvent | None:
+    """Return a finished job's event for another reference that requests an enrichment; None without enrichment.
 
-    What was asked of the enricher rests on the first reference, and ends when that one is cancelled or fails.
+    The enrichment that the job's own event requests is the first reference's: it ends when that one is cancelled
+    or fails.
     """
-    if not _asks(reference.enrich):
+    if not _requests_enrichment(reference.enrich):
         return None
-    asked = identity.request_digest(reference.event_id, "transcript")
-    own = {"event_id": f"{event.job_id}.transcript.{asked}", "reference_occurred_at": reference.occurred_at}
+    digest = identity.request_digest(reference.event_id, "transcript")
+    own = {"event_id": f"{event.job_id}.transcript.{digest}", "reference_occurred_at": reference.occurred_at}
     return event.model_copy(update={**reference.correlation(), **own, "shared": False})
 
 
-def asks_for_more(reference: AudioReference, stored: StoredJob) -> bool:
-    """Whether a reference asks for something that the finished job with its key has not done.
+def has_other_requirements(reference: AudioReference, stored: StoredJob) -> bool:
+    """Return whether a reference requires something that the finished job with its key has not done.
 
-    The audio is not compared. By which name the model was asked does not matter. A job that an older release
-    stored does not say what was asked, and passes.
+    Neither the audio nor the model's name is compared. A job that an older release stored has no reference to
+    compare with, and passes.
     """
-    asked = stored.reference
-    return asked is not None and (
-        reference.tenant != asked.tenant
-        or _words(reference.options) != _words(asked.options)
-        or not set(reference.options.exports) <= set(asked.options.exports)
-        or (_asks(reference.enrich) and reference.enrich != asked.enrich)
+    first = stored.reference
+    return first is not None and (
+        reference.tenant != first.tenant
+        or _options_digest(reference.options) != _options_digest(first.options)
+        or not set(reference.options.exports) <= set(first.options.exports)
+        or (_requests_enrichment(reference.enrich) and reference.enrich != first.enrich)
     )
 
 
 def is_same_object(reference: AudioReference, stored: StoredJob) -> bool:
-    """Whether a reference names the object that the job read, as far as addresses tell; else compare the bytes."""
-    asked, source = stored.reference, stored.event.source
-    if asked is not None and _address(reference) == _address(asked):
+    """Return whether the addresses prove that a reference names the object that the job read.
+
+    If they do not, the bytes may still be the same.
+    """
+    first, source = stored.reference, stored.event.source
+    if first is not None and _address(reference) == _address(first):
         return True
     if reference.version_id is None and reference.etag is None:
         return reference.uri == source.uri
@@ -123,30 +107,30 @@ def _address(reference: AudioReference) -> tuple[str, str | None, str | None]:
     return (reference.uri, reference.version_id, reference.etag)
 
 
-def _words(options: TranscribeOptions) -> str:
+def _options_digest(options: TranscribeOptions) -> str:
     return identity.options_digest(options.model_copy(update={"model": None}))
 
 
-def _asks(enrich: EnrichOptions | None) -> bool:
+def _requests_enrichment(enrich: EnrichOptions | None) -> bool:
     return enrich is not None and enrich.asks_for_anything
 
 
-def _timing(attempt: Attempt, heard: Heard, clock: Clock) -> StageTiming:
-    ran_seconds = clock.monotonic() - attempt.started
+def _timing(attempt: Attempt, transcribed: TranscribedAudio, fetch_seconds: float, clock: Clock) -> StageTiming:
+    total_seconds = clock.monotonic() - attempt.started_at
     written_ms = attempt.job.record.timestamp_ms
     queue_seconds = None
     if written_ms > 0:
-        queue_seconds = max(0.0, clock.now().timestamp() - ran_seconds - written_ms / 1000)
-    engine = StageTiming() if heard.reused else heard.transcript.timing
+        queue_seconds = max(0.0, clock.now().timestamp() - total_seconds - written_ms / 1000)
+    engine = StageTiming() if transcribed.is_reused else transcribed.transcript.timing
     return engine.model_copy(
         update={
             "queue_seconds": queue_seconds,
-            "fetch_seconds": heard.fetch_seconds,
-            "total_seconds": ran_seconds,
+            "fetch_seconds": fetch_seconds,
+            "total_seconds": total_seconds,
         }
     )
 
 
-def _nothing_but_audio(transcript: Transcript) -> Usage:
+def _usage_of_reuse(transcript: Transcript) -> Usage:
     seconds = transcript.audio.audio_duration_seconds
     return Usage(audio_seconds=seconds, inference_seconds=0.0, windows=0, decoded_tokens=0)

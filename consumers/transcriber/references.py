@@ -1,4 +1,4 @@
-"""A record to what is to be transcribed: a reference, one dropped object, or several that go their own ways."""
+"""A record to the reference in it: published as such, or made of a notification about a dropped object."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,7 +26,7 @@ from schemas.notifications import (
 from schemas.notifications.metadata import PREFIX, plain_metadata
 from schemas.settings import S3Settings
 
-_TOLD: Final = frozenset(
+_IDENTIFYING_FIELDS: Final = frozenset(
     {
         "event_id",
         "occurred_at",
@@ -39,15 +39,15 @@ _TOLD: Final = frozenset(
         "metadata",
     }
 )
-"""Of a reference that cannot be read: what identifies the job, and whom to tell."""
+"""Of a reference that cannot be decoded: enough to identify the job, and the caller of its events."""
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """What one record asks for. ``reference`` has an idempotency key.
+class ReadRecord:
+    """The reference in a record, with an idempotency key.
 
-    None with ``forwarded``: the record named several objects, and each goes on as a record of its own.
-    None without: it asks for nothing. ``state`` is there when the object had to be looked up already.
+    None with ``forwarded``: the record names several objects, and each is forwarded as a record of its own.
+    None without: there is nothing to transcribe. ``state`` is set when the object had to be looked up already.
     """
 
     reference: AudioReference | None
@@ -55,45 +55,44 @@ class Work:
     forwarded: tuple[OutgoingRecord, ...] = ()
 
 
-class Intake:
-    """Reads records of both input topics. Safe to share between threads."""
+class ReferenceReader:
+    """Reads records of both input topics. Thread-safe."""
 
     def __init__(self, fetcher: ObjectFetcher, *, topics: Topics, settings: S3Settings) -> None:
         self._fetcher = fetcher
         self._topics = topics
         self._settings = settings
 
-    def read(self, job: Job, *, now: datetime) -> Work:
-        """What the record asks for. Looks the object up only when a notification leaves its metadata open.
+    def read(self, job: Job, *, now: datetime) -> ReadRecord:
+        """Return the reference in a record, and keep it in ``job.notes`` for ``best_guess``.
 
-        Leaves in ``job.notes`` what ``best_guess`` needs.
-
-        A notification of several objects is split into one notification for each, on the same topic, so that
-        each is tried again, dead-lettered and completed by itself; they leave together with the record's offset.
-        Raises InvalidEvent, InvalidOptions, and what ``ObjectFetcher.look_up`` raises.
+        Blocks for a request to the store when a notification lacks the object's metadata. A notification of
+        several objects is split into one notification for each, on the same topic, so that each is retried,
+        dead-lettered and completed by itself; they are published together with the record's offset. Raises
+        InvalidEvent, InvalidOptions, and what ``ObjectFetcher.look_up`` raises.
         """
         if not self.is_notification(job):
             job.notes.reference = reference = _identified(wire.decode(job.record, AudioReference))
-            return Work(reference)
+            return ReadRecord(reference)
         if wire.is_structured(job.record):
             raise InvalidEvent(wire.STRUCTURED)
-        created = self._foreign(parse_notification(job.record.value).created)
+        created = self._without_results(parse_notification(job.record.value).created)
         if len(created) > 1:
-            return Work(None, forwarded=self._split(job.record, job.trace))
-        return self._dropped(job, created[0], now=now) if created else Work(None)
+            return ReadRecord(None, forwarded=self._split(job.record, job.trace))
+        return self._dropped(job, created[0], now=now) if created else ReadRecord(None)
 
     def is_notification(self, job: Job) -> bool:
-        """Whether the record is about a dropped object, of which copies arrive as a rule."""
+        """Return whether the record is about a dropped object. Copies of such a record arrive as a rule."""
         return origin_topic(job.origin.topic) == self._topics.objects
 
     def best_guess(self, job: Job, *, now: datetime) -> AudioReference:
-        """The reference, as far as a record that failed still tells one. Neither blocks nor raises.
+        """Return the reference with as much as can be decoded of a record that failed. Neither blocks nor raises.
 
         Once ``read`` has identified the record, its identity stays the same.
         """
         return job.notes.reference or self._guess(job, now)
 
-    def _dropped(self, job: Job, created: ObjectCreated, *, now: datetime) -> Work:
+    def _dropped(self, job: Job, created: ObjectCreated, *, now: datetime) -> ReadRecord:
         state = None
         if created.user_metadata is None:
             state = self._fetcher.look_up(created.uri, version_id=created.version_id, etag=created.etag)
@@ -102,17 +101,17 @@ class Intake:
         job.notes.reference = to_reference(created, sound_options(created.user_metadata or {}), now=now)
         requested = requested_options(created.user_metadata or {})
         job.notes.reference = to_reference(created, requested, now=now)
-        return Work(job.notes.reference, state)
+        return ReadRecord(job.notes.reference, state)
 
     def _split(self, record: Record, trace: Trace) -> tuple[OutgoingRecord, ...]:
         headers = (("content-type", b"application/json"), *trace.headers)
         return tuple(
             OutgoingRecord(self._topics.objects, f"{created.bucket}/{created.key}".encode(), alone, headers)
             for created, alone in split_notification(record.value)
-            if self._foreign((created,))
+            if self._without_results((created,))
         )
 
-    def _foreign(self, created: tuple[ObjectCreated, ...]) -> tuple[ObjectCreated, ...]:
+    def _without_results(self, created: tuple[ObjectCreated, ...]) -> tuple[ObjectCreated, ...]:
         return tuple(one for one in created if not is_our_own(one.bucket, one.key, self._settings))
 
     def _guess(self, job: Job, now: datetime) -> AudioReference:
@@ -123,7 +122,7 @@ class Intake:
             idempotency_key=identity.record_key(str(job.origin)),
         )
         if not self.is_notification(job):
-            guess = sound_fields(job.record.value, AudioReference, _TOLD, unknown.model_dump())
+            guess = sound_fields(job.record.value, AudioReference, _IDENTIFYING_FIELDS, unknown.model_dump())
             if guess.idempotency_key == unknown.idempotency_key and guess.event_id != unknown.event_id:
                 guess = _identified(guess.model_copy(update={"idempotency_key": None}))
             return guess

@@ -100,7 +100,7 @@ def _transcript(source: str, settings: "Settings") -> "tuple[tuple[Segment, ...]
 
     Raises ConfigurationError.
     """
-    from consumers.enricher.enrich import segments_of
+    from consumers.enricher.transcripts import segments_of
     from kascribe.stored_transcript import stored_transcript
     from producers.results import EnrichmentResults, ResultStore
 
@@ -112,7 +112,7 @@ def _transcript(source: str, settings: "Settings") -> "tuple[tuple[Segment, ...]
 
 
 def _from_file(path: Path) -> "tuple[tuple[Segment, ...], str | None]":
-    from consumers.enricher.enrich import segments_of
+    from consumers.enricher.transcripts import segments_of
     from schemas.errors import ConfigurationError
     from schemas.transcripts.transcript import Transcript
 

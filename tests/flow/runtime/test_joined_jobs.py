@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Sequence
 
-from consumers.once import InFlight
+from consumers.once import Claims, Requester
 from consumers.runtime.stage import CancelledByCaller, Job
 from schemas.errors import TransientError
 from schemas.events import Failure
@@ -27,7 +27,7 @@ class OneJob:
         self.joined: list[str] = []
         self.held: list[str] = []
         self._ending = ending
-        self._in_flight = InFlight()
+        self._claims = Claims()
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -38,7 +38,7 @@ class OneJob:
         """Holds the job, or follows who does."""
         value = (job.record.value or b"").decode()
         self.joined.append(value)
-        with self._in_flight.claim("j", job.origin, cancelled=job.cancelled, withdrawn=lambda: False):
+        with self._claims.claim("j", Requester(job.origin, job.cancelled, lambda: False)):
             self.held.append(value)
             first = self.held == [value]
             while first and not self.release.wait(0.01) and not job.cancelled():

@@ -1,10 +1,10 @@
-"""Who holds a job in this process, and for whom."""
+"""Which record has the claim to a job in this process, and which records it works for."""
 
 from contextlib import ExitStack
 
 import pytest
 
-from consumers.once import WISHES_LIMIT, Holding, InFlight
+from consumers.once import REQUESTERS_LIMIT, Claim, Claims, Requester
 from consumers.runtime.stage import FollowsAnother
 from schemas.errors import JobCancelled
 from schemas.kafka.records import Coordinates
@@ -13,106 +13,107 @@ FIRST, SECOND = Coordinates("t", 0, 1), Coordinates("t", 0, 2)
 
 
 def no() -> bool:
-    """Neither cancelled nor withdrawn."""
+    """Neither stopped nor cancelled."""
     return False
 
 
 def yes() -> bool:
-    """Cancelled, or withdrawn."""
+    """Stopped, or cancelled."""
     return True
 
 
-def join(in_flight: InFlight, origin: Coordinates, *, gone: bool = False, withdrawn: bool = False) -> Coordinates:
-    """Another record asks for the job ``j``; the record that it is told to follow."""
-    asks = in_flight.claim("j", origin, cancelled=yes if gone else no, withdrawn=yes if withdrawn else no)
-    with pytest.raises(FollowsAnother) as told, asks:
+def join(claims: Claims, origin: Coordinates, *, stopped: bool = False, cancelled: bool = False) -> Coordinates:
+    """Request the claimed job ``j`` for another record; return the record that it has to follow."""
+    requester = Requester(origin, yes if stopped else no, yes if cancelled else no)
+    with pytest.raises(FollowsAnother) as raised, claims.claim("j", requester):
         pass
-    return told.value.leader
+    return raised.value.leader
 
 
-def hold(in_flight: InFlight, held: ExitStack, *, withdrawn: bool = False) -> Holding:
-    """The first record's hold on the job ``j``."""
-    return held.enter_context(in_flight.claim("j", FIRST, cancelled=no, withdrawn=yes if withdrawn else no))
+def claim(claims: Claims, open_claims: ExitStack, *, cancelled: bool = False) -> Claim:
+    """Claim the job ``j`` for the first record."""
+    requester = Requester(FIRST, no, yes if cancelled else no)
+    return open_claims.enter_context(claims.claim("j", requester))
 
 
 def test_a_second_record_follows_the_first_and_may_do_the_job_once_that_one_let_go() -> None:
     """It neither blocks nor completes: what it asks for is not done before the first has ended."""
-    in_flight = InFlight()
-    with ExitStack() as held:
-        hold(in_flight, held)
-        assert join(in_flight, SECOND) == FIRST
-    with in_flight.claim("j", SECOND, cancelled=no, withdrawn=no) as holding:
-        assert holding.origin == SECOND
+    claims = Claims()
+    with ExitStack() as open_claims:
+        claim(claims, open_claims)
+        assert join(claims, SECOND) == FIRST
+    with claims.claim("j", Requester(SECOND, no, no)) as held:
+        assert held.origin == SECOND
 
 
 def test_other_jobs_are_not_followed() -> None:
     """Only the same identity is the same work."""
-    in_flight = InFlight()
-    with ExitStack() as held:
-        hold(in_flight, held)
-        with in_flight.claim("other", SECOND, cancelled=no, withdrawn=no) as holding:
-            assert not holding.is_shared
+    claims = Claims()
+    with ExitStack() as open_claims:
+        claim(claims, open_claims)
+        with claims.claim("other", Requester(SECOND, no, no)) as held:
+            assert not held.is_shared
 
 
-def test_a_record_follows_its_own_earlier_attempt_without_a_second_wish() -> None:
+def test_a_record_follows_its_own_earlier_attempt_without_a_second_request() -> None:
     """Its partition left and came back: what the old attempt gives is dropped, and no caller was added."""
-    in_flight = InFlight()
-    with ExitStack() as held:
-        holding = hold(in_flight, held, withdrawn=True)
-        assert join(in_flight, FIRST) == FIRST
-        assert not holding.is_shared
-        assert holding.withdrawn()
+    claims = Claims()
+    with ExitStack() as open_claims:
+        held = claim(claims, open_claims, cancelled=True)
+        assert join(claims, FIRST) == FIRST
+        assert not held.is_shared
+        assert held.is_cancelled()
 
 
 def test_a_job_goes_on_for_a_record_that_joined_it() -> None:
-    """The first caller's withdrawal is not the second's."""
-    in_flight = InFlight()
-    with ExitStack() as held:
-        holding = hold(in_flight, held, withdrawn=True)
-        join(in_flight, SECOND)
-        assert holding.is_shared
-        assert not holding.withdrawn()
+    """The first caller's cancellation is not the second's."""
+    claims = Claims()
+    with ExitStack() as open_claims:
+        held = claim(claims, open_claims, cancelled=True)
+        join(claims, SECOND)
+        assert held.is_shared
+        assert not held.is_cancelled()
 
 
 def test_a_job_does_not_go_on_for_a_record_that_lost_its_partition() -> None:
     """Its next holder asks again, wherever that is."""
-    in_flight = InFlight()
-    with ExitStack() as held:
-        holding = hold(in_flight, held, withdrawn=True)
-        join(in_flight, SECOND, gone=True)
-        assert holding.withdrawn()
+    claims = Claims()
+    with ExitStack() as open_claims:
+        held = claim(claims, open_claims, cancelled=True)
+        join(claims, SECOND, stopped=True)
+        assert held.is_cancelled()
 
 
-def test_a_record_that_comes_while_a_job_is_abandoned_follows_it_and_begins_it_anew() -> None:
-    """A wish that arrives between the last withdrawal and the attempt's end is not lost."""
-    in_flight = InFlight()
-    with ExitStack() as held:
-        holding = hold(in_flight, held, withdrawn=True)
-        assert holding.withdrawn()
-        assert join(in_flight, SECOND) == FIRST
-        assert holding.withdrawn()
-    with in_flight.claim("j", SECOND, cancelled=no, withdrawn=no) as anew:
-        assert not anew.withdrawn()
+def test_a_record_that_comes_while_a_job_is_cancelled_follows_it_and_starts_a_new_one() -> None:
+    """A request that arrives between the last cancellation and the attempt's end is not lost."""
+    claims = Claims()
+    with ExitStack() as open_claims:
+        held = claim(claims, open_claims, cancelled=True)
+        assert held.is_cancelled()
+        assert join(claims, SECOND) == FIRST
+        assert held.is_cancelled()
+    with claims.claim("j", Requester(SECOND, no, no)) as later:
+        assert not later.is_cancelled()
 
 
 def test_a_job_that_very_many_asked_for_runs_to_its_end() -> None:
-    """What is remembered of them is bounded: beyond it no wish is lost, and the work is not saved."""
-    in_flight = InFlight()
-    with ExitStack() as held:
-        holding = hold(in_flight, held, withdrawn=True)
-        for number in range(WISHES_LIMIT):
-            assert join(in_flight, Coordinates("t", 1, number), withdrawn=True) == FIRST
-        assert not holding.withdrawn()
+    """What is remembered of them is bounded: beyond it no request is lost, and the work is not saved."""
+    claims = Claims()
+    with ExitStack() as open_claims:
+        held = claim(claims, open_claims, cancelled=True)
+        for number in range(REQUESTERS_LIMIT):
+            assert join(claims, Coordinates("t", 1, number), cancelled=True) == FIRST
+        assert not held.is_cancelled()
 
 
-def test_work_that_is_not_withdrawn_passes_its_cancellation_on() -> None:
-    """Whoever shuts down what the work needs has not withdrawn the job."""
+def test_work_that_is_not_cancelled_passes_its_cancellation_on() -> None:
+    """A shutdown of what the work needs is no caller's cancellation."""
 
-    def work() -> str:
+    def work(_: Claim) -> str:
         raise JobCancelled("shut down")
 
     with (
-        InFlight().claim("j", FIRST, cancelled=no, withdrawn=no) as holding,
+        Claims().claim("j", Requester(FIRST, no, no)) as held,
         pytest.raises(JobCancelled, match="shut down"),
     ):
-        holding.unless_withdrawn(work)
+        held.unless_cancelled(work)

@@ -1,6 +1,6 @@
 """What the transcript of a finished job says to another reference that wants it enriched."""
 
-from consumers.transcriber.events import transcript_again
+from consumers.transcriber.events import transcript_for
 from schemas.events import AudioReference
 from schemas.options import EnrichOptions
 from tests.support.kept import NOW, event_of
@@ -16,7 +16,7 @@ def reference(enrich: EnrichOptions | None) -> AudioReference:
 def test_it_is_the_second_reference_s_own() -> None:
     """With its id and its time, by which a cancellation of it is known, and an id that no other event has."""
     first = event_of("j", text="one", name="a.wav").model_copy(update={"shared": True})
-    again = transcript_again(first, reference(EnrichOptions(profiles=("summary",))))
+    again = transcript_for(reference(EnrichOptions(profiles=("summary",))), first)
     assert again is not None
     assert (again.reference_event_id, again.reference_occurred_at, again.shared) == ("second", NOW, False)
     assert again.event_id.startswith("j.transcript.")
@@ -26,5 +26,5 @@ def test_it_is_the_second_reference_s_own() -> None:
 
 def test_who_wants_nothing_of_the_enricher_needs_no_second_transcript() -> None:
     """The job's own says where the result is."""
-    assert transcript_again(event_of("j"), reference(None)) is None
-    assert transcript_again(event_of("j"), reference(EnrichOptions())) is None
+    assert transcript_for(reference(None), event_of("j")) is None
+    assert transcript_for(reference(EnrichOptions()), event_of("j")) is None

@@ -1,7 +1,7 @@
 """What the first release wrote, byte by byte: an upgrade meets it on topics, in commits and in the bucket."""
 
 from consumers.runtime.offsets.commit_metadata import CommitMetadata
-from consumers.transcriber.events import asks_for_more, is_same_object
+from consumers.transcriber.events import has_other_requirements, is_same_object
 from schemas.events import AudioReference, CancellationEvent, TranscriptEvent
 from schemas.kafka import history
 from schemas.kafka.lanes import lane_of
@@ -61,7 +61,7 @@ def test_results_in_the_bucket_answer_references_of_today() -> None:
     stored = StoredJob.model_validate_json(text)
     reference = decode(Record("audio.references", 0, 9, None, REFERENCE), AudioReference)
     assert stored.owner == ORIGIN
-    assert not asks_for_more(reference, stored)
+    assert not has_other_requirements(reference, stored)
     assert is_same_object(reference, stored)
     enrichment = StoredEnrichment.model_validate_json(
         b'{"job_id":"j","owner":%b,"enrich_digest":"d","event":{"event_id":"y","occurred_at":"2026-11-22T00:00:00Z",'

@@ -1,0 +1,145 @@
+"""The work of the transcriber: an object in the bucket to a stored transcript and its exports.
+
+::
+
+    check ─▶ look up ─▶ fetch ─▶ same content? ─ no ─▶ transcribe ─▶ store transcript ─▶ store exports ─▶ store job
+                                       └─ yes ──────────────────────────────────────────▲
+"""
+
+from functools import partial
+
+from consumers.once import Claim, Claims
+from consumers.runtime.stage import Weight
+from consumers.transcriber.attempt import Attempt
+from consumers.transcriber.events import TranscribedAudio, is_same_object, transcript_event
+from consumers.transcriber.fetch import FetchedAudio, ObjectFetcher, ObjectState
+from consumers.transcriber.interim_text import InterimText
+from consumers.transcriber.ports import Results, SpeechToText
+from schemas import identity
+from schemas.clock import Clock
+from schemas.errors import SCRATCH, DependencyDown
+from schemas.events import Phase
+from schemas.options import ExportFormat
+from schemas.results import StoredJob
+from schemas.transcripts.exports import EXPORTERS
+from schemas.transcripts.transcript import AudioFacts, Transcript
+
+
+class TranscriptionWork:
+    """Transcribes objects, or reuses the transcript of the same content. Thread-safe; methods block."""
+
+    def __init__(self, fetcher: ObjectFetcher, results: Results, engine: SpeechToText, *, clock: Clock) -> None:
+        self._fetcher = fetcher
+        self._results = results
+        self._engine = engine
+        self._clock = clock
+        # Two jobs with the same audio, options and model: the second follows, and reuses the transcript.
+        self._content_claims = Claims()
+
+    def run(self, attempt: Attempt, claim: Claim) -> StoredJob:
+        """Do the job of an attempt, and return the stored result. Safe to repeat.
+
+        Raises what the fetcher, the engine and the store raise, and FollowsAnother while another job transcribes
+        the same content.
+        """
+        options = attempt.reference.options
+        self._engine.check(options)
+        attempt.progress.report(Phase.ACCEPTED)
+        state = self._weigh(attempt)
+        attempt.progress.report(Phase.FETCHING)
+        with self._fetcher.fetched(state, cancelled=claim.is_stopped) as audio:
+            fetch_seconds = self._clock.monotonic() - attempt.started_at
+            transcribed = self._find_or_transcribe(attempt, claim, audio)
+        event = transcript_event(
+            attempt,
+            audio,
+            transcribed,
+            exports=self._export(transcribed, options.exports),
+            fetch_seconds=fetch_seconds,
+            is_shared=claim.is_shared,
+            clock=self._clock,
+        )
+        return self._results.create_job(
+            StoredJob(
+                job_id=attempt.job_id,
+                owner=attempt.job.origin,
+                content_key=transcribed.content_key,
+                event=event,
+                reference=attempt.reference,
+            )
+        )
+
+    def is_same_audio(self, attempt: Attempt, stored: StoredJob) -> bool:
+        """Return whether an attempt names the audio of a finished job. Fetches the object if addresses differ."""
+        if is_same_object(attempt.reference, stored):
+            return True
+        with self._fetcher.fetched(self._weigh(attempt), cancelled=attempt.job.cancelled) as audio:
+            return audio.source.sha256 == stored.event.source.sha256
+
+    def _weigh(self, attempt: Attempt) -> ObjectState:
+        """Return the object's state, which gives the record its weight."""
+        state, reference = attempt.state, attempt.reference
+        if state is None:
+            state = self._fetcher.look_up(reference.uri, version_id=reference.version_id, etag=reference.etag)
+        attempt.job.weigh(Weight(object_size_bytes=state.object_size_bytes))
+        return state
+
+    def _find_or_transcribe(self, attempt: Attempt, claim: Claim, audio: FetchedAudio) -> TranscribedAudio:
+        content_key = identity.content_key(
+            # The model is named by its digest, whether the caller named it or took the default.
+            options=attempt.reference.options.model_copy(update={"model": None}),
+            audio_sha256=audio.source.sha256,
+            model_sha256=self._engine.provenance.model_sha256,
+        )
+        return self._content_claims.find_or_do(
+            content_key,
+            claim.as_requester(),
+            find=partial(self._find, content_key),
+            do=partial(self._transcribe_and_store, attempt, claim, audio, content_key),
+        )
+
+    def _find(self, content_key: str) -> TranscribedAudio | None:
+        transcript = self._results.find_transcript(content_key)
+        if transcript is None:
+            return None
+        uri = self._results.transcript_uri(content_key)
+        return TranscribedAudio(transcript, content_key, uri, is_reused=True)
+
+    def _transcribe_and_store(
+        self, attempt: Attempt, claim: Claim, audio: FetchedAudio, content_key: str
+    ) -> TranscribedAudio:
+        transcript = self._transcribe(attempt, claim, audio)
+        uri = self._results.put_transcript(content_key, transcript)
+        return TranscribedAudio(transcript, content_key, uri, is_reused=False)
+
+    def _transcribe(self, attempt: Attempt, claim: Claim, audio: FetchedAudio) -> Transcript:
+        def weigh(facts: AudioFacts) -> None:
+            attempt.job.weigh(Weight(audio.source.object_size_bytes, facts.audio_duration_seconds))
+
+        attempt.progress.report(Phase.DECODING)
+        text = InterimText(attempt.progress, clock=self._clock)
+        try:
+            transcript = self._engine.transcribe(
+                audio.path,
+                attempt.reference.options,
+                on_progress=text.on_progress,
+                cancelled=claim.is_stopped,
+                lane=attempt.reference.lane,
+                on_audio=weigh,
+            )
+        except DependencyDown as down:
+            if down.dependency == SCRATCH:
+                self._fetcher.need_room(down.needed_bytes)
+            raise
+        text.flush()
+        return transcript
+
+    def _export(self, transcribed: TranscribedAudio, formats: tuple[ExportFormat, ...]) -> dict[ExportFormat, str]:
+        uris = {}
+        for export_format in formats:
+            exporter = EXPORTERS[export_format]
+            body = exporter.render(transcribed.transcript).encode()
+            uris[export_format] = self._results.put_export(
+                transcribed.content_key, export_format, body, exporter.content_type
+            )
+        return uris
