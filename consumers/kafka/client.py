@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from schemas.client_refusals import kafka_refusal
 from schemas.kafka.delivery import Partition
@@ -27,8 +26,6 @@ METADATA_SECONDS: Final = 10.0
 
 _log: Final = structlog.get_logger(__name__)
 _NOT_ERRORS: Final = frozenset({KafkaError._PARTITION_EOF})  # noqa: SLF001 - the client's public name for it
-_MEMBER_PROPERTIES: Final = frozenset({"group.instance.id", "max.poll.interval.ms", "session.timeout.ms"})
-"""Properties of group members; any other client warns about them."""
 
 _DEFAULTS: Final[Mapping[str, Any]] = {
     "queued.max.messages.kbytes": PREFETCH_KILOBYTES,
@@ -178,14 +175,5 @@ def open_consumer(settings: KafkaSettings, configuration: Mapping[str, Any]) -> 
     """
     try:
         return Consumer(dict(configuration), logger=logging.getLogger("kafka.consumer"))
-    except KafkaException as error:
-        raise kafka_refusal(error.args[0].str(), settings) from error
-
-
-def open_admin(settings: KafkaSettings, configuration: Mapping[str, Any]) -> AdminClient:
-    """Open an admin client likewise; it passes on its log lines when it is polled."""
-    accepted = {name: value for name, value in configuration.items() if name not in _MEMBER_PROPERTIES}
-    try:
-        return AdminClient(accepted, logger=logging.getLogger("kafka.admin"))
     except KafkaException as error:
         raise kafka_refusal(error.args[0].str(), settings) from error

@@ -11,7 +11,7 @@ from consumers.runtime.execution.mailbox import Mailbox
 from consumers.runtime.flow_control import FlowControl
 from consumers.runtime.intake import Intake
 from consumers.runtime.monitoring import metrics as rows
-from consumers.runtime.monitoring.broker_view import BrokerWatch
+from consumers.runtime.monitoring.broker_view import MembershipWatch
 from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.monitoring.snapshot import Observation
 from consumers.runtime.settlement import Settlement
@@ -36,7 +36,7 @@ class Loop:
         *,
         flow_control: FlowControl,
         observation: Observation,
-        broker_watch: BrokerWatch,
+        membership_watch: MembershipWatch,
         poll_interval_seconds: float,
         metrics: Metrics,
         clock: Clock,
@@ -49,7 +49,7 @@ class Loop:
         self._committer = committer
         self._flow_control = flow_control
         self._observation = observation
-        self._broker_watch = broker_watch
+        self._membership_watch = membership_watch
         self._poll_interval_seconds = poll_interval_seconds
         self._clock = clock
         self._polled_at = clock.monotonic()
@@ -83,7 +83,7 @@ class Loop:
         self._committer.submit()
         self._intake.admit()
         if self._observation.observe(draining=self.stops > 0):
-            self._broker_watch.joined(self._consumer.memberid())
+            self._membership_watch.set_member_id(self._consumer.memberid())
 
     def _poll(self) -> None:
         """Take what has arrived; while there is no room, only often enough to stay a member of the group."""

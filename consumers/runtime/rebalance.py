@@ -10,7 +10,7 @@ from consumers.runtime.assignment import Assignment
 from consumers.runtime.drain import Drain, work_seconds
 from consumers.runtime.loop import BUSY_SECONDS, Loop
 from consumers.runtime.monitoring import metrics as rows
-from consumers.runtime.monitoring.broker_view import BrokerWatch
+from consumers.runtime.monitoring.broker_view import MembershipWatch
 from consumers.runtime.monitoring.metrics import Metrics
 from schemas.clock import Clock
 from schemas.settings import RuntimeSettings
@@ -30,7 +30,7 @@ class Rebalance:
         loop: Loop,
         assignment: Assignment,
         drain: Drain,
-        broker_watch: BrokerWatch,
+        membership_watch: MembershipWatch,
         *,
         settings: RuntimeSettings,
         metrics: Metrics,
@@ -39,7 +39,7 @@ class Rebalance:
         self._loop = loop
         self._assignment = assignment
         self._drain = drain
-        self._broker_watch = broker_watch
+        self._membership_watch = membership_watch
         self._settings = settings
         self._clock = clock
         self._rebalances = metrics.counter(rows.REBALANCES)
@@ -73,7 +73,7 @@ class Rebalance:
             return
         self._drain.drop(self._assignment.held(client.keys(positions)))
         self._assignment.take(positions)
-        self._broker_watch.ask()
+        self._membership_watch.refresh()
 
     def _on_revoke(self, _consumer: Consumer, revoked: list[TopicPartition]) -> None:
         self._rebalances.labels("revoked").inc()

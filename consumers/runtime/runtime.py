@@ -19,12 +19,13 @@ from consumers.runtime.execution.workers import Workers
 from consumers.runtime.flow_control import FlowControl
 from consumers.runtime.intake import Intake
 from consumers.runtime.loop import Loop
-from consumers.runtime.monitoring.broker_view import BrokerWatch
+from consumers.runtime.monitoring.broker_view import MembershipWatch
 from consumers.runtime.monitoring.dependencies import DependencyWatch
+from consumers.runtime.monitoring.lag import LagMeter
 from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.monitoring.probes import Probes
 from consumers.runtime.monitoring.snapshot import Observation, Snapshot
-from consumers.runtime.monitoring.topic_ids import LogWatch
+from consumers.runtime.monitoring.topic_ids import TopicIdWatch
 from consumers.runtime.ports import Outbox
 from consumers.runtime.rebalance import Rebalance
 from consumers.runtime.settlement import Settlement
@@ -81,11 +82,10 @@ class Runtime:
             self.flow_control,
             self.dispatch,
             make_job=JobSupport(outbox, self.mailbox, self.flow_control, limits).make_job,
-            request_log_ids=self.log_watch.ask,
+            request_log_ids=self.topic_id_watch.refresh,
             metrics=metrics,
             clock=clock,
         )
-        self.log_watch.tell(self.intake.on_log_ids)
         self.committer = Committer(
             outbox,
             self.consumer,
@@ -115,7 +115,7 @@ class Runtime:
             self.flow_control,
             self.mailbox,
             self.committer,
-            membership=lambda: self.broker_watch.membership,
+            membership=lambda: self.membership_watch.membership,
             answered_at=lambda: self._probes.answered_at,
             metrics=metrics,
             clock=clock,
@@ -128,7 +128,7 @@ class Runtime:
             self.committer,
             flow_control=self.flow_control,
             observation=self.observation,
-            broker_watch=self.broker_watch,
+            membership_watch=self.membership_watch,
             poll_interval_seconds=limits.poll_interval_seconds,
             metrics=metrics,
             clock=clock,
@@ -144,7 +144,7 @@ class Runtime:
             self._loop,
             self.assignment,
             self.drain,
-            self.broker_watch,
+            self.membership_watch,
             settings=limits,
             metrics=metrics,
             clock=clock,
@@ -155,12 +155,16 @@ class Runtime:
         self.dependency_watch = DependencyWatch(
             partial(_is_up, stage),
             interval_seconds=settings.runtime.dependency_check_seconds,
-            recovered=self._on_recovery,
+            on_recovery=self._on_recovery,
+            clock=clock,
         )
-        self.broker_watch = BrokerWatch(
-            settings.kafka, role=stage.name, latest=self.snapshot, metrics=metrics, clock=clock
+        self.membership_watch = MembershipWatch(
+            settings.kafka,
+            LagMeter(self.snapshot, metrics=metrics, clock=clock),
+            role=stage.name,
+            clock=clock,
         )
-        self.log_watch = LogWatch(settings.kafka, role=stage.name, post=self.mailbox.put_command)
+        self.topic_id_watch = TopicIdWatch(settings.kafka, role=stage.name, post=self.mailbox.put_command)
         self._probes = Probes(stage.dependency_is_up, stage.services, clock=clock)
 
     def run(self) -> None:
@@ -168,12 +172,12 @@ class Runtime:
 
         Raises ClientBroken when the client cannot go on; nothing is lost then.
         """
-        watches = (self.dependency_watch, self.broker_watch, self.log_watch, self._probes)
+        watches = (self.dependency_watch, self.membership_watch, self.topic_id_watch, self._probes)
         for thread in (self.workers, *watches):
             thread.start()
         try:
             topics = [*self._topics, *client.former_retry_topics(self.consumer, self._topics)]
-            self.log_watch.watch(topics)
+            self.topic_id_watch.watch(topics, self.intake.on_log_ids)
             with self._holder:
                 self._rebalance.subscribe(self.consumer, topics)
                 self._loop.run()

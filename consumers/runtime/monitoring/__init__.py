@@ -1,1 +1,1 @@
-"""What the runtime reports about itself: snapshots, health, metrics, probes."""
+"""Monitoring of the runtime: snapshots, health, metrics, and probes of the broker and of services."""

@@ -1,88 +1,94 @@
-"""Looks, off the owner thread, whether a service that is down answers again."""
+"""Probes of services that are down, until they answer again."""
 
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
-import structlog
+from consumers.runtime.monitoring.poller import Poller
+from consumers.runtime.monitoring.probes import probe
+from schemas.clock import Clock
 
-_log: Final = structlog.get_logger(__name__)
+BACK_OFF_LIMIT_SECONDS: Final = 60.0
+"""Cap on the first probe's back-off; also the longest a healthy service stays unused after false recoveries."""
 
-PATIENCE_LIMIT_SECONDS: Final = 60.0
-"""Before the first look, however often a recovery was none: so long at most a service that is well is not used."""
+
+@dataclass(slots=True)
+class _Outage:
+    """A service that is down. ``probe_at`` is when it is probed next."""
+
+    probe_at: float
+    probe_count: int = 0
 
 
 class DependencyWatch:
-    """Asks ``is_up`` about what it watches, every ``interval_seconds``, and reports each recovery once.
+    """Probes each watched service every ``interval_seconds`` until it answers, and reports each recovery once.
 
-    ``is_up`` may block; ``recovered`` is called on the watch's thread and must not: it hears how many looks it
-    took.
+    ``is_up`` may block. ``on_recovery`` is called with the service and the number of probes, on the watch's
+    thread; it must not block.
     """
 
     def __init__(
-        self, is_up: Callable[[str], bool], *, interval_seconds: float, recovered: Callable[[str, int], None]
+        self,
+        is_up: Callable[[str], bool],
+        *,
+        interval_seconds: float,
+        on_recovery: Callable[[str, int], None],
+        clock: Clock,
     ) -> None:
         self._is_up = is_up
         self._interval_seconds = interval_seconds
-        self._recovered = recovered
-        # The moment of the next look, and how many there were.
-        self._watched: dict[str, tuple[float, int]] = {}
-        self._changed = threading.Condition()
-        self._stopped = False
-        self._thread = threading.Thread(target=self._run, name="dependencies", daemon=True)
+        self._on_recovery = on_recovery
+        self._clock = clock
+        self._outages: dict[str, _Outage] = {}
+        self._lock = threading.Lock()
+        self._poller = Poller("dependencies", self._polls)
 
     def start(self) -> None:
-        """Returns at once; to be called once."""
-        self._thread.start()
+        """Start the thread. Returns at once; call it once."""
+        self._poller.start()
 
     def watch(self, dependency: str, *, relapses: int = 0) -> None:
-        """Begins to ask; the first time after one interval, doubled for each of ``relapses``: recoveries that
-        turned out to be none. Never blocks for long; safe to repeat."""
-        look_at = time.monotonic() + patience_seconds(self._interval_seconds, relapses)
-        with self._changed:
-            self._watched.setdefault(dependency, (look_at, 0))
-            self._changed.notify()
+        """Probe this service until it answers. From any thread; never blocks for long; safe to repeat.
+
+        The first probe comes after one interval, doubled for each of ``relapses``: recoveries after which the
+        service failed again.
+        """
+        probe_at = self._clock.monotonic() + back_off_seconds(self._interval_seconds, relapses)
+        with self._lock:
+            self._outages.setdefault(dependency, _Outage(probe_at))
+        self._poller.wake()
 
     def stop(self) -> None:
-        """Does not wait for a question that is being asked."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify()
+        """Stop probing. Does not wait for a probe in progress."""
+        self._poller.stop()
 
-    def _run(self) -> None:
-        while (dependency := self._next()) is not None:
-            answers = self._answers(dependency)
-            with self._changed:
-                looks = self._watched.pop(dependency)[1] + 1
-                if not answers:
-                    self._watched[dependency] = (time.monotonic() + self._interval_seconds, looks)
+    def _polls(self) -> Iterator[float | None]:
+        while True:
+            yield self._poll()
+
+    def _poll(self) -> float | None:
+        """Probe the service that is due first, and return the seconds until the next is due; None without any."""
+        with self._lock:
+            if not self._outages:
+                return None
+            dependency, outage = min(self._outages.items(), key=lambda item: item[1].probe_at)
+        if (left_seconds := outage.probe_at - self._clock.monotonic()) > 0:
+            return left_seconds
+        self._probe(dependency, outage)
+        return 0.0
+
+    def _probe(self, dependency: str, outage: _Outage) -> None:
+        answers = probe(self._is_up, dependency)
+        with self._lock:
+            outage.probe_count += 1
+            outage.probe_at = self._clock.monotonic() + self._interval_seconds
             if answers:
-                self._recovered(dependency, looks)
-
-    def _next(self) -> str | None:
-        """The dependency whose turn it is, once it is its time. None: stop."""
-        with self._changed:
-            while not self._stopped:
-                if not self._watched:
-                    self._changed.wait()
-                    continue
-                dependency, (at, _) = min(self._watched.items(), key=lambda item: item[1])
-                if (left_seconds := at - time.monotonic()) <= 0:
-                    return dependency
-                self._changed.wait(left_seconds)
-        return None
-
-    def _answers(self, dependency: str) -> bool:
-        try:
-            return self._is_up(dependency)
-        except Exception:  # noqa: BLE001 - the watch must outlive a stage's mistakes
-            _log.exception(
-                "the stage failed to say whether a dependency is up; taken for down", dependency=dependency
-            )
-            return False
+                del self._outages[dependency]
+        if answers:
+            self._on_recovery(dependency, outage.probe_count)
 
 
-def patience_seconds(interval_seconds: float, relapses: int) -> float:
-    """How long to wait before the first look: one interval, twice as long for each recovery that was none."""
-    return min(interval_seconds * 2.0**relapses, max(interval_seconds, PATIENCE_LIMIT_SECONDS))
+def back_off_seconds(interval_seconds: float, relapses: int) -> float:
+    """Return the wait before the first probe: one interval, doubled for each relapse up to the cap."""
+    return min(interval_seconds * 2.0**relapses, max(interval_seconds, BACK_OFF_LIMIT_SECONDS))

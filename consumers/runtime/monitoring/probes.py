@@ -1,23 +1,24 @@
-"""Asks the services that every record needs, also while no record asks them."""
+"""Probes of the services that every record needs, also while no record uses them."""
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import structlog
 
+from consumers.runtime.monitoring.poller import Poller
 from schemas.clock import Clock
 
 PROBE_SECONDS: Final = 5.0
-"""Between two questions to a service; with what counts as silence, an outage is seen within twenty seconds."""
+"""Between two probes of a service; together with SILENCE_SECONDS, an outage is noticed within twenty seconds."""
 
 _log: Final = structlog.get_logger(__name__)
 
 
 class Probes:
-    """Notes when each service last answered. A service that hangs is told from one that answers by time alone.
+    """When each service last answered. Only time tells a service that hangs from one that answers.
 
-    ``is_up`` may block. It is called on a thread of the service's own, so that one that hangs hides no other.
+    ``is_up`` may block. Each service is probed on a thread of its own, so that one that hangs hides no other.
     """
 
     def __init__(
@@ -32,11 +33,7 @@ class Probes:
         self._clock = clock
         self._interval_seconds = interval_seconds
         self._answered_at = dict.fromkeys(services, clock.monotonic())
-        self._stopped = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._run, args=(service,), name=f"probe-{service}", daemon=True)
-            for service in services
-        ]
+        self._pollers = [Poller(f"probe-{service}", partial(self._polls, service)) for service in services]
 
     @property
     def answered_at(self) -> Mapping[str, float]:
@@ -44,22 +41,26 @@ class Probes:
         return dict(self._answered_at)
 
     def start(self) -> None:
-        """Return at once; to be called once."""
-        for thread in self._threads:
-            thread.start()
+        """Start probing, first after one interval. Returns at once; call it once."""
+        for poller in self._pollers:
+            poller.start()
 
     def stop(self) -> None:
-        """Do not wait for a question that is being asked."""
-        self._stopped.set()
+        """Stop probing. Does not wait for a probe in progress."""
+        for poller in self._pollers:
+            poller.stop()
 
-    def _run(self, service: str) -> None:
-        while not self._stopped.wait(self._interval_seconds):
-            if self._answers(service):
+    def _polls(self, service: str) -> Iterator[float]:
+        while True:
+            yield self._interval_seconds
+            if probe(self._is_up, service):
                 self._answered_at[service] = self._clock.monotonic()
 
-    def _answers(self, service: str) -> bool:
-        try:
-            return self._is_up(service)
-        except Exception:  # noqa: BLE001 - the probe must outlive a stage's mistakes
-            _log.exception("the stage failed to say whether a service is up; taken for down", service=service)
-            return False
+
+def probe(is_up: Callable[[str], bool], service: str) -> bool:
+    """Return whether the service answers; False if ``is_up`` raises. Blocks as ``is_up`` does."""
+    try:
+        return is_up(service)
+    except Exception:  # noqa: BLE001 - the thread that probes must survive a stage's defects
+        _log.exception("probe raised; the service counts as down", service=service)
+        return False

@@ -45,9 +45,9 @@ def test_a_client_that_rewinds_makes_no_record_run_twice_and_raises_a_doubt(cons
     bench.arrive(*range(6))
     ran = offsets([flight for _ in range(3) for flight in bench.turn()])
     before = bench.assignment.partitions[TOPIC, 0]
-    assert not bench.runtime.log_watch._wake.is_set()
+    assert not bench.runtime.topic_id_watch._poller._wake.is_set()
     bench.arrive(5)
-    assert bench.runtime.log_watch._wake.is_set()
+    assert bench.runtime.topic_id_watch._poller._wake.is_set()
     bench.arrive(*range(3), 6)
     ran += offsets([flight for _ in range(3) for flight in bench.turn()])
     assert bench.assignment.partitions[TOPIC, 0] is before

@@ -152,7 +152,7 @@ class TakingIn:
     def snapshot(self) -> Snapshot:
         """What the loop looks like now, after it has listened."""
         self.mailbox.listen(0)
-        self.runtime.broker_watch.membership = Membership(answered_at=self.clock.seconds, has_answered=True)
+        self.runtime.membership_watch.membership = Membership(answered_at=self.clock.seconds, has_answered=True)
         self.runtime.observation.observe(draining=False)
         return self.runtime.snapshot()
 

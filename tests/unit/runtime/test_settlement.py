@@ -148,7 +148,7 @@ def test_a_dependency_that_is_down_parks_the_attempt_and_it_runs_again_when_it_i
         bench.end(first, DependencyDown("s3", "refused"))
         assert bench.registry.get_sample_value("kascribe_dependency_down", {"dependency": "s3"}) == 1
         assert (bench.settled("parked"), _is_complete(first), bench.bench.intake.room) == (1, False, 0)
-        assert "s3" in bench.watch._watched
+        assert "s3" in bench.watch._outages
         bench.settlement.on_recovery("s3", 1)
         assert bench.registry.get_sample_value("kascribe_dependency_down", {"dependency": "s3"}) == 0
         assert first.pauses == 1
