@@ -5,13 +5,13 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from kascribe.dropped_files import files_in
 from producers.publisher import Publisher
 from producers.uploads import Uploads
+from schemas.clock import Clock, SystemClock
 from schemas.errors import AudioEmpty, ConfigurationError
 from schemas.events import AudioReference
 from schemas.identity import job_id
@@ -50,7 +50,7 @@ class Submitter:
     uploads: Uploads
     publisher: Publisher
     topics: Topics
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    clock: Clock = field(default_factory=SystemClock)
     new_id: Callable[[], str] = lambda: uuid.uuid4().hex
 
     def submit(
@@ -73,7 +73,7 @@ class Submitter:
         uri, etag, version_id = self._located(source, on_bytes)
         reference = AudioReference(
             event_id=self.new_id(),
-            occurred_at=self.now(),
+            occurred_at=self.clock.now(),
             uri=uri,
             etag=etag,
             version_id=version_id,

@@ -1,7 +1,7 @@
 """Sending dead letters back, and marking those that went."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import islice
 from typing import Final
 
@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError
 from producers.kafka import REFUSALS
 from producers.publisher import Publisher
 from producers.topics import ensure_topics
+from schemas.clock import Clock
 from schemas.errors import NotDelivered
 from schemas.kafka import dead_letters, redrive_marks
 from schemas.kafka.dead_letters import DeadLetter
@@ -39,7 +40,8 @@ class Redrive:
     settings: KafkaSettings
     publisher: Publisher
     destination: Callable[[DeadLetter], str]
-    now_ms: Callable[[], int]
+    _: KW_ONLY
+    clock: Clock
 
     def send(self, letters: Iterable[DeadLetter]) -> Redriven:
         """Publishes letters as new records and marks each that the broker has.
@@ -64,7 +66,8 @@ class Redrive:
 
     def _send_chunk(self, chunk: list[DeadLetter], done: Redriven) -> None:
         records = [
-            dead_letters.redriven(letter, topic=self.destination(letter), now_ms=self.now_ms()) for letter in chunk
+            dead_letters.redriven(letter, topic=self.destination(letter), now_ms=self.clock.now_ms())
+            for letter in chunk
         ]
         outcomes = list(zip(chunk, records, self.publisher.publish_each(records), strict=True))
         sent = [letter for letter, _, error in outcomes if error is None]

@@ -6,7 +6,6 @@ batch, a crash after it loses nothing.
 """
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +19,7 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Message
 
 from producers.kafka import REFUSALS, discard, open_producer, produce, producer_configuration
+from schemas.clock import Clock, SystemClock
 from schemas.kafka.dead_letters import undeliverable
 from schemas.kafka.delivery import Batch, Delivery
 from schemas.kafka.records import OutgoingRecord
@@ -78,12 +78,14 @@ class AtLeastOnceOutbox:
         client_id: str = "kascribe-outbox",
         batches_limit: int = BATCHES_LIMIT,
         retry_seconds: float = RETRY_SECONDS,
+        clock: Clock | None = None,
     ) -> None:
         configuration = producer_configuration(settings, client_id=client_id)
         self._new_producer = partial(open_producer, settings, configuration)
         self._producer = self._new_producer()
         self._batches_limit = batches_limit
         self._retry_seconds = retry_seconds
+        self._clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._submitted: deque[_Entry] = deque()
@@ -139,7 +141,7 @@ class AtLeastOnceOutbox:
         """Settles what it can within the time. Blocks; safe to repeat. False: batches were left unsettled."""
         with self._lock:
             if self._closing_at is None:
-                self._closing_at = time.monotonic() + timeout_seconds
+                self._closing_at = self._clock.monotonic() + timeout_seconds
         self._wake.set()
         self._thread.join(timeout_seconds + 2 * POLL_SECONDS + 1.0)
         return self._pending == 0
@@ -160,7 +162,7 @@ class AtLeastOnceOutbox:
 
     def _is_done(self) -> bool:
         closing_at = self._closing_at
-        return closing_at is not None and (self._pending == 0 or time.monotonic() >= closing_at)
+        return closing_at is not None and (self._pending == 0 or self._clock.monotonic() >= closing_at)
 
     def _take_in(self) -> None:
         with self._lock:
@@ -173,7 +175,7 @@ class AtLeastOnceOutbox:
                 self._parcels.append(_Parcel(next(self._parcel_numbers), entry, record))
 
     def _send(self) -> None:
-        while (self._retries or self._parcels) and time.monotonic() >= self._retry_at:
+        while (self._retries or self._parcels) and self._clock.monotonic() >= self._retry_at:
             parcel = self._retries[0] if self._retries else self._parcels[0]
             if self._in_flight and (parcel.refused or self._alone):
                 return
@@ -211,7 +213,7 @@ class AtLeastOnceOutbox:
         for parcel in self._in_flight.values():
             heappush(self._retries, parcel)
         self._in_flight.clear()
-        self._retry_at = time.monotonic() + self._retry_seconds
+        self._retry_at = self._clock.monotonic() + self._retry_seconds
         broken, self._producer = self._producer, self._new_producer()
         discard(broken)
 
@@ -233,14 +235,13 @@ class AtLeastOnceOutbox:
             return
         if refusal:
             _log.error("output replaced by a dead letter", topic=parcel.record.topic, error=error.str())
-            now_ms = time.time_ns() // 1_000_000
-            parcel.record = undeliverable(parcel.record, message=error.str(), now_ms=now_ms)
+            parcel.record = undeliverable(parcel.record, message=error.str(), now_ms=self._clock.now_ms())
             parcel.replaced = True
             return
         if self._problem is None:
             _log.warning("deliveries fail and are tried again", topic=parcel.record.topic, error=error.str())
         self._problem = f"delivery to {parcel.record.topic} fails: {error.str()}"
-        self._retry_at = time.monotonic() + self._retry_seconds
+        self._retry_at = self._clock.monotonic() + self._retry_seconds
 
     def _settle(self) -> None:
         while self._entries and self._entries[0].unconfirmed == 0:

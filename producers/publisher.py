@@ -1,6 +1,5 @@
 """Publishing for whoever wants to wait for it: the command line, redrives, tests."""
 
-import time
 from collections.abc import Iterable
 from functools import partial
 from types import TracebackType
@@ -9,6 +8,7 @@ from typing import Final, Self
 from confluent_kafka import KafkaError, KafkaException, Message
 
 from producers.kafka import discard, open_producer, produce, producer_configuration
+from schemas.clock import Clock, SystemClock
 from schemas.errors import NotDelivered
 from schemas.kafka.records import OutgoingRecord
 from schemas.settings import KafkaSettings
@@ -21,9 +21,12 @@ _POLL_SECONDS: Final = 0.1
 class Publisher:
     """Publishes records and waits until all replicas in sync have them. One thread at a time."""
 
-    def __init__(self, settings: KafkaSettings, *, client_id: str = "kascribe-publisher") -> None:
+    def __init__(
+        self, settings: KafkaSettings, *, client_id: str = "kascribe-publisher", clock: Clock | None = None
+    ) -> None:
         self._producer = open_producer(settings, producer_configuration(settings, client_id=client_id))
         self._bootstrap_servers = settings.bootstrap_servers
+        self._clock = clock or SystemClock()
 
     def publish(
         self, records: Iterable[OutgoingRecord], *, timeout_seconds: float = PUBLISH_TIMEOUT_SECONDS
@@ -51,7 +54,7 @@ class Publisher:
         Blocks until the broker has answered for every one. Raises NotDelivered when the time is over or the client
         is broken. Records that are sent together may be refused together, for one of them.
         """
-        deadline = time.monotonic() + timeout_seconds
+        deadline = self._clock.monotonic() + timeout_seconds
         errors: dict[int, KafkaError | None] = {}
 
         def on_delivery(number: int, error: KafkaError | None, _: Message) -> None:
@@ -63,7 +66,7 @@ class Publisher:
             if refusal is not None:
                 errors[handed_over] = refusal
             handed_over += 1
-        while len(errors) < handed_over and time.monotonic() < deadline:
+        while len(errors) < handed_over and self._clock.monotonic() < deadline:
             self._poll()
         if len(errors) < handed_over:
             confirmed = sum(error is None for error in errors.values())
@@ -91,7 +94,7 @@ class Publisher:
             try:
                 produce(self._producer, record, on_delivery=on_delivery)
             except BufferError as error:
-                if time.monotonic() >= deadline:
+                if self._clock.monotonic() >= deadline:
                     raise NotDelivered(f"the queue to {self._bootstrap_servers} does not drain") from error
                 self._poll()
             except KafkaException as error:

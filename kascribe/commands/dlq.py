@@ -2,10 +2,9 @@
 
 import re
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
@@ -115,6 +114,7 @@ def redrive(
     """Send dead letters back to their topics as new records; each goes once unless --again."""
     from producers.dead_letters import Redrive
     from producers.publisher import Publisher
+    from schemas.clock import SystemClock
 
     selection = _selection(reason, job, since)
     wanted = _coordinates(letter) if letter else None
@@ -136,7 +136,7 @@ def redrive(
             write(f"{sum(1 for _ in letters)} would be redriven")
             refused = []
         else:
-            back = Redrive(settings.kafka, publisher, reader.destination, now_ms=lambda: int(time.time() * 1000))
+            back = Redrive(settings.kafka, publisher, reader.destination, clock=SystemClock())
             done = back.send(letters)
             back.forget(reader.outdated_marks())
             write(f"{done.count} redriven")
@@ -187,6 +187,7 @@ def _selected(reader: "DeadLetterReader", selection: Selection, *, again: bool) 
 
 
 def _selection(reason: Reason | None, job: str | None, since: str | None) -> Selection:
+    from schemas.clock import SystemClock
     from schemas.errors import ConfigurationError
 
     since_ms = None
@@ -194,8 +195,7 @@ def _selection(reason: Reason | None, job: str | None, since: str | None) -> Sel
         match = re.fullmatch(r"(\d+)([smhd])", since)
         if match is None:
             raise ConfigurationError(f"--since {since} is not a duration: write 90m, 12h or 7d")
-        ago = timedelta(seconds=int(match[1]) * SECONDS_PER_UNIT[match[2]])
-        since_ms = int((datetime.now(UTC) - ago).timestamp() * 1000)
+        since_ms = SystemClock().now_ms() - int(match[1]) * SECONDS_PER_UNIT[match[2]] * 1000
     return Selection(reason=reason.value if reason else None, job_id=job, since_ms=since_ms)
 
 

@@ -1,6 +1,5 @@
 """``kascribe submit``: upload, publish, and follow until the transcripts are there."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import chain
@@ -13,6 +12,7 @@ from kascribe.commands import asking
 from kascribe.console.board import Board
 from kascribe.console.job_lines import Tracker
 from kascribe.console.terminal import Screen
+from schemas.clock import Clock, SystemClock
 from schemas.errors import ConfigurationError, PermanentError
 from schemas.events import JobEvent, TranscriptEvent
 from schemas.options import Channels, Lane, Task
@@ -157,7 +157,7 @@ def _follow(
     references = frozenset(job.reference_event_id for job in jobs)
     tracker = Tracker(set(names), enriched=request.enrich is not None, references=references)
     try:
-        for event in _answers(feed.events(), jobs, finished):
+        for event in _answers(feed.events(), jobs, finished, clock=SystemClock()):
             if event is not None and tracker.take(event):
                 board.show(event)
                 if request.enrich and isinstance(event, TranscriptEvent):
@@ -176,21 +176,21 @@ def _answers(
     jobs: "list[Submitted]",
     finished: "Finished | None",
     *,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Clock,
 ) -> "Iterator[JobEvent | None]":
     """The feed's events. Of a job with a key also what is in the bucket: another record may have been answered.
 
     Looks there however much the feed says of other jobs, and repeats nothing that it found.
     """
-    looked_at = clock()
+    looked_at = clock.monotonic()
     ours = {job.job_id for job in jobs}
     found: set[str] = set()
     for event in events:
         if finished and isinstance(event, TranscriptEvent) and event.job_id in ours:
             finished.check(event)
         yield event
-        if finished and clock() - looked_at > LOOK_SECONDS:
-            looked_at = clock()
+        if finished and clock.monotonic() - looked_at > LOOK_SECONDS:
+            looked_at = clock.monotonic()
             for answer in chain.from_iterable(map(finished.events, ours)):
                 if answer.event_id not in found:
                     found.add(answer.event_id)

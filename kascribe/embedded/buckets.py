@@ -7,10 +7,12 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
+
+from schemas.clock import Clock, SystemClock
 
 COPY_BYTES: Final = 1024**2
 
@@ -82,8 +84,9 @@ class Upload:
 class Buckets:
     """Buckets whose objects are files below ``directory``. Safe for many threads; no body is held in memory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, clock: Clock | None = None) -> None:
         self._directory = directory
+        self._clock = clock or SystemClock()
         self._buckets: dict[str, Bucket] = {}
         self._uploads: dict[str, Upload] = {}
         self._lock = threading.Lock()
@@ -149,7 +152,7 @@ class Buckets:
         with self._in(bucket) as found:
             versions = found.objects.get(key, [])
             if version_id is None and found.versioned:
-                marker = Version(uuid.uuid4().hex, None, "", 0, {}, datetime.now(UTC))
+                marker = Version(uuid.uuid4().hex, None, "", 0, {}, self._clock.now())
                 found.objects[key] = [*versions, marker]
                 return
             gone = [each for each in versions if version_id in (None, each.version_id)]
@@ -238,7 +241,7 @@ class Buckets:
         *,
         only_if_absent: bool,
     ) -> Version:
-        version = Version(uuid.uuid4().hex, spooled.path, etag, spooled.size_bytes, headers, datetime.now(UTC))
+        version = Version(uuid.uuid4().hex, spooled.path, etag, spooled.size_bytes, headers, self._clock.now())
         try:
             with self._in(bucket) as found:
                 replaced = found.put(key, version, only_if_absent=only_if_absent)

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from schemas.clock import Clock, SystemClock
 from schemas.errors import ConfigurationError, KascribeError
 
 RESTART_DELAY_SECONDS: Final = 2.0
@@ -45,7 +45,7 @@ class Child:
     role: str
     environment: Mapping[str, str]
     log_path: Path
-    clock: Callable[[], float]
+    clock: Clock
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     restarts: int = 0
@@ -53,7 +53,7 @@ class Child:
 
     def start(self) -> None:
         """Starts the role's process; its output goes to the end of the log file."""
-        self.started_at = self.clock()
+        self.started_at = self.clock.monotonic()
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 # Our own code, whatever the working directory holds that has one of its names.
@@ -90,7 +90,7 @@ class Children:
     """
 
     stop_timeout_seconds: float
-    clock: Callable[[], float] = time.monotonic
+    clock: Clock = field(default_factory=SystemClock)
     _children: list[Child] = field(default_factory=list)
     _deadline: float | None = None
 
@@ -116,7 +116,7 @@ class Children:
 
     def _tend(self, child: Child) -> str | None:
         if child.exit_code is None:
-            if self.clock() - child.started_at >= HEALTHY_SECONDS:
+            if self.clock.monotonic() - child.started_at >= HEALTHY_SECONDS:
                 child.restarts = 0
             return None
         if child.exit_code == ASKED_WRONGLY:
@@ -127,9 +127,9 @@ class Children:
                 f"and is not started again; {child.log_path} says why"
             )
         if not child.restart_at:
-            child.restart_at = self.clock() + RESTART_DELAY_SECONDS
+            child.restart_at = self.clock.monotonic() + RESTART_DELAY_SECONDS
             return f"{child.role} ended with exit code {child.exit_code}; see {child.log_path}"
-        if self.clock() < child.restart_at:
+        if self.clock.monotonic() < child.restart_at:
             return None
         child.restarts += 1
         child.restart_at = 0.0
@@ -144,14 +144,14 @@ class Children:
     def terminate(self) -> None:
         """SIGTERM to all, so that each drains. Their time runs from the first call on; the next hurries them."""
         if self._deadline is None:
-            self._deadline = self.clock() + self.stop_timeout_seconds
+            self._deadline = self.clock.monotonic() + self.stop_timeout_seconds
         for child in self._children:
             if child.process and child.exit_code is None:
                 child.process.terminate()
 
     def kill_the_late(self) -> tuple[str, ...]:
         """SIGKILL to those whose time is up; their roles. Blocks until they are gone."""
-        return () if self._deadline is None or self.clock() < self._deadline else self._kill()
+        return () if self._deadline is None or self.clock.monotonic() < self._deadline else self._kill()
 
     def close(self) -> None:
         """Ends them all: what has not left by itself in its time is killed. Safe to repeat."""
@@ -160,7 +160,7 @@ class Children:
         for child in self._children:
             if child.process is not None and self._deadline is not None:
                 with suppress(subprocess.TimeoutExpired):
-                    child.process.wait(max(0.1, self._deadline - self.clock()))
+                    child.process.wait(max(0.1, self._deadline - self.clock.monotonic()))
         self._kill()
         self._children.clear()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from watchfiles import watch
 
 from kascribe.dropped_files import files_in
+from schemas.clock import Clock
 
 SETTLE_SECONDS = 0.5
 """A file whose size and time have not changed for this long is taken to be complete."""
@@ -63,7 +64,7 @@ def follow(
     settling: Settling,
     submit: Callable[[Fingerprint], None],
     stop: threading.Event,
-    clock: Callable[[], float],
+    clock: Clock,
 ) -> None:
     """Submits what settles in ``directory`` until ``stop`` is set. Blocks; ``submit`` handles its own errors.
 
@@ -75,7 +76,7 @@ def follow(
         directory, stop_event=stop, rust_timeout=interval_ms, yield_on_timeout=True, raise_interrupt=False
     )
     for _ in changes:
-        for fingerprint in settling.settled(scan(directory), clock()):
+        for fingerprint in settling.settled(scan(directory), clock.monotonic()):
             if stop.is_set():
                 return
             submit(fingerprint)

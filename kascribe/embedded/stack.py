@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 import uuid
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from kascribe.stored_transcript import stored_transcript
 from kascribe.submission import Request, readable
 from kascribe.wiring.clients import opened_submitter
 from producers.results import ResultStore
+from schemas.clock import Clock, SystemClock
 from schemas.errors import KascribeError
 from schemas.events import EnrichmentEvent, JobEvent, ProgressEvent, TranscriptEvent
 from schemas.identity import job_id
@@ -55,10 +55,11 @@ class Plan:
 class EmbeddedStack:
     """Broker, object store, consumers and drop folder. Used as a context; ``run`` blocks until it is stopped."""
 
-    def __init__(self, plan: Plan, settings: Settings, board: Board) -> None:
+    def __init__(self, plan: Plan, settings: Settings, board: Board, *, clock: Clock | None = None) -> None:
         self._plan = plan
         self._settings = settings
         self._board = board
+        self._clock = clock or SystemClock()
         self._resources = ExitStack()
 
     def __enter__(self) -> Self:
@@ -123,7 +124,7 @@ class EmbeddedStack:
         Raises KascribeError when the job fails or the time is up.
         """
         job = self._submitter.submit(str(path), Request())
-        deadline = time.monotonic() + timeout_seconds
+        deadline = self._clock.monotonic() + timeout_seconds
         for event in self._feed.events():
             self._children.check()
             if isinstance(event, TranscriptEvent) and event.job_id == job.job_id:
@@ -131,7 +132,7 @@ class EmbeddedStack:
             failure = event.failure if isinstance(event, ProgressEvent) and event.job_id == job.job_id else None
             if failure is not None:
                 raise KascribeError(f"{path.name}: {failure.reason.value}: {failure.message}")
-            if time.monotonic() > deadline:
+            if self._clock.monotonic() > deadline:
                 raise KascribeError(f"{path.name}: no transcript after {timeout_seconds:.0f} s")
         raise KascribeError("the feed of events ended")
 
@@ -152,7 +153,7 @@ class EmbeddedStack:
         self._feed = JobFeed(settings.kafka, start=Start.NOW)
         resources.callback(self._feed.close)
         stop_timeout_seconds = self._settings.runtime.drain_timeout_seconds + LEAVE_SECONDS
-        self._children = resources.enter_context(closing(Children(stop_timeout_seconds)))
+        self._children = resources.enter_context(closing(Children(stop_timeout_seconds, self._clock)))
         self._start_roles()
 
     def _session(self, broker: EmbeddedBroker, store: EmbeddedObjectStore) -> Session:
@@ -186,7 +187,7 @@ class EmbeddedStack:
         directory = self._plan.drop_directory
         settling = drop_folder.Settling(lambda file: self._keeper.is_kept(_dropped_in(directory, file)))
         try:
-            drop_folder.follow(directory, settling=settling, submit=self._submit, stop=stop, clock=time.monotonic)
+            drop_folder.follow(directory, settling=settling, submit=self._submit, stop=stop, clock=self._clock)
         except Exception as error:  # noqa: BLE001 - it ends a thread that nobody else looks at
             self._board.say(f"{directory} is not watched any more, the rest goes on: {error!r}")
 

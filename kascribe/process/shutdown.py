@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from math import inf
@@ -12,6 +11,8 @@ from types import FrameType
 from typing import Final
 
 import structlog
+
+from schemas.clock import Clock, SystemClock
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -31,11 +32,14 @@ class Shutdown:
     interpreter joins) is given up: nothing is lost by it, because what was not committed is done again.
     """
 
-    def __init__(self, *, limit_seconds: float, end: Callable[[int], object] = os._exit) -> None:
+    def __init__(
+        self, *, limit_seconds: float, end: Callable[[int], object] = os._exit, clock: Clock | None = None
+    ) -> None:
         self.signals = 0
         self.ends_at = inf
         self._limit_seconds = limit_seconds
         self._end = end
+        self._clock = clock or SystemClock()
         self._stop: Callable[[], None] | None = None
         # A signal handler may interrupt any line, so it takes no lock: these queues are made for that.
         self._deadlines: SimpleQueue[float | None] = SimpleQueue()
@@ -47,7 +51,7 @@ class Shutdown:
         """The signal handler. Raises SystemExit in a process that has not begun to work."""
         self.signals += 1
         limit = self._limit_seconds if self._stop is not None else min(self._limit_seconds, STARTING_SECONDS)
-        self.ends_at = min(self.ends_at, time.monotonic() + (limit if self.signals == 1 else HURRY_SECONDS))
+        self.ends_at = min(self.ends_at, self._clock.monotonic() + (limit if self.signals == 1 else HURRY_SECONDS))
         self._deadlines.put(self.ends_at)
         self._woken.put(None)
         if self._stop is not None:
@@ -70,7 +74,7 @@ class Shutdown:
 
     def seconds_left(self, most: float, *, reserve: float = 0.5) -> float:
         """How long a step of the end may take: ``most``, or what is left of the time less the reserve."""
-        return max(0.0, min(most, self.ends_at - time.monotonic() - reserve))
+        return max(0.0, min(most, self.ends_at - self._clock.monotonic() - reserve))
 
     def close(self) -> None:
         """Gives up the limit. Only for a process that goes on."""
@@ -80,7 +84,7 @@ class Shutdown:
     def _watch(self) -> None:
         ends_at = self._deadlines.get()
         while ends_at is not None:
-            left_seconds = ends_at - time.monotonic()
+            left_seconds = ends_at - self._clock.monotonic()
             if left_seconds <= 0:
                 _log.warning("the time to end is over; the process ends without waiting for the rest")
                 self._end(0)

@@ -12,6 +12,7 @@ from producers.dead_letters import Redrive
 from producers.outbox import AtLeastOnceOutbox
 from producers.publisher import Publisher
 from producers.topics import ensure_topics
+from schemas.clock import SystemClock
 from schemas.errors import ConfigurationError
 from schemas.kafka import dead_letters
 from schemas.kafka.dead_letters import Cause, Site
@@ -106,7 +107,7 @@ def test_dead_letters_go_back_once_also_after_every_offset_has_expired(
         for _ in range(3):
             with DeadLetterReader(settings, [f"{topic}.dlq"]) as reader:
                 todo = [found.letter for found in reader.read() if not found.redriven]
-                sender = Redrive(settings, publisher, reader.destination, now_ms=lambda: 2)
+                sender = Redrive(settings, publisher, reader.destination, clock=SystemClock())
                 counts.append(sender.send(todo).count)
             stack.delete_groups(settings.group_id_prefix)
     assert counts == [20, 0, 0]

@@ -20,6 +20,7 @@ from tests.flow.mock_cluster import MockCluster
 from tests.flow.reading import records_on
 from tests.flow.running import create_topics, running, send, settings_for
 from tests.flow.stages import TOPIC, CommandStage
+from tests.support.clock import HandClock
 
 ORIGIN = "audio.references"
 LETTERS = "audio.references.dlq"
@@ -81,7 +82,9 @@ def written(broker: MockCluster, topic: str) -> int:
 
 def redrive(settings: KafkaSettings, reader: DeadLetterReader, publisher: Publisher) -> Redrive:
     """A redrive at a fixed time."""
-    return Redrive(settings, publisher, reader.destination, now_ms=lambda: 5_000)
+    clock = HandClock()
+    clock.seconds = 5.0
+    return Redrive(settings, publisher, reader.destination, clock=clock)
 
 
 def test_every_letter_is_listed_with_its_reason_and_origin(settings: KafkaSettings) -> None:

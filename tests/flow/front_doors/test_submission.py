@@ -5,7 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count, islice, repeat
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from schemas.results import StoredJob
 from schemas.settings import KafkaSettings
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.reading import records_on
+from tests.support.clock import HandClock
 from tests.support.object_store import ObjectStore, running_object_store
 
 TOPICS = Topics("")
@@ -133,6 +134,15 @@ def store() -> Iterator[ObjectStore]:
         store.client.close()
 
 
+class HastyClock(HandClock):
+    """A clock that is a second later whenever it is read."""
+
+    def monotonic(self) -> float:
+        """Return seconds since the clock began."""
+        self.seconds += 1.0
+        return self.seconds
+
+
 def test_a_job_that_another_record_has_finished_is_found_while_others_are_busy(store: ObjectStore) -> None:
     """Its reference is told where the result is, without a transcript's event; topics are never quiet, and what is
     found in the bucket is shown once."""
@@ -141,8 +151,7 @@ def test_a_job_that_another_record_has_finished_is_found_while_others_are_busy(s
     event = _stored_elsewhere(ResultStore(settings, client=store.client), "k", "s3://audio/call.wav")
     finished = Finished(settings, Request(idempotency_key="k"), Source("s3://audio/call.wav", "call.wav"))
     jobs = [Submitted(event.job_id, "call.wav", event.source.uri, "r")]
-    seconds = count()
-    answers = _answers(repeat(busy), jobs, finished, clock=lambda: float(next(seconds)))
+    answers = _answers(repeat(busy), jobs, finished, clock=HastyClock())
     shown = Counter(answer.event_id for answer in islice(answers, 20) if answer)
     assert shown == {"busy": 19, event.event_id: 1}
 

@@ -7,46 +7,38 @@ import pytest
 
 from kascribe.embedded.children import HEALTHY_SECONDS, RESTART_DELAY_SECONDS, RESTART_LIMIT, Child, Children
 from schemas.errors import ConfigurationError, KascribeError
+from tests.support.clock import HandClock
 from tests.support.waiting import eventually
 
 DIES_AT_ONCE = {"PYTHONHOME": "/nowhere", "PYTHONPATH": "/nowhere"}
 """The interpreter finds no library and ends with exit code 1, without a word of ours and before it imports any."""
 
 
-class Clock:
-    """Time that passes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        """Seconds since the test began."""
-        return self.now
+@pytest.fixture
+def clock() -> HandClock:
+    """Time that stands still until the test moves it."""
+    return HandClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    """Of one's own."""
-    return Clock()
-
-
-@pytest.fixture
-def children(clock: Clock) -> Iterator[Children]:
+def children(clock: HandClock) -> Iterator[Children]:
     """None yet; what is started is ended."""
     tended = Children(stop_timeout_seconds=10, clock=clock)
     yield tended
     tended.close()
 
 
-def tended_after_death(children: Children, child: Child, clock: Clock) -> list[str]:
+def tended_after_death(children: Children, child: Child, clock: HandClock) -> list[str]:
     """What is said once a child has died, and once its restart is due."""
     eventually(lambda: child.exit_code is not None, timeout_seconds=30, what="the child's end")
     said = children.tend()
-    clock.now += RESTART_DELAY_SECONDS
+    clock.seconds += RESTART_DELAY_SECONDS
     return said + children.tend()
 
 
-def test_a_child_that_dies_too_often_is_said_to_be_lost(children: Children, clock: Clock, tmp_path: Path) -> None:
+def test_a_child_that_dies_too_often_is_said_to_be_lost(
+    children: Children, clock: HandClock, tmp_path: Path
+) -> None:
     """Not passed by in silence: without it nothing is transcribed."""
     child = children.start("transcriber", DIES_AT_ONCE, tmp_path / "log")
     for number in range(1, RESTART_LIMIT + 1):
@@ -56,7 +48,7 @@ def test_a_child_that_dies_too_often_is_said_to_be_lost(children: Children, cloc
         tended_after_death(children, child, clock)
 
 
-def test_deaths_long_ago_do_not_count(children: Children, clock: Clock, tmp_path: Path) -> None:
+def test_deaths_long_ago_do_not_count(children: Children, clock: HandClock, tmp_path: Path) -> None:
     """A child that has run for a while is well again."""
     child = children.start("transcriber", DIES_AT_ONCE, tmp_path / "log")
     tended_after_death(children, child, clock)
@@ -64,7 +56,7 @@ def test_deaths_long_ago_do_not_count(children: Children, clock: Clock, tmp_path
     tended_after_death(children, child, clock)
     assert child.restarts == 2
     assert child.exit_code is None
-    clock.now += HEALTHY_SECONDS
+    clock.seconds += HEALTHY_SECONDS
     children.tend()
     assert child.restarts == 0
 
