@@ -74,7 +74,7 @@ class EnrichStage:
             profiles=settings.profiles, instruction=settings.instruction, language=settings.answer_language
         )
         try:
-            model.wanted(self._default_options)
+            model.profiles_for(self._default_options)
         except InvalidOptions as error:
             raise ConfigurationError(f"KASCRIBE_VLLM_PROFILES: {error}") from error
 

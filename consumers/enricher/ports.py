@@ -31,7 +31,7 @@ class TranscriptSource(Protocol):
 class LanguageModel(Protocol):
     """The language model. Called from many threads at once."""
 
-    def wanted(self, options: EnrichOptions) -> tuple[Profile, ...]:
+    def profiles_for(self, options: EnrichOptions) -> tuple[Profile, ...]:
         """Return the profiles that options name. Raises InvalidOptions."""
         ...
 

@@ -59,7 +59,7 @@ class EnrichmentWork:
         Raises what the transcripts, the model and the store raise.
         """
         event, options = attempt.event, attempt.options
-        profiles = self._model.wanted(options)
+        profiles = self._model.profiles_for(options)
         attempt.progress.report(Phase.ENRICHING)
         transcript = self._transcripts.load(event.transcript_uri)
         language = options.language or self._answer_language

@@ -46,7 +46,7 @@ def enrich(
             job_id=job_id(f"enrich:{source}"),
             segments=segments,
             transcript_language=spoken,
-            profiles=enricher.wanted(options),
+            profiles=enricher.profiles_for(options),
             answer_language=language,
             lane=Lane.INTERACTIVE,
         )

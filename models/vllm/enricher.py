@@ -85,7 +85,7 @@ class Enricher:
         self._thread.join()
         self._loop.close()
 
-    def wanted(self, options: EnrichOptions) -> tuple[Profile, ...]:
+    def profiles_for(self, options: EnrichOptions) -> tuple[Profile, ...]:
         """The profiles that the options name, and the free instruction. Raises InvalidOptions for unknown ones."""
         unknown = [name for name in options.profiles if name not in self.profiles]
         if unknown:

@@ -41,4 +41,4 @@ def request_for(
 ) -> EnrichRequest:
     """A request for these profiles."""
     options = EnrichOptions(profiles=profiles, instruction=instruction)
-    return EnrichRequest(job_id, tuple(segments), language, enricher.wanted(options))
+    return EnrichRequest(job_id, tuple(segments), language, enricher.profiles_for(options))
