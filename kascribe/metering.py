@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from consumers.runtime.monitoring.metrics import Metric, Metrics
 from consumers.transcriber.ports import EngineProgress
-from models.vllm.servers.observer import EndedRequest, RequestLoad, RequestOutcome
+from models.vllm.servers.ports import EndedRequest, RequestLoad, RequestOutcome
 from schemas.options import Lane, TranscribeOptions
 from schemas.transcripts.transcript import AudioFacts, Provenance, Transcript
 
@@ -114,7 +114,7 @@ class MeteredEngine:
 
 
 class RequestMeter:
-    """Implements ``models.vllm.servers.observer.Observer``."""
+    """Implements ``models.vllm.servers.ports.Observer``."""
 
     def __init__(self, metrics: Metrics) -> None:
         # Every outcome is there from the start: a counter that appears with its first event hides that event.

@@ -135,7 +135,7 @@ class EnrichmentResults:
         """Return where the enrichment is, once it is stored."""
         return self._objects.uri(self._keys.enrichment(job_id, enrich_digest))
 
-    def find_map_result(self, digest: str) -> bytes | None:
+    def find_notes(self, digest: str) -> bytes | None:
         """Return notes kept under this digest; None when there are none or the store does not answer."""
         try:
             return self._objects.read(self._keys.map_result(digest))
@@ -143,10 +143,10 @@ class EnrichmentResults:
             _log.debug("notes not read", error=str(error))
             return None
 
-    def put_map_result(self, digest: str, result: bytes) -> None:
+    def put_notes(self, digest: str, notes: bytes) -> None:
         """Keep notes. Notes that cannot be kept are made again when they are needed."""
         key = self._keys.map_result(digest)
         try:
-            self._objects.put(key, result)
+            self._objects.put(key, notes)
         except DependencyDown as error:
             _log.debug("notes not kept", error=str(error))

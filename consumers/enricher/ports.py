@@ -5,7 +5,7 @@ from typing import Protocol
 
 from consumers.failures import FailureStore
 from models.vllm.enrichment.profiles import Profile
-from models.vllm.enrichment.run import Enrichment, EnrichRequest
+from models.vllm.enrichment.request import Enrichment, EnrichRequest
 from schemas.options import EnrichOptions
 from schemas.results import StoredEnrichment
 from schemas.transcripts.transcript import Transcript

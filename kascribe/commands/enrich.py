@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from models.vllm.enrichment.ports import NoteStore
-    from models.vllm.enrichment.run import Enrichment
+    from models.vllm.enrichment.request import Enrichment
     from schemas.events import EnrichmentResult
     from schemas.settings import Settings
     from schemas.transcripts.transcript import Segment
@@ -34,14 +34,14 @@ def enrich(
     """Ask the language model about one transcript, streaming its answer. An invalid one exits with 1."""
     from kascribe.commands.settings import client_settings
     from models.vllm.enricher import Enricher
-    from models.vllm.enrichment.run import EnrichRequest
+    from models.vllm.enrichment.request import EnrichRequest
     from schemas.events import EnrichmentStatus
     from schemas.identity import job_id
 
     options = asking.enrich_options(profiles, instruction) or EnrichOptions(profiles=("summary",))
     settings = client_settings().settings
     segments, spoken, cache = _transcript(source, settings)
-    with Enricher(settings.vllm, cache=cache) as enricher:
+    with Enricher(settings.vllm, note_store=cache) as enricher:
         request = EnrichRequest(
             job_id=job_id(f"enrich:{source}"),
             segments=segments,

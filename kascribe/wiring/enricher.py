@@ -19,7 +19,7 @@ def run_enricher(settings: Settings) -> None:
     with (
         ended_by_signals(limit_seconds=settings.runtime.drain_timeout_seconds) as shutdown,
         served(health, settings.server),
-        Enricher(settings.vllm, cache=results, observer=RequestMeter(health.metrics)) as model,
+        Enricher(settings.vllm, note_store=results, observer=RequestMeter(health.metrics)) as model,
         listening_for_cancellations(settings) as cancellations,
     ):
         meter_load(model.load, health.metrics)

@@ -1,22 +1,27 @@
-"""The enricher as everyone else sees it: blocking calls from any thread, all requests on one event loop."""
+"""The language model as other packages see it: blocking calls from any thread, all requests on one event loop."""
 
 import asyncio
 import concurrent.futures
 import random
 import secrets
-import threading
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final, Self, TypeVar
+from collections.abc import Callable
+from typing import Final, Self
 
-from models.vllm.enrichment.asker import Asker, Tally
-from models.vllm.enrichment.condenser import Condenser, OnChunk
+from models.vllm.enrichment.asker import Asker
+from models.vllm.enrichment.condenser import Condenser
+from models.vllm.enrichment.note_taker import NoteTaker
+from models.vllm.enrichment.notes_cache import NotesCache
 from models.vllm.enrichment.ports import NoteStore
 from models.vllm.enrichment.profiles import Profile, for_instruction, load_profiles
-from models.vllm.enrichment.prompts import Nonce, nonces, wording
-from models.vllm.enrichment.run import Enrichment, EnrichRequest, OnProfileText, Run, skipped
-from models.vllm.enrichment.token_estimate import Measure
-from models.vllm.servers.observer import NullObserver, Observer, RequestLoad
+from models.vllm.enrichment.prompts import Nonce, nonce_from
+from models.vllm.enrichment.request import Enrichment, EnrichRequest, OnChunk, OnProfileText
+from models.vllm.enrichment.results import skipped
+from models.vllm.enrichment.run import Run
+from models.vllm.enrichment.token_estimate import TokenEstimate
+from models.vllm.event_loop import EventLoopThread
+from models.vllm.servers.observer import NullObserver
 from models.vllm.servers.pool import ServerPool, Sleep
+from models.vllm.servers.ports import Observer, RequestLoad
 from models.vllm.tasks import CancellationWatch
 from schemas.clock import Clock, SystemClock
 from schemas.errors import InvalidOptions, JobCancelled
@@ -26,11 +31,9 @@ from schemas.options import EnrichOptions
 from schemas.settings import VllmSettings
 
 SHARE_OF_ONE_TRANSCRIPT: Final = 4
-"""One transcript may have a quarter of the requests in flight, so that a book does not hold up a memo."""
-UP_WAIT_SECONDS: Final = 1.0
+"""One transcript may use a quarter of the requests in flight, so that a book does not delay a memo."""
+PROBE_WAIT_SECONDS: Final = 1.0
 SECRET_BYTES: Final = 32
-
-Result = TypeVar("Result")
 
 
 def _not_cancelled() -> bool:
@@ -38,25 +41,24 @@ def _not_cancelled() -> bool:
 
 
 class Enricher:
-    """Everything that is asked of the servers. Owns an event loop in a thread of its own until ``close``."""
+    """Enriches transcripts on the configured servers. Owns a thread and connections until ``close``."""
 
     def __init__(
         self,
         settings: VllmSettings,
         *,
-        cache: NoteStore | None = None,
+        note_store: NoteStore | None = None,
         nonce: Nonce | None = None,
         sleep: Sleep = asyncio.sleep,
         clock: Clock | None = None,
         observer: Observer | None = None,
     ) -> None:
-        """Raises ConfigurationError for a missing address, and profiles and certificates that cannot be used."""
+        """Start the thread. Raises ConfigurationError for a missing address, bad profiles and certificates."""
         self.profiles = load_profiles(settings.profiles_directory)
         self._settings = settings
-        self._cache = cache
-        self._nonce = nonce or nonces(secrets.token_bytes(SECRET_BYTES))
+        self._notes = NotesCache(note_store)
+        self._nonce = nonce or nonce_from(secrets.token_bytes(SECRET_BYTES))
         self._clock = clock or SystemClock()
-        self._measures: dict[str | None, Measure] = {}
         self._pool = ServerPool(
             settings,
             clock=self._clock,
@@ -64,11 +66,10 @@ class Enricher:
             random=random.random,
             observer=observer or NullObserver(),
         )
+        self._estimates: dict[str | None, TokenEstimate] = {}
         self._cancellations = CancellationWatch()
-        self._loop = asyncio.new_event_loop()
-        self._looking: concurrent.futures.Future[bool] | None = None
-        self._thread = threading.Thread(target=self._loop.run_forever, name="vllm", daemon=True)
-        self._thread.start()
+        self._probe: concurrent.futures.Future[bool] | None = None
+        self._loop = EventLoopThread("vllm")
 
     def __enter__(self) -> Self:
         return self
@@ -76,17 +77,8 @@ class Enricher:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def close(self) -> None:
-        """Ends every request and the thread. Blocks until they have ended. Safe to repeat."""
-        if self._loop.is_closed():
-            return
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
     def profiles_for(self, options: EnrichOptions) -> tuple[Profile, ...]:
-        """The profiles that the options name, and the free instruction. Raises InvalidOptions for unknown ones."""
+        """Return the profiles and the instruction of options. Raises InvalidOptions for unknown profiles."""
         unknown = [name for name in options.profiles if name not in self.profiles]
         if unknown:
             wrong = (f"no profile {name}: {did_you_mean(name, self.profiles)}" for name in unknown)
@@ -102,63 +94,54 @@ class Enricher:
         on_text: OnProfileText | None = None,
         on_chunk: OnChunk | None = None,
     ) -> Enrichment:
-        """What the servers make of a transcript. Blocks; callable from many threads; safe to repeat.
+        """Run the requested profiles on a transcript. Blocks; callable from many threads; safe to repeat.
 
-        ``on_text``, ``on_chunk`` and ``cancelled`` are called in the enricher's thread and must not block. Raises
-        EnrichmentInvalid, EnrichmentFailed, DependencyDown, and JobCancelled within a moment of ``cancelled``
-        turning true, when its requests have been ended.
+        ``cancelled``, ``on_text`` and ``on_chunk`` are called in the enricher's thread and must not block. Raises
+        EnrichmentInvalid, EnrichmentFailed, DependencyDown, and JobCancelled soon after ``cancelled`` turns true,
+        when the job's requests have ended.
         """
         if not request.has_text:
             model = self._settings.model or "none"
             return Enrichment(model, skipped(request.profiles), TokenUsage(), 0.0)
-        return self._waited(self._enrich(request, on_text, on_chunk), cancelled)
+        work = self._cancellations.run(self._enrich(request, on_text, on_chunk), cancelled)
+        try:
+            return self._loop.submit(work).result()
+        except concurrent.futures.CancelledError as closed:
+            raise JobCancelled("the enricher was closed while the language model worked on the job") from closed
 
     def load(self) -> RequestLoad:
-        """Requests in flight, waiting, and how many may be in flight. From any thread; does not block."""
+        """Return the load of requests now. Callable from any thread; does not block."""
         return self._pool.load()
 
     def is_up(self) -> bool:
-        """Whether any server makes tokens. Blocks for a second at most: a slower answer counts next time."""
-        looking = self._looking or asyncio.run_coroutine_threadsafe(self._pool.is_up(), self._loop)
-        self._looking = looking
+        """Return whether any server makes tokens. Blocks for a second at most; a slower probe counts next time."""
+        probe = self._probe or self._loop.submit(self._pool.is_up())
+        self._probe = probe
         try:
-            return looking.result(UP_WAIT_SECONDS)
+            return probe.result(PROBE_WAIT_SECONDS)
         except TimeoutError:
             return False
         finally:
-            if looking.done():
-                self._looking = None
+            if probe.done():
+                self._probe = None
+
+    def close(self) -> None:
+        """End every request and the thread. Blocks until they have ended. Safe to repeat."""
+        self._loop.close(self._pool.close)
 
     async def _enrich(
         self, request: EnrichRequest, on_text: OnProfileText | None, on_chunk: OnChunk | None
     ) -> Enrichment:
-        model = await self._pool.discover(request.job_id)
         asker = Asker(
-            server=self._pool,
-            model=model,
-            words=wording(model.context_tokens),
+            self._pool,
+            await self._pool.discover(request.job_id),
             nonce=self._nonce(request.job_id),
             job_id=request.job_id,
             lane=request.lane,
             cache_salt=request.tenant,
         )
         concurrency = max(1, self._settings.concurrency_limit // SHARE_OF_ONE_TRANSCRIPT)
-        condenser = Condenser(asker, Tally(), concurrency, self._cache, on_chunk)
-        return await Run(request, asker, condenser, on_text, self._measures, self._clock).enrichment()
-
-    def _waited(self, work: Coroutine[Any, Any, Result], cancelled: Callable[[], bool]) -> Result:
-        future = asyncio.run_coroutine_threadsafe(self._cancellations.run(work, cancelled), self._loop)
-        try:
-            return future.result()
-        except concurrent.futures.CancelledError as closed:
-            raise JobCancelled("the enricher was closed while the language model worked on the job") from closed
-
-    async def _end(self) -> None:
-        tasks: Sequence[asyncio.Task[Any]] = [
-            task for task in asyncio.all_tasks() if task is not asyncio.current_task()
-        ]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._pool.close()
-        await self._loop.shutdown_default_executor()
+        note_taker = NoteTaker(asker, self._notes, concurrency=concurrency)
+        condenser = Condenser(asker, note_taker, on_chunk=on_chunk)
+        run = Run(request, asker, condenser, on_text=on_text, estimates=self._estimates, clock=self._clock)
+        return await run.enrich()

@@ -28,7 +28,7 @@ from deploy.stack.cache import default_cache
 from deploy.vllm.server import VllmServer, down, up
 from models.vllm.enricher import Enricher
 from models.vllm.enrichment.profiles import Profile
-from models.vllm.enrichment.run import EnrichRequest
+from models.vllm.enrichment.request import EnrichRequest
 from schemas.events import EnrichmentStatus
 from schemas.settings import VllmSettings
 from tests.contract.enricher.transcripts import request_for, spoken

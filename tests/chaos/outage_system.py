@@ -68,7 +68,7 @@ class System:
             vllm=VllmSettings(base_url=base_url, timeout_seconds=4.0, concurrency_limit=8),
         )
         self._results = EnrichmentResults(self.s3, client=store.client)
-        self._enricher = Enricher(settings.vllm, cache=self._results)
+        self._enricher = Enricher(settings.vllm, note_store=self._results)
         stage = EnrichStage(
             StoredTranscripts(self.s3, client=store.client),
             self._results,

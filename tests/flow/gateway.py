@@ -184,7 +184,7 @@ class House:
         s3 = self.settings.s3
         vllm = VllmSettings(base_url=base_url, timeout_seconds=300.0, attempts=1)
         results = EnrichmentResults(s3, client=self.client)
-        model = self._opened.enter_context(Enricher(vllm, cache=results))
+        model = self._opened.enter_context(Enricher(vllm, note_store=results))
         stage = EnrichStage(
             StoredTranscripts(s3, client=self.client),
             results,

@@ -1,1 +1,1 @@
-"""Transcripts to enrichments: profiles, planning, prompts, validated answers."""
+"""Enrichment of transcripts: profiles, planning, prompts, validated answers. Speaks no HTTP."""

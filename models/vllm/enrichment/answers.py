@@ -1,4 +1,4 @@
-"""Answers against their schema: parsed leniently, validated strictly, again once markup is gone."""
+"""Answers checked against their schema: parsed leniently, validated strictly, cleaned, and validated again."""
 
 import json
 import math
@@ -13,16 +13,18 @@ from models.vllm.enrichment.bounds import referenced
 from models.vllm.enrichment.cleaning import as_plain_text, plain_strings
 
 CITATION_FIELDS: Final = frozenset({"segment_ids", "segment_id"})
-SCHEMAS_KEPT: Final = 256
+VALIDATORS_CACHED: Final = 256
 
 
 class InvalidAnswer(Exception):
-    """The model's text is not what its schema asks for."""
+    """The model's text does not match its schema."""
 
 
 def validator_for(schema: Mapping[str, Any]) -> Validator:
-    """A strict validator. Raises jsonschema.SchemaError for what is no schema, and ValueError for a reference that
-    leads out of it or nowhere: nothing is fetched."""
+    """Return a strict validator. Raises jsonschema.SchemaError for what is no schema.
+
+    Raises ValueError for a reference that leads out of the schema or nowhere: nothing is fetched.
+    """
     kind = jsonschema.validators.validator_for(dict(schema), default=jsonschema.Draft202012Validator)
     kind.check_schema(dict(schema))
     for node in _nodes(dict(schema)):
@@ -31,30 +33,30 @@ def validator_for(schema: Mapping[str, Any]) -> Validator:
     return kind(dict(schema))
 
 
-def read(text: str, schema: Mapping[str, Any], known: Collection[int] = ()) -> Any:
-    """The value in ``text``, its strings plain, its citations among the ``known`` segments. Raises InvalidAnswer.
+def read_answer(text: str, schema: Mapping[str, Any], segment_ids: Collection[int] = ()) -> Any:
+    """Return the value in ``text``, its strings plain, citing only ``segment_ids``. Raises InvalidAnswer.
 
-    Raw control characters within strings pass the parser, since constrained decoding lets some through; they
-    are removed afterwards. Everything else is the schema's to decide, and again of what that removal leaves.
+    The parser accepts raw control characters within strings, since constrained decoding lets some through; they
+    are removed afterwards. The schema decides everything else, before and after cleaning.
     """
     try:
         value = json.loads(_unwrapped(text), strict=False, parse_float=_finite, parse_constant=_finite)
-        return _plain(value, *_cached_validator(json.dumps(schema)), known)
+        return _cleaned(value, *_cached_validator(json.dumps(schema)), segment_ids)
     except (ValueError, RecursionError) as error:
         raise InvalidAnswer(f"not JSON: {error}") from error
 
 
-def with_existing_citations(value: Any, known: Collection[int]) -> Any:
-    """The same value; a cited segment that does not exist is taken out of its list, or is None alone."""
+def with_existing_citations(value: Any, segment_ids: Collection[int]) -> Any:
+    """Drop citations of other segments than ``segment_ids`` from lists; a single one becomes None."""
     if isinstance(value, list):
-        return [with_existing_citations(item, known) for item in value]
+        return [with_existing_citations(item, segment_ids) for item in value]
     if not isinstance(value, dict):
         return value
-    return {key: _checked(key, item, known) for key, item in value.items()}
+    return {key: _checked(key, item, segment_ids) for key, item in value.items()}
 
 
 def citations(value: Any) -> Iterator[int]:
-    """The segment ids that a value cites, wherever in it, repeated as often as they are cited."""
+    """Yield the segment ids that a value cites, at any depth, once per citation."""
     if isinstance(value, list):
         for item in value:
             yield from citations(item)
@@ -66,19 +68,19 @@ def citations(value: Any) -> Iterator[int]:
                 yield from citations(item)
 
 
-@lru_cache(maxsize=SCHEMAS_KEPT)
+@lru_cache(maxsize=VALIDATORS_CACHED)
 def _cached_validator(schema: str) -> tuple[Validator, frozenset[str]]:
-    # Checking a schema against its metaschema costs 7 ms, more than all the rest of a request.
+    # Checking a schema against its metaschema takes 7 ms, more than everything else that a request costs here.
     parsed = json.loads(schema)
-    return validator_for(parsed), frozenset(_spelled(parsed))
+    return validator_for(parsed), frozenset(_literals(parsed))
 
 
-def _plain(value: Any, validator: Validator, spelled: Collection[str], known: Collection[int]) -> Any:
+def _cleaned(value: Any, validator: Validator, literals: Collection[str], segment_ids: Collection[int]) -> Any:
     _validate(value, validator)
     for name in (name for node in _nodes(value) for name in node):
-        if name not in spelled and as_plain_text(name) != name:
+        if name not in literals and as_plain_text(name) != name:
             raise InvalidAnswer(f"the name of a field is not plain text: {name[:80]!r}")
-    plain = with_existing_citations(plain_strings(value, spelled), known)
+    plain = with_existing_citations(plain_strings(value, literals), segment_ids)
     if plain != value:
         _validate(plain, validator, " (without markup and segments that do not exist)")
     return plain
@@ -90,8 +92,8 @@ def _validate(value: Any, validator: Validator, when: str = "") -> None:
         raise InvalidAnswer(f"{problem.json_path}{when}: {problem.message[:200]}")
 
 
-def _spelled(schema: Any) -> Iterator[str]:
-    """What a schema itself spells, choices and names of fields: its author's words, not the model's."""
+def _literals(schema: Any) -> Iterator[str]:
+    """Yield the choices and field names that a schema spells out: its author's words, not the model's."""
     for node in _nodes(schema):
         properties = node.get("properties")
         yield from properties if isinstance(properties, dict) else ()
@@ -99,7 +101,7 @@ def _spelled(schema: Any) -> Iterator[str]:
 
 
 def _nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object within a JSON value."""
+    """Yield every object within a JSON value."""
     if isinstance(value, dict):
         yield value
     for item in _items(value):
@@ -124,12 +126,12 @@ def _finite(text: str) -> float:
     return number
 
 
-def _checked(key: str, item: Any, known: Collection[int]) -> Any:
+def _checked(key: str, item: Any, segment_ids: Collection[int]) -> Any:
     if key not in CITATION_FIELDS:
-        return with_existing_citations(item, known)
+        return with_existing_citations(item, segment_ids)
     if isinstance(item, list):
-        return list(dict.fromkeys(number for number in item if _is_id(number) and number in known))
-    return item if _is_id(item) and item in known else None
+        return list(dict.fromkeys(number for number in item if _is_id(number) and number in segment_ids))
+    return item if _is_id(item) and item in segment_ids else None
 
 
 def _is_id(value: object) -> bool:
@@ -137,7 +139,7 @@ def _is_id(value: object) -> bool:
 
 
 def _unwrapped(text: str) -> str:
-    """Without the code fence that models which are not constrained like to put around JSON."""
+    """Remove the code fence that unconstrained models often put around JSON."""
     stripped = text.strip()
     if stripped.startswith("```") and stripped.endswith("```"):
         return stripped.removesuffix("```").partition("\n")[2]

@@ -1,34 +1,43 @@
-"""Questions of one transcript: every answer is checked, asked again a bounded number of times, and counted."""
+"""Questions about one transcript: each answer is checked, and requested again a bounded number of times."""
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Final
 
-from models.vllm.enrichment.answers import InvalidAnswer, read
-from models.vllm.enrichment.bounds import Room, bounded
+from models.vllm.enrichment.answers import InvalidAnswer, read_answer
+from models.vllm.enrichment.bounds import TokenBudget, bounded
 from models.vllm.enrichment.cleaning import as_plain_text
 from models.vllm.enrichment.planner import completion_tokens, prompt_tokens
 from models.vllm.enrichment.ports import CompletionServer
-from models.vllm.enrichment.prompts import Wording, build, wording
-from models.vllm.enrichment.token_estimate import Measure, measured, samples_of
-from models.vllm.servers.completion import Completion, CompletionRequest, OnText, Prompt, ServedModel, TokenCounts
+from models.vllm.enrichment.prompts import Wording, build_prompt, wording_for
+from models.vllm.enrichment.token_estimate import TokenEstimate, estimate_from, samples_of
+from models.vllm.servers.completion import (
+    Completion,
+    CompletionRequest,
+    OnText,
+    Prompt,
+    ServedModel,
+    TokenCounts,
+)
 from models.vllm.servers.problems import ContextExceeded, Rejected
 from models.vllm.tasks import gather_or_cancel
-from schemas.events import TokenUsage
+from schemas.errors import EnrichmentInvalid
 from schemas.options import Lane
 
 ANSWER_ATTEMPTS: Final = 3
 RETRY_TEMPERATURE: Final = 0.7
-"""Asking the same again at temperature 0 would give the same answer."""
+"""At temperature 0 the same prompt gives the same answer again."""
 TEMPLATE_TOKENS: Final = 64
-"""More than a chat template adds to a prompt, where it is not worth counting."""
+"""Upper bound of what a chat template adds to a prompt, used where it is not counted."""
+LINES_MINIMUM_TOKENS: Final = 48
+"""A context that leaves less for the material itself is too small for its prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked about which lines. ``schema`` None asks for text; ``known`` are the segments to cite."""
+    """A task about some lines. ``schema`` None requests plain text; ``segment_ids`` may be cited."""
 
     name: str
     lines: tuple[str, ...]
@@ -36,155 +45,157 @@ class Question:
     schema: Mapping[str, Any] | None
     completion_tokens: int
     temperature: float
-    known: frozenset[int] = frozenset()
+    segment_ids: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
-class Tally:
-    """What requests cost, added up as they return."""
+class RequestTotals:
+    """Totals over requests to servers, added up as they return."""
 
     usage: TokenCounts = field(default_factory=TokenCounts)
-    endings: list[str] = field(default_factory=list)
-    """How the server ended answers that were taken, other than with ``stop``."""
-
-    def add(self, usage: TokenCounts) -> None:
-        """One more request."""
-        self.usage += usage
-
-
-def token_usage(counts: TokenCounts) -> TokenUsage:
-    """Return token counts as results carry them."""
-    return TokenUsage(**asdict(counts))
-
-
-def sum_of(usages: Iterable[TokenUsage]) -> TokenUsage:
-    """Add usages field by field."""
-    total = TokenCounts()
-    for usage in usages:
-        total += TokenCounts(**usage.model_dump())
-    return token_usage(total)
+    finish_reasons: list[str] = field(default_factory=list)
+    """Finish reasons other than ``stop`` of completions whose text was accepted."""
 
 
 @dataclass(slots=True)
 class Asker:
-    """Asks one server (and its stand-ins) about one transcript."""
+    """Puts questions about one transcript to a server. Used from one event loop.
+
+    ``nonce`` marks the fence around the transcript; ``cache_salt`` separates tenants in the server's prefix cache.
+    """
 
     server: CompletionServer
     model: ServedModel
-    words: Wording
+    _: KW_ONLY
     nonce: str
     job_id: str
     lane: Lane
     cache_salt: str | None
-    measure: Measure = field(default_factory=Measure)
+    estimate: TokenEstimate = field(default_factory=TokenEstimate)
     _numbers: Callable[[], int] = field(default_factory=lambda: itertools.count(1).__next__)
 
-    def prompt(self, question: Question) -> Prompt:
-        """The question as it is sent."""
-        return build(self.words, question.lines, question.task, nonce=self.nonce)
+    @property
+    def wording(self) -> Wording:
+        """The fixed texts for the model's context."""
+        return wording_for(self.model.context_tokens)
 
-    def completion(self, wanted: int) -> int:
-        """Tokens to leave for an answer in this context."""
+    def completion_tokens(self, wanted: int) -> int:
+        """Return the tokens to leave for an answer in this context."""
         return completion_tokens(self.model.context_tokens, wanted)
 
-    async def fits(self, question: Question) -> bool:
-        """Whether prompt and answer fit the context: proven by bytes, else counted by the server."""
-        prompt = self.prompt(question)
-        budget = prompt_tokens(self.model.context_tokens, question.completion_tokens)
-        if prompt.size_bytes + TEMPLATE_TOKENS <= budget:
-            return True
-        if self.measure(prompt.user) > 2 * budget:
-            return False
-        return await self.size(prompt) <= budget
+    async def answer(self, question: Question, totals: RequestTotals, on_text: OnText | None = None) -> Any:
+        """Return the answer as its schema requires, or as plain text when there is no schema.
 
-    async def size(self, prompt: Prompt) -> int:
-        """Tokens of a whole prompt: the server's count, or our estimate where it does not count."""
-        if self.model.can_count_tokens:
-            with suppress(ContextExceeded, Rejected):
-                return await self.server.count_tokens(prompt, self.job_id)
-        return self.measure(prompt.system) + self.measure(prompt.user) + TEMPLATE_TOKENS
-
-    async def calibrate(self, texts: list[str]) -> Measure:
-        """Counts samples, and keeps what they say about this transcript's tokens."""
-        samples = samples_of(texts)
-        if self.model.can_count_tokens:
-            prompts = [Prompt("", sample, "") for sample in ("", *samples)]
-            with suppress(ContextExceeded, Rejected):
-                empty, *counts = await gather_or_cancel(
-                    self.server.count_tokens(prompt, self.job_id) for prompt in prompts
-                )
-                self.measure = measured(samples, [count - empty for count in counts])
-        return self.measure
-
-    async def value(self, question: Question, tally: Tally, on_text: OnText | None = None) -> Any:
-        """The answer as its schema wants it, or as plain text when there is none.
-
-        Raises InvalidAnswer when the attempts are spent, ContextExceeded, and the pool's job errors.
+        Raises InvalidAnswer after ``ANSWER_ATTEMPTS``, ContextExceeded, and the server's job errors.
         """
         cut_off = 0
         problem = InvalidAnswer("no answer")
         for attempt in range(ANSWER_ATTEMPTS):
             if attempt and on_text:
                 on_text(None)
-            answer = await self._ask(question, attempt, cut_off, tally, on_text)
+            completion = await self._complete(self._request(question, attempt, cut_off), on_text)
+            totals.usage += completion.usage
             try:
-                value = _checked(answer, question)
+                answer = _checked(completion, question)
             except InvalidAnswer as invalid:
-                cut_off += not answer.is_complete
+                cut_off += not completion.is_complete
                 problem = invalid
                 continue
-            if not answer.is_complete:
-                tally.endings.append(answer.finish_reason)
-            return value
+            if not completion.is_complete:
+                totals.finish_reasons.append(completion.finish_reason)
+            return answer
         raise InvalidAnswer(f"after {ANSWER_ATTEMPTS} answers: {problem}")
 
-    async def _ask(
-        self, question: Question, attempt: int, cut_off: int, tally: Tally, on_text: OnText | None
-    ) -> Completion:
-        request = CompletionRequest(
-            prompt=self.prompt(question),
+    async def fits(self, question: Question) -> bool:
+        """Return whether prompt and answer fit the context: proven by bytes, else counted by the server."""
+        prompt = self._prompt(question.lines, question.task)
+        budget = prompt_tokens(self.model.context_tokens, question.completion_tokens)
+        if prompt.size_bytes + TEMPLATE_TOKENS <= budget:
+            return True
+        if self.estimate(prompt.user) > 2 * budget:
+            return False
+        return await self._count_tokens(prompt) <= budget
+
+    async def tokens_for_lines(self, task: str, wanted: int) -> int:
+        """Return the tokens left for lines beside a task and its answer of ``wanted`` tokens.
+
+        Raises EnrichmentInvalid when they are too few for any text, and the server's job errors.
+        """
+        context, completion = self.model.context_tokens, self.completion_tokens(wanted)
+        fixed = await self._count_tokens(self._prompt((), task))
+        left = prompt_tokens(context, completion) - fixed
+        if left < LINES_MINIMUM_TOKENS:
+            raise EnrichmentInvalid(
+                f"a task of {fixed} tokens leaves {max(left, 0)} for the transcript in a context of {context}: "
+                "shorten it, or serve the model with a larger --max-model-len"
+            )
+        return left
+
+    async def calibrate(self, texts: list[str]) -> TokenEstimate:
+        """Have the server count samples of the texts, and keep the estimate that follows for this transcript."""
+        samples = samples_of(texts)
+        if self.model.can_count_tokens:
+            prompts = [Prompt("", sample, "") for sample in ("", *samples)]
+            with suppress(ContextExceeded, Rejected):
+                counting = (self.server.count_tokens(prompt, self.job_id) for prompt in prompts)
+                empty, *counts = await gather_or_cancel(counting)
+                self.estimate = estimate_from(samples, [count - empty for count in counts])
+        return self.estimate
+
+    def _prompt(self, lines: Iterable[str], task: str) -> Prompt:
+        return build_prompt(self.wording, lines, task, nonce=self.nonce)
+
+    async def _count_tokens(self, prompt: Prompt) -> int:
+        """Return the server's count of a whole prompt, or our estimate where it does not count."""
+        if self.model.can_count_tokens:
+            with suppress(ContextExceeded, Rejected):
+                return await self.server.count_tokens(prompt, self.job_id)
+        return self.estimate(prompt.system) + self.estimate(prompt.user) + TEMPLATE_TOKENS
+
+    def _request(self, question: Question, attempt: int, cut_off: int) -> CompletionRequest:
+        return CompletionRequest(
+            prompt=self._prompt(question.lines, question.task),
             max_completion_tokens=question.completion_tokens,
             temperature=max(question.temperature, RETRY_TEMPERATURE) if attempt else question.temperature,
             request_id=f"{self.job_id}:{question.name}:{self._numbers()}",
-            schema=self._schema(question, cut_off),
+            schema=self._bounded_schema(question, cut_off),
             schema_name=question.name,
             lane=self.lane,
             cache_salt=self.cache_salt,
         )
-        try:
-            answer = await self.server.complete(request, self.job_id, on_text)
-        except ContextExceeded as exceeded:
-            self._learn(exceeded)
-            raise
-        except Rejected as refused:
-            raise InvalidAnswer(f"the server refuses the request: {refused}") from refused
-        tally.add(answer.usage)
-        return answer
 
-    def _learn(self, exceeded: ContextExceeded) -> None:
-        """Where the context was assumed, the refusal says what it is: what is asked next is made for it."""
+    async def _complete(self, request: CompletionRequest, on_text: OnText | None) -> Completion:
+        try:
+            return await self.server.complete(request, self.job_id, on_text)
+        except ContextExceeded as exceeded:
+            self._learn_context(exceeded)
+            raise
+        except Rejected as rejected:
+            raise InvalidAnswer(f"the server refuses the request: {rejected}") from rejected
+
+    def _learn_context(self, exceeded: ContextExceeded) -> None:
+        """Adopt the context that a refusal states, where the known one was only assumed."""
         if exceeded.context_tokens is not None and exceeded.context_tokens < self.model.context_tokens:
             self.model = replace(self.model, context_tokens=exceeded.context_tokens)
-            self.words = wording(exceeded.context_tokens)
 
-    def _schema(self, question: Question, cut_off: int) -> dict[str, Any] | None:
-        """Bounded so that the longest answer fits; after answers that did not, by half and half again."""
+    def _bounded_schema(self, question: Question, cut_off: int) -> dict[str, Any] | None:
+        """Bound the schema so that its longest answer fits; halve the budget for each answer that was cut off."""
         if question.schema is None:
             return None
-        room = Room(
+        budget = TokenBudget(
             tokens=question.completion_tokens / 2**cut_off,
-            per_string_character=self.measure.tokens_per_character,
-            per_other_character=min(1.0, 2 * self.measure.tokens_per_byte),
+            per_string_character=self.estimate.tokens_per_character,
+            per_other_character=min(1.0, 2 * self.estimate.tokens_per_byte),
         )
-        return bounded(question.schema, room)
+        return bounded(question.schema, budget)
 
 
-def _checked(answer: Completion, question: Question) -> Any:
-    if answer.empty_reason:
-        raise InvalidAnswer(f"an empty answer: {answer.empty_reason}")
+def _checked(completion: Completion, question: Question) -> Any:
+    if completion.empty_reason:
+        raise InvalidAnswer(f"an empty answer: {completion.empty_reason}")
     if question.schema is not None:
-        return read(answer.text, bounded(question.schema), question.known)
-    text = as_plain_text(answer.text)
+        return read_answer(completion.text, bounded(question.schema), question.segment_ids)
+    text = as_plain_text(completion.text)
     if not text:
         raise InvalidAnswer("an empty answer: it holds no words")
     return text

@@ -1,4 +1,4 @@
-"""Length bounds in JSON schemas: every answer has some, and they shrink to what the completion may hold."""
+"""Length bounds in JSON schemas: every answer has some, and they shrink until the longest answer fits."""
 
 import json
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-SCHEMAS_KEPT: Final = 256
+SCHEMAS_CACHED: Final = 256
 STRING_LIMIT_CHARACTERS: Final = 2_000
 ARRAY_LIMIT_ITEMS: Final = 64
 STRING_MINIMUM_CHARACTERS: Final = 12
@@ -15,61 +15,61 @@ _UNKNOWN_CHARACTERS: Final = 200
 _NAME_CHARACTERS: Final = 24
 _ROUNDS: Final = 24
 _REFERENCE_DEPTH: Final = 4
-"""References within references that are followed: schemas that name each other in a ring have very many paths."""
+"""Depth to which references are followed: schemas that refer to each other in a ring have very many paths."""
 _NAMED_SCHEMAS: Final = ("properties", "patternProperties", "$defs", "definitions")
 _SCHEMAS: Final = ("anyOf", "oneOf", "allOf", "prefixItems", "items", "additionalItems", "additionalProperties")
 _SCALARS: Final = frozenset({"integer", "number", "boolean", "null"})
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """Tokens for an answer, and what its characters cost: those of its strings, and those around them."""
+class TokenBudget:
+    """Tokens for an answer, and tokens per character: within its strings, and around them."""
 
     tokens: float
     per_string_character: float = 1.0
     per_other_character: float = 1.0
 
 
-def bounded(schema: Mapping[str, Any], room: Room | None = None) -> dict[str, Any]:
-    """The schema with a bound on every string, list and open object; the longest answer fits the room.
+def bounded(schema: Mapping[str, Any], budget: TokenBudget | None = None) -> dict[str, Any]:
+    """Bound every string, list and open object of a schema, so that the longest answer fits the budget.
 
-    A schema whose keys alone are longer is returned as small as it gets. Not to be changed by the caller.
+    A schema whose keys alone exceed it is made as small as possible. Callers must not change the result.
     """
-    return _bounded(json.dumps(schema), room)
+    return _bounded(json.dumps(schema), budget)
 
 
-@lru_cache(maxsize=SCHEMAS_KEPT)
-def _bounded(text: str, room: Room | None) -> dict[str, Any]:
+@lru_cache(maxsize=SCHEMAS_CACHED)
+def _bounded(text: str, budget: TokenBudget | None) -> dict[str, Any]:
     result: dict[str, Any] = _scaled(json.loads(text), 1.0)
     for _ in range(_ROUNDS):
-        worst = longest(result, room) if room else 0.0
-        if room is None or worst <= room.tokens:
+        worst = longest_answer_tokens(result, budget) if budget else 0.0
+        if budget is None or worst <= budget.tokens:
             break
-        smaller = _scaled(result, max(0.3, min(0.9, room.tokens / worst)))
+        smaller = _scaled(result, max(0.3, min(0.9, budget.tokens / worst)))
         if smaller == result:
             break
         result = smaller
     return result
 
 
-def longest(schema: Any, room: Room) -> float:
-    """The tokens of the longest answer that the schema admits, without whitespace and escapes.
+def longest_answer_tokens(schema: Any, budget: TokenBudget) -> float:
+    """Return the tokens of the longest answer that the schema admits, without whitespace and escapes.
 
-    What a schema leaves open, ``true`` and references that contain themselves, counts as some words.
+    What a schema leaves open, such as ``true`` and recursive references, counts as a few words.
     """
-    return _Sizes(schema, room).of(schema, ())
+    return _LongestAnswers(schema, budget).of(schema, ())
 
 
 @dataclass(frozen=True, slots=True)
-class _Sizes:
-    """The longest answers to parts of one schema, whose references lead into ``root``."""
+class _LongestAnswers:
+    """Tokens of the longest answers to parts of one schema, whose references lead into ``root``."""
 
     root: Any
-    room: Room
+    budget: TokenBudget
 
     def of(self, schema: Any, within: tuple[str, ...]) -> float:
-        """Of one part, reached through the references ``within``."""
-        other = self.room.per_other_character
+        """Return the tokens of one part, reached through the references ``within``."""
+        other = self.budget.per_other_character
         if not isinstance(schema, dict):
             return other * (_UNKNOWN_CHARACTERS if schema else 0)
         if "enum" in schema or "const" in schema:
@@ -87,11 +87,11 @@ class _Sizes:
         kinds = _kinds(schema)
         if parts and not kinds:
             return sum(parts)
-        # Beside a type, choices and conditions mostly say the same again: which fields go together, for example.
+        # Beside a type, choices and conditions mostly restate it, for example which fields go together.
         return max(*(self._of_kind(kind, schema, within) for kind in kinds or ("",)), *parts, 0.0)
 
     def _of_kind(self, kind: str, schema: Mapping[str, Any], within: tuple[str, ...]) -> float:
-        other = self.room.per_other_character
+        other = self.budget.per_other_character
         if kind == "object":
             fields = schema.get("properties", {})
             open_fields = [*schema.get("patternProperties", {}).values(), schema.get("additionalProperties")]
@@ -113,12 +113,12 @@ class _Sizes:
             )
         if kind == "string":
             most = int(schema.get("maxLength", STRING_LIMIT_CHARACTERS))
-            return 2 * other + most * self.room.per_string_character
+            return 2 * other + most * self.budget.per_string_character
         return other * (_NUMBER_CHARACTERS if kind in _SCALARS else _UNKNOWN_CHARACTERS)
 
 
 def referenced(root: Any, reference: str) -> Any:
-    """The part of a schema that a reference such as ``#/$defs/name`` means. Raises ValueError for any other."""
+    """Return the part of a schema that a reference such as ``#/$defs/name`` means. Else raises ValueError."""
     start, *steps = reference.split("/")
     part = root
     for step in steps:
@@ -161,12 +161,12 @@ def _scaled(schema: Any, factor: float) -> Any:
 
 
 def _is_open(schema: Mapping[str, Any]) -> bool:
-    """Whether fields of any number are described, whose names the schema does not give."""
+    """Return whether the schema describes any number of fields whose names it does not give."""
     return isinstance(schema.get("additionalProperties"), dict) or bool(schema.get("patternProperties"))
 
 
 def _kinds(schema: Mapping[str, Any]) -> tuple[str, ...]:
-    """What an answer may be, if the schema says it, or has a keyword that is about one kind."""
+    """Return the types of an answer, if the schema states them or has a keyword that applies to one type."""
     kinds = schema.get("type")
     if kinds is not None:
         return (kinds,) if isinstance(kinds, str) else tuple(kinds)

@@ -1,10 +1,10 @@
-"""What untrusted text may carry on its way in and out: speech becomes material, answers become plain text."""
+"""Cleaning of untrusted text: speech becomes material for prompts, answers become plain text."""
 
 import re
 from collections.abc import Collection
 from typing import Any, Final
 
-# Unicode's control, format, surrogate and private characters, but for newline, tab, and the joiners U+200C and
+# Unicode's control, format, surrogate and private characters, except newline, tab, and the joiners U+200C and
 # U+200D, which Persian, Hindi and emoji need. A unit test compares this with unicodedata.
 _INVISIBLE: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200e\u200f"
@@ -24,19 +24,19 @@ _PASSES: Final = 20
 
 
 def as_material(text: str) -> str:
-    """Recorded speech as one line that cannot close a fence, name a role or form a special token.
+    """Return recorded speech as one line that cannot close a fence, name a role or form a special token.
 
-    Angle brackets become typographic ones, and square ones around a word round, since chat templates write their
-    tokens with them.
+    Angle brackets become typographic ones, and square brackets around a word become round, since chat templates
+    write their tokens with them.
     """
     visible = without_controls(text).replace("<", "‹").replace(">", "›")
     return " ".join(_BRACKETED.sub(r"(\1)", visible).replace("=====", "== ").split())
 
 
 def as_plain_text(text: str) -> str:
-    """An answer without control characters, tags, addresses, links, images and code fences.
+    """Remove control characters, tags, addresses, links, images and code fences from an answer.
 
-    Idempotent: what removal puts together is removed as well.
+    Idempotent: markup that a removal creates is removed as well.
     """
     cleaned = without_controls(text)
     for _ in range(_PASSES):
@@ -54,17 +54,17 @@ def as_plain_text(text: str) -> str:
     return cleaned.translate(str.maketrans("<[]()`~:", "        ")).strip()
 
 
-def plain_strings(value: Any, spelled: Collection[str] = ()) -> Any:
-    """The same JSON value with every string in it (not the keys) as plain text, but for the ``spelled`` ones."""
+def plain_strings(value: Any, literals: Collection[str] = ()) -> Any:
+    """Return a JSON value with every string (not the keys) as plain text, except for ``literals``."""
     if isinstance(value, str):
-        return value if value in spelled else as_plain_text(value)
+        return value if value in literals else as_plain_text(value)
     if isinstance(value, list):
-        return [plain_strings(item, spelled) for item in value]
+        return [plain_strings(item, literals) for item in value]
     if isinstance(value, dict):
-        return {key: plain_strings(item, spelled) for key, item in value.items()}
+        return {key: plain_strings(item, literals) for key, item in value.items()}
     return value
 
 
 def without_controls(text: str) -> str:
-    """Without control, format and private characters; newlines, tabs and script joiners stay."""
+    """Remove control, format and private characters; newlines, tabs and script joiners stay."""
     return _INVISIBLE.sub("", text)

@@ -1,4 +1,4 @@
-"""Notes that outlive the request that made them, so that a crash or a second wish does not pay for them again."""
+"""Notes that outlive the run that made them, so that a retry or a second enrichment need not make them again."""
 
 import asyncio
 import json
@@ -10,29 +10,29 @@ from models.vllm.enrichment.ports import NoteStore
 
 
 @dataclass(frozen=True, slots=True)
-class KeptNotes:
-    """Points in a cache, if there is one; nothing is found and nothing kept without."""
+class NotesCache:
+    """Points in a store. Without a store it finds nothing and keeps nothing."""
 
-    cache: NoteStore | None
+    store: NoteStore | None
 
     async def find(self, digest: str) -> list[Point] | None:
-        """What was kept, or None. Does not block the loop."""
-        raw = await asyncio.to_thread(self.cache.find_map_result, digest) if self.cache else None
+        """Return the points that were put, or None. Does not block the loop."""
+        raw = await asyncio.to_thread(self.store.find_notes, digest) if self.store else None
         if raw is None:
             return None
         try:
             return [Point(str(text), tuple(map(int, numbers))) for text, numbers in json.loads(raw)]
         except (ValueError, TypeError):
-            return None  # of another version, or damaged: taken again
+            return None  # of another version, or damaged: the notes are taken again
 
     async def put(self, digest: str, points: Iterable[Point]) -> None:
-        """Keeps them, and has when it returns, cancelled or not."""
-        if self.cache:
+        """Store points. Returns when they are stored, even if cancelled."""
+        if self.store:
             raw = json.dumps([(point.text, point.segment_ids) for point in points], ensure_ascii=False).encode()
-            keeping = asyncio.ensure_future(asyncio.to_thread(self.cache.put_map_result, digest, raw))
+            storing = asyncio.ensure_future(asyncio.to_thread(self.store.put_notes, digest, raw))
             try:
-                await asyncio.shield(keeping)
+                await asyncio.shield(storing)
             except asyncio.CancelledError:
-                # The thread goes on whatever we do: who is told of the end may rely on what was kept until then.
-                await keeping
+                # The thread cannot be cancelled. After the job has ended, callers rely on what it stored.
+                await storing
                 raise

@@ -1,7 +1,7 @@
-"""What goes into which request: pure decisions over lines of text and their sizes in tokens.
+"""Planning of requests: pure decisions over lines of text and their sizes in tokens.
 
-A passage is a segment or a part of one that is too long. A chunk is a run of passages that one request can
-hold. A point is a note with the segments that it rests on. Every passage is in some chunk, and no chunk is
+A passage is a segment, or a part of one that is too long. A chunk is a run of passages that fits one request.
+A point is a note with the segments that it cites. Every passage is in some chunk, and no chunk is
 larger than its budget unless it is a single character.
 """
 
@@ -14,25 +14,25 @@ from models.vllm.enrichment.cleaning import as_material
 from schemas.transcripts.transcript import Segment
 
 OVERLAP_SHARE: Final = 0.25
-"""The passage repeated from the chunk before may take this much of the budget, so that chunks advance."""
+"""Share of the budget that the passage repeated from the previous chunk may take, so that chunks advance."""
 POINT_SHARE: Final = 0.4
-"""One point may take this much of a reducing request, so that it always merges two or more."""
+"""Share of a merge request that one point may take, so that a request always merges two or more."""
 SHRINK: Final = 0.7
-"""What a group of points may keep of its size through one level of reducing: levels are few, and they end."""
+"""Share of its size that a group of points may keep when merged, so that few levels are needed."""
 MARGIN: Final = 0.02
 COMPLETION_SHARE: Final = 0.25
 CHARACTERS_PER_TOKEN_LIMIT: Final = 16
-"""No piece of a split text has more, so that splitting costs the same for each of a million characters."""
+"""Upper bound for pieces of a split text, so that the cost per character stays constant for long texts."""
 IDS_PER_POINT: Final = 8
 IDS_PER_POINT_COMPACT: Final = 3
 
 Size = Callable[[str], int]
-"""Tokens of a text, never less than they are."""
+"""Returns the tokens of a text, never too few."""
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A line for the model. ``tokens`` counts its id and its newline."""
+    """A line for the model. ``tokens`` includes its id and its newline."""
 
     segment_id: int
     text: str
@@ -40,59 +40,61 @@ class Passage:
 
     @property
     def line(self) -> str:
-        """What the model reads."""
+        """The line that the model reads."""
         return f"[{self.segment_id}] {self.text}"
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Consecutive passages. The first ``repeated`` of them are also in the chunk before."""
+    """Consecutive passages. The first ``repeated`` of them are also in the previous chunk."""
 
     passages: tuple[Passage, ...]
     repeated: int = 0
 
     @property
     def lines(self) -> list[str]:
-        """What the model reads."""
+        """The lines that the model reads."""
         return [passage.line for passage in self.passages]
 
     @property
     def segment_ids(self) -> frozenset[int]:
-        """The segments that it shows."""
+        """The segments of its passages."""
         return frozenset(passage.segment_id for passage in self.passages)
 
     @property
     def tokens(self) -> int:
-        """Its size."""
+        """Tokens of all passages."""
         return sum(passage.tokens for passage in self.passages)
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A note. ``segment_ids`` exist in the transcript."""
+    """A note and the segments that it cites, which exist in the transcript."""
 
     text: str
     segment_ids: tuple[int, ...]
 
     @property
     def line(self) -> str:
-        """What the model reads when notes are reduced."""
+        """The line that the model reads when notes are merged."""
         return f"[{','.join(map(str, self.segment_ids))}] {self.text}"
 
 
 def completion_tokens(context_tokens: int, wanted: int) -> int:
-    """Tokens to keep free for an answer: what is wanted, or a quarter of a small context."""
+    """Return the tokens to keep free for an answer: those wanted, or a quarter of a small context."""
     return min(wanted, max(int(context_tokens * COMPLETION_SHARE), 16))
 
 
 def prompt_tokens(context_tokens: int, completion: int) -> int:
-    """Tokens that a prompt may have beside such an answer, with a margin for templates that count otherwise."""
+    """Return the tokens left for a prompt beside an answer, less a margin for templates that count differently."""
     return context_tokens - completion - max(4, int(context_tokens * MARGIN))
 
 
 def passages_of(segments: Iterable[Segment], size: Size, *, limit_tokens: int) -> list[Passage]:
-    """One passage per segment, more where a segment exceeds the limit. Segments without words give an empty one,
-    so that every segment is seen."""
+    """Return one passage per segment, or several where a segment exceeds the limit.
+
+    A segment without words gives an empty passage, so that every segment is seen.
+    """
     passages: list[Passage] = []
     for segment in segments:
         sized = partial(_line_size, segment.id, size=size)
@@ -102,8 +104,10 @@ def passages_of(segments: Iterable[Segment], size: Size, *, limit_tokens: int) -
 
 
 def split_text(text: str, size: Size, limit_tokens: int) -> list[str]:
-    """The text in pieces within the limit, cut at spaces where there are any. Never empty, loses no character
-    but the spaces at the cuts."""
+    """Split a text into pieces within the limit, at spaces where there are any.
+
+    The result is never empty and loses no character except the spaces at the cuts.
+    """
     pieces: list[str] = []
     rest = text
     window = max(limit_tokens, 1) * CHARACTERS_PER_TOKEN_LIMIT
@@ -117,8 +121,10 @@ def split_text(text: str, size: Size, limit_tokens: int) -> list[str]:
 
 
 def chunks_of(passages: Sequence[Passage], *, budget_tokens: int) -> list[Chunk]:
-    """The passages in order, as few chunks as hold them, each after the first beginning with the last passage
-    of the one before when that is short."""
+    """Group passages in order into as few chunks as hold them.
+
+    Each chunk after the first begins with the last passage of the previous one, if that is short.
+    """
     chunks: list[Chunk] = []
     current: list[Passage] = []
     used = repeated = 0
@@ -135,7 +141,7 @@ def chunks_of(passages: Sequence[Passage], *, budget_tokens: int) -> list[Chunk]
 
 
 def halves(chunk: Chunk, size: Size) -> list[Chunk]:
-    """The same passages in two chunks, or the two halves of a single passage. A single character stays."""
+    """Split a chunk into two, or its single passage into two halves. A single character stays whole."""
     if len(chunk.passages) > 1:
         middle = len(chunk.passages) // 2
         first, second = chunk.passages[:middle], chunk.passages[middle:]
@@ -150,7 +156,7 @@ def halves(chunk: Chunk, size: Size) -> list[Chunk]:
 
 
 def trimmed(point: Point, size: Size, *, limit_tokens: int, ids: int) -> Point:
-    """The point with at most so many ids and a line within the limit, its text cut where it must be."""
+    """Return the point with at most ``ids`` citations and a line within the limit, its text cut if necessary."""
     point = Point(point.text, point.segment_ids[:ids])
     while point.segment_ids and size(Point("", point.segment_ids).line) + 1 > limit_tokens // 2:
         point = Point(point.text, point.segment_ids[:-1])
@@ -161,7 +167,7 @@ def trimmed(point: Point, size: Size, *, limit_tokens: int, ids: int) -> Point:
 
 
 def groups_of(points: Sequence[Point], size: Size, *, budget_tokens: int) -> list[list[Point]]:
-    """Consecutive points that one reducing request holds."""
+    """Group consecutive points by the merge requests that hold them."""
     groups: list[list[Point]] = []
     used = 0
     for point in points:
@@ -175,7 +181,7 @@ def groups_of(points: Sequence[Point], size: Size, *, budget_tokens: int) -> lis
 
 
 def shrunk(points: Sequence[Point], size: Size, *, limit_tokens: int, ids: int) -> list[Point]:
-    """The points within a limit for all of them together: long ones are cut, then the last ones left out."""
+    """Fit the points into a limit for all of them: cut the long ones, then leave out the last ones."""
     if total(points, size) <= limit_tokens:
         return list(points)
     share = max(limit_tokens // max(len(points), 1), 12)
@@ -190,7 +196,7 @@ def shrunk(points: Sequence[Point], size: Size, *, limit_tokens: int, ids: int) 
 
 
 def total(points: Iterable[Point], size: Size) -> int:
-    """Tokens of all their lines."""
+    """Return the tokens of all their lines."""
     return sum(size(point.line) + 1 for point in points)
 
 
@@ -199,7 +205,7 @@ def _line_size(number: int, text: str, *, size: Size) -> int:
 
 
 def _longest_prefix(text: str, size: Size, limit_tokens: int) -> int:
-    """Characters of the longest prefix within the limit, at least one; ``size`` grows with the text."""
+    """Return the length of the longest prefix within the limit, at least 1; ``size`` grows with the text."""
     low, high = 1, len(text)
     while low < high:
         middle = (low + high + 1) // 2

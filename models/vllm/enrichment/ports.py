@@ -29,10 +29,10 @@ class NoteStore(Protocol):
     They may fail by returning None or doing nothing: stored notes save work and decide nothing.
     """
 
-    def find_map_result(self, digest: str) -> bytes | None:
+    def find_notes(self, digest: str) -> bytes | None:
         """Return what was stored under this digest, or None."""
         ...
 
-    def put_map_result(self, digest: str, result: bytes) -> None:
+    def put_notes(self, digest: str, notes: bytes) -> None:
         """Store notes. Storing others under the same digest may do nothing."""
         ...

@@ -11,16 +11,16 @@ import jsonschema
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.vllm.enrichment.answers import validator_for
-from models.vllm.enrichment.bounds import Room, bounded
+from models.vllm.enrichment.bounds import TokenBudget, bounded
 from schemas.errors import ConfigurationError
 from schemas.misspelling import did_you_mean
 from schemas.options import ProfileName
 
-OWN_PROFILES: Final = Path(__file__).with_name("profiles")
+BUILT_IN_PROFILES: Final = Path(__file__).with_name("profiles")
 TASK_LIMIT_CHARACTERS: Final = 4_000
 COMPLETION_LIMIT_TOKENS: Final = 32_768
 INSTRUCTION: Final = "instruction"
-"""The name under which the answer to a free instruction is found."""
+"""The profile name of a free instruction."""
 
 
 class ProfileFile(BaseModel):
@@ -41,7 +41,7 @@ _FILE_FIELDS: Final = tuple(field.alias or name for name, field in ProfileFile.m
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One thing to ask. ``schema`` None asks for text. Another task or schema is another version."""
+    """A task for the model. ``schema`` None requests text. Another task or schema is another version."""
 
     name: str
     version: str
@@ -52,24 +52,27 @@ class Profile:
 
 
 def load_profiles(directory: Path | None = None) -> dict[str, Profile]:
-    """Our profiles, and those of ``directory``, which win by name. Raises ConfigurationError, naming the file."""
+    """Load the built-in profiles and those of ``directory``, which override them by name.
+
+    Raises ConfigurationError, naming the file.
+    """
     if directory is not None and not directory.is_dir():
         raise ConfigurationError(f"KASCRIBE_VLLM_PROFILES_DIRECTORY: {directory} is not a directory")
-    paths: Iterable[Path] = sorted(OWN_PROFILES.glob("*.toml"))
+    paths: Iterable[Path] = sorted(BUILT_IN_PROFILES.glob("*.toml"))
     paths = [*paths, *sorted(directory.glob("*.toml"))] if directory else paths
     profiles = (read_profile(path) for path in paths)
     return {profile.name: profile for profile in profiles}
 
 
 def read_profile(path: Path) -> Profile:
-    """One file's profile. Raises ConfigurationError."""
+    """Read one file. Raises ConfigurationError."""
     try:
         fields = ProfileFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         schema = json.loads(fields.json_schema)
         if not isinstance(schema, dict) or schema.get("type") != "object" or fields.name == INSTRUCTION:
             raise ConfigurationError(f"{path}: schema must be of type object, and the name not {INSTRUCTION!r}")
         validator_for(schema)
-        bounded(schema, Room(fields.max_completion_tokens))
+        bounded(schema, TokenBudget(fields.max_completion_tokens))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"]))
@@ -86,5 +89,5 @@ def read_profile(path: Path) -> Profile:
 
 
 def for_instruction(instruction: str) -> Profile:
-    """A caller's own words as a profile: the answer is text."""
+    """Return a free instruction as a profile: its answer is text."""
     return Profile(INSTRUCTION, "1", instruction, schema=None)

@@ -1,12 +1,11 @@
-"""Observer hook: one call per finished completion request (for metrics)."""
+"""Calls to the observer: each completion request reports its outcome."""
 
 import asyncio
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 
-from models.vllm.servers.completion import Completion, TokenCounts
+from models.vllm.servers.completion import Completion
+from models.vllm.servers.ports import EndedRequest, Observer, RequestOutcome
 from models.vllm.servers.problems import (
     AccessRefused,
     ContextExceeded,
@@ -19,22 +18,6 @@ from models.vllm.servers.problems import (
 )
 from schemas.clock import Clock
 
-
-class RequestOutcome(StrEnum):
-    """How a request ended. A closed set: metrics carry it as a label."""
-
-    ANSWERED = "answered"
-    CUT_OFF = "cut_off"
-    TOO_LONG = "too_long"
-    REJECTED = "rejected"
-    REFUSED = "refused"
-    OVERLOADED = "overloaded"
-    FAILED = "failed"
-    TOO_SLOW = "too_slow"
-    UNREACHABLE = "unreachable"
-    CANCELLED = "cancelled"
-
-
 OUTCOME_OF_PROBLEM: Final[dict[type[ServerProblem], RequestOutcome]] = {
     ContextExceeded: RequestOutcome.TOO_LONG,
     Rejected: RequestOutcome.REJECTED,
@@ -46,37 +29,11 @@ OUTCOME_OF_PROBLEM: Final[dict[type[ServerProblem], RequestOutcome]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class EndedRequest:
-    """One request that ended. ``usage`` is zero where no completion came."""
-
-    outcome: RequestOutcome
-    seconds: float
-    usage: TokenCounts = field(default_factory=TokenCounts)
-
-
-class Observer(Protocol):
-    """Called on the enricher's event loop: must not block and must not raise."""
-
-    def on_request_end(self, request: EndedRequest) -> None:
-        """Observe a request that was answered, failed or was cancelled. Each retry is a request of its own."""
-        ...
-
-
 class NullObserver:
     """An observer that ignores every call."""
 
     def on_request_end(self, request: EndedRequest) -> None:
         """Ignore the request."""
-
-
-@dataclass(frozen=True, slots=True)
-class RequestLoad:
-    """Completion requests at one moment, over all servers. ``limit`` is how many may be in flight now."""
-
-    in_flight: int
-    waiting: int
-    limit: int
 
 
 async def observe(completing: Awaitable[Completion], observer: Observer, clock: Clock) -> Completion:

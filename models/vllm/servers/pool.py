@@ -10,7 +10,8 @@ from models.vllm.servers.client import ServerClient
 from models.vllm.servers.completion import Completion, CompletionRequest, OnText, Prompt, ServedModel
 from models.vllm.servers.failover import Failover
 from models.vllm.servers.limiter import Limiter
-from models.vllm.servers.observer import Observer, RequestLoad, observe
+from models.vllm.servers.observer import observe
+from models.vllm.servers.ports import Observer, RequestLoad
 from models.vllm.servers.problems import ContextExceeded, Rejected, ServerProblem
 from models.vllm.servers.server import Server
 from schemas.clock import Clock

@@ -71,7 +71,7 @@ def bench_maker(store: ObjectStore) -> Iterator[BenchMaker]:
             s3 = settings or store.settings()
             results = EnrichmentResults(s3, client=store.client)
             configured = VllmSettings.model_validate({"base_url": double.base_url, "timeout_seconds": 5.0, **vllm})
-            enricher = opened.enter_context(Enricher(configured, cache=results, sleep=no_pause))
+            enricher = opened.enter_context(Enricher(configured, note_store=results, sleep=no_pause))
             numbers = count()
             cancellations = Cancellations()
             stage = EnrichStage(

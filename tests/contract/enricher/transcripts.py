@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 
 from models.vllm.enricher import Enricher
-from models.vllm.enrichment.run import EnrichRequest
+from models.vllm.enrichment.request import EnrichRequest
 from schemas.options import EnrichOptions
 from schemas.transcripts.transcript import Segment
 

@@ -11,7 +11,8 @@ from consumers.runtime.monitoring.metrics import Metrics
 from kascribe.metering import REQUEST_METRICS, RequestMeter, meter_load
 from models.vllm.enricher import Enricher
 from models.vllm.servers import problems
-from models.vllm.servers.observer import OUTCOME_OF_PROBLEM, RequestOutcome
+from models.vllm.servers.observer import OUTCOME_OF_PROBLEM
+from models.vllm.servers.ports import RequestOutcome
 from models.vllm.servers.problems import ServerProblem
 from schemas.errors import EnrichmentInvalid, JobCancelled
 from schemas.settings import VllmSettings

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.vllm.enrichment.answers import InvalidAnswer, citations, read, with_existing_citations
+from models.vllm.enrichment.answers import InvalidAnswer, citations, read_answer, with_existing_citations
 
 TITLE = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
 
@@ -10,19 +10,19 @@ TITLE = {"type": "object", "properties": {"title": {"type": "string"}}, "require
 @pytest.mark.parametrize("text", ['{"title": "a"}', '```json\n{"title": "a"}\n```', ' ```\n{"title": "a"}``` '])
 def test_a_code_fence_around_json_is_taken_off(text: str) -> None:
     """Models that are not constrained like to write one."""
-    assert read(text, TITLE) == {"title": "a"}
+    assert read_answer(text, TITLE) == {"title": "a"}
 
 
 @pytest.mark.parametrize("text", ['```json\n{"title": "a"}', '{"title": "a"}\n```', "", "```", '{"title": NaN}'])
 def test_half_a_fence_is_not_json(text: str) -> None:
     """Nor is whatever else no parser takes: it is asked for again."""
     with pytest.raises(InvalidAnswer, match="not JSON"):
-        read(text, TITLE)
+        read_answer(text, TITLE)
 
 
 def test_control_characters_within_strings_are_read_and_removed() -> None:
     """Constrained decoding lets some through."""
-    assert read('{"title": "a\x01b\tc"}', TITLE) == {"title": "ab\tc"}
+    assert read_answer('{"title": "a\x01b\tc"}', TITLE) == {"title": "ab\tc"}
 
 
 def test_names_that_the_schema_spells_may_hold_what_looks_like_markup() -> None:
@@ -32,9 +32,9 @@ def test_names_that_the_schema_spells_may_hold_what_looks_like_markup() -> None:
         "properties": {"<b>": {"enum": ["[x](y)"]}},
         "additionalProperties": {"type": "integer"},
     }
-    assert read('{"<b>": "[x](y)"}', spelled) == {"<b>": "[x](y)"}
+    assert read_answer('{"<b>": "[x](y)"}', spelled) == {"<b>": "[x](y)"}
     with pytest.raises(InvalidAnswer, match="not plain text"):
-        read('{"<i>a</i>": 1}', spelled)
+        read_answer('{"<i>a</i>": 1}', spelled)
 
 
 def test_every_citation_is_found_and_those_of_nothing_are_taken_out() -> None:
@@ -55,7 +55,7 @@ def test_every_citation_is_found_and_those_of_nothing_are_taken_out() -> None:
 def test_an_answer_of_another_shape_is_refused_with_the_place_and_the_rule() -> None:
     """The model is told so when it is asked again, and so is the reader of the failure."""
     with pytest.raises(InvalidAnswer) as refused:
-        read('{"title": 1}', TITLE)
+        read_answer('{"title": 1}', TITLE)
     assert str(refused.value) == "$.title: 1 is not of type 'string'"
 
 
@@ -63,5 +63,5 @@ def test_an_answer_that_is_nothing_without_its_markup_is_refused_for_that() -> N
     """The schema asked for a text; what remains is checked as what was written."""
     titled = {"type": "object", "properties": {"title": {"type": "string", "minLength": 1}}}
     with pytest.raises(InvalidAnswer) as refused:
-        read('{"title": "\\u0001"}', titled)
+        read_answer('{"title": "\\u0001"}', titled)
     assert str(refused.value).startswith("$.title (without markup and segments that do not exist): ")

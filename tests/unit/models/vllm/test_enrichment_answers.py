@@ -7,8 +7,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from models.vllm.enrichment.answers import InvalidAnswer, read
-from models.vllm.enrichment.bounds import Room, bounded, longest
+from models.vllm.enrichment.answers import InvalidAnswer, read_answer
+from models.vllm.enrichment.bounds import TokenBudget, bounded, longest_answer_tokens
 from models.vllm.enrichment.profiles import load_profiles
 from schemas.errors import ConfigurationError
 
@@ -40,14 +40,14 @@ def with_fields(**fields: Any) -> dict[str, Any]:
 def test_what_cleaning_makes_invalid_is_refused(schema: dict[str, Any], answer: dict[str, Any]) -> None:
     """Markup and citations are taken out of an answer; the schema has to hold afterwards as well."""
     with pytest.raises(InvalidAnswer):
-        read(json.dumps(answer), bounded(schema), KNOWN)
+        read_answer(json.dumps(answer), bounded(schema), KNOWN)
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_a_number_that_json_does_not_have_is_refused(number: str) -> None:
     """Python reads some; a subscriber's parser does not."""
     with pytest.raises(InvalidAnswer):
-        read(f'{{"share": {number}}}', with_fields(share={"type": "number"}))
+        read_answer(f'{{"share": {number}}}', with_fields(share={"type": "number"}))
 
 
 @pytest.mark.parametrize("choice", ["www.example.org", "data:personal", "<none>"])
@@ -55,7 +55,7 @@ def test_a_number_that_json_does_not_have_is_refused(number: str) -> None:
 def test_a_choice_of_the_schema_stays_as_it_is_spelled(choice: str, keyword: str) -> None:
     """It is the author's word and not the model's, also where it looks like markup."""
     schema = with_fields(kind={"anyOf": [{keyword: [choice] if keyword == "enum" else choice}, {"type": "null"}]})
-    assert read(json.dumps({"kind": choice}), bounded(schema)) == {"kind": choice}
+    assert read_answer(json.dumps({"kind": choice}), bounded(schema)) == {"kind": choice}
 
 
 OPEN: dict[str, Any] = {
@@ -85,9 +85,9 @@ OPEN: dict[str, Any] = {
 @pytest.mark.parametrize("name", OPEN)
 def test_every_valid_schema_is_bounded_and_shrinks(name: str) -> None:
     """To a valid schema with shorter answers: whatever JSON Schema has for lists, maps, choices and references."""
-    schema, small = bounded(OPEN[name]), bounded(OPEN[name], Room(100))
+    schema, small = bounded(OPEN[name]), bounded(OPEN[name], TokenBudget(100))
     jsonschema.validators.validator_for(small).check_schema(small)
-    assert longest(small, Room(100)) <= longest(schema, Room(100))
+    assert longest_answer_tokens(small, TokenBudget(100)) <= longest_answer_tokens(schema, TokenBudget(100))
 
 
 def test_bounds_reach_strings_within_all_of() -> None:
@@ -99,9 +99,9 @@ def test_bounds_reach_strings_within_all_of() -> None:
 @pytest.mark.parametrize("name", ["all of some", "a tuple", "a map", "a pattern of names", "a reference"])
 def test_the_longest_answer_of_what_can_be_bounded_fits(name: str) -> None:
     """So that it is not cut off by the token limit."""
-    room = Room(400)
-    assert longest(bounded(OPEN[name]), room) > 400
-    assert longest(bounded(OPEN[name], room), room) <= 400
+    budget = TokenBudget(400)
+    assert longest_answer_tokens(bounded(OPEN[name]), budget) > 400
+    assert longest_answer_tokens(bounded(OPEN[name], budget), budget) <= 400
 
 
 def test_a_bound_of_the_schema_is_never_widened() -> None:

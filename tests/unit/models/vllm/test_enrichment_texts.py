@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.vllm.enrichment.answers import InvalidAnswer, citations, read, with_existing_citations
-from models.vllm.enrichment.bounds import Room, bounded, longest
+from models.vllm.enrichment.answers import InvalidAnswer, citations, read_answer, with_existing_citations
+from models.vllm.enrichment.bounds import TokenBudget, bounded, longest_answer_tokens
 from models.vllm.enrichment.cleaning import as_material, as_plain_text, plain_strings, without_controls
-from models.vllm.enrichment.condenser import POINTS_SCHEMA
+from models.vllm.enrichment.note_taker import POINTS_SCHEMA
 from models.vllm.enrichment.profiles import load_profiles
-from models.vllm.enrichment.prompts import COMPACT, FULL, build, fenced, language_sentence, task_text
+from models.vllm.enrichment.prompts import COMPACT, FULL, build_prompt, fenced, language_sentence, task_text
 
 NONCE = "0123456789ab"
 MARKED = st.text(alphabet="ab <>/[](){}`~!:.=|\n\twhttps\x00\x1b\u202e한", max_size=80)
@@ -69,7 +69,7 @@ def test_markup_is_removed_and_words_stay(answer: str, plain: str) -> None:
 def test_raw_control_characters_within_strings_are_parsed_and_removed() -> None:
     """Constrained decoding lets some through where a length is limited."""
     schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
-    assert read('{"a": "one\x01 two\x1b"}', schema) == {"a": "one two"}
+    assert read_answer('{"a": "one\x01 two\x1b"}', schema) == {"a": "one two"}
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"a": 1}', '{"b": "x"}', "[]", "null", "{" * 100_000, '{"a": "x"} x'])
@@ -77,7 +77,7 @@ def test_everything_else_is_the_schemas_to_decide(text: str) -> None:
     """Cut off, of another type, without a field, nested without end, or followed by more."""
     schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
     with pytest.raises(InvalidAnswer):
-        read(text, schema)
+        read_answer(text, schema)
 
 
 @given(st.lists(st.integers(-5, 50), max_size=20), st.frozensets(st.integers(0, 30)))
@@ -96,11 +96,13 @@ def test_citations_of_segments_that_do_not_exist_are_taken_out(cited: list[int],
 def test_the_longest_answer_of_every_profile_fits_the_room(tokens: int, per_character: float) -> None:
     """So an answer is cut off by its own bounds, as valid JSON, and not by the token limit. A schema whose keys
     and least strings alone exceed the room is as small as it gets."""
-    room = Room(tokens, per_character)
-    least = Room(1, per_character)
+    budget = TokenBudget(tokens, per_character)
+    least = TokenBudget(1, per_character)
     for schema in (*(p.schema for p in load_profiles().values() if p.schema), POINTS_SCHEMA):
-        small = bounded(schema, room)
-        assert longest(small, room) <= max(tokens, longest(bounded(schema, least), least))
+        small = bounded(schema, budget)
+        assert longest_answer_tokens(small, budget) <= max(
+            tokens, longest_answer_tokens(bounded(schema, least), least)
+        )
 
 
 def test_bounds_are_put_on_what_has_none() -> None:
@@ -113,7 +115,9 @@ def test_bounds_are_put_on_what_has_none() -> None:
 
 def test_the_task_stands_after_the_material() -> None:
     """Instruction last, so that nothing in the transcript comes after it; never in the system part."""
-    prompt = build(FULL, ["[0] hello"], task_text("Sing.\x00", language_sentence("Korean\n", "en")), nonce=NONCE)
+    prompt = build_prompt(
+        FULL, ["[0] hello"], task_text("Sing.\x00", language_sentence("Korean\n", "en")), nonce=NONCE
+    )
     assert prompt.user.endswith(f"====={NONCE}=====\nSing. Answer in Korean.")
     assert "Sing" not in prompt.system
 
@@ -125,7 +129,7 @@ def test_an_instruction_has_a_limit() -> None:
 
 def test_the_short_texts_leave_room_in_a_context_of_512() -> None:
     """With a quarter for the answer, a fifth of such a context is for the transcript, at a token a byte."""
-    prompt = build(COMPACT, [], f"{COMPACT.map_task} {language_sentence(None, 'en')}", nonce=NONCE)
+    prompt = build_prompt(COMPACT, [], f"{COMPACT.note_task} {language_sentence(None, 'en')}", nonce=NONCE)
     assert 512 - 128 - 10 - 30 - prompt.size_bytes > 100
 
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from models.vllm.enrichment.profiles import load_profiles
-from models.vllm.enrichment.token_estimate import Measure, measured
+from models.vllm.enrichment.token_estimate import TokenEstimate, estimate_from
 from models.vllm.servers.client import translate
 from models.vllm.servers.error_responses import problem_in_stream, problem_of
 from models.vllm.servers.pool import addresses, ranked
@@ -139,10 +139,10 @@ def test_a_server_that_leaves_moves_only_its_own_transcripts() -> None:
 
 def test_a_measure_is_rather_too_large_than_too_small() -> None:
     """And never more than a token a byte, which is a proof."""
-    measure = measured(["한국어", "words"], [9, 2])
-    assert measure("한국어") >= 8
-    assert Measure()("abc") == 3
-    assert measured(["x"], [5]).is_a_bound
+    estimate = estimate_from(["한국어", "words"], [9, 2])
+    assert estimate("한국어") >= 8
+    assert TokenEstimate()("abc") == 3
+    assert estimate_from(["x"], [5]).is_a_bound
 
 
 @pytest.mark.parametrize(
