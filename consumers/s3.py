@@ -24,31 +24,31 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 ATTEMPTS: Final = 3
-"""Of one request, by botocore; a store that fails three times is down, and intake pauses."""
+"""botocore's attempts at one request. A store that fails three times is down, and intake pauses."""
+
+PROBE_TIMEOUT_SECONDS: Final = 0.5
+"""To connect, and to read: with a second request for the reason of a refusal, a probe takes about a second."""
+
+PROBE_CONNECTIONS: Final = 2
 
 REACH_SECONDS: Final = 3.0
-"""For a store's first answer to a command: a person waits, and is told within five seconds."""
+"""To connect, and to read, when a command starts: its user gets an error within five seconds."""
 
 CONNECTIONS: Final = 64
-"""Kept open; more than a role has threads unless its settings say so, and beyond it connections are made anew."""
+"""Size of the connection pool; covers the default thread count. Beyond it botocore opens unpooled connections."""
 
 
 def create_client(settings: S3Settings, *, connections: int = CONNECTIONS) -> "S3Client":
-    """A client for many threads. Makes no request; credentials come from the standard AWS_* places.
+    """Return a client for many threads. Makes no request; credentials come from the standard AWS_* places.
 
-    Raises ConfigurationError for an address or a region that cannot be one.
+    Raises ConfigurationError for an invalid address or region.
     """
     return _client(settings, settings.timeout_seconds, ATTEMPTS, connections)
 
 
-def create_probe_client(settings: S3Settings) -> "S3Client":
-    """A client that gives up within about a second: for asking whether the store answers at all."""
-    return _client(settings, 0.5, 1, 2)
-
-
 @contextmanager
 def s3_errors(doing: str) -> Iterator[None]:
-    """Translates what botocore raises. ``doing`` begins the message: ``reading s3://audio/call.wav``."""
+    """Translate botocore's exceptions to ours. ``doing`` begins the message: ``reading s3://audio/call.wav``."""
     try:
         yield
     except ClientError as error:
@@ -62,20 +62,43 @@ def s3_errors(doing: str) -> Iterator[None]:
         raise DependencyDown(S3, f"{doing}: {error}") from error
 
 
-def serves(client: "S3Client", bucket: str) -> bool:
-    """Whether the store answers, knows our credentials and has the bucket. Blocks for one or two requests."""
-    try:
-        with s3_errors(f"asking for {bucket}"):
-            client.head_bucket(Bucket=bucket)
-    except (DependencyDown, AudioNotFound):
-        return False
-    except AudioForbidden:
-        return _knows_us(client, bucket)
-    return True
+class BucketProbe:
+    """Checks whether the store serves a bucket, with a client that gives up within about a second. Thread-safe."""
+
+    def __init__(self, settings: S3Settings, bucket: str, *, client: "S3Client | None" = None) -> None:
+        """Make no request. Raises ConfigurationError for an invalid address or region."""
+        self._client = client or _client(settings, PROBE_TIMEOUT_SECONDS, 1, PROBE_CONNECTIONS)
+        self._bucket = bucket
+
+    def is_up(self) -> bool:
+        """Return whether the store answers, accepts our credentials, has the bucket. Blocks for two requests."""
+        try:
+            with s3_errors(f"asking for {self._bucket}"):
+                self._client.head_bucket(Bucket=self._bucket)
+        except (DependencyDown, AudioNotFound):
+            return False
+        except AudioForbidden:
+            return self._accepts_credentials()
+        return True
+
+    def _accepts_credentials(self) -> bool:
+        # HEAD has no body, so its refusal does not tell wrong credentials from credentials that may not list the
+        # bucket. The answer to GET does, whatever the key.
+        try:
+            with s3_errors(f"asking for {self._bucket}"):
+                self._client.get_object(Bucket=self._bucket, Key="kascribe", Range="bytes=0-0")["Body"].close()
+        except DependencyDown:
+            return False
+        except JobError:
+            return True
+        return True
 
 
 def reach_store(settings: S3Settings) -> None:
-    """Returns when the store answers, whatever it says. Raises DependencyDown, which names the address and why."""
+    """Check that a store answers at all, even with a refusal. Blocks for REACH_SECONDS at most per step.
+
+    Raises DependencyDown, which names the address and the reason.
+    """
     client = _client(settings, REACH_SECONDS, 1, 1)
     try:
         client.head_bucket(Bucket=settings.bucket)
@@ -85,22 +108,9 @@ def reach_store(settings: S3Settings) -> None:
             S3, f"no object store answers at {address} (KASCRIBE_S3_ENDPOINT_URL): {error}"
         ) from error
     except (ClientError, BotoCoreError):
-        pass  # what is refused, or lacks credentials, is told by the request that needs it
+        pass  # the request that needs the bucket reports a refusal, or missing credentials
     finally:
         client.close()
-
-
-def _knows_us(client: "S3Client", bucket: str) -> bool:
-    # The answer to HEAD has no body, so it cannot say whether the credentials are wrong or only may not list. The
-    # answer to GET says so, whatever the key.
-    try:
-        with s3_errors(f"asking for {bucket}"):
-            client.get_object(Bucket=bucket, Key="kascribe", Range="bytes=0-0")["Body"].close()
-    except DependencyDown:
-        return False
-    except JobError:
-        return True
-    return True
 
 
 def _client(settings: S3Settings, timeout_seconds: float, attempts: int, connections: int) -> "S3Client":
@@ -122,7 +132,7 @@ def _unchecked_client(settings: S3Settings, timeout_seconds: float, attempts: in
             retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=connections,
             tcp_keepalive=True,
-            # Stores of one's own rarely have a DNS name per bucket, and not all know the newer checksums.
+            # Self-hosted stores rarely have a DNS name per bucket, and not all support the newer checksums.
             s3={"addressing_style": "path" if own_endpoint else "auto"},
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",

@@ -1,10 +1,10 @@
-"""The transcript's whole body, from the bucket that events point into."""
+"""Whole transcripts, from the bucket of the results."""
 
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
-from consumers.s3 import create_client, create_probe_client, s3_errors, serves
+from consumers.s3 import BucketProbe, create_client, s3_errors
 from schemas.errors import (
     AudioForbidden,
     AudioNotFound,
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 BODY_LIMIT_BYTES: Final = 256 * 1024**2
-"""A day of speech with the times of every word is a fifth of it."""
+"""Of one transcript. A day of speech with the times of every word is a fifth of it."""
 
 
 class StoredTranscripts:
-    """Reads what the transcriber stored, and nothing else. Safe to share between threads."""
+    """Implements ``TranscriptSource``. Reads only below the prefix of the results. Thread-safe."""
 
     def __init__(self, settings: S3Settings, *, client: "S3Client | None" = None) -> None:
         self._client = client or create_client(settings)
-        self._probe = client or create_probe_client(settings)
         self._bucket = settings.results_bucket or settings.bucket
+        self._probe = BucketProbe(settings, self._bucket, client=client)
         self._prefix = settings.results_prefix
 
     def load(self, uri: str) -> Transcript:
@@ -54,7 +54,7 @@ class StoredTranscripts:
 
     def is_up(self) -> bool:
         """See ``TranscriptSource``."""
-        return serves(self._probe, self._bucket)
+        return self._probe.is_up()
 
 
 def segments_of(transcript: Transcript) -> tuple[Segment, ...]:

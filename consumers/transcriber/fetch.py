@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from consumers.s3 import create_client, create_probe_client, s3_errors, serves
+from consumers.s3 import BucketProbe, create_client, s3_errors
 from consumers.transcriber.scratch import Scratch, disk_errors, write_at
 from schemas.errors import (
     SCRATCH,
@@ -127,11 +127,11 @@ class ObjectFetcher:
         """
         if dependency == SCRATCH:
             return self._scratch.has_room()
-        return serves(self._probe, self._settings.results_bucket or self._settings.bucket)
+        return self._probe.is_up()
 
     @cached_property
-    def _probe(self) -> "S3Client":
-        return create_probe_client(self._settings)
+    def _probe(self) -> BucketProbe:
+        return BucketProbe(self._settings, self._settings.results_bucket or self._settings.bucket)
 
     def close(self) -> None:
         """Ends the threads that read parts and removes the scratch directory: a fetch that still runs fails.

@@ -8,9 +8,8 @@ from contextlib import asynccontextmanager, closing, contextmanager
 from functools import partial
 from typing import Final
 
-from consumers.enricher.transcripts import StoredTranscripts
 from consumers.kafka.follower import FollowerThread
-from consumers.s3 import create_probe_client
+from consumers.s3 import BucketProbe
 from kascribe.console.following import answer_topics
 from kascribe.process.shutdown import ended_by_signals
 from producers.finished_jobs import FinishedJobs
@@ -98,8 +97,7 @@ async def opened_services(settings: Settings) -> AsyncIterator[Services]:
             clock=clock,
             new_id=lambda: uuid.uuid4().hex,
         )
-        bucket = StoredTranscripts(s3.model_copy(update={"results_bucket": None}), client=create_probe_client(s3))
-        checks = {"kafka": publisher.is_up, "bucket": bucket.is_up}
+        checks = {"kafka": publisher.is_up, "bucket": BucketProbe(s3, s3.bucket).is_up}
         yield Services(jobs, Dependencies(checks, checking, clock=clock))
 
 

@@ -111,7 +111,8 @@ def test_credentials_that_the_store_does_not_know_are_told_from_those_that_may_n
     with Stubber(client) as answers:
         answers.add_client_error("head_bucket", service_error_code="403", http_status_code=403)
         answers.add_client_error("get_object", service_error_code=code, http_status_code=403)
-        assert consumers.s3.serves(client, "audio") is expected
+        probe = consumers.s3.BucketProbe(moto_store.settings(), "audio", client=client)
+        assert probe.is_up() is expected
 
 
 def test_a_results_bucket_that_cannot_be_written_says_what_to_do(moto_store: ObjectStore) -> None:

@@ -1,6 +1,7 @@
 """What clients of Kafka and S3 are made with, and what is said when that makes no sense."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -144,7 +145,7 @@ def test_a_property_of_the_classic_protocol_is_named(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "opened", [reading_s3.create_client, reading_s3.create_probe_client, writing_s3.create_client]
+    "opened", [reading_s3.create_client, partial(reading_s3.BucketProbe, bucket="audio"), writing_s3.create_client]
 )
 def test_an_address_where_no_store_can_be_is_named(opened: Callable[[S3Settings], object]) -> None:
     """Compose makes host names with underscores, which botocore refuses; credentials are not repeated."""
