@@ -1,26 +1,26 @@
-"""What RIFF files, Wave64 and CAF say of their own size, which FFmpeg does not tell. Runs in a child only."""
+"""Declared sizes of RIFF, Wave64 and CAF files, which FFmpeg does not report."""
 
 import struct
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from models.media.decoding.containers import Extent
 
-UNKNOWN_BYTES = 0x7FFF_0000
-"""A size of this or more, in four bytes, was written before the end was known."""
-CHUNKS_LIMIT = 1_000
-BEYOND_SECONDS = 0.5
-"""Of sound that no chunk covers; less is padding, or a tag that some program put at the end."""
-MISSING_BYTES = 4_096
-"""Fewer do not make a file cut short: writers disagree about padding."""
-_FORM = struct.Struct("<4sI4s")
-_CHUNK = struct.Struct("<4sI")
-_WAVE64 = bytes.fromhex("726966662e91cf11a5d628db04c10000")
+UNKNOWN_BYTES: Final = 0x7FFF_0000
+"""A 4-byte size of this or more was written before the end was known."""
+CHUNKS_LIMIT: Final = 1_000
+BEYOND_SECONDS: Final = 0.5
+"""Length from which bytes after the last chunk count as sound; less is padding, or a tag at the end."""
+MISSING_BYTES: Final = 4_096
+"""Bytes that may be missing at the end of a complete file: writers disagree about padding."""
+_FORM: Final = struct.Struct("<4sI4s")
+_CHUNK: Final = struct.Struct("<4sI")
+_WAVE64: Final = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """``declared_seconds`` is None where the header leaves the length open or is not understood.
+    """What a header declares. ``declared_seconds`` is None where it leaves the length open or cannot be parsed.
 
     ``goes_on``: there is sound past the declared end. ``cut_short``: the file ends before the declared end.
     """
@@ -30,8 +30,8 @@ class Outline:
     cut_short: bool = False
 
 
-def outline(file: BinaryIO, extent: Extent) -> Outline:
-    """Empty for any other kind of file."""
+def read_outline(file: BinaryIO, extent: Extent) -> Outline:
+    """Read the outline of a RIFF, Wave64 or CAF file; empty for any other kind of file."""
     head = _at(file, extent, 0, 24)
     if len(head) < 24:
         return Outline()
@@ -93,7 +93,7 @@ def _caf_is_cut(file: BinaryIO, extent: Extent) -> bool:
 
 
 def _at(file: BinaryIO, extent: Extent, offset: int, size: int) -> bytes:
-    if offset >= extent.size_bytes:  # as a broken header may say, even beyond what a file can hold
+    if offset >= extent.size_bytes:  # a broken header may point anywhere, even beyond the largest possible file
         return b""
     file.seek(extent.start + offset)
     return file.read(min(size, extent.size_bytes - offset))

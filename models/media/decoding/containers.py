@@ -1,45 +1,45 @@
-"""Opening a container. Runs in a child only.
+"""Opening of containers.
 
-The file is handed to FFmpeg as a stream of bytes, so FFmpeg never sees a path; what a playlist names is refused
-three times: such containers are not on the list, no protocol is allowed, and opening anything else fails.
+FFmpeg receives the file as a stream of bytes and never sees a path. Files that a playlist names are refused three
+times: such containers are not in the whitelist, no protocol is allowed, and opening any other file fails.
 """
 
 import os
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 import av
 
-from models.media.decoding.diagnosis import unreadable
+from models.media.decoding.diagnosis import unreadable_error
 
-_REFUSED = (
+_REFUSED: Final = (
     "concat dash ffmetadata hds hls imf lavfi rtp rtsp sap sdp tty webm_dash_manifest whip "
     "alsa fbdev kmsgrab oss video4linux2 v4l2 x11grab bin data image2 image2pipe txd "
     "aqtitle ass jacosub lrc microdvd mpl2 mpsub pjs realtext sami scc srt stl subviewer subviewer1 sup "
     "tedcaptions ttml vobsub vplayer webvtt"
 )
-REFUSED_CONTAINERS = frozenset(_REFUSED.split())
-"""Containers that name other files or devices, or that find themselves in any text."""
-READ_BYTES = 256 * 1024
-LONG_PROBE = {"probesize": str(64 * 1024**2), "analyzeduration": str(120 * 1_000_000)}
-"""For a stream that begins long after the others: how much FFmpeg reads before it says what there is."""
+REFUSED_CONTAINERS: Final = frozenset(_REFUSED.split())
+"""Containers that name other files or devices, or whose probe accepts any text."""
+READ_BYTES: Final = 256 * 1024
+LONG_PROBE: Final = {"probesize": str(64 * 1024**2), "analyzeduration": str(120 * 1_000_000)}
+"""How much FFmpeg reads to find the streams, for a stream that begins long after the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Bytes ``start`` to ``end`` (not included) of a file, to be read as a file of their own."""
+    """Bytes ``start`` to ``end`` (exclusive) of a file, to be read like a separate file."""
 
     start: int
     end: int
 
     @property
     def size_bytes(self) -> int:
-        """How many there are."""
+        """The number of bytes."""
         return self.end - self.start
 
 
-def opened(file: BinaryIO, extent: Extent, *, options: dict[str, str] | None = None) -> Any:
-    """FFmpeg's view of those bytes. Raises AudioUndecodable or AudioEmpty where it has none."""
+def open_container(file: BinaryIO, extent: Extent, *, options: dict[str, str] | None = None) -> Any:
+    """Open the bytes with FFmpeg. Raises AudioUndecodable or AudioEmpty when FFmpeg cannot."""
     allowed = sorted(
         name
         for name in av.formats_available
@@ -48,7 +48,7 @@ def opened(file: BinaryIO, extent: Extent, *, options: dict[str, str] | None = N
     fixed = {
         "format_whitelist": ",".join(allowed),
         "protocol_whitelist": "none",
-        # A clock that begins again would count as one that ran over, 26 hours later.
+        # Otherwise a clock that restarts would count as one that overflowed, 26 hours later.
         "correct_ts_overflow": "0",
     }
     try:
@@ -60,8 +60,8 @@ def opened(file: BinaryIO, extent: Extent, *, options: dict[str, str] | None = N
             buffer_size=READ_BYTES,
             io_open=_refuse,
         )
-    except (av.error.FFmpegError, OSError, ValueError) as failed:
-        raise unreadable(file, str(getattr(failed, "strerror", None) or repr(failed))) from failed
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise unreadable_error(file, str(getattr(error, "strerror", None) or repr(error))) from error
 
 
 def _refuse(*_: object) -> Any:
@@ -69,7 +69,7 @@ def _refuse(*_: object) -> Any:
 
 
 class _Bytes:
-    """A part of a file, without the file's name, so that FFmpeg judges by content alone."""
+    """File object over an extent, without a file name, so that FFmpeg detects the format by content alone."""
 
     def __init__(self, file: BinaryIO, extent: Extent) -> None:
         self._file = file
@@ -77,7 +77,7 @@ class _Bytes:
         self._at = 0
 
     def read(self, size: int) -> bytes:
-        """Bytes from where it stands; none at the end."""
+        """Read from the current position; empty at the end."""
         if self._at >= self._extent.size_bytes:
             return b""
         self._file.seek(self._extent.start + self._at)
@@ -86,11 +86,11 @@ class _Bytes:
         return content
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Moves; returns where to."""
+        """Set the position and return it."""
         origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._extent.size_bytes}[whence]
         self._at = max(0, origin + offset)
         return self._at
 
     def tell(self) -> int:
-        """Where it stands."""
+        """Return the position."""
         return self._at

@@ -1,24 +1,24 @@
-"""Why a file cannot be decoded, in words that help whoever sent it. Runs in a child only."""
+"""Diagnosis of files that cannot be decoded: errors with advice for the sender."""
 
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from models.media.decoding import encryption
 from schemas.errors import AudioEmpty, AudioUndecodable, PermanentError
 
-HEADER_BYTES = 4_096
-"""A file of a known kind that is no longer than this and has no sound is a header."""
-_KINDS = {
+HEADER_BYTES: Final = 4_096
+"""A file of a known kind up to this size that has no sound is only a header."""
+_KINDS: Final = {
     0: (b"RIFF", b"RF64", b"FORM", b"OggS", b"fLaC", b"FLV\x01", b"caff", b"ID3", b"#!AMR", b"\x1a\x45\xdf\xa3"),
     4: (b"ftyp",),
 }
-_BOX = struct.Struct(">I4s")
-BOXES_LIMIT = 1_000
+_BOX: Final = struct.Struct(">I4s")
+BOXES_LIMIT: Final = 1_000
 
 
-def unreadable(file: BinaryIO, said: str) -> PermanentError:
-    """The error for a file that FFmpeg cannot open; ``said`` is what FFmpeg has to say about it."""
+def unreadable_error(file: BinaryIO, problem: str) -> PermanentError:
+    """Return the error for a file that FFmpeg cannot open; ``problem`` is FFmpeg's message."""
     file.seek(0)
     head = file.read(HEADER_BYTES + 1)
     advice = encryption.advice(file)
@@ -33,18 +33,18 @@ def unreadable(file: BinaryIO, said: str) -> PermanentError:
         return AudioUndecodable("an MP4 without its index (moov): the recording or the upload was not finished")
     if len(head) <= HEADER_BYTES and any(head[at:].startswith(names) for at, names in _KINDS.items()):
         return AudioEmpty(f"a header with no sound after it: the object has {len(head):,} bytes")
-    return AudioUndecodable("; ".join(filter(None, (f"not audio that FFmpeg can read: {said}", advice))))
+    return AudioUndecodable("; ".join(filter(None, (f"not audio that FFmpeg can read: {problem}", advice))))
 
 
-def soundless(file: BinaryIO) -> PermanentError:
-    """The error for a file that FFmpeg opens and that gives no sample."""
+def no_sound_error(file: BinaryIO) -> PermanentError:
+    """Return the error for a file that FFmpeg can open but that has no samples."""
     if encryption.advice(file) == encryption.ADVICE:
         return AudioUndecodable(f"the audio cannot be decoded: {encryption.ADVICE}")
     return AudioEmpty("the file has headers and no sound: its audio stream has no samples")
 
 
-def undecodable(file: BinaryIO, broken: int, packets: int) -> PermanentError:
-    """The error for a file of which next to nothing decodes."""
+def undecodable_error(file: BinaryIO, broken: int, packets: int) -> PermanentError:
+    """Return the error for a file of which almost nothing can be decoded."""
     if encryption.advice(file) == encryption.ADVICE:
         return AudioUndecodable(f"the audio cannot be decoded: {encryption.ADVICE}")
     return AudioUndecodable(f"{broken} of {packets} packets are broken; the file is damaged or not audio")

@@ -1,49 +1,49 @@
-"""Channels that a mix would lose: those that cancel each other, and those that FFmpeg leaves out (a film's LFE).
+"""Replacement of mixes that lose sound: of channels that cancel each other, or that FFmpeg omits (a film's LFE).
 
-Decided slice by slice of half a second, before the mix: the loudest channel takes the place of all where their mix
-would be far below it. So nothing is held, what is mixed as usual keeps every bit, and the one resampler goes on
-through a change, which falls where the mix is next to silent, and is faded. A channel that is left out counts only
-until the others have been heard: a film's rumble is not its speech. Runs in a child only.
+The decision is made per slice of half a second, before mixing: where the mix would be far below the loudest
+channel, that channel replaces all of them. So nothing is buffered, and normal mixes keep every bit. One resampler
+continues through a change, which happens where the mix is nearly silent and is faded. A channel the mix omits
+counts only until the mixed channels have had sound: a film's rumble is not its speech.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
-SLICE_SECONDS = 0.5
-SHORTEST_SECONDS = 0.05
-"""What is shorter decides nothing: any two channels cancel each other for a moment."""
-FADE_SECONDS = 0.01
-CANCELLED_SHARE = 0.03
-"""Of the power that the loudest channel alone would give the mix: below it, the channels cancel each other."""
-SOUND_SHARE = 0.1
-"""From here on they no longer do."""
-QUIET_POWER = 1e-8
-"""80 dB below full scale: what is quieter decides nothing."""
-LEFT_OUT_SHARE = 1e-6
-"""Channels of the mix that are this far below one that it leaves out hold nothing but what leaked into them."""
+SLICE_SECONDS: Final = 0.5
+SHORTEST_SECONDS: Final = 0.05
+"""Shorter slices decide nothing: any two channels cancel each other for a moment."""
+FADE_SECONDS: Final = 0.01
+CANCELLED_SHARE: Final = 0.03
+"""Share of the power that the loudest channel alone would give the mix; below it, channels cancel each other."""
+SOUND_SHARE: Final = 0.1
+"""The same share, from which they no longer cancel each other."""
+QUIET_POWER: Final = 1e-8
+"""80 dB below full scale: quieter sound decides nothing."""
+OMITTED_SHARE: Final = 1e-6
+"""Mixed channels this far below an omitted one hold nothing but leakage from it."""
 
-READABLE_PLANES = 7
-"""PyAV (18) gives the planes of a frame wrong from the eighth on."""
+READABLE_PLANES: Final = 7
+"""PyAV (18) returns wrong planes of a frame from the eighth on."""
 
 _Channels = NDArray[np.float32]
 
 
 class Downmix:
-    """Watches the channels of one recording. ``replaced`` turns true when a mix would have lost one."""
+    """Downmix of one recording. ``replaced`` turns true when a mix would have lost a channel."""
 
     def __init__(self) -> None:
         self.replaced = False
         self._shape: tuple[object, ...] = ()
         self._gains: NDArray[np.float64] = np.ones(1)
         self._chosen: int | None = None
-        self._before: int | None = None  # what was chosen at the end of the frame before
-        self._mix_heard = False
+        self._before: int | None = None  # the choice at the end of the previous frame
+        self._mix_had_sound = False
 
-    def frame(self, frame: Any) -> Any:
-        """The frame as it is, or with a channel in the place of those that would cancel it, in the same shape."""
+    def apply(self, frame: Any) -> Any:
+        """Return the frame unchanged, or with one channel in place of all, in the same shape."""
         if frame.layout.nb_channels == 1:
             return frame
         shape = (frame.format.name, frame.layout.name, frame.layout.nb_channels, frame.sample_rate)
@@ -53,50 +53,50 @@ class Downmix:
         channels = _channels(frame)
         count = max(1, int(channels.shape[1] / (SLICE_SECONDS * frame.sample_rate)))
         slices = np.array_split(channels, count, axis=1)
-        choices = [self._choose(part, frame.sample_rate) for part in slices]
+        choices = [self._choose(each, frame.sample_rate) for each in slices]
         if self._before is None and all(choice is None for choice in choices):
             return frame
         self.replaced = True
         fade_samples = int(FADE_SECONDS * frame.sample_rate)
-        chosen = [self._faded(part, choice, fade_samples) for part, choice in zip(slices, choices, strict=True)]
-        return _like(frame, np.concatenate(chosen, axis=1))
+        chosen = [self._fade(each, choice, fade_samples) for each, choice in zip(slices, choices, strict=True)]
+        return _to_frame(np.concatenate(chosen, axis=1), like=frame)
 
-    def _choose(self, part: _Channels, rate: int) -> int | None:
-        """The channel that replaces all in a slice; None leaves the mix as it is."""
-        if part.shape[1] < SHORTEST_SECONDS * rate:
+    def _choose(self, channels: _Channels, rate: int) -> int | None:
+        """Return the channel that replaces all in a slice; None keeps the mix."""
+        if channels.shape[1] < SHORTEST_SECONDS * rate:
             return self._chosen
-        products = (part @ part.T).astype(np.float64) / part.shape[1]
+        products = (channels @ channels.T).astype(np.float64) / channels.shape[1]
         powers = products.diagonal()
         mixed = self._gains != 0
         loudest_mixed = float(powers[mixed].max(initial=0.0))
-        left_out = np.where(mixed, 0.0, powers)
-        if loudest_mixed > max(QUIET_POWER, LEFT_OUT_SHARE * float(left_out.max())):
-            self._mix_heard = True
+        omitted = np.where(mixed, 0.0, powers)
+        if loudest_mixed > max(QUIET_POWER, OMITTED_SHARE * float(omitted.max())):
+            self._mix_had_sound = True
             alone = np.square(self._gains) * powers
             self._choose_among_mixed(alone, float(self._gains @ products @ self._gains) / float(alone.max()))
-        elif not self._mix_heard and left_out.max() > QUIET_POWER:
-            self._chosen = int(left_out.argmax())
+        elif not self._mix_had_sound and omitted.max() > QUIET_POWER:
+            self._chosen = int(omitted.argmax())
         return self._chosen
 
     def _choose_among_mixed(self, alone: NDArray[np.float64], share: float) -> None:
-        """``alone`` has the power that each channel gives the mix, ``share`` what is left of the largest."""
+        """Update the choice, by each channel's power in the mix and the share that is left of the largest."""
         if share > SOUND_SHARE:
             self._chosen = None
         elif share < CANCELLED_SHARE and (self._chosen is None or alone[self._chosen] < SOUND_SHARE * alone.max()):
             self._chosen = int(alone.argmax())
 
-    def _faded(self, part: _Channels, choice: int | None, fade_samples: int) -> _Channels:
-        begins, before = _sounding(part, choice), _sounding(part, self._before)
+    def _fade(self, channels: _Channels, choice: int | None, fade_samples: int) -> _Channels:
+        after, before = _select(channels, choice), _select(channels, self._before)
         if choice == self._before:
-            return begins
+            return after
         self._before = choice
-        rising = np.ones(part.shape[1], np.float32)
-        rising[:fade_samples] = np.linspace(0, 1, fade_samples, dtype=np.float32)[: part.shape[1]]
-        return before + rising * (begins - before)
+        rising = np.ones(channels.shape[1], np.float32)
+        rising[:fade_samples] = np.linspace(0, 1, fade_samples, dtype=np.float32)[: channels.shape[1]]
+        return before + rising * (after - before)
 
 
 def mix_gains(frame: Any) -> NDArray[np.float64]:
-    """How much of each channel is in FFmpeg's mix, all together 1; even shares where it cannot mix them."""
+    """Return the share of each channel in FFmpeg's mix, summing to 1; equal shares where it cannot mix them."""
     count = frame.layout.nb_channels
     probe = av.AudioFrame.from_ndarray(
         np.eye(count, dtype=np.float32).reshape(1, -1), format="flt", layout=frame.layout
@@ -106,32 +106,32 @@ def mix_gains(frame: Any) -> NDArray[np.float64]:
         mixed = av.AudioResampler(format="flt", layout="mono", rate=frame.sample_rate).resample(probe)
     except av.error.FFmpegError:
         return np.full(count, 1 / count)
-    gains: NDArray[np.float64] = np.concatenate([part.to_ndarray()[0] for part in mixed]).astype(np.float64)
+    gains: NDArray[np.float64] = np.concatenate([each.to_ndarray()[0] for each in mixed]).astype(np.float64)
     gains /= np.abs(gains).sum()
     return gains
 
 
-def _sounding(part: _Channels, channel: int | None) -> _Channels:
-    return part if channel is None else np.broadcast_to(part[channel], part.shape)
+def _select(channels: _Channels, channel: int | None) -> _Channels:
+    return channels if channel is None else np.broadcast_to(channels[channel], channels.shape)
 
 
 def _channels(frame: Any) -> _Channels:
-    """Shape (channels, samples), full scale at 1."""
+    """Return the samples, shape (channels, samples), full scale at 1."""
     count = frame.layout.nb_channels
     if frame.format.name == "fltp" and count <= READABLE_PLANES:
         planes: _Channels = frame.to_ndarray()
         return planes
     converter = av.AudioResampler(format="flt", layout=frame.layout, rate=frame.sample_rate)
-    parts = [part.to_ndarray() for part in converter.resample(frame)]
-    return np.ascontiguousarray(np.concatenate(parts, axis=1).reshape(-1, count).T)
+    arrays = [each.to_ndarray() for each in converter.resample(frame)]
+    return np.ascontiguousarray(np.concatenate(arrays, axis=1).reshape(-1, count).T)
 
 
-def _like(frame: Any, channels: _Channels) -> Any:
+def _to_frame(channels: _Channels, *, like: Any) -> Any:
     packed = av.AudioFrame.from_ndarray(
-        np.ascontiguousarray(channels.T).reshape(1, -1), format="flt", layout=frame.layout
+        np.ascontiguousarray(channels.T).reshape(1, -1), format="flt", layout=like.layout
     )
-    packed.sample_rate = frame.sample_rate
-    converter = av.AudioResampler(format=frame.format, layout=frame.layout, rate=frame.sample_rate)
-    (made,) = converter.resample(packed)
-    made.pts = None
-    return made
+    packed.sample_rate = like.sample_rate
+    converter = av.AudioResampler(format=like.format, layout=like.layout, rate=like.sample_rate)
+    (frame,) = converter.resample(packed)
+    frame.pts = None
+    return frame

@@ -1,35 +1,33 @@
-"""Signs that media is encrypted, so that a refusal can say so. Runs in a child only."""
+"""Signs that media is encrypted, for the message of a refusal."""
 
 import math
 from collections import Counter
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
-HEAD_BYTES = 1024**2
-"""Where headers are, and enough packets of a broadcast."""
-TAGS = frozenset({"enca", "encv", "drms", "drmi", "aavd"})
-"""Names that MP4 gives to a track whose samples are encrypted: CENC, iTunes and Audible."""
-_SIGNS = (
+HEAD_BYTES: Final = 1024**2
+"""Beginning of the file that is examined: it holds the headers, and enough packets of a broadcast."""
+_SIGNS: Final = (
     (b"ftyp", b"enca"), (b"ftyp", b"drms"), (b"ftyp", b"aavd"), (b"ftyp", b"sinf"),
     (b"\x1a\x45\xdf\xa3", b"\x47\xe1"),  # Matroska: ContentEncAlgo
     (b"\x30\x26\xb2\x75", bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e")),  # ASF: content encryption
     (b"\x30\x26\xb2\x75", bytes.fromhex("298ae6142622174cb935dae07ee9289c")),  # ASF: extended content encryption
     (b"#EXTM3U", b"#EXT-X-KEY"),
 )  # fmt: skip
-"""What a file begins with (MP4: from its fifth byte), and what an encrypted one has in its head."""
-_TS_BYTES = 188
-_TS_SYNC = 0x47
-_TS_SCRAMBLED = 0xC0
-_CIPHER_BLOCK_BYTES = 16
-_RANDOM_BITS_PER_BYTE = 7.8
-"""Of four kilobytes: compressed sound has headers that repeat and stays below in most, ciphertext never does."""
-_SAMPLE_BYTES = 4096
+"""First bytes of a file (MP4: from its fifth byte), and the bytes that an encrypted one has in its head."""
+_TS_BYTES: Final = 188
+_TS_SYNC: Final = 0x47
+_TS_SCRAMBLED: Final = 0xC0
+_CIPHER_BLOCK_BYTES: Final = 16
+_RANDOM_BITS_PER_BYTE: Final = 7.8
+"""Entropy of four kilobytes. Compressed sound mostly stays below it (headers repeat), ciphertext never does."""
+_SAMPLE_BYTES: Final = 4096
 
-ADVICE = "it is encrypted: decrypt it before you submit it"
-SUSPICION = "if it is encrypted, as segments of protected streams are, decrypt it before you submit it"
+ADVICE: Final = "it is encrypted: decrypt it before you submit it"
+SUSPICION: Final = "if it is encrypted, as segments of protected streams are, decrypt it before you submit it"
 
 
 def advice(file: BinaryIO) -> str | None:
-    """A half sentence for a file that cannot be decoded, where there are signs of encryption."""
+    """Return the end of a message for a file that cannot be decoded; None without signs of encryption."""
     file.seek(0)
     head = file.read(HEAD_BYTES)
     marked = any(head[:12].find(begin) in (0, 4) and sign in head for begin, sign in _SIGNS)

@@ -1,28 +1,30 @@
-"""Files that hold several recordings end to end, of which FFmpeg plays the first, or as far as they agree."""
+"""Files that hold several recordings end to end (links).
+
+FFmpeg plays the first recording of such a file, or continues as long as the formats agree.
+"""
 
 import struct
 from collections.abc import Iterator
 from itertools import islice
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from models.media.decoding.containers import Extent
 
-LINKS_LIMIT = 1_000
-"""More than any radio archive joins; the last link takes the rest."""
-FIRST_PAGES_LIMIT = 100_000
-"""Of streams in an Ogg file, one for each in a link. What lies beyond is not looked at: the last link has it."""
-BOXES_LIMIT = 500_000
-"""Of an MP4 file, as the same: a day in fragments of a second has four for each."""
-SCAN_BYTES = 1024**2
-_OGG = b"OggS"
-_OGG_BEGINS = b"OggS\0\x02"
-_RIFF = (b"RIFF", b"RF64")
-_BOX = struct.Struct(">I4s")
-_BIG_BOX = struct.Struct(">Q")
+LINKS_LIMIT: Final = 1_000
+"""More than any radio archive joins; the last link includes the rest."""
+FIRST_PAGES_LIMIT: Final = 100_000
+"""First pages examined in an Ogg file; each stream of a link has one. The last link includes what lies beyond."""
+BOXES_LIMIT: Final = 500_000
+"""Boxes examined in an MP4 file, likewise: a day in fragments of a second has four per fragment."""
+SCAN_BYTES: Final = 1024**2
+_OGG_BEGINS: Final = b"OggS\0\x02"
+_RIFF: Final = (b"RIFF", b"RF64")
+_BOX: Final = struct.Struct(">I4s")
+_BIG_BOX: Final = struct.Struct(">Q")
 
 
-def links(file: BinaryIO, size_bytes: int) -> list[Extent]:
-    """The recordings of a file, in order; of most files, one."""
+def find_links(file: BinaryIO, size_bytes: int) -> list[Extent]:
+    """Return the recordings of a file, in order; most files have one."""
     file.seek(0)
     head = file.read(12)
     starts: Iterator[int] = iter(())
@@ -41,8 +43,8 @@ def links(file: BinaryIO, size_bytes: int) -> list[Extent]:
 
 
 def _ogg_links(file: BinaryIO) -> Iterator[int]:
-    """Where first pages of streams follow other pages: streams side by side begin together."""
-    begin_ends = 0  # where the pages end that begin the link at hand
+    """Yield positions where first pages follow other pages: the streams of one link begin together."""
+    begin_ends = 0  # end of the first pages of the current link
     for at in islice(_found(file, _OGG_BEGINS), FIRST_PAGES_LIMIT):
         if at > begin_ends and begin_ends:
             yield at
@@ -51,7 +53,7 @@ def _ogg_links(file: BinaryIO) -> Iterator[int]:
 
 def _page_end(file: BinaryIO, at: int) -> int:
     file.seek(at + 26)
-    table = file.read(1 + 255)  # how many segments, and the length of each
+    table = file.read(1 + 255)  # number of segments, and the length of each
     count = table[0] if table else 0
     return at + 27 + count + sum(table[1 : 1 + count])
 
@@ -88,7 +90,7 @@ def _riff_links(file: BinaryIO, size_bytes: int) -> Iterator[int]:
 
 
 def _mp4_links(file: BinaryIO, size_bytes: int) -> Iterator[int]:
-    """Where a file type follows an index: fragments of one recording share the one at its beginning."""
+    """Yield positions where a file type box follows an index: the fragments of one recording share its index."""
     at = 0
     indexed = False
     for _ in range(BOXES_LIMIT):
@@ -102,6 +104,6 @@ def _mp4_links(file: BinaryIO, size_bytes: int) -> Iterator[int]:
             yield at
             indexed = False
         indexed = indexed or kind == b"moov"
-        if size < 8:  # to the end of the file, or nonsense
+        if size < 8:  # 0 means to the end of the file; other values are invalid
             return
         at += size

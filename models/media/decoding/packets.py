@@ -1,8 +1,8 @@
-"""From a container to decoded frames: what is broken is counted and left out. Runs in a child only."""
+"""Decoding of packets to frames: broken packets are counted and skipped."""
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import av
 
@@ -10,18 +10,18 @@ from models.media.decoding.encryption import ADVICE
 from models.media.decoding.timeline import TimedFrame
 from schemas.errors import AudioUndecodable
 
-BROKEN_PACKETS_LIMIT = 1_000
-"""Packets that may fail before one decodes."""
-BROKEN_PACKETS_SHARE = 10
-"""Broken ones for each that decodes; with more, what decodes is chance."""
-UNREADABLE_LIMIT = 5
-"""Failures to read in a row, after which the rest is given up."""
-EDGE_PACKETS = 2
-"""So many broken packets at an end of a recording are no loss."""
+BROKEN_PACKETS_LIMIT: Final = 1_000
+"""Packets that may fail before the first one decodes."""
+BROKEN_PACKETS_SHARE: Final = 10
+"""Broken packets per decoded one, above which decoding succeeds by chance only."""
+UNREADABLE_LIMIT: Final = 5
+"""Consecutive read failures after which the rest is abandoned."""
+EDGE_PACKETS: Final = 2
+"""Broken packets at an end of a recording that do not count as a loss."""
 
 
 class PacketReader:
-    """The frames of one stream, once. The counts are whole when the frames are."""
+    """Frames of one stream, read once. The counts are complete after the last frame."""
 
     def __init__(self, container: Any, stream: Any) -> None:
         self._container = container
@@ -29,44 +29,46 @@ class PacketReader:
         self.broken_packets = 0
         self.good_packets = 0
         self.decoded_seconds = 0.0
-        self._leading = 0  # broken before anything decoded
-        self._trailing = 0  # broken since something decoded
+        self._leading = 0  # broken packets before the first decoded one
+        self._trailing = 0  # broken packets since the last decoded one
 
     @property
     def packets(self) -> int:
-        """What was tried so far."""
+        """Packets that were tried so far."""
         return self.broken_packets + self.good_packets
 
     @property
-    def hopeless(self) -> bool:
-        """Whether what decoded, if anything did, decoded by chance."""
+    def is_hopeless(self) -> bool:
+        """Whether decoding failed, or succeeded by chance only."""
         return self.broken_packets > BROKEN_PACKETS_SHARE * self.good_packets
 
     def lost_packets(self, *, may_be_cut: bool) -> int:
-        """Broken packets that matter: a tag at the end may look like sound, and what was cut out of a stream
-        may begin in the middle of something.
+        """Return the number of broken packets that are a loss.
+
+        A few at the end are not: a tag there may look like sound. With ``may_be_cut``, neither are a few at the
+        beginning: a recording cut out of a stream may start in the middle of a frame.
         """
         edges = (self._leading, self._trailing) if may_be_cut else (self._trailing,)
         return self.broken_packets - sum(run for run in edges if run <= EDGE_PACKETS)
 
     def frames(self) -> Generator[TimedFrame]:
-        """All that decode. Raises AudioUndecodable for encrypted packets, which could decode to noise."""
+        """Yield the frames that decode. Raises AudioUndecodable for encrypted packets, which may give noise."""
         suspect = False
-        with _complaints() as complaints:
+        with _captured_warnings() as warnings:
             for packet in self._packets():
-                suspect = suspect or packet is None or bool(complaints) or packet.is_corrupt
-                complaints.clear()
-                for frame in self._decoded(packet):
+                suspect = suspect or packet is None or bool(warnings) or packet.is_corrupt
+                warnings.clear()
+                for frame in self._decode(packet):
                     yield TimedFrame(frame, suspect=suspect)
                     suspect = False
                 suspect = suspect or self._trailing > 0
-                complaints.clear()
+                warnings.clear()
                 if self.broken_packets > BROKEN_PACKETS_LIMIT and not self.good_packets:
                     break
 
     def _packets(self) -> Iterator[Any]:
-        """What the container gives; None stands for a part that it cannot read."""
-        failures = 0  # in a row
+        """Yield the container's packets; None stands for a part that cannot be read."""
+        failures = 0  # consecutive
         packets = self._container.demux(self._stream)
         while failures < UNREADABLE_LIMIT:
             try:
@@ -74,7 +76,7 @@ class PacketReader:
             except StopIteration:
                 return
             except IndexError:
-                return  # PyAV (18) has no place for a stream that appears on the way, and says so at the end
+                return  # PyAV (18) cannot represent a stream that appears midway, and raises this at the end
             except (av.error.FFmpegError, OSError):
                 failures += 1
                 yield None
@@ -82,11 +84,11 @@ class PacketReader:
                 continue
             failures = 0
             yield packet
-        last = av.Packet()  # makes the decoder give what it holds: a truncated file gives what it had
+        last = av.Packet()  # flushes the decoder, so that a truncated file gives all that it has
         last.stream = self._stream
         yield last
 
-    def _decoded(self, packet: Any) -> Iterator[Any]:
+    def _decode(self, packet: Any) -> Iterator[Any]:
         if packet is None:
             self._count_broken()
             return
@@ -112,11 +114,11 @@ class PacketReader:
 
 
 @contextmanager
-def _complaints() -> Iterator[list[Any]]:
-    """What FFmpeg says only in its log: what a demuxer skips on its way. Its log is off again afterwards."""
+def _captured_warnings() -> Iterator[list[Any]]:
+    """Capture FFmpeg's log, the only place where it reports what a demuxer skips; turn it off again afterwards."""
     av.logging.set_level(av.logging.WARNING)
     try:
-        with av.logging.Capture() as complaints:
-            yield complaints
+        with av.logging.Capture() as warnings:
+            yield warnings
     finally:
         av.logging.set_level(None)

@@ -1,8 +1,8 @@
-"""From decoded frames to samples at 16 kHz. Runs in a child only."""
+"""Resampling of decoded frames to 16 kHz."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import av
 import numpy as np
@@ -15,29 +15,29 @@ from schemas.errors import AudioTooLarge
 
 Samples = NDArray[np.int16]
 
-CHANNELS_LIMIT = 64
-"""More channels than any recorder writes: the header lies."""
-GROUP_BYTES = 1024**2
+CHANNELS_LIMIT: Final = 64
+"""No recorder writes more channels: beyond it the header is wrong."""
+GROUP_BYTES: Final = 1024**2
 """Frames are resampled in groups of about this size: one by one costs five times as much."""
-PLANES_LIMIT = 8
-"""PyAV (18) gives the planes of a frame wrong beyond."""
-SHORT_SILENCE_SECONDS = 0.5
-"""Lost packets leave many of these, which are put between frames before they are resampled."""
-SILENT_LEVELS: dict[str, tuple[int, str]] = {
+PLANES_LIMIT: Final = 8
+"""PyAV (18) returns wrong planes of a frame beyond."""
+SHORT_SILENCE_SECONDS: Final = 0.5
+"""Silence up to this length, as lost packets leave it, is inserted between frames before resampling."""
+SILENT_LEVELS: Final[dict[str, tuple[int, str]]] = {
     name + planar: (128 if name == "u8" else 0, kind)
     for name, kind in {"u8": "u1", "s16": "i2", "s32": "i4", "flt": "f4", "dbl": "f8"}.items()
     for planar in ("", "p")
 }
-"""What silence is in each form of samples, and the array that holds it."""
-SILENCE_SAMPLES = 10 * SAMPLE_RATE_HERTZ
-"""In one piece: a gap may be hours long."""
+"""The level of silence and the array type, for each sample format."""
+SILENCE_SAMPLES: Final = 10 * SAMPLE_RATE_HERTZ
+"""Limit of one piece of silence: a gap may be hours long."""
 
 
-def resampled(frames: Iterable[TimedFrame], *, split: bool, downmix: Downmix | None = None) -> Iterator[Samples]:
-    """Pieces of shape (channels, samples) at 16 kHz, as wide as the frames are; one channel unless ``split``.
+def resample(frames: Iterable[TimedFrame], *, split: bool, downmix: Downmix | None = None) -> Iterator[Samples]:
+    """Yield pieces of shape (channels, samples) at 16 kHz: all channels of the frames with ``split``, else one.
 
-    ``downmix`` sees every frame before it is mixed. The frames' silence is in the pieces, so that what comes later
-    keeps its time. Raises AudioTooLarge for more channels than any recorder writes.
+    ``downmix`` is applied to every frame before mixing. The pieces include the frames' silence, so that later
+    sound keeps its time. Raises AudioTooLarge for more channels than any recorder writes.
     """
     return _pieces(frames, split=split, downmix=downmix or Downmix())
 
@@ -53,18 +53,18 @@ def _pieces(frames: Iterable[TimedFrame], *, split: bool, downmix: Downmix) -> I
     width = 1
     for group in _groups(frames):
         if isinstance(group, _Silence):
-            yield from resampler.rest() if resampler else ()
+            yield from resampler.flush() if resampler else ()
             yield from _silence(group.seconds, width)
             resampler = None
             continue
         now = (group.format.name, group.layout.name, group.layout.nb_channels, group.sample_rate)
         if resampler is None or now != shape:  # a stream may change its rate or channels midway
-            yield from resampler.rest() if resampler else ()
+            yield from resampler.flush() if resampler else ()
             resampler, shape = _Resampler(group, split=split), now
-        for piece in resampler.samples(group if split else downmix.frame(group)):
+        for piece in resampler.samples(group if split else downmix.apply(group)):
             width = len(piece)
             yield piece
-    yield from resampler.rest() if resampler else ()
+    yield from resampler.flush() if resampler else ()
 
 
 def _silence(seconds: float, channels: int) -> Iterator[Samples]:
@@ -76,7 +76,7 @@ def _silence(seconds: float, channels: int) -> Iterator[Samples]:
 
 
 class _Resampler:
-    """For frames of one shape. Packed: PyAV (18) gives the planes of a frame wrong from the eighth on."""
+    """Resampler for frames of one shape. Output is packed: PyAV (18) returns wrong planes from the eighth on."""
 
     def __init__(self, first: Any, *, split: bool) -> None:
         if first.layout.nb_channels > CHANNELS_LIMIT:
@@ -86,16 +86,16 @@ class _Resampler:
         self._resampler = _resampler(first.layout if self._every_channel else "mono")
 
     def samples(self, frame: Any) -> Iterator[Samples]:
-        """What can be given now."""
+        """Yield the samples that are available with this frame."""
         return self._arrays(self._resampler.resample(frame))
 
-    def rest(self) -> Iterator[Samples]:
-        """What was held back."""
+    def flush(self) -> Iterator[Samples]:
+        """Yield the samples that were held back."""
         return self._arrays(self._resampler.resample(None))
 
     def _arrays(self, frames: Iterable[Any]) -> Iterator[Samples]:
         for frame in frames:
-            if frame is None:  # the end of what needed no resampling
+            if frame is None:  # the flush of a resampler that had nothing to do
                 continue
             channels = frame.to_ndarray().reshape(-1, frame.layout.nb_channels).T
             yield channels if self._split or len(channels) == 1 else _mean(channels)
@@ -106,7 +106,7 @@ def _resampler(layout: Any) -> Any:
 
 
 def _mixes(frame: Any) -> bool:
-    """Whether FFmpeg knows how to mix these channels: it does not where there are many that have no names."""
+    """Return whether FFmpeg can mix these channels: it cannot mix many channels without names."""
     try:
         _resampler("mono").resample(frame)
     except av.error.FFmpegError:
@@ -143,7 +143,7 @@ def _groups(frames: Iterable[TimedFrame]) -> Iterator[Any]:
 
 
 def _silent(like: Any, seconds: float) -> Any | None:
-    """A short silence of the same shape, which costs no new resampler; None where there is none or it is long."""
+    """Return a short silence of the same shape, which needs no new resampler; None for none or a long one."""
     samples = round(seconds * like.sample_rate)
     if not 0 < seconds <= SHORT_SILENCE_SECONDS or samples == 0 or like.format.name not in SILENT_LEVELS:
         return None

@@ -1,43 +1,49 @@
-"""Decoding: any file that FFmpeg knows, to 16 kHz samples, block by block. Runs in a child only."""
+"""Decoding of any file that FFmpeg knows to 16 kHz samples, block by block."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import av
 import numpy as np
 
-from models.media.decoding.chunks import outline
-from models.media.decoding.containers import LONG_PROBE, Extent, opened
-from models.media.decoding.declared import PROMISING_CONTAINERS, SEAMLESS_CONTAINERS, Declared, declared, names_of
-from models.media.decoding.diagnosis import soundless, undecodable
+from models.media.decoding.chunks import read_outline
+from models.media.decoding.containers import LONG_PROBE, Extent, open_container
+from models.media.decoding.declared_length import (
+    PROMISING_CONTAINERS,
+    SEAMLESS_CONTAINERS,
+    DeclaredLength,
+    declared_length,
+    format_names,
+)
+from models.media.decoding.diagnosis import no_sound_error, undecodable_error
 from models.media.decoding.downmix import Downmix
-from models.media.decoding.links import links
+from models.media.decoding.links import find_links
 from models.media.decoding.packets import PacketReader
-from models.media.decoding.resampling import CHANNELS_LIMIT, Samples, resampled
+from models.media.decoding.resampling import CHANNELS_LIMIT, Samples, resample
 from models.media.decoding.timeline import (
     GAP_SECONDS_LIMIT,
     GAP_SECONDS_LIMIT_BROADCAST,
     TimedFrame,
     Timeline,
 )
-from models.media.decoding.tracks import Track, best_stream, tracks_of
+from models.media.decoding.tracks import Track, list_tracks, select_stream
 from models.media.speech.windows import SAMPLE_RATE_HERTZ
 from schemas.errors import AudioEmpty, AudioTooLarge, PermanentError
 
-LATE_SECONDS_LIMIT = 600.0
-"""Sound may begin this much after the picture; a file that says more is not believed."""
-LINKS_ASKED_LIMIT = 100
-"""Recordings in one file whose lengths are added up before the first is decoded."""
-CLOCKS_RESTART = 0x200
+LATE_SECONDS_LIMIT: Final = 600.0
+"""Sound may begin this much after the picture; a file that claims more is wrong."""
+LINKS_SUMMED_LIMIT: Final = 100
+"""Recordings in one file up to which their lengths are summed before the first is decoded."""
+CLOCKS_RESTART: Final = 0x200
 """FFmpeg's AVFMT_TS_DISCONT: a format in which another clock may begin midway."""
 
 
 @dataclass(frozen=True, slots=True)
 class SoundFacts:
-    """What the container says. ``declared_seconds`` may be a lie or None; ``promised`` as in ``Declared``."""
+    """Facts from the container; ``declared_seconds`` (may be wrong) and ``promised`` as in DeclaredLength."""
 
     container: str
     codec: str
@@ -51,7 +57,7 @@ class SoundFacts:
 
 @dataclass(slots=True)
 class DecodeStats:
-    """What came. ``incomplete``: sound was lost, as far as can be told."""
+    """Statistics of the decoding. ``incomplete``: sound was lost, as far as can be told."""
 
     decoded_seconds: float = 0.0
     silence_seconds: float = 0.0
@@ -63,8 +69,8 @@ class DecodeStats:
 class SoundReader:
     """The sound of one file. Raises AudioEmpty, AudioUndecodable, AudioTooLarge, InvalidOptions.
 
-    ``track`` counts the file's sound tracks from 0; None takes the one that FFmpeg thinks best. Close it, or use
-    ``with``.
+    ``track`` is an index into the file's sound tracks; None takes the one that FFmpeg considers best. Close it, or
+    use ``with``.
     """
 
     def __init__(self, path: Path, *, split: bool, track: int | None = None) -> None:
@@ -78,7 +84,7 @@ class SoundReader:
         self._skipped_seconds = 0.0
         self.stats = DecodeStats()
         try:
-            self._links = links(self._file, path.stat().st_size)
+            self._links = find_links(self._file, path.stat().st_size)
             self._container, self._stream = self._open(self._links[0])
             self.facts = self._read_facts()
         except BaseException:
@@ -94,44 +100,44 @@ class SoundReader:
         self.close()
 
     def close(self) -> None:
-        """Lets go of the file. Safe to repeat."""
+        """Close the file. Safe to repeat."""
         self._container.close()
         self._file.close()
 
     def blocks(self, samples: int) -> Iterator[Samples]:
-        """Blocks of shape (channels, ``samples``) at 16 kHz, the last one shorter; one channel unless split.
+        """Yield blocks of shape (channels, ``samples``) at 16 kHz (the last is shorter); one channel unless split.
 
-        A later block has more channels where the recording does. What is broken is left out and what follows is
-        decoded; nothing usable at all raises. ``tally`` is whole after the last block.
+        Later blocks have more channels where the recording does. Broken parts are skipped; a file without usable
+        sound raises. ``stats`` is complete after the last block.
         """
         held: list[Samples] = []
         held_samples = 0
-        anything = False
+        has_sound = False
         late = self._late_samples()
-        for piece in resampled(self._frames(), split=self._split, downmix=self.downmix):
-            if not anything and late:
+        for piece in resample(self._frames(), split=self._split, downmix=self.downmix):
+            if not has_sound and late:
                 held, held_samples = [np.zeros((len(piece), late), np.int16)], late
-            anything = True
+            has_sound = True
             held.append(piece)
             held_samples += piece.shape[1]
             if held_samples >= samples:
-                joined = _joined(held)
+                joined = _join(held)
                 whole = held_samples - held_samples % samples
                 yield from np.split(joined[:, :whole], whole // samples, axis=1)
                 held, held_samples = [joined[:, whole:]], held_samples - whole
-        if not anything:
-            raise self._failed or soundless(self._file)
+        if not has_sound:
+            raise self._failed or no_sound_error(self._file)
         if held_samples:
-            yield _joined(held)
+            yield _join(held)
 
     def _open(self, link: Extent) -> tuple[Any, Any]:
-        options = {"ignore_length": "1"} if outline(self._file, link).goes_on else {}
-        container = opened(self._file, link, options=options)
+        options = {"ignore_length": "1"} if read_outline(self._file, link).goes_on else {}
+        container = open_container(self._file, link, options=options)
         if not container.streams.audio:
             container.close()
-            container = opened(self._file, link, options=LONG_PROBE)
+            container = open_container(self._file, link, options=LONG_PROBE)
         try:
-            return container, best_stream(container, self._track)
+            return container, select_stream(container, self._track)
         except BaseException:
             container.close()
             raise
@@ -140,40 +146,40 @@ class SoundReader:
         codec = self._stream.codec_context
         if codec.channels > CHANNELS_LIMIT:
             raise AudioTooLarge(f"{codec.channels} channels; the limit is {CHANNELS_LIMIT}")
-        said = self._declared()
+        length = self._total_length()
         return SoundFacts(
             container=self._container.format.name,
             codec=codec.name,
             channel_count=max(1, codec.channels),
             sample_rate_hertz=codec.sample_rate or 0,
-            declared_seconds=said.seconds,
-            promised=said.promised,
+            declared_seconds=length.seconds,
+            promised=length.promised,
             track=self._container.streams.audio.index(self._stream),
-            tracks=tracks_of(self._container),
+            tracks=list_tracks(self._container),
         )
 
-    def _declared(self) -> Declared:
-        """Of all links together; not known where there are very many."""
-        total = self._declared_by(self._container, self._stream, self._links[0])
-        if len(self._links) > LINKS_ASKED_LIMIT:
-            return Declared(None, promised=False)
+    def _total_length(self) -> DeclaredLength:
+        """Return the declared length of all links together; unknown where there are very many."""
+        total = self._link_length(self._container, self._stream, self._links[0])
+        if len(self._links) > LINKS_SUMMED_LIMIT:
+            return DeclaredLength(None, promised=False)
         for link in self._links[1:]:
             try:
                 container, stream = self._open(link)
             except PermanentError:
-                continue  # counted when it is its turn
+                continue  # counted when its turn to be decoded comes
             with container:
-                total += self._declared_by(container, stream, link)
+                total += self._link_length(container, stream, link)
         return total
 
-    def _declared_by(self, container: Any, stream: Any, link: Extent) -> Declared:
-        seconds = outline(self._file, link).declared_seconds
+    def _link_length(self, container: Any, stream: Any, link: Extent) -> DeclaredLength:
+        seconds = read_outline(self._file, link).declared_seconds
         if seconds is not None:
-            return Declared(seconds, promised=True)
-        return declared(container, stream, size_bytes=link.size_bytes)
+            return DeclaredLength(seconds, promised=True)
+        return declared_length(container, stream, size_bytes=link.size_bytes)
 
     def _late_samples(self) -> int:
-        """Silence that puts the sound where it belongs when it begins after the picture."""
+        """Return the samples of silence before the sound of a film that begins after the picture."""
         begins, first = self._stream.start_time, self._container.start_time
         if begins is None or first is None or self._stream.time_base is None:
             return 0
@@ -181,7 +187,7 @@ class SoundReader:
         return int(seconds * SAMPLE_RATE_HERTZ) if 0 < seconds <= LATE_SECONDS_LIMIT else 0
 
     def _frames(self) -> Iterator[TimedFrame]:
-        """The frames of all links; a link that cannot be read is left out while others can."""
+        """Yield the frames of all links; skip a link that cannot be read while others can."""
         hopeless = 0
         for number, link in enumerate(self._links):
             if number:
@@ -194,9 +200,9 @@ class SoundReader:
                     continue
             reader = PacketReader(self._container, self._stream)
             yield from self._link_frames(reader)
-            if reader.hopeless:
+            if reader.is_hopeless:
                 hopeless += 1
-                self._failed = undecodable(self._file, reader.broken_packets, reader.packets)
+                self._failed = undecodable_error(self._file, reader.broken_packets, reader.packets)
         if hopeless == len(self._links) and self._failed is not None:
             raise self._failed
         self.stats.incomplete |= self._falls_short()
@@ -208,10 +214,10 @@ class SoundReader:
             begins = float(stream.start_time * stream.time_base)
         restarts = container.format.flags & CLOCKS_RESTART
         timeline = Timeline(begins, limit_seconds=GAP_SECONDS_LIMIT_BROADCAST if restarts else GAP_SECONDS_LIMIT)
-        for timed in timeline.timed(reader.frames()):
+        for timed in timeline.fill_gaps(reader.frames()):
             self.stats.channel_count = max(self.stats.channel_count, timed.frame.layout.nb_channels)
             yield timed
-        names = names_of(container)
+        names = format_names(container)
         lost = reader.lost_packets(may_be_cut=not names & PROMISING_CONTAINERS)
         missing = timeline.silence_seconds if names & SEAMLESS_CONTAINERS else timeline.damaged_seconds
         self.stats.decoded_seconds += reader.decoded_seconds
@@ -221,13 +227,13 @@ class SoundReader:
         self.stats.incomplete |= lost > 0 or missing > 0
 
     def _falls_short(self) -> bool:
-        outlines = [outline(self._file, link) for link in self._links]
-        said = Declared(self.facts.declared_seconds, self.facts.promised)
-        came_seconds = self.stats.decoded_seconds + self.stats.silence_seconds + self._skipped_seconds
-        return said.falls_short(came_seconds) or any(each.goes_on or each.cut_short for each in outlines)
+        outlines = [read_outline(self._file, link) for link in self._links]
+        length = DeclaredLength(self.facts.declared_seconds, self.facts.promised)
+        received_seconds = self.stats.decoded_seconds + self.stats.silence_seconds + self._skipped_seconds
+        return length.falls_short(received_seconds) or any(each.goes_on or each.cut_short for each in outlines)
 
 
-def _joined(pieces: list[Samples]) -> Samples:
-    """End to end; a channel that a piece lacks is silent there."""
+def _join(pieces: list[Samples]) -> Samples:
+    """Join pieces end to end; a channel that a piece lacks is silent there."""
     width = max(len(piece) for piece in pieces)
     return np.concatenate([np.pad(piece, ((0, width - len(piece)), (0, 0))) for piece in pieces], axis=1)

@@ -1,28 +1,28 @@
-"""Follows a recording's own clock: the silence before each frame that keeps later words at their time."""
+"""A recording's own clock: the silence to insert before each frame so that later words keep their times."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any
+from typing import Any, Final
 
-HOLE_FRAMES = 0.5
-"""Of the frame that follows: a lost frame leaves at least one. Below, timestamps are rounded or jitter."""
-HOLE_TICKS = 2.0
-"""Of the clock: Matroska and FLV count milliseconds, which is as long as Vorbis's shortest frames."""
-LOOK_SECONDS = 1.0
-"""Of sound after a jump, in which the clock must not take it back: late timestamps do, within less."""
-RESTART_SECONDS = 0.5
-"""A clock that goes back further has begun again; below, recordings overlap or jitter."""
-GAP_SECONDS_LIMIT = 4 * 3600.0
-"""A clock that jumps further is broken, not a recorder that paused."""
-GAP_SECONDS_LIMIT_BROADCAST = 300.0
-"""Where the format lets another clock take over (MPEG-TS and its like), a longer jump is such a restart."""
+HOLE_FRAMES: Final = 0.5
+"""Shortest gap, in lengths of the frame after it: a lost frame leaves at least 1. Less is rounding or jitter."""
+HOLE_TICKS: Final = 2.0
+"""Shortest gap, in ticks: Matroska and FLV count milliseconds, which is as long as Vorbis's shortest frames."""
+LOOKAHEAD_SECONDS: Final = 1.0
+"""Sound after a jump in which the clock must not revert it: late timestamps do, within less."""
+RESTART_SECONDS: Final = 0.5
+"""A clock that goes back further has restarted; less is overlap of recordings, or jitter."""
+GAP_SECONDS_LIMIT: Final = 4 * 3600.0
+"""A longer jump means a broken clock, not a recorder that paused."""
+GAP_SECONDS_LIMIT_BROADCAST: Final = 300.0
+"""Where the format permits a change of clocks (MPEG-TS and similar), a longer jump is such a restart."""
 
 
 @dataclass(slots=True)
 class TimedFrame:
-    """A decoded frame; ``silence_seconds`` belong before it. ``suspect``: what came just before was damaged."""
+    """A decoded frame, with the silence to insert before it. ``suspect``: what precedes it was damaged."""
 
     frame: Any
     silence_seconds: float = 0.0
@@ -30,15 +30,15 @@ class TimedFrame:
 
     @property
     def seconds(self) -> float:
-        """How long it sounds."""
+        """The length of its sound."""
         return float(self.frame.samples / self.frame.sample_rate)
 
 
 class Timeline:
-    """Compares the times of consecutive frames with the samples that came, from one clock's start to its end.
+    """Compares the times of consecutive frames with the samples received, from one clock's start to its end.
 
     ``starts_seconds`` is where the stream begins; None takes the first frame's time. A jump longer than
-    ``limit_seconds`` is not filled: from there on the clock counts anew.
+    ``limit_seconds`` is not filled: the timeline continues from the new time.
     """
 
     def __init__(self, starts_seconds: float | None = None, *, limit_seconds: float = GAP_SECONDS_LIMIT) -> None:
@@ -46,20 +46,20 @@ class Timeline:
         self._ends = starts_seconds  # of the frame before, by its own time
         self._limit_seconds = limit_seconds
         self.silence_seconds = 0.0
-        """All of it so far."""
+        """Silence inserted so far."""
         self.skipped_seconds = 0.0
-        """By which the clock went forward and was not believed."""
+        """Forward jumps of the clock that were not filled."""
         self.damaged_seconds = 0.0
-        """Silence put where the container or the decoder had complained: sound was lost there."""
+        """Silence inserted where the container or the decoder reported damage: sound was lost there."""
 
-    def timed(self, frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
-        """The same frames with their silence. Looks about a second ahead."""
+    def fill_gaps(self, frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
+        """Yield the frames with their silence set. Reads about a second ahead."""
         held: deque[TimedFrame] = deque()
         held_seconds = 0.0
         for frame in frames:
             held.append(frame)
             held_seconds += frame.seconds
-            while held_seconds - held[0].seconds >= LOOK_SECONDS:
+            while held_seconds - held[0].seconds >= LOOKAHEAD_SECONDS:
                 held_seconds -= held[0].seconds
                 yield self._place(held)
         while held:
@@ -86,12 +86,12 @@ class Timeline:
     def _silence_seconds(
         self, timed: TimedFrame, at: float, lag: float, hole: float, following: Iterable[TimedFrame]
     ) -> float | None:
-        """The silence before a frame at a time; None where the clock has begun again."""
+        """Return the silence before a frame; None where the clock has restarted."""
         least = max(HOLE_FRAMES * timed.seconds, HOLE_TICKS * float(timed.frame.time_base or 0))
         if abs(hole) <= least:
             return 0.0
         later = tuple(_lags(following, due=at - lag + timed.seconds))
-        # A second jump, forward or backward, says nothing about this one: look no further than to it.
+        # A second jump, forward or backward, is no evidence about this one: stop before it.
         if hole < 0:
             until_gap = takewhile(lambda other: other <= RESTART_SECONDS, later)
             return None if max((lag, *until_gap)) < -RESTART_SECONDS else 0.0
@@ -102,7 +102,7 @@ class Timeline:
 
 
 def _lags(frames: Iterable[TimedFrame], *, due: float) -> Iterator[float]:
-    """How far behind the clock the samples of each frame would be, were nothing filled in."""
+    """Yield how far the samples of each frame would lag behind the clock if no silence were inserted."""
     for timed in frames:
         if timed.frame.time is not None:
             yield timed.frame.time - due

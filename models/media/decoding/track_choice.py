@@ -1,7 +1,8 @@
-"""Which of several sound tracks is worth hearing: the first with speech. Runs in a child only."""
+"""Choice among several sound tracks: the first with speech."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import onnxruntime
@@ -11,18 +12,18 @@ from models.media.speech.packing import SpeechSpans
 from models.media.speech.silero import VoiceDetector
 from schemas.errors import PermanentError
 
-TRACKS_TRIED_LIMIT = 16
-BLOCK_SAMPLES = 320_000
-"""Twenty seconds, as the transcription takes them."""
+TRACKS_TRIED_LIMIT: Final = 16
+BLOCK_SAMPLES: Final = 320_000
+"""Twenty seconds, as in ``child``."""
 
 
 def speech_by_track(
     path: Path, session: onnxruntime.InferenceSession, *, limit_samples: int
 ) -> Iterator[tuple[int, bool]]:
-    """Track by track, block by block: the track, and whether this block has ended a stretch of speech in it.
+    """Yield, track by track and block by block, the track and whether the block completed a span of speech.
 
-    The main track comes first. Nothing for a file with one track, or whose main track cannot be opened. A track
-    that cannot be decoded has no speech.
+    The main track comes first. Yields nothing for a file with one track. A track that cannot be decoded has no
+    speech. Raises what ``SoundReader`` raises when the main track cannot be opened.
     """
     with SoundReader(path, split=False) as sound:
         main, count = sound.facts.track, len(sound.facts.tracks)
@@ -30,23 +31,23 @@ def speech_by_track(
         return
     others = [track for track in range(count) if track != main]
     for track in [main, *others][:TRACKS_TRIED_LIMIT]:
-        for heard in _blocks_heard(path, session, track, limit_samples):
-            yield track, heard
+        for has_speech in _speech_by_block(path, session, track, limit_samples):
+            yield track, has_speech
 
 
-def _blocks_heard(
+def _speech_by_block(
     path: Path, session: onnxruntime.InferenceSession, track: int, limit_samples: int
 ) -> Iterator[bool]:
     finder = SpeechSpans(VoiceDetector(session))
-    seen = 0
+    samples = 0
     try:
         with SoundReader(path, split=False, track=track) as sound:
             for block in sound.blocks(BLOCK_SAMPLES):
                 yield bool(finder.feed(block[0].astype(np.float32) / 32768.0))
-                seen += block.shape[1]
-                if seen >= limit_samples:
+                samples += block.shape[1]
+                if samples >= limit_samples:
                     return
     except PermanentError:
         return
-    if seen:
+    if samples:
         yield bool(finder.finish())

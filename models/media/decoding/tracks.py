@@ -1,20 +1,20 @@
-"""The sound tracks of a file, and which of them is heard. Runs in a child only."""
+"""The sound tracks of a file, and the selection of one."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import av
 
 from schemas.errors import AudioUndecodable, InvalidOptions
 
-TRACKS_LIMIT = 64
-"""More than any recorder writes: those beyond are not listed."""
-NAME_CHARACTERS = 200
+TRACKS_LIMIT: Final = 64
+"""More than any recorder writes; tracks beyond it are not listed."""
+NAME_CHARACTERS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """What the container says of a sound track; ``codec`` is None where FFmpeg knows no decoder for it."""
+    """A sound track as the container describes it; ``codec`` is None where FFmpeg has no decoder for it."""
 
     codec: str | None
     channel_count: int
@@ -23,15 +23,15 @@ class Track:
     title: str | None
 
 
-def tracks_of(container: Any) -> tuple[Track, ...]:
-    """All sound tracks, in the container's order."""
+def list_tracks(container: Any) -> tuple[Track, ...]:
+    """Return all sound tracks, in the container's order."""
     return tuple(_track(stream) for stream in container.streams.audio[:TRACKS_LIMIT])
 
 
-def best_stream(container: Any, track: int | None) -> Any:
-    """The stream of a track, or of the one that FFmpeg thinks best; the others need not be read.
+def select_stream(container: Any, track: int | None) -> Any:
+    """Return the stream of a track, or of the one that FFmpeg considers best, and make FFmpeg skip all others.
 
-    Raises AudioUndecodable where there is none, InvalidOptions where there is not this one.
+    Raises AudioUndecodable for a file without sound tracks, InvalidOptions when it lacks this one.
     """
     sounds = container.streams.audio
     if not sounds:
@@ -46,12 +46,12 @@ def best_stream(container: Any, track: int | None) -> Any:
     stream.codec_context.thread_count = 1
     for other in container.streams:
         if other.index != stream.index:
-            other.discard = av.stream.Discard.all  # a film's pictures need not be read
+            other.discard = av.stream.Discard.all  # such as a film's pictures
     return stream
 
 
 def _main(container: Any) -> Any:
-    """What FFmpeg thinks best, of those that it can decode."""
+    """Return the stream that FFmpeg considers best, of those that it can decode."""
     best = container.streams.best("audio")
     sounds = ([best] if best is not None else []) + list(container.streams.audio)
     return next((stream for stream in sounds if stream.codec_context is not None), sounds[0])
@@ -70,6 +70,6 @@ def _track(stream: Any) -> Track:
 
 
 def _name(text: str | None) -> str | None:
-    """Strangers wrote it: printable, and not too long."""
+    """Clean a name from the file, which is untrusted: printable characters only, limited in length."""
     cleaned = "".join(letter for letter in text or "" if letter.isprintable()).strip()
     return cleaned[:NAME_CHARACTERS] or None

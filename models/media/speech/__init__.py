@@ -1,1 +1,1 @@
-"""From samples to windows of log-mel features: voice detection, packing, features."""
+"""Conversion of samples to windows of log-mel features: voice detection, packing, features."""

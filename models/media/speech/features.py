@@ -1,23 +1,25 @@
 """Log-mel features, equal bit for bit to those of faster-whisper's FeatureExtractor."""
 
+from typing import Final
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from models.media.speech.windows import FRAME_SAMPLES, SAMPLE_RATE_HERTZ, WINDOW_FRAMES
 
-_FFT_SAMPLES = 400
-_SHORTEST_SAMPLES = 400
-"""Mirroring the edges needs at least half an FFT; shorter audio is filled up with silence."""
-_TOP_MEL = 45.245640471924965
-_MEL_HERTZ = 200.0 / 3
-_LOG_FROM_HERTZ = 1000.0
-_LOG_STEP = np.log(6.4) / 27.0
-_DYNAMIC_RANGE = 8.0
+_FFT_SAMPLES: Final = 400
+_SHORTEST_SAMPLES: Final = 400
+"""Mirroring the edges needs at least half an FFT; shorter audio is padded with silence."""
+_TOP_MEL: Final = 45.245640471924965
+_MEL_HERTZ: Final = 200.0 / 3
+_LOG_FROM_HERTZ: Final = 1000.0
+_LOG_STEP: Final = np.log(6.4) / 27.0
+_DYNAMIC_RANGE: Final = 8.0
 
 
 def mel_filters(mel_bands: int) -> NDArray[np.float32]:
-    """Slaney's filters, shape (bands, FFT bins): linear below 1 kHz, logarithmic above, of equal area."""
+    """Compute Slaney's filters, shape (bands, FFT bins): linear below 1 kHz, logarithmic above, of equal area."""
     mels = np.linspace(0.0, _TOP_MEL, mel_bands + 2)
     log_from_mel = _LOG_FROM_HERTZ / _MEL_HERTZ
     hertz = np.where(
@@ -33,14 +35,14 @@ def mel_filters(mel_bands: int) -> NDArray[np.float32]:
 
 
 class LogMel:
-    """Turns samples into features. Keeps no state between calls."""
+    """Extractor of features from samples. Keeps no state between calls."""
 
     def __init__(self, mel_bands: int) -> None:
         self._filters = mel_filters(mel_bands)
         self._taper = np.hanning(_FFT_SAMPLES + 1)[:-1].astype(np.float32)
 
     def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Shape (bands, frames), a frame per 160 samples, not padded to a window."""
+        """Compute features, shape (bands, frames): a frame per 160 samples, not padded to a window."""
         frames = max(1, len(samples) // FRAME_SAMPLES)
         short = max(0, _SHORTEST_SAMPLES - len(samples))
         silence = np.pad(samples, (0, FRAME_SAMPLES + short))

@@ -1,4 +1,4 @@
-"""From blocks of samples to windows: finds speech, cuts it out, packs it to thirty seconds."""
+"""Packing of speech into windows of at most thirty seconds, from a stream of blocks."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,45 +14,45 @@ Audio = NDArray[np.float32]
 
 
 class Detector(Protocol):
-    """Says how probable speech is, per 512 samples, of consecutive blocks."""
+    """Detector of speech in consecutive blocks."""
 
     def probabilities(self, block: Audio) -> NDArray[np.float32]:
-        """One value per 512 samples of the block."""
+        """Return the probability of speech per 512 samples of the block."""
         ...
 
 
 @dataclass(slots=True)
 class PackedWindow:
-    """Spans and their samples, put end to end."""
+    """Spans and their samples, end to end."""
 
     spans: list[Span] = field(default_factory=list)
     pieces: list[Audio] = field(default_factory=list)
     samples: int = 0
 
     def audio(self) -> Audio:
-        """All of it in one piece."""
+        """Return all samples in one array."""
         return np.concatenate(self.pieces)
 
 
 class SpanFinder(Protocol):
-    """Decides which samples are worth hearing."""
+    """Selection of the spans to transcribe."""
 
     @property
     def needed_from(self) -> int:
-        """No span still to come begins before this sample."""
+        """The first sample that a later span can contain."""
         ...
 
     def feed(self, block: Audio) -> list[Span]:
-        """The spans that are complete after this block."""
+        """Return the spans that are complete after this block."""
         ...
 
     def finish(self) -> list[Span]:
-        """The spans that were open at the end."""
+        """Return the spans that were open at the end."""
         ...
 
 
 class SpeechSpans:
-    """Only speech. Blocks need not be multiples of the detector's 512 samples."""
+    """Spans of speech only. Blocks need not be multiples of the detector's 512 samples."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
@@ -62,11 +62,11 @@ class SpeechSpans:
 
     @property
     def needed_from(self) -> int:
-        """No span still to come begins before this sample."""
+        """The first sample that a later span can contain."""
         return self._finder.needed_from
 
     def feed(self, block: Audio) -> list[Span]:
-        """The spans that are complete after this block."""
+        """Return the spans that are complete after this block."""
         self._length += len(block)
         held = np.concatenate([self._rest, block])
         whole = len(held) - len(held) % CHUNK_SAMPLES
@@ -74,14 +74,14 @@ class SpeechSpans:
         return self._finder.feed(self._detector.probabilities(held[:whole])) if whole else []
 
     def finish(self) -> list[Span]:
-        """The spans that were open at the end."""
+        """Return the spans that were open at the end."""
         last = np.pad(self._rest, (0, CHUNK_SAMPLES - len(self._rest)))
         found = self._finder.feed(self._detector.probabilities(last))
         return [*found, *self._finder.finish(self._length)]
 
 
 class EverySpan:
-    """All of the audio, cut every thirty seconds."""
+    """Spans of all of the audio, cut every thirty seconds."""
 
     def __init__(self) -> None:
         self._length = 0
@@ -89,11 +89,11 @@ class EverySpan:
 
     @property
     def needed_from(self) -> int:
-        """No span still to come begins before this sample."""
+        """The first sample that a later span can contain."""
         return self._from
 
     def feed(self, block: Audio) -> list[Span]:
-        """The spans that are complete after this block."""
+        """Return the spans that are complete after this block."""
         self._length += len(block)
         starts = range(self._from, self._length - WINDOW_SAMPLES + 1, WINDOW_SAMPLES)
         spans = [Span(start, start + WINDOW_SAMPLES) for start in starts]
@@ -101,15 +101,17 @@ class EverySpan:
         return spans
 
     def finish(self) -> list[Span]:
-        """The spans that were open at the end."""
+        """Return the spans that were open at the end."""
         return [Span(self._from, self._length)] if self._length > self._from else []
 
 
 class WindowPacker:
-    """One channel's windows. Holds no more samples than a window and the span at hand need."""
+    """Packer of one channel's windows. Holds only the samples of the current window and span.
+
+    The channel's first sample is number ``starts_at`` of the recording.
+    """
 
     def __init__(self, finder: SpanFinder, *, starts_at: int = 0) -> None:
-        """The channel's first sample is number ``starts_at`` of the recording."""
         self._finder = finder
         self._starts_at = starts_at
         self._held: Audio = np.zeros(0, np.float32)
@@ -118,7 +120,7 @@ class WindowPacker:
         self.speech_samples = 0
 
     def feed(self, block: Audio) -> Iterator[PackedWindow]:
-        """The windows that are full now."""
+        """Yield the windows that are full with this block."""
         self._held = np.concatenate([self._held, block])
         yield from self._pack(self._finder.feed(block))
         unneeded = min(max(0, self._finder.needed_from - self._held_from), len(self._held))
@@ -126,7 +128,7 @@ class WindowPacker:
         self._held_from += unneeded
 
     def finish(self) -> Iterator[PackedWindow]:
-        """What is left."""
+        """Yield the remaining windows."""
         yield from self._pack(self._finder.finish())
         if self._window.samples:
             yield self._window

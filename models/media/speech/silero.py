@@ -1,7 +1,8 @@
-"""The voice detector: Silero's network as faster-whisper packages it, run as a stream."""
+"""Voice detector: Silero's network as faster-whisper packages it, run on a stream."""
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import onnxruntime
@@ -9,15 +10,14 @@ from numpy.typing import NDArray
 
 from models.media.speech.spans import CHUNK_SAMPLES
 
-_CONTEXT_SAMPLES = 64
-_STATE_SHAPE = (1, 1, 128)
+_CONTEXT_SAMPLES: Final = 64
+_STATE_SHAPE: Final = (1, 1, 128)
 
 
 def load_session() -> onnxruntime.InferenceSession:
-    """The network, on one thread: the processes beside this one are the parallelism.
+    """Load the network, on one thread: parallelism comes from several processes.
 
-    Found without importing faster_whisper, which would bring the whole inference stack into a child that only
-    decodes.
+    Does not import faster_whisper, which would load the whole inference stack into a child that only decodes.
     """
     options = onnxruntime.SessionOptions()
     options.inter_op_num_threads = 1
@@ -37,7 +37,7 @@ def _network_path() -> Path:
 
 
 class VoiceDetector:
-    """Speech probabilities of one channel; the network's state goes on from block to block."""
+    """Speech probabilities of one channel; the network's state continues from block to block."""
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
         self._session = session
@@ -46,12 +46,12 @@ class VoiceDetector:
         self._context = np.zeros(_CONTEXT_SAMPLES, np.float32)
 
     def probabilities(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        """One probability per 512 samples; the block's length must be a multiple of them."""
+        """Return one probability per 512 samples; the block's length must be a multiple of 512."""
         chunks = block.reshape(-1, CHUNK_SAMPLES)
         tails = np.concatenate([self._context[None], chunks[:-1, -_CONTEXT_SAMPLES:]])
         self._context = chunks[-1, -_CONTEXT_SAMPLES:].copy()
-        heard, self._hidden, self._cell = self._session.run(
+        output, self._hidden, self._cell = self._session.run(
             None,
             {"input": np.concatenate([tails, chunks], axis=1), "h": self._hidden, "c": self._cell},
         )
-        return np.asarray(heard, np.float32).reshape(-1)
+        return np.asarray(output, np.float32).reshape(-1)

@@ -1,35 +1,36 @@
-"""Windows: stretches of speech packed to at most thirty seconds, and the way back to the original time."""
+"""Windows: spans of speech packed to at most thirty seconds, and the mapping back to original time."""
 
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Final
 
-SAMPLE_RATE_HERTZ = 16_000
-WINDOW_SECONDS = 30
-WINDOW_SAMPLES = WINDOW_SECONDS * SAMPLE_RATE_HERTZ
-FRAME_SAMPLES = 160
-"""Samples of one feature frame: a hundred frames a second."""
-WINDOW_FRAMES = WINDOW_SAMPLES // FRAME_SAMPLES
+SAMPLE_RATE_HERTZ: Final = 16_000
+WINDOW_SECONDS: Final = 30
+WINDOW_SAMPLES: Final = WINDOW_SECONDS * SAMPLE_RATE_HERTZ
+FRAME_SAMPLES: Final = 160
+"""Samples of one feature frame: a hundred frames per second."""
+WINDOW_FRAMES: Final = WINDOW_SAMPLES // FRAME_SAMPLES
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Samples ``start`` to ``end`` (not included) of the original audio at 16 kHz."""
+    """Samples ``start`` to ``end`` (exclusive) of the original audio at 16 kHz."""
 
     start: int
     end: int
 
     @property
     def samples(self) -> int:
-        """How long it is."""
+        """The length in samples."""
         return self.end - self.start
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What the model hears at once: spans put end to end, 30 s at most.
+    """The model's input: spans end to end, 30 s at most.
 
-    ``frames`` counts its feature frames, ``offset_bytes`` says where in the spool they begin. ``channel`` is
-    None for mixed audio. Windows of one channel are in the order of time.
+    ``frames`` is the number of feature frames, ``offset_bytes`` where they begin in the spool. ``channel`` is None
+    for mixed audio. Windows of one channel are in time order.
     """
 
     channel: int | None
@@ -39,23 +40,23 @@ class Window:
 
     @property
     def start_seconds(self) -> float:
-        """Where its first span begins in the original audio."""
+        """Start of the first span in the original audio."""
         return self.spans[0].start / SAMPLE_RATE_HERTZ
 
     @property
     def end_seconds(self) -> float:
-        """Where its last span ends in the original audio."""
+        """End of the last span in the original audio."""
         return self.spans[-1].end / SAMPLE_RATE_HERTZ
 
     @property
     def duration_seconds(self) -> float:
-        """Seconds of audio in it, without what was left out between the spans."""
+        """Seconds of audio in the window, without the gaps between its spans."""
         return sum(span.samples for span in self.spans) / SAMPLE_RATE_HERTZ
 
 
 @dataclass(frozen=True, slots=True)
 class TimeMap:
-    """Seconds within a window to seconds of the original audio."""
+    """Mapping of seconds within a window to seconds of the original audio."""
 
     spans: tuple[Span, ...]
 
@@ -65,9 +66,9 @@ class TimeMap:
         return sum(span.samples for span in self.spans) / SAMPLE_RATE_HERTZ
 
     def interval(self, start_seconds: float, end_seconds: float) -> tuple[float, float]:
-        """Both ends of what lies between, kept inside the one span that holds its middle.
+        """Map an interval; the result lies inside the one span that holds the interval's middle.
 
-        A word never reaches over a silence that the window leaves out.
+        So a word never extends over a silence that the window omits.
         """
         ends = list(accumulate(span.samples for span in self.spans))
         middle = (start_seconds + end_seconds) / 2 * SAMPLE_RATE_HERTZ

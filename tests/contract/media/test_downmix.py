@@ -230,10 +230,10 @@ def framed(channels: Channelled, layout: str) -> Any:
 def test_what_was_chosen_among_other_channels_is_forgotten_where_they_change(sound: Sound) -> None:
     """A stream may go from six channels to two; the first frame after that is too short to decide anything."""
     downmix = Downmix()
-    downmix.frame(framed(np.stack([sound if channel == LFE else 0 * sound for channel in range(6)]), "5.1"))
+    downmix.apply(framed(np.stack([sound if channel == LFE else 0 * sound for channel in range(6)]), "5.1"))
     assert downmix.replaced
     stereo = framed(np.stack([sound[:160], sound[:160]]), "stereo")
-    assert downmix.frame(stereo) is stereo
+    assert downmix.apply(stereo) is stereo
 
 
 @pytest.mark.parametrize("split", [False, True])

@@ -10,11 +10,11 @@ import av
 import numpy as np
 import pytest
 
-from models.media.decoding.chunks import Outline, outline
+from models.media.decoding.chunks import Outline, read_outline
 from models.media.decoding.containers import Extent
-from models.media.decoding.declared import Declared, declared
-from models.media.decoding.links import BOXES_LIMIT, FIRST_PAGES_LIMIT, LINKS_LIMIT, SCAN_BYTES, links
-from models.media.decoding.tracks import NAME_CHARACTERS, tracks_of
+from models.media.decoding.declared_length import DeclaredLength, declared_length
+from models.media.decoding.links import BOXES_LIMIT, FIRST_PAGES_LIMIT, LINKS_LIMIT, SCAN_BYTES, find_links
+from models.media.decoding.tracks import NAME_CHARACTERS, list_tracks
 
 
 def page(flags: int, payload: bytes = b"x" * 10) -> bytes:
@@ -27,7 +27,7 @@ BEGINS, GOES_ON = page(2), page(0)
 
 def starts(content: bytes) -> list[int]:
     """Where the links of a file begin."""
-    found = links(io.BytesIO(content), len(content))
+    found = find_links(io.BytesIO(content), len(content))
     assert [extent.end for extent in found] == [*[extent.start for extent in found[1:]], len(content)]
     return [extent.start for extent in found]
 
@@ -100,13 +100,13 @@ class Counted(io.BytesIO):
 def test_a_file_of_nothing_but_beginnings_is_not_read_piece_by_piece(content: bytes, limit: int) -> None:
     """A few megabytes would else keep a decoder busy for minutes before the first sound."""
     file = Counted(content)
-    assert links(file, len(content)) == [Extent(0, len(content))]
+    assert find_links(file, len(content)) == [Extent(0, len(content))]
     assert file.reads < limit + 100
 
 
 def outlined(content: bytes) -> Outline:
     """What is read from a file's chunks."""
-    return outline(io.BytesIO(content), Extent(0, len(content)))
+    return read_outline(io.BytesIO(content), Extent(0, len(content)))
 
 
 def waved(declared_bytes: int, content: bytes) -> bytes:
@@ -168,40 +168,44 @@ MATROSKA = "matroska,webm"
 @pytest.mark.parametrize(
     ("container", "stream", "expected"),
     [
-        (Container(Kind("mov,mp4")), Stream(9_000), Declared(9.0, True)),
-        (Container(Kind("mp3")), Stream(9_000), Declared(9.0, False)),
-        (Container(Kind(MATROSKA), 9 * av.time_base), Stream(), Declared(9.0, True)),
-        (Container(Kind(MATROSKA), 9 * av.time_base, (None, None)), Stream(), Declared(9.0, False)),
+        (Container(Kind("mov,mp4")), Stream(9_000), DeclaredLength(9.0, True)),
+        (Container(Kind("mp3")), Stream(9_000), DeclaredLength(9.0, False)),
+        (Container(Kind(MATROSKA), 9 * av.time_base), Stream(), DeclaredLength(9.0, True)),
+        (Container(Kind(MATROSKA), 9 * av.time_base, (None, None)), Stream(), DeclaredLength(9.0, False)),
         (
             Container(Kind(MATROSKA), 99 * av.time_base, (None, None)),
             Stream(metadata={"DURATION": "00:00:09.000000000"}),
-            Declared(9.0, True),
+            DeclaredLength(9.0, True),
         ),
-        (Container(Kind(MATROSKA), 9 * av.time_base), Stream(metadata={"DURATION": "soon"}), Declared(9.0, True)),
-        (Container(Kind("flv"), 3_609 * av.time_base), Stream(start_time=3_600_000), Declared(9.0, True)),
-        (Container(Kind("flv"), 9 * av.time_base), Stream(start_time=3_600_000), Declared(9.0, True)),
-        (Container(Kind("mpegts"), 9 * av.time_base), Stream(), Declared(9.0, False)),
-        (Container(Kind("mpegts"), 9_000 * av.time_base), Stream(), Declared(None, False)),
-        (Container(Kind("flac"), 9_000 * av.time_base), Stream(), Declared(9_000.0, True)),
-        (Container(Kind("webm")), Stream(), Declared(None, False)),
+        (
+            Container(Kind(MATROSKA), 9 * av.time_base),
+            Stream(metadata={"DURATION": "soon"}),
+            DeclaredLength(9.0, True),
+        ),
+        (Container(Kind("flv"), 3_609 * av.time_base), Stream(start_time=3_600_000), DeclaredLength(9.0, True)),
+        (Container(Kind("flv"), 9 * av.time_base), Stream(start_time=3_600_000), DeclaredLength(9.0, True)),
+        (Container(Kind("mpegts"), 9 * av.time_base), Stream(), DeclaredLength(9.0, False)),
+        (Container(Kind("mpegts"), 9_000 * av.time_base), Stream(), DeclaredLength(None, False)),
+        (Container(Kind("flac"), 9_000 * av.time_base), Stream(), DeclaredLength(9_000.0, True)),
+        (Container(Kind("webm")), Stream(), DeclaredLength(None, False)),
     ],
 )
 def test_a_length_is_a_promise_where_the_header_states_it(
-    container: Container, stream: Stream, expected: Declared
+    container: Container, stream: Stream, expected: DeclaredLength
 ) -> None:
     """Not where it is another stream's, or an estimate, which is worth nothing once a clock has jumped."""
-    assert declared(container, stream, size_bytes=100_000) == expected
+    assert declared_length(container, stream, size_bytes=100_000) == expected
 
 
 def test_a_recording_falls_short_of_what_was_promised() -> None:
     """By more than clocks differ; of an estimate nothing falls short."""
-    assert Declared(100.0, True).falls_short(99.0)
-    assert not Declared(100.0, True).falls_short(99.4)
-    assert not Declared(3_600.0, True).falls_short(3_593.0)
-    assert not Declared(100.0, False).falls_short(1.0)
-    assert Declared(1.0, True) + Declared(2.0, True) == Declared(3.0, True)
-    assert not (Declared(1.0, True) + Declared(2.0, False)).promised
-    assert (Declared(1.0, True) + Declared(None, False)).seconds is None
+    assert DeclaredLength(100.0, True).falls_short(99.0)
+    assert not DeclaredLength(100.0, True).falls_short(99.4)
+    assert not DeclaredLength(3_600.0, True).falls_short(3_593.0)
+    assert not DeclaredLength(100.0, False).falls_short(1.0)
+    assert DeclaredLength(1.0, True) + DeclaredLength(2.0, True) == DeclaredLength(3.0, True)
+    assert not (DeclaredLength(1.0, True) + DeclaredLength(2.0, False)).promised
+    assert (DeclaredLength(1.0, True) + DeclaredLength(None, False)).seconds is None
 
 
 def test_names_of_tracks_are_printable_and_short(tmp_path: Path) -> None:
@@ -215,7 +219,7 @@ def test_names_of_tracks_are_printable_and_short(tmp_path: Path) -> None:
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     with av.open(str(path)) as container:
-        (track,) = tracks_of(container)
+        (track,) = list_tracks(container)
     assert track.title is not None
     assert track.title.startswith("[31mredxxx")
     assert len(track.title) == NAME_CHARACTERS

@@ -29,7 +29,7 @@ def missing(
     """The silence before each frame, rounded."""
     timeline = Timeline(starts_seconds, limit_seconds=limit_seconds)
     frames = [TimedFrame(Frame(time, samples=samples)) for time in times]
-    return [round(timed.silence_seconds, 3) for timed in timeline.timed(frames)]
+    return [round(timed.silence_seconds, 3) for timed in timeline.fill_gaps(frames)]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_silence_where_something_was_damaged_is_counted() -> None:
     """A hole where the container complained is lost sound; any other is a pause."""
     timeline = Timeline()
     frames = [TimedFrame(Frame(time), suspect=time == 30.0) for time in (0.0, 0.2, 10.0, 10.2, 30.0)]
-    assert len(list(timeline.timed(frames))) == 5
+    assert len(list(timeline.fill_gaps(frames))) == 5
     assert timeline.damaged_seconds == pytest.approx(19.6)
 
 
@@ -112,6 +112,8 @@ def test_a_jump_that_is_not_believed_is_counted_and_not_filled() -> None:
     """By what the clock went forward beyond the sound; a clock that begins again skips nothing."""
     timeline = Timeline()
     times = (0.0, 0.2, *(20_000.0 + 0.2 * number for number in range(8)), 3.0, 3.2)
-    assert sum(timed.silence_seconds for timed in timeline.timed(TimedFrame(Frame(time)) for time in times)) == 0
+    assert (
+        sum(timed.silence_seconds for timed in timeline.fill_gaps(TimedFrame(Frame(time)) for time in times)) == 0
+    )
     assert timeline.skipped_seconds == pytest.approx(20_000.0 - 0.4)
     assert timeline.silence_seconds == 0
