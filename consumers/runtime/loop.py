@@ -13,7 +13,7 @@ from consumers.runtime.intake import Intake
 from consumers.runtime.monitoring import metrics as rows
 from consumers.runtime.monitoring.broker_view import MembershipWatch
 from consumers.runtime.monitoring.metrics import Metrics
-from consumers.runtime.monitoring.snapshot import Observation
+from consumers.runtime.monitoring.snapshot import SnapshotTaker
 from consumers.runtime.settlement import Settlement
 from schemas.clock import Clock
 
@@ -35,7 +35,7 @@ class Loop:
         committer: Committer,
         *,
         flow_control: FlowControl,
-        observation: Observation,
+        snapshot_taker: SnapshotTaker,
         membership_watch: MembershipWatch,
         poll_interval_seconds: float,
         metrics: Metrics,
@@ -48,7 +48,7 @@ class Loop:
         self._settlement = settlement
         self._committer = committer
         self._flow_control = flow_control
-        self._observation = observation
+        self._snapshot_taker = snapshot_taker
         self._membership_watch = membership_watch
         self._poll_interval_seconds = poll_interval_seconds
         self._clock = clock
@@ -82,7 +82,7 @@ class Loop:
         self._settlement.settle_set_aside()
         self._committer.submit()
         self._intake.admit()
-        if self._observation.observe(draining=self.stops > 0):
+        if self._snapshot_taker.take(is_draining=self.stops > 0):
             self._membership_watch.set_member_id(self._consumer.memberid())
 
     def _poll(self) -> None:

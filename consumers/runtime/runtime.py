@@ -24,7 +24,7 @@ from consumers.runtime.monitoring.dependencies import DependencyWatch
 from consumers.runtime.monitoring.lag import LagMeter
 from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.monitoring.probes import Probes
-from consumers.runtime.monitoring.snapshot import Observation, Snapshot
+from consumers.runtime.monitoring.snapshot import Snapshot, SnapshotTaker
 from consumers.runtime.monitoring.topic_ids import TopicIdWatch
 from consumers.runtime.ports import Outbox
 from consumers.runtime.rebalance import Rebalance
@@ -109,7 +109,7 @@ class Runtime:
 
     def _make_loop(self, limits: RuntimeSettings, metrics: Metrics, clock: Clock) -> None:
         """Make what turns the loop, lets partitions come and go, and looks on."""
-        self.observation = Observation(
+        self.snapshot_taker = SnapshotTaker(
             self.assignment,
             self.dispatch,
             self.flow_control,
@@ -127,7 +127,7 @@ class Runtime:
             self.settlement,
             self.committer,
             flow_control=self.flow_control,
-            observation=self.observation,
+            snapshot_taker=self.snapshot_taker,
             membership_watch=self.membership_watch,
             poll_interval_seconds=limits.poll_interval_seconds,
             metrics=metrics,
@@ -202,7 +202,7 @@ class Runtime:
 
     def snapshot(self) -> Snapshot:
         """Return what the loop looked like a second ago at most, unless it hangs. From any thread."""
-        return self.observation.latest
+        return self.snapshot_taker.latest
 
     def _on_commit(self, error: KafkaError | None, positions: list[TopicPartition]) -> None:
         """Pass on the client's answer to a commit. On the owner thread."""

@@ -8,10 +8,11 @@ from typing import Final
 import structlog
 from prometheus_client import CollectorRegistry
 
-from consumers.runtime.monitoring.health import live, ready
+from consumers.runtime.monitoring.health import HealthReport, live, ready
 from consumers.runtime.monitoring.metrics import Metric, Metrics
-from consumers.runtime.monitoring.server import HealthServer, Verdict
+from consumers.runtime.monitoring.server import HealthServer
 from consumers.runtime.runtime import Runtime
+from schemas.clock import Clock, SystemClock
 from schemas.settings import ServerSettings
 
 _log: Final = structlog.get_logger(__name__)
@@ -30,26 +31,27 @@ class RoleHealth:
     why_not_ready: str = "starting"
     ended: str | None = None
     declared: tuple[Metric, ...] = ()
+    clock: Clock = field(default_factory=SystemClock)
     metrics: Metrics = field(init=False)
 
     def __post_init__(self) -> None:
         self.metrics = Metrics(CollectorRegistry(), self.declared)
 
-    def live(self) -> Verdict:
+    def live(self) -> HealthReport:
         """Report whether the process can still do its work; a new one is needed otherwise."""
         if not self.is_well():
-            return Verdict(False, ("the engine hangs or is broken; only a new process helps",))
+            return HealthReport(False, ("the engine hangs or is broken; only a new process helps",))
         if self.ended is not None:
-            return Verdict(False, (self.ended,))
-        return live(self.runtime.snapshot()) if self.runtime else Verdict(True)
+            return HealthReport(False, (self.ended,))
+        return live(self.runtime.snapshot(), now=self.clock.monotonic()) if self.runtime else HealthReport(True)
 
-    def ready(self) -> Verdict:
+    def ready(self) -> HealthReport:
         """Report whether records are being worked on now."""
         if self.ended is not None:
-            return Verdict(False, (self.ended,))
+            return HealthReport(False, (self.ended,))
         if self.runtime is None:
-            return Verdict(False, (self.why_not_ready,))
-        return ready(self.runtime.snapshot())
+            return HealthReport(False, (self.why_not_ready,))
+        return ready(self.runtime.snapshot(), now=self.clock.monotonic())
 
 
 @contextmanager

@@ -138,7 +138,9 @@ class System:
     def _is_quiet(self, since: float) -> bool:
         """Whether after that time nothing is in work, waits for room or its time, or is on its way out."""
         now = self._runtime.snapshot()
-        return now.at > since and not (now.in_flight_records or now.waiting_records or now.undelivered_records)
+        return now.taken_at > since and not (
+            now.in_flight_records or now.waiting_records or now.undelivered_records
+        )
 
     def _publish(self) -> set[str]:
         wanted: set[str] = set()

@@ -1,89 +1,118 @@
-"""What a snapshot means: is the process alive, can it do work. Pure."""
+"""What live and ready mean: the health of a process, judged from a snapshot. Pure."""
 
-import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from consumers.runtime.monitoring.membership import KAFKA
-from consumers.runtime.monitoring.server import Verdict
 from consumers.runtime.monitoring.snapshot import Snapshot
 
 TURN_SECONDS: Final = 60.0
-"""A loop that did not turn for this long hangs: its longest wait is one question about committed offsets, 10 s."""
+"""A loop that has not turned for this long hangs: its longest wait is one request for committed offsets, 10 s."""
 
 STALL_SECONDS: Final = 4 * 3600.0
-"""Work in flight and no sign of it for this long. A file of any length gives signs: what is heard is reported."""
+"""Work in flight without any activity for this long is stuck. Files of any length show activity: interim
+reports.
+"""
 
 DELIVERY_SECONDS: Final = 60.0
-"""A batch that is on its way for so long is stuck; the client gives an output up, and is asked why, after 30 s."""
-
+"""The outbox is stuck if a batch is not confirmed for this long: librdkafka reports a delivery failure after 30
+s.
+"""
 
 MEMBERSHIP_SECONDS: Final = 300.0
-"""A broker that answers has not counted this process among the members for so long: rebalances take seconds."""
-
+"""A process that the broker has not listed as a member for this long never joins again: rebalances take
+seconds.
+"""
 
 _NO_MEMBER: Final = "kafka does not count this process among the members of its consumer group"
 
 
-def live(snapshot: Snapshot, *, now: float | None = None) -> Verdict:
-    """Whether the process should go on living. Brokers and services that are down do not count against it."""
-    now = time.monotonic() if now is None else now
-    turn_age = now - max(snapshot.at, snapshot.listened_at)
-    stalled = snapshot.in_flight_records > 0 and not snapshot.dependencies_down
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """The result of a health check, as served: ``reasons`` tell why it is not ok, ``facts`` what was checked."""
+
+    ok: bool
+    reasons: tuple[str, ...] = ()
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+HealthCheck = Callable[[], HealthReport]
+"""Called on request threads. Must not block."""
+
+
+def live(snapshot: Snapshot, *, now: float) -> HealthReport:
+    """Report whether the process should keep running. Brokers and services that are down do not count against
+    it.
+    """
+    turn_age = now - max(snapshot.taken_at, snapshot.turned_at)
     reasons = []
     if turn_age > TURN_SECONDS:
         reasons.append(f"the loop has not turned for {turn_age:.0f} s")
     if not snapshot.outbox_is_alive:
         reasons.append(f"{snapshot.delivery_problem}; only a new process helps")
-    if stalled and now - snapshot.heard_at > STALL_SECONDS:
+    if _is_stalled(snapshot, now):
         reasons.append(
             f"{snapshot.in_flight_records} records are in flight and nothing was heard of any for hours"
         )
-    member = snapshot.membership
-    if not member.is_member and KAFKA not in snapshot.silence_seconds(now=now):
-        age = now - member.member_at
-        if age > MEMBERSHIP_SECONDS:
-            reasons.append(f"{_NO_MEMBER} for {age:.0f} s; only a new process helps")
-    return Verdict(not reasons, tuple(reasons), _facts(snapshot, turn_age))
+    outside_seconds = _seconds_outside_group(snapshot, now)
+    if outside_seconds > MEMBERSHIP_SECONDS:
+        reasons.append(f"{_NO_MEMBER} for {outside_seconds:.0f} s; only a new process helps")
+    return HealthReport(not reasons, tuple(reasons), _facts(snapshot, turn_age))
 
 
-def ready(snapshot: Snapshot, *, now: float | None = None) -> Verdict:
-    """Whether records can be worked on: the process holds partitions and the broker says so too, what it needs
-    answers, results leave."""
-    now = time.monotonic() if now is None else now
+def ready(snapshot: Snapshot, *, now: float) -> HealthReport:
+    """Report whether records can be processed: the process holds partitions and the broker agrees, the services
+    that it needs answer, and outputs are delivered.
+    """
     reasons = []
     if not snapshot.partitions:
         reasons.append("the consumer group has not assigned any partition")
-    if snapshot.draining:
+    if snapshot.is_draining:
         reasons.append("draining before the end")
     if snapshot.dependencies_down:
         reasons.append(f"waiting for {', '.join(snapshot.dependencies_down)}")
-    reasons += _unanswered(snapshot, now)
+    reasons += _silent_services(snapshot, now)
+    reasons += _membership_problems(snapshot, now)
     if snapshot.delivery_problem:
         reasons.append(snapshot.delivery_problem)
     elif snapshot.oldest_undelivered_age_seconds > DELIVERY_SECONDS:
         reasons.append(f"outputs are not confirmed for {snapshot.oldest_undelivered_age_seconds:.0f} s")
-    return Verdict(not reasons, tuple(reasons), _facts(snapshot, now - snapshot.listened_at))
+    return HealthReport(not reasons, tuple(reasons), _facts(snapshot, now - snapshot.turned_at))
 
 
-def _unanswered(snapshot: Snapshot, now: float) -> list[str]:
-    silence = snapshot.silence_seconds(now=now)
+def _is_stalled(snapshot: Snapshot, now: float) -> bool:
+    is_working = snapshot.in_flight_records > 0 and not snapshot.dependencies_down
+    return is_working and now - snapshot.active_at > STALL_SECONDS
+
+
+def _seconds_outside_group(snapshot: Snapshot, now: float) -> float:
+    """Return how long the broker has not listed this process as a member; 0 if it does, or does not answer."""
     member = snapshot.membership
-    reasons = [
+    if member.is_member or KAFKA in snapshot.silence_seconds(now=now):
+        return 0.0
+    return now - member.member_at
+
+
+def _silent_services(snapshot: Snapshot, now: float) -> list[str]:
+    return [
         f"{service} has not answered for {seconds:.0f} s"
-        for service, seconds in sorted(silence.items())
+        for service, seconds in sorted(snapshot.silence_seconds(now=now).items())
         if service not in snapshot.dependencies_down
     ]
-    if KAFKA in silence:
-        return [*reasons, *filter(None, [member.problem])]
+
+
+def _membership_problems(snapshot: Snapshot, now: float) -> list[str]:
+    member = snapshot.membership
+    if KAFKA in snapshot.silence_seconds(now=now):
+        return [member.problem] if member.problem else []
     if not member.has_answered:
-        reasons.append("kafka has not confirmed the membership of the consumer group yet")
-    elif not member.is_member:
-        reasons.append(_NO_MEMBER)
-    elif (
-        snapshot.partitions and member.partitions is not None and not (member.partitions & {*snapshot.partitions})
-    ):
-        reasons.append("kafka says that none of the partitions held are this process's")
-    return reasons
+        return ["kafka has not confirmed the membership of the consumer group yet"]
+    if not member.is_member:
+        return [_NO_MEMBER]
+    if snapshot.partitions and member.partitions is not None and member.partitions.isdisjoint(snapshot.partitions):
+        return ["kafka says that none of the partitions held are this process's"]
+    return []
 
 
 def _facts(snapshot: Snapshot, turn_age: float) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What the broker says of this process's membership of its group. Pure."""
+"""The membership of this process in its consumer group, as the broker reports it. Pure."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,15 +8,16 @@ from schemas.kafka.delivery import Partition
 KAFKA: Final = "kafka"
 
 SILENCE_SECONDS: Final = 15.0
-"""A service that has not answered for so long is down: three questions in a row."""
+"""A service that has not answered for this long is down: it has missed three polls in a row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """What the broker said last, at ``answered_at`` of the clock's monotonic seconds; ``problem`` if it did not.
+    """The broker's last answer, and since when. Times are the clock's monotonic seconds.
 
-    ``partitions`` are those that it counts as this member's. None: it has not said, or cannot. ``member_at`` is
-    when it last counted this process among the members, or could not say.
+    ``problem`` tells why the latest request failed. ``partitions`` are those assigned to this member; None if
+    unknown, or if the broker cannot tell. ``member_at`` is when the broker last listed this process as a member,
+    or could not tell.
     """
 
     answered_at: float = 0.0

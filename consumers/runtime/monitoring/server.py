@@ -1,9 +1,9 @@
-"""Health and metrics over HTTP: is the loop alive, is it ready, what does it count."""
+"""Health checks and metrics over HTTP."""
 
 import json
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
@@ -11,36 +11,25 @@ import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from consumers.runtime.monitoring.health import HealthCheck
 from schemas.errors import ConfigurationError
 from schemas.settings import ServerSettings
 
 REQUEST_TIMEOUT_SECONDS: Final = 5.0
-"""A client that opens a connection and says nothing must not hold a thread for ever."""
+"""A client that opens a connection and sends nothing must not hold a thread forever."""
 
 _log: Final = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """An answer to "are you well?": ``reasons`` say why not, ``facts`` are what was looked at."""
-
-    ok: bool
-    reasons: tuple[str, ...] = ()
-    facts: Mapping[str, object] = field(default_factory=dict)
-
-
-Check = Callable[[], Verdict]
-
-
 class HealthServer:
-    """Serves ``/health/live``, ``/health/ready`` and ``/metrics`` from a thread of its own.
+    """Server of ``/health/live``, ``/health/ready`` and ``/metrics``, on a thread of its own.
 
-    The checks are called on request threads, so they read snapshots and never block. A failing check answers
-    503 with the same JSON. Raises ConfigurationError when the address cannot be listened on.
+    Responds with a check's report as JSON: 200 if it is ok, else 503. The constructor raises ConfigurationError if
+    it cannot listen on the address.
     """
 
     def __init__(
-        self, settings: ServerSettings, *, live: Check, ready: Check, registry: CollectorRegistry
+        self, settings: ServerSettings, *, live: HealthCheck, ready: HealthCheck, registry: CollectorRegistry
     ) -> None:
         checks = {"/health/live": live, "/health/ready": ready}
         handler = type("_BoundHandler", (_Handler,), {"checks": checks, "registry": registry})
@@ -55,15 +44,15 @@ class HealthServer:
 
     @property
     def port(self) -> int:
-        """The port that is listened on, also when 0 was asked for."""
+        """The port that the server listens on, also if the settings say 0."""
         return int(self._server.server_address[1])
 
     def start(self) -> None:
-        """Returns at once; to be called once."""
+        """Start the thread. Returns at once; call it once."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Blocks until the thread is gone. Only after start."""
+        """Stop the thread, and block until it has ended. Only after ``start``."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -73,31 +62,31 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - as it is called
-        """Logs it: the standard library writes a traceback to stderr."""
-        _log.debug("a health request failed", client=str(client_address), exc_info=True)
+        """Log the error; the standard library would write a traceback to stderr."""
+        _log.debug("health request failed", client=str(client_address), exc_info=True)
 
 
 class _Handler(BaseHTTPRequestHandler):
-    checks: Mapping[str, Check]
+    checks: Mapping[str, HealthCheck]
     registry: CollectorRegistry
     timeout = REQUEST_TIMEOUT_SECONDS
 
     def do_GET(self) -> None:
         path = self.path.split("?")[0]
         if path == "/metrics":
-            self._answer(200, CONTENT_TYPE_LATEST, generate_latest(self.registry))
+            self._respond(200, CONTENT_TYPE_LATEST, generate_latest(self.registry))
         elif path in self.checks:
-            verdict = self.checks[path]()
-            body = json.dumps(asdict(verdict), default=str).encode()
-            self._answer(200 if verdict.ok else 503, "application/json", body)
+            report = self.checks[path]()
+            body = json.dumps(asdict(report), default=str).encode()
+            self._respond(200 if report.ok else 503, "application/json", body)
         else:
             body = json.dumps({"error": "not found", "paths": [*self.checks, "/metrics"]}).encode()
-            self._answer(404, "application/json", body)
+            self._respond(404, "application/json", body)
 
-    # The headers of a GET, and no body: what some balancers ask with.
+    # The headers of a GET without the body: some load balancers check health so.
     do_HEAD = do_GET  # noqa: N815 - http.server finds it by this name
 
-    def _answer(self, status: int, content_type: str, body: bytes) -> None:
+    def _respond(self, status: int, content_type: str, body: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
@@ -106,4 +95,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's name
-        """Says nothing: probes come every few seconds."""
+        """Log nothing: probes arrive every few seconds."""

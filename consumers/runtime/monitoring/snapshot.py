@@ -1,4 +1,4 @@
-"""What the loop looks like from outside: a snapshot every second, and the gauges that follow from it."""
+"""Snapshots of the runtime, taken every second, and the gauges set from them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,13 +16,15 @@ from consumers.runtime.partition import AssignedPartition
 from schemas.clock import Clock
 from schemas.kafka.delivery import Partition
 
-OBSERVATION_SECONDS: Final = 1.0
-"""Between snapshots; each costs some microseconds per partition."""
+INTERVAL_SECONDS: Final = 1.0
+"""Between two snapshots; each costs a few microseconds per partition."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionView:
-    """One partition. ``committed_offset`` is None before the first commit; the age is 0 with nothing in flight."""
+    """One partition. ``committed_offset`` is None before the first commit; the age is 0 if nothing is in
+    flight.
+    """
 
     committed_offset: int | None
     position_offset: int
@@ -31,22 +33,22 @@ class PartitionView:
     oldest_incomplete_age_seconds: float
     gap_width_offsets: int
     metadata_characters: int
-    paused: bool
+    is_paused: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """The runtime at one moment. Times are the clock's monotonic seconds.
 
-    ``listened_at`` is the loop's last turn, ``heard_at`` the last sign of work: an attempt that began, reported,
-    or ended, or anything that came for the loop. ``oldest_undelivered_age_seconds`` is that of the oldest batch
-    which the broker has not confirmed. ``answered_at`` is when each service that every record needs last answered.
+    ``turned_at`` is the loop's last turn, ``active_at`` the last activity: an attempt that began, reported or
+    ended, or mail for the loop. ``oldest_undelivered_age_seconds`` is the age of the oldest batch that the broker
+    has not confirmed. ``answered_at`` is when each service that every record needs last answered.
     """
 
-    at: float = 0.0
-    listened_at: float = 0.0
-    heard_at: float = 0.0
-    draining: bool = False
+    taken_at: float = 0.0
+    turned_at: float = 0.0
+    active_at: float = 0.0
+    is_draining: bool = False
     in_flight_records: int = 0
     in_flight_bytes: int = 0
     in_flight_audio_seconds: float = 0.0
@@ -61,12 +63,12 @@ class Snapshot:
     partitions: Mapping[Partition, PartitionView] = field(default_factory=dict)
 
     def silence_seconds(self, *, now: float) -> dict[str, float]:
-        """The services, Kafka among them, that have not answered for too long, and for how long."""
+        """Return the services, Kafka among them, that have been silent for too long, and for how long."""
         answered_at = {KAFKA: self.membership.answered_at, **self.answered_at}
         return {service: now - at for service, at in answered_at.items() if now - at >= SILENCE_SECONDS}
 
 
-class Observation:
+class SnapshotTaker:
     """Takes snapshots on the owner thread and sets the gauges; ``latest`` may be read from any thread."""
 
     def __init__(
@@ -82,7 +84,8 @@ class Observation:
         metrics: Metrics,
         clock: Clock,
     ) -> None:
-        self.latest = Snapshot(at=-OBSERVATION_SECONDS, listened_at=clock.monotonic(), heard_at=clock.monotonic())
+        now = clock.monotonic()
+        self.latest = Snapshot(taken_at=-INTERVAL_SECONDS, turned_at=now, active_at=now)
         self._assignment = assignment
         self._dispatch = dispatch
         self._flow_control = flow_control
@@ -94,18 +97,18 @@ class Observation:
         self._clock = clock
         self._labelled: set[Partition] = set()
 
-    def observe(self, *, draining: bool) -> bool:
-        """A snapshot, when the last one is old enough; whether it took one."""
+    def take(self, *, is_draining: bool) -> bool:
+        """Take a snapshot if the last one is old enough, or a drain has begun; return whether it did."""
         now = self._clock.monotonic()
-        if now - self.latest.at < OBSERVATION_SECONDS and self.latest.draining == draining:
+        if now - self.latest.taken_at < INTERVAL_SECONDS and self.latest.is_draining == is_draining:
             return False
         flow, committer = self._flow_control, self._committer
         sent_at = committer.oldest_sent_at
         self.latest = Snapshot(
-            at=now,
-            listened_at=self._mailbox.listened_at,
-            heard_at=max(self._mailbox.active_at, self._dispatch.submitted_at),
-            draining=draining,
+            taken_at=now,
+            turned_at=self._mailbox.listened_at,
+            active_at=max(self._mailbox.active_at, self._dispatch.submitted_at),
+            is_draining=is_draining,
             in_flight_records=flow.records,
             in_flight_bytes=flow.size_bytes,
             in_flight_audio_seconds=flow.audio_seconds,
@@ -130,8 +133,8 @@ class Observation:
         gauge(rows.WAITING_RECORDS).set(snapshot.waiting_records)
         gauge(rows.UNDELIVERED_RECORDS).set(snapshot.undelivered_records)
         gauge(rows.PARTITIONS_ASSIGNED).set(len(snapshot.partitions))
-        gauge(rows.PARTITIONS_PAUSED).set(sum(view.paused for view in snapshot.partitions.values()))
-        silent = snapshot.silence_seconds(now=snapshot.at)
+        gauge(rows.PARTITIONS_PAUSED).set(sum(view.is_paused for view in snapshot.partitions.values()))
+        silent = snapshot.silence_seconds(now=snapshot.taken_at)
         for service in {KAFKA, *snapshot.answered_at, *snapshot.dependencies_down}:
             is_down = service in silent or service in snapshot.dependencies_down
             gauge(rows.DEPENDENCY_DOWN).labels(service).set(is_down)
@@ -140,7 +143,7 @@ class Observation:
             gauge(rows.GAP_WIDTH).labels(topic, partition).set(view.gap_width_offsets)
             gauge(rows.METADATA_CHARACTERS).labels(topic, partition).set(view.metadata_characters)
         for key in self._labelled - snapshot.partitions.keys():
-            # A partition that moved away is reported by its new holder alone.
+            # Only its new holder reports a partition that has moved.
             for row in (rows.OLDEST_INCOMPLETE_AGE, rows.GAP_WIDTH, rows.METADATA_CHARACTERS):
                 gauge(row).remove(*key)
         self._labelled = set(snapshot.partitions)
@@ -158,5 +161,5 @@ def _view(partition: AssignedPartition, now: float) -> PartitionView:
         oldest_incomplete_age_seconds=now - oldest.taken_at if oldest else 0.0,
         gap_width_offsets=ledger.window,
         metadata_characters=len(partition.books.confirmed.metadata),
-        paused=bool(partition.paused),
+        is_paused=bool(partition.paused),
     )

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumers.runtime.monitoring.server import HealthServer, Verdict
+from consumers.runtime.monitoring.health import HealthReport
+from consumers.runtime.monitoring.server import HealthServer
 from kascribe.process.health import RoleHealth
 from schemas.settings import ServerSettings
 from tests.flow.gateway import Gateway, opened_house
@@ -61,8 +62,8 @@ def test_health_answers_balancers_that_ask_for_the_head_alone(gateway: Gateway) 
     assert length == ("200", asked.headers["content-length"], b"")
     server = HealthServer(
         ServerSettings(port=0),
-        live=lambda: Verdict(True),
-        ready=lambda: Verdict(False, ("starting",)),
+        live=lambda: HealthReport(True),
+        ready=lambda: HealthReport(False, ("starting",)),
         registry=CollectorRegistry(),
     )
     server.start()

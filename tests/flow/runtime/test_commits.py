@@ -58,7 +58,7 @@ def test_the_last_commit_is_tried_again_when_it_did_not_get_through(broker: Mock
     with running(stage, settings) as started:
         eventually(lambda: stage.running, timeout_seconds=30)
         started.runtime.stop()
-        eventually(lambda: started.runtime.snapshot().draining, timeout_seconds=30)
+        eventually(lambda: started.runtime.snapshot().is_draining, timeout_seconds=30)
         assert without_journal(committed(broker.bootstrap_servers)[0][1]) == ""
         assert started.sample("kascribe_commit_failures_total") == 0
         broker.fail_next(OFFSET_COMMIT, GROUP_AUTHORIZATION_FAILED)

@@ -1,5 +1,6 @@
 """The runtime on an embedded broker: what it promises about records, offsets and failures."""
 
+import time
 from subprocess import Popen
 
 import pytest
@@ -116,8 +117,8 @@ def test_a_dependency_that_is_down_pauses_intake_and_counts_no_attempt(broker: M
     stage = CommandStage()
     with running(stage, settings_for(broker.bootstrap_servers)) as started:
         eventually(lambda: started.runtime.snapshot().dependencies_down == ("s3",), timeout_seconds=20)
-        assert not ready(started.runtime.snapshot()).ok
-        assert live(started.runtime.snapshot()).ok
+        assert not ready(started.runtime.snapshot(), now=time.monotonic()).ok
+        assert live(started.runtime.snapshot(), now=time.monotonic()).ok
         send(broker.bootstrap_servers, ["echo-1", "echo-2"])
         eventually(lambda: started.sample("kascribe_partitions_paused") == 2, timeout_seconds=30)
         assert stage.values() == ["down"]
@@ -190,8 +191,8 @@ def test_stopping_drains_what_runs_and_leaves_what_has_not_begun(broker: MockClu
     with running(stage, settings_for(broker.bootstrap_servers, worker_threads=2)) as started:
         eventually(lambda: stage.running == 2, timeout_seconds=20)
         started.runtime.stop()
-        eventually(lambda: started.runtime.snapshot().draining, timeout_seconds=30)
-        assert not ready(started.runtime.snapshot()).ok
+        eventually(lambda: started.runtime.snapshot().is_draining, timeout_seconds=30)
+        assert not ready(started.runtime.snapshot(), now=time.monotonic()).ok
         stage.release.set()
         started.thread.join(30)
         assert not started.thread.is_alive()

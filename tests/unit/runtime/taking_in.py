@@ -153,7 +153,7 @@ class TakingIn:
         """What the loop looks like now, after it has listened."""
         self.mailbox.listen(0)
         self.runtime.membership_watch.membership = Membership(answered_at=self.clock.seconds, has_answered=True)
-        self.runtime.observation.observe(draining=False)
+        self.runtime.snapshot_taker.take(is_draining=False)
         return self.runtime.snapshot()
 
 

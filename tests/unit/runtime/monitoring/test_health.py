@@ -13,27 +13,28 @@ from consumers.runtime.monitoring.health import (
     MEMBERSHIP_SECONDS,
     STALL_SECONDS,
     TURN_SECONDS,
+    HealthReport,
     live,
     ready,
 )
 from consumers.runtime.monitoring.membership import SILENCE_SECONDS, Membership
 from consumers.runtime.monitoring.metrics import IN_FLIGHT_RECORDS, RUNTIME_METRICS, Metric, Metrics, catalogue
-from consumers.runtime.monitoring.server import HealthServer, Verdict
+from consumers.runtime.monitoring.server import HealthServer
 from consumers.runtime.monitoring.snapshot import PartitionView, Snapshot
 from schemas.errors import ConfigurationError
 from schemas.kafka.records import OutgoingRecord
 from schemas.settings import ServerSettings
 from tests.unit.runtime.taking_in import taking_in
 
-HELD = {("in", 0): PartitionView(0, 0, 0, 0, 0.0, 0, 0, paused=False)}
+HELD = {("in", 0): PartitionView(0, 0, 0, 0, 0.0, 0, 0, is_paused=False)}
 MEMBER = Membership(answered_at=100.0, member_at=100.0, has_answered=True)
-WELL = Snapshot(at=100.0, listened_at=100.0, heard_at=100.0, membership=MEMBER, partitions=HELD)
+WELL = Snapshot(taken_at=100.0, turned_at=100.0, active_at=100.0, membership=MEMBER, partitions=HELD)
 
 
 def test_a_loop_that_turns_is_alive_whatever_else_is_down() -> None:
     """Restarting the process would not bring a bucket back, however long the records wait for it."""
     now = 100.0 + STALL_SECONDS + 1
-    waiting = replace(WELL, at=now, listened_at=now, in_flight_records=1, dependencies_down=("s3",))
+    waiting = replace(WELL, taken_at=now, turned_at=now, in_flight_records=1, dependencies_down=("s3",))
     assert live(waiting, now=now).ok
     assert not live(replace(waiting, dependencies_down=()), now=now).ok
     assert ready(replace(WELL, in_flight_records=1, dependencies_down=("s3",)), now=100.0).reasons == (
@@ -43,16 +44,16 @@ def test_a_loop_that_turns_is_alive_whatever_else_is_down() -> None:
 
 def test_a_loop_that_stands_still_is_dead_and_says_since_when() -> None:
     """Nobody polls any more, so the group is about to evict the process anyway."""
-    verdict = live(WELL, now=100.0 + TURN_SECONDS + 1)
-    assert not verdict.ok
-    assert verdict.reasons == ("the loop has not turned for 61 s",)
+    report = live(WELL, now=100.0 + TURN_SECONDS + 1)
+    assert not report.ok
+    assert report.reasons == ("the loop has not turned for 61 s",)
 
 
 def test_both_answers_say_how_long_ago_the_loop_turned() -> None:
     """To the millisecond, beside what it holds."""
-    for verdict in (live(WELL, now=101.2504), ready(WELL, now=101.2504)):
-        assert verdict.ok
-        assert verdict.facts == {
+    for report in (live(WELL, now=101.2504), ready(WELL, now=101.2504)):
+        assert report.ok
+        assert report.facts == {
             "last_turn_age_seconds": 1.25,
             "partitions": 1,
             "in_flight_records": 0,
@@ -66,9 +67,9 @@ def test_both_answers_say_how_long_ago_the_loop_turned() -> None:
 def test_work_that_never_ends_is_found_although_the_loop_turns() -> None:
     """Hours without one attempt ending, with work in flight, are no long file."""
     now = 100.0 + STALL_SECONDS + 1
-    stuck = Snapshot(at=now, listened_at=now, heard_at=100.0, partitions=HELD, in_flight_records=3)
+    stuck = Snapshot(taken_at=now, turned_at=now, active_at=100.0, partitions=HELD, in_flight_records=3)
     assert "3 records are in flight and nothing was heard of any for hours" in live(stuck, now=now).reasons
-    assert live(Snapshot(at=now, listened_at=now, heard_at=100.0, partitions=HELD), now=now).ok
+    assert live(Snapshot(taken_at=now, turned_at=now, active_at=100.0, partitions=HELD), now=now).ok
 
 
 def test_a_record_taken_in_after_idle_hours_is_not_taken_for_stuck_work() -> None:
@@ -138,8 +139,8 @@ def test_a_process_whose_outbox_died_is_dead() -> None:
     """Nothing can leave any more, so it must be replaced."""
     with taking_in((0, "")) as bench:
         bench.outbox.is_alive, bench.outbox.problem = False, "the outbox died: KeyError(1)"
-        verdict = live(bench.snapshot(), now=bench.clock.seconds)
-        assert verdict.reasons == ("the outbox died: KeyError(1); only a new process helps",)
+        report = live(bench.snapshot(), now=bench.clock.seconds)
+        assert report.reasons == ("the outbox died: KeyError(1); only a new process helps",)
 
 
 def test_a_process_that_lost_its_partitions_is_not_ready() -> None:
@@ -157,7 +158,7 @@ def test_a_process_is_ready_once_the_group_let_it_in_and_until_it_drains() -> No
     assert ready(replace(WELL, partitions={}), now=100.0).reasons == (
         "the consumer group has not assigned any partition",
     )
-    assert ready(replace(WELL, draining=True), now=100.0).reasons == ("draining before the end",)
+    assert ready(replace(WELL, is_draining=True), now=100.0).reasons == ("draining before the end",)
 
 
 def test_readiness_waits_until_the_broker_has_confirmed_the_membership() -> None:
@@ -172,8 +173,8 @@ def test_a_broker_that_has_not_answered_for_too_long_is_named() -> None:
     """Not ready, because records cannot arrive; alive, because a new process would meet the same broker."""
     silent = replace(WELL, membership=replace(MEMBER, problem="Local: Timed out"))
     assert ready(silent, now=100.0 + SILENCE_SECONDS - 1).ok
-    verdict = ready(silent, now=100.0 + SILENCE_SECONDS + 1)
-    assert verdict.reasons == ("kafka has not answered for 16 s", "Local: Timed out")
+    report = ready(silent, now=100.0 + SILENCE_SECONDS + 1)
+    assert report.reasons == ("kafka has not answered for 16 s", "Local: Timed out")
     assert live(silent, now=100.0 + SILENCE_SECONDS + 1).ok
 
 
@@ -186,7 +187,7 @@ def test_a_process_that_the_broker_does_not_count_as_a_member_is_not_ready_and_i
     )
     assert live(outside, now=100.0).ok
     answering = replace(
-        outside, at=late, listened_at=late, membership=replace(outside.membership, answered_at=late)
+        outside, taken_at=late, turned_at=late, membership=replace(outside.membership, answered_at=late)
     )
     assert not live(answering, now=late).ok
     unheard = replace(answering, membership=replace(outside.membership, answered_at=100.0))
@@ -216,8 +217,8 @@ def server() -> Iterator[HealthServer]:
     Metrics(registry).gauge(IN_FLIGHT_RECORDS).set(7)
     server = HealthServer(
         ServerSettings(port=0),
-        live=lambda: Verdict(True),
-        ready=lambda: Verdict(False, ("no model yet",)),
+        live=lambda: HealthReport(True),
+        ready=lambda: HealthReport(False, ("no model yet",)),
         registry=registry,
     )
     server.start()
@@ -248,8 +249,8 @@ def test_a_port_that_is_taken_is_a_configuration_error_that_names_the_variable(s
     with pytest.raises(ConfigurationError, match="KASCRIBE_SERVER_PORT"):
         HealthServer(
             ServerSettings(port=server.port),
-            live=lambda: Verdict(True),
-            ready=lambda: Verdict(True),
+            live=lambda: HealthReport(True),
+            ready=lambda: HealthReport(True),
             registry=CollectorRegistry(),
         )
 
