@@ -7,11 +7,11 @@ from pathlib import Path
 
 from deploy.stack.cache import default_cache
 from deploy.vllm.errors import VllmUnavailable
-from deploy.vllm.server import VllmServer, down, healthy, running, up
+from deploy.vllm.server import VllmServer, down, find_server, is_healthy, up
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command. 0 when done, 1 when not, 3 for ``status`` when the server does not answer."""
+    """Run one command. Return 0 when done, 1 on failure, 3 for ``status`` when the server does not answer."""
     chosen = _parser().parse_args(arguments)
     state = chosen.state or chosen.cache / "vllm" / "server"
     try:
@@ -33,8 +33,8 @@ def _parser() -> argparse.ArgumentParser:
         "--max-model-len", type=int, default=4096, help="context in tokens, one byte each (default: 4096)"
     )
     starts.add_argument("--port", type=int, help="(default: a free one)")
-    commands.add_parser("down", help="end what was started")
-    commands.add_parser("status", help="say whether it answers, and where")
+    commands.add_parser("down", help="stop the server")
+    commands.add_parser("status", help="print whether it answers, and where")
     return parser
 
 
@@ -47,12 +47,12 @@ def _run(chosen: argparse.Namespace, state: Path) -> int:
     if chosen.command == "down":
         print("ended" if down(state) else "nothing was running")
         return 0
-    known = running(state)
-    if known is None or not known.alive:
+    known = find_server(state)
+    if known is None or not known.is_alive:
         print("not running")
         return 3
     _show(known)
-    return 0 if healthy(known) else 3
+    return 0 if is_healthy(known) else 3
 
 
 def _show(server: VllmServer) -> None:

@@ -1,4 +1,4 @@
-"""What goes wrong with the local server."""
+"""The error of the local server."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +11,8 @@ class VllmUnavailable(Exception):
 
 
 @contextmanager
-def said_of_vllm() -> Iterator[None]:
-    """What the local stack's own tools report, as VllmUnavailable."""
+def as_vllm_unavailable() -> Iterator[None]:
+    """Translate errors of the local stack's tools into VllmUnavailable."""
     try:
         yield
     except StackError as failed:

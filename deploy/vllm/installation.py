@@ -1,7 +1,7 @@
-"""Installs vLLM for CPU into an environment of its own, in the cache: 5 GB, most of it torch, once.
+"""Installation of vLLM for CPU into an environment of its own, in the cache: 5 GB, most of it torch, once.
 
-The environment's name carries the digest of the lock, so another lock is another environment. It is complete
-when its marker is there; one that was cut off is built again.
+The environment's name carries the digest of the lock, so another lock gives another environment. It is complete
+when its marker exists; an interrupted installation starts again.
 """
 
 import ctypes.util
@@ -12,21 +12,20 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
-from deploy.stack.cache import default_cache, locked, run_tool
-from deploy.vllm.errors import VllmUnavailable, said_of_vllm
+from deploy.stack.cache import locked, run_tool
+from deploy.vllm.errors import VllmUnavailable, as_vllm_unavailable
 
-LOCK = Path(__file__).with_name("requirements.lock")
-INSTALL_TIMEOUT_SECONDS = 1800.0  # 25 s measured from a warm cache, two minutes from the registry
-_MARKER = "complete"
+LOCK: Final = Path(__file__).with_name("requirements.lock")
+INSTALL_TIMEOUT_SECONDS: Final = 1800.0  # 25 s measured from a warm cache, two minutes from the registry
+_MARKER: Final = "complete"
 
 Say = Callable[[str], None]
 
-__all__ = ["default_cache", "prepare"]
-
 
 def prepare(cache: Path, *, say: Say = print) -> Path:
-    """The Python program of the environment that has vLLM, installed first where the cache lacks it.
+    """Install vLLM if the cache lacks it; return the Python program of its environment.
 
     Blocks for minutes the first time. Safe to call from several processes at once. Raises VllmUnavailable.
     """
@@ -72,5 +71,5 @@ def _install(place: Path, say: Say) -> None:
 
 
 def _run(command: list[str]) -> None:
-    with said_of_vllm():
+    with as_vllm_unavailable():
         run_tool(command, {}, INSTALL_TIMEOUT_SECONDS)

@@ -1,48 +1,48 @@
-"""Makes the tiny model: one Mistral layer with random weights and a tokenizer in which one byte is one token.
+"""The tiny model: one Mistral layer with random weights and a tokenizer with one token per byte.
 
 Deterministic: equal on every machine. The weights hold no knowledge, but the output layer has a bias, so that
-the words that come out are readable and end: one hidden dimension is constant through all layers, and what the
-output layer multiplies it with is the bias.
+answers are readable words and end: one hidden dimension is constant through all layers, and the output layer's
+weights for it are the bias.
 """
 
 import json
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 
-MODEL_NAME = "kascribe-tiny"
-SEED = 20_26
-HIDDEN = 64
-HEADS = 2
-INTERMEDIATE = 128
-LAYERS = 1
-SLIDING_WINDOW_TOKENS = 256
-"""What attention looks back, so that long prompts cost little: with a context of 8,192 tokens the transcripts of
-``tests.benchmarks.enrich_lengths`` go through 2.3 times as fast as without."""
-CONTEXT_LIMIT_TOKENS = 131_072
-SPECIAL_TOKENS = ("<|pad|>", "<|im_start|>", "<|im_end|>")
-VOCABULARY = 256 + len(SPECIAL_TOKENS)
-END_TOKEN = 256 + SPECIAL_TOKENS.index("<|im_end|>")
+MODEL_NAME: Final = "kascribe-tiny"
+SEED: Final = 20_26
+HIDDEN: Final = 64
+HEADS: Final = 2
+INTERMEDIATE: Final = 128
+LAYERS: Final = 1
+SLIDING_WINDOW_TOKENS: Final = 256
+"""Window of the attention, so that long prompts cost little: with a context of 8,192 tokens, the transcripts of
+``tests.benchmarks.enrich_lengths`` run 2.3 times as fast as without it."""
+CONTEXT_LIMIT_TOKENS: Final = 131_072
+SPECIAL_TOKENS: Final = ("<|pad|>", "<|im_start|>", "<|im_end|>")
+VOCABULARY: Final = 256 + len(SPECIAL_TOKENS)
+END_TOKEN: Final = 256 + SPECIAL_TOKENS.index("<|im_end|>")
 
-CONSTANT = 8.0  # the value of the hidden dimension 0, which no layer changes
-_BIAS_GAIN = 5.0  # what is left of it after the last normalisation, measured
-_SUPPRESSED = -20.0
-_SPREAD = 0.05  # of the output layer; gives logits a spread of 0.3, which temperature 0.3 makes 1
+CONSTANT: Final = 8.0  # the value of the hidden dimension 0, which no layer changes
+_BIAS_GAIN: Final = 5.0  # its value after the last normalisation, measured
+_SUPPRESSED: Final = -20.0
+_SPREAD: Final = 0.05  # of the output layer; gives logits a spread of 0.3, which temperature 0.3 makes 1
 
-CHAT_TEMPLATE = (
+CHAT_TEMPLATE: Final = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
 
 def write_model(directory: Path) -> Path:
-    """Writes the model into ``directory``, which is created. Safe to repeat: the same bytes every time."""
+    """Write the model into ``directory``, creating it. Safe to repeat: the bytes are always the same."""
     directory.mkdir(parents=True, exist_ok=True)
     files = {
         "config.json": _configuration(),
@@ -114,7 +114,7 @@ def _weights() -> dict[str, Array]:
 
 
 def _bias() -> Array:
-    """Letters and spaces; a quotation mark or a bracket often enough that strings and lists end soon."""
+    """Return a bias for letters, spaces, and enough quotes and brackets that strings and lists end soon."""
     bias = np.full(VOCABULARY, _SUPPRESSED, dtype=np.float32)
     for byte in range(32, 127):
         bias[byte] = 0.0 if chr(byte).islower() else -1.2
@@ -127,7 +127,7 @@ def _bias() -> Array:
 
 
 def _safetensors(weights: Mapping[str, Array]) -> bytes:
-    """The safetensors format: the header's length in 8 bytes, a JSON header, then the numbers as they are."""
+    """Serialize as safetensors: the header's length in 8 bytes, a JSON header, then the raw numbers."""
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     body = b""
     for name, array in weights.items():
@@ -175,7 +175,7 @@ def _special(number: int, token: str) -> dict[str, Any]:
 
 
 def _vocabulary() -> dict[str, int]:
-    """Byte to character as byte-level tokenizers write it: printable Latin-1 as it is, the rest from U+0100."""
+    """Map characters to bytes as byte-level tokenizers do: printable Latin-1 as it is, the rest from U+0100."""
     printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = [byte for byte in range(256) if byte not in printable]
     characters = {byte: chr(byte) for byte in printable} | {byte: chr(0x100 + n) for n, byte in enumerate(others)}

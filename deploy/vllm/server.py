@@ -1,4 +1,4 @@
-"""Starts and ends the local server. What was started is kept in ``server.json`` beside its log."""
+"""Start and stop of the local server, whose process is recorded in ``server.json`` beside its log."""
 
 import json
 import os
@@ -9,21 +9,22 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 from deploy.stack.cache import LOG_TAIL_LINES, locked
 from deploy.stack.processes import Process, end, is_alive, start
 from deploy.stack.state import LOOPBACK, free_port, replace_file
-from deploy.vllm.errors import VllmUnavailable, said_of_vllm
+from deploy.vllm.errors import VllmUnavailable, as_vllm_unavailable
 from deploy.vllm.installation import Say, prepare
 from deploy.vllm.model import MODEL_NAME, write_model
-from deploy.vllm.session import members
+from deploy.vllm.session import session_members
 
-READY_TIMEOUT_SECONDS = 600.0  # 20 to 40 s on two idle cores, 140 s measured on two busy ones
-GRACE_SECONDS = 15.0
-SEQUENCES = 16
-KV_BLOCK_TOKENS = 128
-_POLL_SECONDS = 0.25
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "OMP_NUM_THREADS")
+READY_TIMEOUT_SECONDS: Final = 600.0  # 20 to 40 s on two idle cores, 140 s measured on two busy ones
+GRACE_SECONDS: Final = 15.0
+SEQUENCES: Final = 16
+KV_BLOCK_TOKENS: Final = 128
+_POLL_SECONDS: Final = 0.25
+_INHERITED_VARIABLES: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "OMP_NUM_THREADS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +38,14 @@ class VllmServer:
     process: Process
 
     @property
-    def alive(self) -> bool:
-        """Whether the process that was started still runs."""
+    def is_alive(self) -> bool:
+        """True while the started process runs."""
         return is_alive(self.process)
 
     @property
     def processes(self) -> list[Process]:
-        """Every process of it that runs, workers included."""
-        return members(self.process, Path(self.log))
+        """Its running processes, workers included."""
+        return session_members(self.process, Path(self.log))
 
 
 def up(
@@ -56,26 +57,30 @@ def up(
     options: Sequence[str] = (),
     say: Say = print,
 ) -> VllmServer:
-    """A server that is ready: the one of ``state`` if it lives, else a new one, installed first if need be.
+    """Start a server and return it when it is ready: the one of ``state`` if it is alive, else a new one.
 
-    Blocks until it answers. ``options`` go to vLLM's command line as they are. Raises VllmUnavailable.
+    Installs vLLM first if necessary; blocks until the server answers. ``options`` are appended to vLLM's command
+    line. Raises VllmUnavailable.
     """
     python = prepare(cache, say=say)
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     with locked(state / "lock"):
-        known = running(state)
-        if known and known.alive and known.context_tokens == context_tokens:
+        known = find_server(state)
+        if known and known.is_alive and known.context_tokens == context_tokens:
             return known
         if known:
-            _end(known, state)
+            _stop(known, state)
         model = write_model(cache / "vllm" / "model")
         server = _start(python, model, state, context_tokens=context_tokens, port=port, options=options)
         _wait_until_ready(server, state)
         return server
 
 
-def running(state: Path) -> VllmServer | None:
-    """What was started in ``state`` and not ended through us; it may have died since."""
+def find_server(state: Path) -> VllmServer | None:
+    """Return the server that was started in ``state`` and not stopped; it may have died since.
+
+    Raises VllmUnavailable when its record is damaged.
+    """
     try:
         stored = json.loads((state / "server.json").read_text(encoding="utf-8"))
         return VllmServer(process=Process(**stored.pop("process")), **stored)
@@ -86,17 +91,17 @@ def running(state: Path) -> VllmServer | None:
 
 
 def down(state: Path) -> bool:
-    """Ends what ``up`` started, and only that. False when there was nothing. Safe to repeat."""
-    known = running(state)
+    """Stop what ``up`` started, and nothing else. Return False when there was nothing. Safe to repeat."""
+    known = find_server(state)
     if known is None:
         return False
     with locked(state / "lock"):
-        _end(known, state)
+        _stop(known, state)
     return True
 
 
-def healthy(server: VllmServer) -> bool:
-    """Whether it answers ``/health``. Blocks for two seconds at most."""
+def is_healthy(server: VllmServer) -> bool:
+    """Return whether the server answers ``/health``. Blocks for two seconds at most."""
     try:
         with urllib.request.urlopen(f"{server.base_url}/health", timeout=2) as answer:  # noqa: S310 (loopback http)
             return bool(answer.status == 200)
@@ -107,11 +112,11 @@ def healthy(server: VllmServer) -> bool:
 def _start(
     python: Path, model: Path, state: Path, *, context_tokens: int, port: int | None, options: Sequence[str]
 ) -> VllmServer:
-    with said_of_vllm(), ExitStack() as held:
+    with as_vllm_unavailable(), ExitStack() as held:
         port = port or free_port(held)
     log = state / "server.log"
     log.write_bytes(b"")
-    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {
+    environment = {name: os.environ[name] for name in _INHERITED_VARIABLES if name in os.environ} | {
         "VLLM_CPU_KVCACHE_SPACE": "1",
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_CACHE_ROOT": str(state / "cache"),
@@ -129,7 +134,7 @@ def _start(
         *_arguments(model, port, context_tokens),
         *options,
     ]
-    with said_of_vllm():
+    with as_vllm_unavailable():
         process = start(command, log=log, environment=environment)
     server = VllmServer(f"http://{LOOPBACK}:{port}", MODEL_NAME, context_tokens, str(log), process)
     replace_file(state / "server.json", json.dumps(asdict(server), indent=2))
@@ -150,18 +155,18 @@ def _arguments(model: Path, port: int, context_tokens: int) -> list[str]:
 
 def _wait_until_ready(server: VllmServer, state: Path) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_SECONDS
-    while not healthy(server):
-        if not server.alive or time.monotonic() > deadline:
-            what = "ended" if not server.alive else f"was not ready after {READY_TIMEOUT_SECONDS:.0f} s"
+    while not is_healthy(server):
+        if not server.is_alive or time.monotonic() > deadline:
+            what = "ended" if not server.is_alive else f"was not ready after {READY_TIMEOUT_SECONDS:.0f} s"
             tail = "\n".join(
                 Path(server.log).read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:]
             )
-            _end(server, state)
+            _stop(server, state)
             raise VllmUnavailable(f"the vLLM server {what}; the end of {server.log}:\n{tail}")
         time.sleep(_POLL_SECONDS)
 
 
-def _end(server: VllmServer, state: Path) -> None:
+def _stop(server: VllmServer, state: Path) -> None:
     end([server.process], grace_seconds=GRACE_SECONDS)
-    end(server.processes, grace_seconds=0)  # workers that a killed or hung parent left behind
+    end(server.processes, grace_seconds=0)  # workers that a killed or hung parent left
     (state / "server.json").unlink(missing_ok=True)

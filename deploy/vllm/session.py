@@ -1,8 +1,8 @@
-"""The processes of one server: the one that was started and its workers, which live in its session.
+"""The processes of one server: the started one and its workers, which belong to its session.
 
-A worker outlives a killed parent, so all of a session is ended. A process is ours when it is in that session and
-its standard output is the server's log; a number that was given to somebody else never matches. The environment
-would be no such mark: vLLM's workers write their titles over it.
+A worker outlives a killed parent, so the whole session is ended. A process belongs to the server if it is in that
+session and its standard output is the server's log, so a reused process id never matches. The environment cannot
+identify it: vLLM's workers write their titles over it.
 """
 
 from pathlib import Path
@@ -10,8 +10,8 @@ from pathlib import Path
 from deploy.stack.processes import STAT_SESSION_FIELD, STAT_START_FIELD, Process, stat_fields
 
 
-def members(leader: Process, log: Path) -> list[Process]:
-    """The live processes of the leader's session that write to ``log``, the leader included while it lives."""
+def session_members(leader: Process, log: Path) -> list[Process]:
+    """Return the live processes of the leader's session that write to ``log``, including the leader if alive."""
     found = (_member(int(entry.name), leader, log) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     return [process for process in found if process]
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import structlog
 
 from deploy.stack.cache import default_cache
-from deploy.vllm.server import VllmServer, down, healthy, running, up
+from deploy.vllm.server import VllmServer, down, find_server, is_healthy, up
 from tests.chaos.counting import HEADER, Row
 from tests.chaos.outage_system import RECORDS, Outage, system
 from tests.contract.vllm.vllm_double import VllmDouble
@@ -117,12 +117,12 @@ def terminated(state: Path) -> None:
     """SIGTERM to the server's first process, and waits until it does not answer."""
     server = known(state)
     os.kill(server.process.pid, signal.SIGTERM)
-    eventually(lambda: not healthy(server), timeout_seconds=60, what="ending")
+    eventually(lambda: not is_healthy(server), timeout_seconds=60, what="ending")
 
 
 def known(state: Path) -> VllmServer:
     """The server that was started there."""
-    server = running(state)
+    server = find_server(state)
     if server is None:
         raise SystemExit(f"no server in {state}")
     return server

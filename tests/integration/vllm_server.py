@@ -9,7 +9,7 @@ import pytest
 from deploy.stack.cache import default_cache
 from deploy.vllm.errors import VllmUnavailable
 from deploy.vllm.installation import prepare
-from deploy.vllm.server import VllmServer, down, healthy, running, up
+from deploy.vllm.server import VllmServer, down, find_server, is_healthy, up
 
 CONTEXT_TOKENS = 512
 START_TIMEOUT_SECONDS = 900
@@ -39,8 +39,8 @@ def vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
     """A server with a context of 512 tokens: the one that ``make vllm`` left running, if it is such a one, else
     a private one. Where there can be none, tests are skipped, and fail in CI."""
     cache = default_cache()
-    known = running(cache / "vllm" / "server")
-    if known and known.context_tokens == CONTEXT_TOKENS and healthy(known):
+    known = find_server(cache / "vllm" / "server")
+    if known and known.context_tokens == CONTEXT_TOKENS and is_healthy(known):
         yield known
         return
     state = tmp_path_factory.mktemp("vllm")

@@ -12,8 +12,8 @@ from deploy.stack.processes import Process, end, is_alive, start
 from deploy.vllm.__main__ import main
 from deploy.vllm.errors import VllmUnavailable
 from deploy.vllm.model import SPECIAL_TOKENS, write_model
-from deploy.vllm.server import down, running
-from deploy.vllm.session import members
+from deploy.vllm.server import down, find_server
+from deploy.vllm.session import session_members
 from tests.support.waiting import eventually
 
 
@@ -28,9 +28,9 @@ def leader(log: Path) -> Iterator[Process]:
     """A shell with a child without any environment, as vLLM's workers seem to be, in a session of its own."""
     command = ["/bin/sh", "-c", "env -i sleep 300 & wait"]
     process = start(command, log=log, environment={"PATH": os.environ["PATH"]})
-    eventually(lambda: len(members(process, log)) == 2, timeout_seconds=20)
+    eventually(lambda: len(session_members(process, log)) == 2, timeout_seconds=20)
     yield process
-    end(members(process, log), grace_seconds=0)
+    end(session_members(process, log), grace_seconds=0)
 
 
 def test_the_model_is_the_same_every_time(tmp_path: Path) -> None:
@@ -55,16 +55,16 @@ def test_workers_are_found_and_ended_after_their_parent_was_killed(leader: Proce
     """A killed server leaves no orphan behind."""
     os.kill(leader.pid, signal.SIGKILL)
     eventually(lambda: not is_alive(leader), timeout_seconds=30)
-    (orphan,) = members(leader, log)
+    (orphan,) = session_members(leader, log)
     end([orphan], grace_seconds=0)
-    assert members(leader, log) == []
+    assert session_members(leader, log) == []
 
 
 def test_processes_that_write_elsewhere_are_not_ours(leader: Process, tmp_path: Path) -> None:
     """A number that the system gave to somebody else is never signalled."""
     (tmp_path / "another log").touch()
-    assert members(leader, tmp_path / "another log") == []
-    assert members(leader, tmp_path / "no log") == []
+    assert session_members(leader, tmp_path / "another log") == []
+    assert session_members(leader, tmp_path / "no log") == []
 
 
 def test_nothing_running_is_nothing_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,4 +79,4 @@ def test_a_damaged_state_is_said_with_its_path(tmp_path: Path) -> None:
     """Rather than ending some other process."""
     (tmp_path / "server.json").write_text("{}", encoding="utf-8")
     with pytest.raises(VllmUnavailable, match=r"server\.json is damaged"):
-        running(tmp_path)
+        find_server(tmp_path)

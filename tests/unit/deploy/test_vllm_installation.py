@@ -8,7 +8,7 @@ import pytest
 
 from deploy.vllm.errors import VllmUnavailable
 from deploy.vllm.installation import prepare
-from deploy.vllm.server import running
+from deploy.vllm.server import find_server
 
 
 def test_another_processor_is_told_before_anything_is_installed(
@@ -43,4 +43,4 @@ def test_a_damaged_note_of_a_server_is_told(tmp_path: Path) -> None:
     for text in ("{", json.dumps({"process": {}})):
         (tmp_path / "server.json").write_text(text, encoding="utf-8")
         with pytest.raises(VllmUnavailable, match=r"server\.json is damaged"):
-            running(tmp_path)
+            find_server(tmp_path)
