@@ -1,6 +1,6 @@
-"""Every metric of the runtime, in one catalogue: what is exported, what is documented, what alerts may name.
+"""The catalogue of the runtime's metrics: what is exported, what is documented, what alerts may use.
 
-A stage declares rows of its own beside its code and hands them to ``Metrics`` together with these.
+A stage declares rows of its own beside its code and passes them to ``Metrics`` together with these.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ COMMIT_SECONDS_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One row: ``name`` as Prometheus exposes it, the unit of its values, what each value means."""
+    """One row: the name that Prometheus exposes, the unit of its values, and their meaning."""
 
     name: str
     kind: Kind
@@ -40,14 +40,14 @@ RECORDS_SETTLED: Final = Metric(
     "records",
     ("topic", "outcome"),
     "Attempts that ended: completed, cancelled, retried, dead_lettered, parked (dependency down), joined (waits "
-    "for a record of the same job), dropped (partition gone).",
+    "for a record of the same job), dropped (partition no longer held).",
 )
 RECORDS_SKIPPED: Final = Metric(
     "kascribe_records_skipped_total",
     "counter",
     "records",
     ("topic",),
-    "Records that the gap map said were complete before this process took the partition.",
+    "Records that were complete before this process took the partition, according to the gap map.",
 )
 RECORDS_PUBLISHED: Final = Metric(
     "kascribe_records_published_total", "counter", "records", ("topic",), "Outputs acknowledged by the broker."
@@ -68,21 +68,26 @@ IN_FLIGHT_AUDIO_SECONDS: Final = Metric(
     "kascribe_in_flight_audio_seconds", "gauge", "seconds", (), "Seconds of audio that those records hold."
 )
 WAITING_RECORDS: Final = Metric(
-    "kascribe_waiting_records", "gauge", "records", (), "Records polled that wait for room or for their due time."
+    "kascribe_waiting_records",
+    "gauge",
+    "records",
+    (),
+    "Records polled that wait for capacity or for their due time.",
 )
 UNDELIVERED_RECORDS: Final = Metric(
     "kascribe_undelivered_records",
     "gauge",
     "records",
     (),
-    "Records that are settled while the broker has not confirmed their outputs.",
+    "Records that are settled but whose outputs the broker has not confirmed yet.",
 )
 LAG: Final = Metric(
     "kascribe_consumer_lag_offsets",
     "gauge",
     "offsets",
     ("topic", "partition"),
-    "End of the partition minus the committed offset, asked from the broker also while paused; absent if unknown.",
+    "End of the partition minus the committed offset, requested from the broker even while paused; absent if "
+    "unknown.",
 )
 OLDEST_INCOMPLETE_AGE: Final = Metric(
     "kascribe_oldest_incomplete_age_seconds",
@@ -96,14 +101,14 @@ GAP_WIDTH: Final = Metric(
     "gauge",
     "offsets",
     ("topic", "partition"),
-    "From the committed offset to the highest complete one: what the gap map has to describe.",
+    "From the committed offset to the highest received one: the range that the gap map has to describe.",
 )
 METADATA_CHARACTERS: Final = Metric(
     "kascribe_commit_metadata_characters",
     "gauge",
     "characters",
     ("topic", "partition"),
-    "Characters of commit metadata in use; 4,000 is the budget.",
+    "Characters of commit metadata in use; the budget is 4,000.",
 )
 PARTITIONS_ASSIGNED: Final = Metric(
     "kascribe_partitions_assigned", "gauge", "state", (), "Partitions that this process holds."
@@ -116,7 +121,7 @@ DEPENDENCY_DOWN: Final = Metric(
     "gauge",
     "state",
     ("dependency",),
-    "1 while this service does not answer or intake waits for it, else 0.",
+    "1 while this service does not answer or intake waits for it, otherwise 0.",
 )
 STAGE_SECONDS: Final = Metric(
     "kascribe_stage_seconds",
@@ -131,11 +136,11 @@ COMMIT_SECONDS: Final = Metric(
     "histogram",
     "seconds",
     (),
-    "From handing a batch to the outbox to its outputs and offsets being durable.",
+    "From the submission of a batch to the outbox until its outputs and offsets are durable.",
     COMMIT_SECONDS_BUCKETS,
 )
 COMMIT_FAILURES: Final = Metric(
-    "kascribe_commit_failures_total", "counter", "events", (), "Batches or commits that did not get through."
+    "kascribe_commit_failures_total", "counter", "events", (), "Batches or commits that failed."
 )
 POLL_GAP_SECONDS: Final = Metric(
     "kascribe_poll_gap_seconds",
@@ -153,16 +158,17 @@ UNCLEAN_TAKEOVERS: Final = Metric(
     "counter",
     "events",
     ("topic",),
-    "Partitions taken over from a process that died without letting go of them.",
+    "Partitions taken over from a process that ended without releasing them.",
 )
 
 RUNTIME_METRICS: Final = tuple(row for row in list(globals().values()) if isinstance(row, Metric))
 
 
 class Metrics:
-    """The rows, registered once each. ``counter``, ``gauge`` and ``histogram`` return the row's instrument.
+    """The instruments of all rows, registered once each.
 
-    Raises KeyError for a row that was not declared: what is not in the catalogue is not measured.
+    ``counter``, ``gauge`` and ``histogram`` raise KeyError for a row that was not declared: only metrics in the
+    catalogue are measured.
     """
 
     def __init__(self, registry: CollectorRegistry, *declared: Iterable[Metric]) -> None:
@@ -179,20 +185,20 @@ class Metrics:
         }
 
     def counter(self, row: Metric) -> Counter:
-        """The counter of ``row``."""
+        """Return the counter of ``row``."""
         return self._counters[row]
 
     def gauge(self, row: Metric) -> Gauge:
-        """The gauge of ``row``."""
+        """Return the gauge of ``row``."""
         return self._gauges[row]
 
     def histogram(self, row: Metric) -> Histogram:
-        """The histogram of ``row``."""
+        """Return the histogram of ``row``."""
         return self._histograms[row]
 
 
 def catalogue(*declared: Iterable[Metric]) -> list[Metric]:
-    """Every row, the runtime's first, then those declared by others; documentation is made from it."""
+    """Return every row, the runtime's first, then those declared by others; the docs are generated from it."""
     return [*RUNTIME_METRICS, *(row for rows in declared for row in rows)]
 
 
