@@ -188,7 +188,7 @@ class RuntimeSettings(Part):
     )
     drain_timeout_seconds: float = Field(ge=0, default=30.0, description="From SIGTERM to the end of the process.")
     revoke_timeout_seconds: float = Field(ge=0, default=10.0, description="For what is in flight at revocation.")
-    dependency_check_seconds: Seconds = Field(default=2.0, description="Between looks at a service that is down.")
+    dependency_check_seconds: Seconds = Field(default=2.0, description="Between probes of a service that is down.")
 
 
 class VllmSettings(Part):
