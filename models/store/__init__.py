@@ -1,4 +1,4 @@
-"""Whisper models on disk: pulled from a hub, found by name, checked against their manifests."""
+"""Store of Whisper models on disk: pull from a hub, look-up by name, verification against manifests."""
 
 from models.store.directory import SELFTEST
 from models.store.manifest import Manifest

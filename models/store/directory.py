@@ -1,4 +1,4 @@
-"""What a directory must hold to be a Whisper model for CTranslate2."""
+"""Required contents of a directory that holds a Whisper model for CTranslate2."""
 
 import json
 from pathlib import Path
@@ -12,13 +12,13 @@ WEIGHTS: Final = "model.bin"
 REQUIRED: Final = (WEIGHTS, "config.json", "tokenizer.json")
 VOCABULARY: Final = "vocabulary.*"
 PULLED: Final = (*REQUIRED, "preprocessor_config.json", VOCABULARY)
-"""Patterns of the files that a pull takes; a repository may hold others."""
+"""Patterns of the files that a pull fetches; a repository may hold others."""
 
 _LFS_POINTER: Final = b"version https://git-lfs"
 
 
 def missing_files(names: set[str]) -> list[str]:
-    """Which required files are not among these names, all of one directory."""
+    """Return the required files that are missing among these names, all of one directory."""
     missing = [name for name in REQUIRED if name not in names]
     if not any(Path(name).match(VOCABULARY) for name in names):
         missing.append(VOCABULARY)
@@ -26,7 +26,7 @@ def missing_files(names: set[str]) -> list[str]:
 
 
 def check(directory: Path) -> Path:
-    """``directory`` itself when it looks like a model. Looks at names, sizes and JSON; hashes nothing.
+    """Return ``directory`` if it holds a model. Checks names, sizes and JSON; hashes nothing.
 
     Raises ModelNotFound when there is no such directory, StoreError when it is not a usable model.
     """
@@ -48,10 +48,10 @@ def check(directory: Path) -> Path:
 
 def _check_weights(weights: Path) -> None:
     with weights.open("rb") as file:
-        beginning = file.read(len(_LFS_POINTER))
-    if not beginning:
+        head = file.read(len(_LFS_POINTER))
+    if not head:
         raise StoreError(f"{weights} is empty: copy or pull the model again")
-    if beginning == _LFS_POINTER:
+    if head == _LFS_POINTER:
         raise StoreError(
             f"{weights} is a Git LFS pointer, not the weights: run `git lfs pull` where it was cloned"
         )

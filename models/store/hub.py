@@ -1,8 +1,7 @@
-"""The Hugging Face hub, or a mirror of it: which files a repository has, and their bytes.
+"""Client of the Hugging Face hub or a mirror: the files of a repository, and their bytes.
 
-huggingface_hub 1.x removes what it has of a file when a download fails, so a pull of gigabytes would start
-again after every cut. The bytes are therefore fetched here, with its session and headers, and appended to
-what is on disk.
+huggingface_hub 1.x removes a partial file when a download fails, so a pull of gigabytes would restart after every
+lost connection. The bytes are therefore fetched here, with its session and headers, and appended to the file.
 """
 
 import errno
@@ -22,7 +21,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]  # public, but not in a list
 
-from models.store.repository import Received, RemoteFile, Repository
+from models.store.repository import OnBytes, RemoteFile, Repository
 from schemas.errors import StoreError
 
 PUBLIC_ENDPOINT: Final = "https://huggingface.co"
@@ -30,18 +29,18 @@ TOKEN_NAMES: Final = ("HF_TOKEN", "HUGGINGFACE_HUB_TOKEN", "HUGGING_FACE_HUB_TOK
 ATTEMPTS_WITHOUT_PROGRESS: Final = 5
 LONGEST_PAUSE_SECONDS: Final = 8.0
 TIMEOUT_SECONDS: Final = 10.0
-"""Of one connect or one silence; short, because `kascribe up` asks before it settles for what is on disk."""
+"""Limit of one connect or read; short, because `kascribe up` queries the hub before it falls back to the disk."""
 FOREIGN_ERRORS: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
-"""What asking a hub can end with; huggingface_hub's own are among them."""
+"""Errors of requests to a hub; those of huggingface_hub are subclasses."""
 
-_NO_LISTING: Final = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
-"""What huggingface_hub fails with when the answer is not JSON, or JSON of another shape."""
+_MALFORMED_LISTING: Final = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+"""Errors of huggingface_hub when the response is not JSON, or JSON of another shape."""
 
-_WORTH_ANOTHER_TRY: Final = frozenset({408, 429, 500, 502, 503, 504})
+_RETRYABLE_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class HuggingFaceHub:
-    """A hub at ``endpoint``. ``pause`` waits between attempts. Safe to use from one thread."""
+    """A hub at ``endpoint``. ``pause`` sleeps between attempts. For use by one thread."""
 
     def __init__(
         self, endpoint: str, *, token: str | None = None, pause: Callable[[float], None] = time.sleep
@@ -52,38 +51,38 @@ class HuggingFaceHub:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "HuggingFaceHub":
-        """The hub of ``HF_ENDPOINT``, with a token from the environment or from ``hf auth login``."""
+        """Return the hub of ``HF_ENDPOINT``, with a token from the environment or from ``hf auth login``."""
         token = next((environment[name] for name in TOKEN_NAMES if environment.get(name)), None)
         return cls(environment.get("HF_ENDPOINT") or PUBLIC_ENDPOINT, token=token or get_token())
 
     def repository(self, name: str, *, revision: str | None = None) -> Repository:
-        """What a repository holds at a branch, tag or commit; None is its main branch. Raises StoreError."""
-        # False, not None: None would let the library look for a token of its own.
+        """List a repository at a branch, tag or commit; None is its main branch. Raises StoreError."""
+        # False, not None: with None the library would search for a token itself.
         api = HfApi(endpoint=self._endpoint, token=self._token or False)
         try:
             found = api.model_info(name, revision=revision, files_metadata=True, timeout=TIMEOUT_SECONDS)
-        except (*FOREIGN_ERRORS, OfflineModeIsEnabled, *_NO_LISTING) as error:
+        except (*FOREIGN_ERRORS, OfflineModeIsEnabled, *_MALFORMED_LISTING) as error:
             self._fail(error, name, revision)
         files = tuple(
             RemoteFile(each.rfilename, each.size or 0, each.lfs.sha256 if each.lfs else None, each.blob_id)
             for each in found.siblings or ()
         )
         if not found.sha:
-            raise StoreError(f"{self._endpoint} does not tell which commit {name} is at: check HF_ENDPOINT")
+            raise StoreError(f"{self._endpoint} does not return the commit of {name}: check HF_ENDPOINT")
         return Repository(name, found.sha, f"{self._endpoint}/{name}", files)
 
-    def fetch(self, repository: Repository, file: RemoteFile, into: Path, received: Received) -> None:
-        """Completes ``into`` with the bytes that it lacks. Safe to repeat; the content is not checked here.
+    def fetch(self, repository: Repository, file: RemoteFile, into: Path, on_bytes: OnBytes) -> None:
+        """Append the missing bytes to ``into``. Safe to repeat; does not check the content.
 
-        Blocks, and survives cuts as long as each attempt brings something. Raises StoreError.
+        Blocks. Survives lost connections as long as attempts make progress. Raises StoreError.
         """
         failures = 0
         while (done_bytes := _size_bytes(into)) < file.size_bytes:
-            problem = self._attempt(repository, file, into, received)
+            problem = self._attempt(repository, file, into, on_bytes)
             failures = 0 if _size_bytes(into) > done_bytes else failures + 1
             if problem is None:
                 continue
-            if failures > ATTEMPTS_WITHOUT_PROGRESS or not _may_pass(problem):
+            if failures > ATTEMPTS_WITHOUT_PROGRESS or not _is_retryable(problem):
                 self._fail(problem, repository.name, repository.commit)
             self._pause(min(2.0**failures, LONGEST_PAUSE_SECONDS))
         if done_bytes > file.size_bytes:
@@ -91,10 +90,10 @@ class HuggingFaceHub:
             raise StoreError(f"{into} was longer than {file.path} on the hub, and is removed: pull again")
 
     def _attempt(
-        self, repository: Repository, file: RemoteFile, into: Path, received: Received
+        self, repository: Repository, file: RemoteFile, into: Path, on_bytes: OnBytes
     ) -> Exception | None:
         try:
-            self._append(repository, file, into, received)
+            self._append(repository, file, into, on_bytes)
         except FOREIGN_ERRORS as error:
             return error
         except OSError as error:
@@ -102,44 +101,44 @@ class HuggingFaceHub:
         complete = _size_bytes(into) >= file.size_bytes
         return None if complete else httpx.RemoteProtocolError("the answer ended early")
 
-    def _append(self, repository: Repository, file: RemoteFile, into: Path, received: Received) -> None:
+    def _append(self, repository: Repository, file: RemoteFile, into: Path, on_bytes: OnBytes) -> None:
         done_bytes = _size_bytes(into)
         address = hf_hub_url(repository.name, file.path, revision=repository.commit, endpoint=self._endpoint)
         headers = {"Accept-Encoding": "identity", "Range": f"bytes={done_bytes}-"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
-        # The client drops the token by itself when it is redirected to another origin, as LFS files are.
+        # The client itself drops the token when it is redirected to another origin, as for LFS files.
         with get_session().stream(
             "GET", address, headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=True
         ) as response:
             hf_raise_for_status(response)
-            # 200 is the whole file: the server does not know ranges.
+            # 200 is the whole file: the server does not support ranges.
             with into.open("ab" if response.status_code == 206 else "wb") as target:
                 for chunk in response.iter_bytes():
                     target.write(chunk)
-                    received(target.tell())
+                    on_bytes(target.tell())
 
     def _fail(self, error: Exception, name: str, revision: str | None) -> NoReturn:
-        raise StoreError(self._sentence(error, name, revision)) from error
+        raise StoreError(self._message(error, name, revision)) from error
 
-    def _sentence(self, error: Exception, name: str, revision: str | None) -> str:
+    def _message(self, error: Exception, name: str, revision: str | None) -> str:
         match error:
             case OfflineModeIsEnabled():
                 return f"{name} was not fetched because HF_HUB_OFFLINE is set: unset it to pull"
             case RevisionNotFoundError():
                 return f"{name} has no revision {revision}: give a branch, a tag or a commit of it"
             case HfHubHTTPError():
-                return self._refusal(error, name)
+                return self._http_message(error, name)
             case httpx.HTTPError() | httpx.InvalidURL() | httpx.StreamError():
                 return (
                     f"{self._endpoint} cannot be reached ({type(error).__name__}: {error}): check the network and "
-                    "HF_ENDPOINT and pull again, which goes on where it stopped. Without a network, copy the "
+                    "HF_ENDPOINT and pull again, which continues where it stopped. Without a network, copy the "
                     "model's directory from a machine that has it"
                 )
             case _:
                 return f"{self._endpoint} gave no usable answer for {name}: {error}"
 
-    def _refusal(self, error: HfHubHTTPError, name: str) -> str:
+    def _http_message(self, error: HfHubHTTPError, name: str) -> str:
         status = error.response.status_code
         if isinstance(error, GatedRepoError):
             return f"{name} is gated: accept its terms at {self._endpoint}/{name}, then set HF_TOKEN"
@@ -154,13 +153,13 @@ class HuggingFaceHub:
                 "for a private model set HF_TOKEN"
             )
         if status in (401, 403):
-            return f"{self._endpoint} wants a token for {name} ({status}): set HF_TOKEN"
+            return f"{self._endpoint} requires a token for {name} ({status}): set HF_TOKEN"
         return f"{self._endpoint} answered {status} for {name}: try again later; what was fetched is kept"
 
 
-def _may_pass(error: Exception) -> bool:
+def _is_retryable(error: Exception) -> bool:
     if isinstance(error, HfHubHTTPError):
-        return error.response.status_code in _WORTH_ANOTHER_TRY
+        return error.response.status_code in _RETRYABLE_STATUS
     return isinstance(error, httpx.TransportError) and not isinstance(error, httpx.UnsupportedProtocol)
 
 
@@ -171,7 +170,7 @@ def _size_bytes(path: Path) -> int:
 def _fail_on_disk(error: OSError, path: Path) -> NoReturn:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         raise StoreError(
-            f"no space is left for {path}: free some and pull again, which goes on where it stopped, "
+            f"no space is left for {path}: free some and pull again, which continues where it stopped, "
             "or set KASCRIBE_WHISPER_MODELS_DIRECTORY to a larger disk"
         ) from error
     raise StoreError(f"{path} cannot be written: {error.strerror}") from error

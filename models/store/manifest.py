@@ -1,4 +1,4 @@
-"""The manifest beside a model: what was pulled, from where, and the digest of each file."""
+"""Manifest beside a model: its repository and commit, and the digest of each file."""
 
 import hashlib
 import os
@@ -25,7 +25,7 @@ class ManifestFile(BaseModel):
 
 
 class Manifest(BaseModel):
-    """``revision`` is the commit, whatever name it was pulled by. ``source`` is the repository's address."""
+    """Record of a pull. ``revision`` is the commit, also if pulled by branch or tag; ``source`` is the URL."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -37,11 +37,11 @@ class Manifest(BaseModel):
 
     @property
     def size_bytes(self) -> int:
-        """Of all files."""
+        """The size of all files together."""
         return sum(file.size_bytes for file in self.files)
 
     def write(self, directory: Path) -> None:
-        """Puts it beside the files; it is on disk when this returns."""
+        """Write the manifest beside the files; synced to disk on return."""
         with (directory / MANIFEST_NAME).open("w", encoding="utf-8") as file:
             file.write(self.model_dump_json(indent=2) + "\n")
             file.flush()
@@ -49,7 +49,7 @@ class Manifest(BaseModel):
 
     @classmethod
     def read(cls, directory: Path) -> "Manifest | None":
-        """The manifest of a model; None when it has none. Raises StoreError when it is damaged."""
+        """Read the manifest of a model; None when it has none. Raises StoreError when it is damaged."""
         path = directory / MANIFEST_NAME
         try:
             return cls.model_validate_json(path.read_bytes())
@@ -59,19 +59,19 @@ class Manifest(BaseModel):
             raise StoreError(f"{path} cannot be read: remove the model and pull it again") from error
 
     def problems(self, directory: Path) -> tuple[str, ...]:
-        """What differs from the files in ``directory``, a sentence each. Reads every byte."""
+        """Compare with the files in ``directory``; return a sentence per difference. Reads every byte."""
         found = (_problem(file, directory / file.path) for file in self.files)
         return tuple(problem for problem in found if problem)
 
 
 def sha256_of(path: Path) -> str:
-    """The digest of a file, read block by block."""
+    """Compute the digest of a file, block by block."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def git_blob_sha1_of(path: Path) -> str:
-    """The object id that git gives to a file. Hubs know small files by it. Identity, not security."""
+    """Compute git's object id of a file, which hubs list for small files. For identity, not for security."""
     digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
     with path.open("rb") as file:
         while block := file.read(_BLOCK_BYTES):

@@ -1,4 +1,4 @@
-"""Which repository a model's short name means: the CTranslate2 conversions that faster-whisper users know."""
+"""Short names of models and their repositories: the CTranslate2 conversions that faster-whisper users know."""
 
 import difflib
 import re
@@ -31,37 +31,36 @@ _REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def repository_of(name: str) -> str | None:
-    """``turbo`` or ``org/repo`` to ``org/repo``; None when it is neither."""
+    """Return ``org/repo`` for a short name such as ``turbo``, or for itself; None when it is neither."""
     if name in REPOSITORIES:
         return REPOSITORIES[name]
     return name if _REPOSITORY.fullmatch(name) else None
 
 
 def directory_name(repository: str) -> str:
-    """``org/repo`` to ``org--repo``, which is how hubs' own caches write it."""
+    """Convert ``org/repo`` to ``org--repo``, as in the caches of hubs."""
     return repository.replace("/", "--")
 
 
 def short_names(repository: str) -> tuple[str, ...]:
-    """The short names that mean this repository."""
+    """Return the short names of a repository."""
     return tuple(name for name, target in REPOSITORIES.items() if target == repository)
 
 
-def names_in_use(asked: str, directory: Path, repository: str | None) -> tuple[str, ...]:
-    """What a model that runs may be called, the best name first.
+def names_in_use(requested: str, directory: Path, repository: str | None) -> tuple[str, ...]:
+    """Return the names of a model that runs, the best one first.
 
-    ``asked`` is the name or path that found ``directory``; ``repository`` is where its manifest says that it is
-    from. A path says nothing about a model, so the names of its repository, or its last part, come before it.
+    ``requested`` is the name or path that led to ``directory``; ``repository`` is the source in its manifest. A
+    path does not identify a model, so the names of its repository, or its last component, precede it.
     """
-    is_path = Path(asked).expanduser() == directory
-    known = repository or (None if is_path else repository_of(asked))
+    is_path = Path(requested).expanduser() == directory
+    known = repository or (None if is_path else repository_of(requested))
     of_repository = (*short_names(known), known) if known else ()
-    return tuple(
-        dict.fromkeys((*of_repository, directory.resolve().name, asked) if is_path else (asked, *of_repository))
-    )
+    candidates = (*of_repository, directory.resolve().name, requested) if is_path else (requested, *of_repository)
+    return tuple(dict.fromkeys(candidates))
 
 
 def nearest(name: str) -> str:
-    """The end of a sentence about an unknown name."""
+    """Return the end of a message about an unknown name: the nearest known one, else all."""
     close = difflib.get_close_matches(name, REPOSITORIES, n=1)
     return f"did you mean {close[0]}?" if close else f"known names are {', '.join(REPOSITORIES)}"

@@ -1,4 +1,4 @@
-"""What a pull tells whoever watches it."""
+"""Progress reports of a pull."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """How far a pull is. ``path`` is the file on its way; the bytes count the whole model."""
+    """Progress of a pull. ``path`` is the current file; the byte counts are those of the whole model."""
 
     path: str
     done_bytes: int
@@ -14,8 +14,8 @@ class Transfer:
 
 
 Progress = Callable[[Transfer], None]
-"""Called for every piece that arrives, from the thread that pulls. Must not block."""
+"""Called for every chunk that arrives, in the thread that pulls. Must not block."""
 
 
 def ignore(_transfer: Transfer) -> None:
-    """For those who do not watch."""
+    """Ignore a report."""

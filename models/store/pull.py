@@ -1,4 +1,4 @@
-"""One pull of one model: fetch what is lacking, check every file, write the manifest."""
+"""One pull of one model: fetch the missing bytes, check every file, write the manifest."""
 
 import os
 import shutil
@@ -17,9 +17,9 @@ _GIBIBYTE: Final = 1024**3
 
 
 class Pull:
-    """Brings a repository's model into ``partial``, which may hold what an earlier pull left there.
+    """Pull of a repository's model into ``partial``, which may hold files of an earlier, interrupted pull.
 
-    A file keeps the suffix ``.part`` until its content is checked; without it, it is done.
+    A file keeps the suffix ``.part`` until its content is checked.
     """
 
     def __init__(self, hub: Hub, repository: Repository, partial: Path, progress: Progress) -> None:
@@ -35,21 +35,22 @@ class Pull:
         self._total_bytes = sum(file.size_bytes for file in self._files)
 
     def run(self, now: datetime) -> Manifest:
-        """The manifest of the complete model, written beside it. Blocks. Raises StoreError."""
+        """Pull the model, write its manifest beside it and return it. Blocks. Raises StoreError."""
         self._check_repository()
         try:
-            return self._brought(now)
+            return self._fetch_all(now)
         except OSError as error:
             raise StoreError(
-                f"{self._partial} cannot be written ({error.strerror}): pull again, which goes on where it stopped"
+                f"{self._partial} cannot be written ({error.strerror}): pull again, "
+                "which continues where it stopped"
             ) from error
 
-    def _brought(self, now: datetime) -> Manifest:
+    def _fetch_all(self, now: datetime) -> Manifest:
         self._partial.mkdir(parents=True, exist_ok=True)
         self._check_space()
         done_bytes = 0
         for file in self._files:
-            self._bring(file, done_bytes)
+            self._fetch(file, done_bytes)
             done_bytes += file.size_bytes
         manifest = Manifest(
             repository=self._repository.name,
@@ -71,8 +72,8 @@ class Pull:
             )
 
     def _check_space(self) -> None:
-        here_bytes = sum(path.stat().st_size for path in self._partial.iterdir())
-        needed_bytes = self._total_bytes - here_bytes
+        present_bytes = sum(path.stat().st_size for path in self._partial.iterdir())
+        needed_bytes = self._total_bytes - present_bytes
         free_bytes = shutil.disk_usage(self._partial).free
         if needed_bytes > free_bytes:
             raise StoreError(
@@ -81,27 +82,27 @@ class Pull:
                 "KASCRIBE_WHISPER_MODELS_DIRECTORY to a larger disk"
             )
 
-    def _bring(self, file: RemoteFile, before_bytes: int) -> None:
+    def _fetch(self, file: RemoteFile, before_bytes: int) -> None:
         done = self._partial / file.path
         part = self._partial / (file.path + _PART_SUFFIX)
 
-        def received(file_bytes: int) -> None:
+        def on_bytes(file_bytes: int) -> None:
             self._progress(Transfer(file.path, before_bytes + file_bytes, self._total_bytes))
 
         if not done.exists():
             part.touch()
-            self._hub.fetch(self._repository, file, part, received)
+            self._hub.fetch(self._repository, file, part, on_bytes)
             self._check_content(file, part)
             with part.open("rb") as content:
                 os.fsync(content.fileno())
             part.rename(done)
-        received(file.size_bytes)
+        on_bytes(file.size_bytes)
 
     def _check_content(self, file: RemoteFile, part: Path) -> None:
         expected = file.sha256 or file.git_sha1
         if expected is None:
             raise StoreError(
-                f"{self._repository.source} gives no checksum for {file.path}, so it cannot be trusted: "
+                f"{self._repository.source} has no checksum for {file.path}, so it cannot be trusted: "
                 "check HF_ENDPOINT"
             )
         found = sha256_of(part) if file.sha256 else git_blob_sha1_of(part)

@@ -1,17 +1,17 @@
-"""The seam to a hub: a repository of files at one commit, and a way to get their bytes."""
+"""Port to a hub: a repository of files at one commit, and the transfer of their bytes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-Received = Callable[[int], None]
-"""Takes the number of bytes of one file that are on disk."""
+OnBytes = Callable[[int], None]
+"""Callback with the number of bytes of one file that are on disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """A file of a repository. ``sha256`` is known for what is kept as LFS, ``git_sha1`` for the rest."""
+    """A file of a repository. ``sha256`` is known for files in Git LFS, ``git_sha1`` for the others."""
 
     path: str
     size_bytes: int
@@ -30,12 +30,12 @@ class Repository:
 
 
 class Hub(Protocol):
-    """Where models come from. Everything it cannot do is a StoreError."""
+    """Source of models. Every failure is a StoreError."""
 
     def repository(self, name: str, *, revision: str | None = None) -> Repository:
-        """What a repository holds at a branch, tag or commit; None is its main branch."""
+        """List a repository at a branch, tag or commit; None is its main branch."""
         ...
 
-    def fetch(self, repository: Repository, file: RemoteFile, into: Path, received: Received) -> None:
-        """Completes ``into`` with the bytes that it lacks. Blocks; safe to repeat; checks no content."""
+    def fetch(self, repository: Repository, file: RemoteFile, into: Path, on_bytes: OnBytes) -> None:
+        """Append the missing bytes to ``into``. Blocks; safe to repeat; does not check the content."""
         ...

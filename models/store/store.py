@@ -1,21 +1,20 @@
-"""The model store: one directory per model, found only when it is whole.
+"""The model store: one directory per model, visible only when complete.
 
 ::
 
     models_directory/
         Systran--faster-whisper-tiny/     files and kascribe-manifest.json
-        .partial/<model>@<commit>/        what a pull has so far; never looked at by anyone but a pull
-        .removed-<id>/                    what is being deleted
-        .locks/                           one pull per model at a time, over processes too
+        .partial/<model>@<commit>/        files of a pull in progress; read by pulls only
+        .removed-<id>/                    a directory that is being deleted
+        .locks/                           one pull per model at a time, across processes
 """
 
 import fcntl
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -25,18 +24,19 @@ from models.store.manifest import Manifest
 from models.store.progress import Progress, ignore
 from models.store.pull import Pull
 from models.store.repository import Hub
+from schemas.clock import Clock, SystemClock
 from schemas.errors import ModelNotFound, StoreError
 from schemas.settings import WhisperSettings
 
 _REMOVED: Final = ".removed-"
-_PATH_BEGINNINGS: Final = ("/", "./", "../", "~")
+_PATH_PREFIXES: Final = ("/", "./", "../", "~")
 
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
-    """A model in the store. ``manifest`` is None for a directory that somebody copied there.
+    """A model in the store. ``manifest`` is None for a directory that was copied there.
 
-    ``problem`` says why there is a manifest that cannot be read; empty is good.
+    ``problem`` says why an existing manifest cannot be read; empty without a problem.
     """
 
     name: str
@@ -46,36 +46,34 @@ class StoredModel:
 
     @property
     def short_names(self) -> tuple[str, ...]:
-        """The short names that find it, such as ``turbo``."""
+        """The short names that resolve to it, such as ``turbo``."""
         return names.short_names(self.name)
 
 
 class ModelStore:
-    """Models under ``directory``. Without a hub it never makes a network call, whatever it is asked.
+    """Models under ``directory``. Without a hub, no method makes a network call.
 
     Every method may be called from several processes at once.
     """
 
-    def __init__(
-        self, directory: Path, *, hub: Hub | None, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, directory: Path, *, hub: Hub | None, clock: Clock | None = None) -> None:
         self._directory = directory
         self._hub = hub
-        self._now = now
+        self._clock = clock or SystemClock()
 
     @classmethod
     def from_settings(cls, settings: WhisperSettings, environment: Mapping[str, str]) -> "ModelStore":
-        """The store of these settings; ``offline`` leaves it without a hub."""
-        # Imported late: it costs half a second that those who are offline need not pay.
+        """Return the store of these settings; with ``offline`` it has no hub."""
+        # Imported late: the import takes half a second, which offline users need not spend.
         from models.store.hub import HuggingFaceHub  # noqa: PLC0415
 
         hub = None if settings.offline else HuggingFaceHub.from_environment(environment)
         return cls(settings.models_directory or default_directory(environment), hub=hub)
 
     def resolve(self, name_or_path: str, *, offline: bool = False, progress: Progress = ignore) -> Path:
-        """The directory of a model, pulled first when it is not on disk and the network may be asked.
+        """Return the directory of a model; pull it first when it is not on disk and network calls are allowed.
 
-        ``selftest`` is found by that name and answers no other. Raises ModelNotFound or StoreError.
+        The ``selftest`` model is found by that name only. Raises ModelNotFound or StoreError.
         """
         try:
             return self.path(name_or_path)
@@ -86,10 +84,10 @@ class ModelStore:
         return self.pull(repository, progress=progress).path
 
     def path(self, name_or_path: str) -> Path:
-        """The directory of a model that is on disk. Never a network call. Raises ModelNotFound or StoreError."""
+        """Return the directory of a model on disk; makes no network call. Raises ModelNotFound or StoreError."""
         if name_or_path == SELFTEST:
             return _selftest()
-        if name_or_path.startswith(_PATH_BEGINNINGS):
+        if name_or_path.startswith(_PATH_PREFIXES):
             return check(Path(name_or_path).expanduser())
         repository = names.repository_of(name_or_path)
         stored = self._stored_directory(name_or_path)
@@ -100,43 +98,43 @@ class ModelStore:
         raise ModelNotFound(self._how_to_get(name_or_path, repository))
 
     def names_in_use(self, name_or_path: str, directory: Path) -> tuple[str, ...]:
-        """What the model that ``resolve`` found may be called, the best name first. Raises StoreError."""
+        """Return the names of the model that ``resolve`` found, the best one first. Raises StoreError."""
         manifest = Manifest.read(directory)
         return names.names_in_use(name_or_path, directory, manifest.repository if manifest else None)
 
     def list(self) -> tuple[StoredModel, ...]:
-        """What is in the store, by name. The selftest model is part of Kascribe, not of the store."""
+        """List the store, sorted by name. The selftest model is part of Kascribe, not of the store."""
         if not self._directory.is_dir():
             return ()
         found = (path for path in self._directory.iterdir() if path.is_dir() and not path.name.startswith("."))
         return tuple(_stored(path) for path in sorted(found))
 
     def pull(self, name: str, *, revision: str | None = None, progress: Progress = ignore) -> StoredModel:
-        """Fetches a model by short name or ``org/repo``; does nothing when that commit is already here.
+        """Fetch a model by short name or ``org/repo``; do nothing when that commit is already on disk.
 
-        Goes on where an earlier pull stopped, waits while another process pulls the same model, and
-        publishes in one step: until then nobody finds it. Blocks. Raises StoreError.
+        Continues an interrupted pull, waits while another process pulls the same model, and makes it visible in
+        one step when it is complete. Blocks. Raises StoreError.
         """
         repository = names.repository_of(name)
         if repository is None:
             raise StoreError(f"{name} is neither a model's name nor org/repo: {names.nearest(name)}")
         if self._hub is None:
             raise StoreError(
-                f"{name} was not fetched because Kascribe is told to be offline: unset KASCRIBE_WHISPER_OFFLINE "
+                f"{name} was not fetched because Kascribe is set to offline: unset KASCRIBE_WHISPER_OFFLINE "
                 "and HF_HUB_OFFLINE to pull"
             )
         target = self._directory / names.directory_name(repository)
         with self._lock(target.name):
             remote = self._hub.repository(repository, revision=revision)
-            if target.is_dir() and (kept := Manifest.read(target)) and kept.revision == remote.commit:
-                return StoredModel(repository, target, kept)
+            if target.is_dir() and (existing := Manifest.read(target)) and existing.revision == remote.commit:
+                return StoredModel(repository, target, existing)
             partial = self._directory / ".partial" / f"{target.name}@{remote.commit}"
-            manifest = Pull(self._hub, remote, partial, progress).run(self._now())
+            manifest = Pull(self._hub, remote, partial, progress).run(self._clock.now())
             self._publish(partial, target)
         return StoredModel(repository, target, manifest)
 
     def verify(self, name: str) -> tuple[str, ...]:
-        """Hashes every file against the manifest; what differs, a sentence each; empty is good."""
+        """Hash every file and compare with the manifest; return a sentence per difference."""
         directory = self.path(name)
         manifest = Manifest.read(directory)
         if manifest is None:
@@ -144,7 +142,7 @@ class ModelStore:
         return manifest.problems(directory)
 
     def remove(self, name: str) -> Path:
-        """Takes a model out of the store and deletes it. Raises ModelNotFound; says where it was."""
+        """Delete a model and return the directory that it had. Raises ModelNotFound."""
         target = self._stored_directory(name)
         if target is None:
             raise ModelNotFound(f"{name} is not in {self._directory}: `kascribe models list` shows what is")
@@ -153,10 +151,10 @@ class ModelStore:
         return target
 
     def _stored_directory(self, name: str) -> Path | None:
-        own_name = names.directory_name(names.repository_of(name) or name)
-        # A name must not lead out of the store, nor to what is not a model in it.
-        stored = self._directory / own_name
-        return stored if own_name and not own_name.startswith(".") and stored.is_dir() else None
+        directory_name = names.directory_name(names.repository_of(name) or name)
+        # A name must not lead out of the store, nor to its internal directories.
+        stored = self._directory / directory_name
+        return stored if directory_name and not directory_name.startswith(".") and stored.is_dir() else None
 
     def _publish(self, partial: Path, target: Path) -> None:
         if target.is_dir():
@@ -169,12 +167,12 @@ class ModelStore:
             shutil.rmtree(stale, ignore_errors=True)
 
     def _discard(self, target: Path) -> None:
-        # Renamed first: a deletion that is cut short must not leave half a model to be found.
+        # Renamed first: an interrupted deletion must not leave a visible half of a model.
         try:
             target.rename(self._directory / f"{_REMOVED}{uuid.uuid4().hex}")
         except OSError as error:
             raise StoreError(f"{target} cannot be removed: {error.strerror}") from error
-        for removed in self._directory.glob(f"{_REMOVED}*"):  # those of deletions that were cut short as well
+        for removed in self._directory.glob(f"{_REMOVED}*"):  # including those of interrupted deletions
             shutil.rmtree(removed, ignore_errors=True)
 
     @contextmanager
@@ -186,10 +184,10 @@ class ModelStore:
         except OSError as error:
             raise StoreError(
                 f"{self._directory} cannot be written ({error.strerror}): "
-                "set KASCRIBE_WHISPER_MODELS_DIRECTORY to a directory that can"
+                "set KASCRIBE_WHISPER_MODELS_DIRECTORY to a writable directory"
             ) from error
         with file:
-            # The system lets go of it when the process ends, however it ends.
+            # The system releases the lock when the process ends, however it ends.
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
@@ -198,7 +196,7 @@ class ModelStore:
             return f"{name} is neither a model's name, nor org/repo, nor a directory: {names.nearest(name)}"
         if self._hub is None:
             return (
-                f"{name} is not in {self._directory}, and Kascribe is told to be offline: run "
+                f"{name} is not in {self._directory}, and Kascribe is set to offline: run "
                 f"`kascribe models pull {name}` on a machine with a network and copy "
                 f"{names.directory_name(repository)} from its store to this one"
             )
@@ -206,16 +204,14 @@ class ModelStore:
 
 
 def default_directory(environment: Mapping[str, str]) -> Path:
-    """``kascribe/models`` in the user's cache."""
+    """Return ``kascribe/models`` in the user's cache."""
     cache = environment.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "kascribe" / "models"
 
 
 def _selftest() -> Path:
     if not SELFTEST_DIRECTORY.is_dir():
-        raise ModelNotFound(
-            "this installation has no self-test model: install Kascribe anew, with its package data"
-        )
+        raise ModelNotFound("this installation has no self-test model: reinstall Kascribe with its package data")
     return check(SELFTEST_DIRECTORY)
 
 

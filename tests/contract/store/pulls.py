@@ -12,6 +12,7 @@ from models.store import ModelStore
 from models.store.hub import HuggingFaceHub
 from schemas.errors import StoreError
 from tests.contract.store.hub import LoopbackHub
+from tests.support.clock import HandClock
 
 WEIGHTS = random.Random(7).randbytes(300_000)
 MODEL = {
@@ -36,7 +37,9 @@ def running_hub() -> Iterator[LoopbackHub]:
 def store_of(directory: Path, hub: LoopbackHub, *, token: str | None = None) -> ModelStore:
     """A store that never waits between attempts."""
     client = HuggingFaceHub(hub.endpoint, token=token, pause=lambda _seconds: None)
-    return ModelStore(directory, hub=client, now=lambda: NOW)
+    clock = HandClock()
+    clock.seconds = NOW.timestamp()
+    return ModelStore(directory, hub=client, clock=clock)
 
 
 def refusal(store: ModelStore, name: str = "tiny", *, revision: str | None = None) -> str:

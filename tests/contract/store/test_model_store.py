@@ -146,7 +146,7 @@ def test_a_forbidden_model_is_told(hub: LoopbackHub, tmp_path: Path) -> None:
     hub.statuses = [403]
     assert "refused the token" in refusal(store_of(tmp_path, hub, token="narrow"))
     hub.statuses = [403]
-    assert "wants a token" in refusal(store_of(tmp_path, hub))
+    assert "requires a token" in refusal(store_of(tmp_path, hub))
 
 
 def test_an_unknown_repository_and_revision_are_told(hub: LoopbackHub, tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_offline_makes_no_call(hub: LoopbackHub, tmp_path: Path) -> None:
     """Neither a store without a hub nor a request to stay offline asks anyone, and both say what to do."""
     settings = WhisperSettings(offline=True, models_directory=tmp_path)
     store = ModelStore.from_settings(settings, {"HF_ENDPOINT": hub.endpoint})
-    with pytest.raises(ModelNotFound, match=r"told to be offline: run `kascribe models pull tiny` on a machine"):
+    with pytest.raises(ModelNotFound, match=r"set to offline: run `kascribe models pull tiny` on a machine"):
         store.resolve("tiny")
     with pytest.raises(StoreError, match="KASCRIBE_WHISPER_OFFLINE"):
         store.pull("tiny")
