@@ -1,4 +1,4 @@
-"""Sending dead letters back, and marking those that went."""
+"""Redrive of dead letters: sent back to their topics, and marked so that each goes once."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import KW_ONLY, dataclass, field
@@ -19,15 +19,15 @@ from schemas.kafka.topics import Topics
 from schemas.settings import KafkaSettings
 
 CHUNK_LETTERS: Final = 100
-"""Published together, then marked: what a crash between the two can make to be sent twice."""
+"""Published together, then marked: the most that a crash between the two can send twice."""
 
 MARKS_PARTITIONS: Final = 1
-"""Marks are read whole, by one reader."""
+"""The topic of marks is read whole, by one reader."""
 
 
 @dataclass(slots=True)
-class Redriven:
-    """How many letters went back, and a sentence for each that the broker refuses."""
+class RedriveResult:
+    """The number of letters that were sent back, and a sentence for each that the broker refused."""
 
     count: int = 0
     refused: list[str] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Redriven:
 
 @dataclass(frozen=True, slots=True)
 class Redrive:
-    """Sends letters back. Blocks; raises NotDelivered, and ConfigurationError where marks cannot be kept."""
+    """Sends dead letters back. Blocks; raises NotDelivered, and ConfigurationError where marks cannot be kept."""
 
     settings: KafkaSettings
     publisher: Publisher
@@ -43,50 +43,50 @@ class Redrive:
     _: KW_ONLY
     clock: Clock
 
-    def send(self, letters: Iterable[DeadLetter]) -> Redriven:
-        """Publishes letters as new records and marks each that the broker has.
+    def send(self, letters: Iterable[DeadLetter]) -> RedriveResult:
+        """Publish letters as new records and mark each that the broker has stored.
 
-        A letter is marked only when it is there, so a crash in between sends it again rather than losing it. One
-        that the broker refuses for its size is named and stays as it is; the others go on.
+        A letter is marked only after that, so a crash in between sends it again rather than losing it. One
+        that the broker refuses for its size is reported and stays unmarked; the others go on.
         """
-        # Before anything is sent: a broker that creates topics by itself would let marks expire.
+        # Before anything is sent: in a topic that the broker creates by itself marks would expire.
         ensure_topics(self.settings, {self._marks_topic: MARKS_PARTITIONS})
-        done = Redriven()
+        done = RedriveResult()
         for chunk in _chunks(letters):
             self._send_chunk(chunk, done)
         return done
 
     def forget(self, marks: Iterable[Coordinates]) -> None:
-        """Removes marks of letters that are gone, so that their topic does not grow for ever. Safe to repeat."""
+        """Remove the marks of letters that are gone, so that their topic stays bounded. Safe to repeat."""
         self.publisher.publish(redrive_marks.removed(marks, topic=self._marks_topic))
 
     @property
     def _marks_topic(self) -> str:
         return Topics(self.settings.topic_prefix).redriven
 
-    def _send_chunk(self, chunk: list[DeadLetter], done: Redriven) -> None:
+    def _send_chunk(self, chunk: list[DeadLetter], done: RedriveResult) -> None:
         records = [
             dead_letters.redriven(letter, topic=self.destination(letter), now_ms=self.clock.now_ms())
             for letter in chunk
         ]
         outcomes = list(zip(chunk, records, self.publisher.publish_each(records), strict=True))
         sent = [letter for letter, _, error in outcomes if error is None]
-        trouble = None
+        failure = None
         for letter, record, error in outcomes:
             if error is None:
                 continue
-            # What the client sends together is refused together: one that goes alone is refused for itself.
-            last = self._send_alone(record) if error.code() in REFUSALS else error
-            if last is None:
+            # What the client sends together is refused together: a letter sent alone is refused for its own sake.
+            final_error = self._send_alone(record) if error.code() in REFUSALS else error
+            if final_error is None:
                 sent.append(letter)
-            elif last.code() in REFUSALS:
-                done.refused.append(_refusal(letter, record, last.str()))
+            elif final_error.code() in REFUSALS:
+                done.refused.append(_refusal(letter, record, final_error.str()))
             else:
-                trouble = last
+                failure = final_error
         self.publisher.publish(redrive_marks.mark(letter.record, topic=self._marks_topic) for letter in sent)
         done.count += len(sent)
-        if trouble is not None:
-            raise NotDelivered(f"{done.count} letters went back, then the broker said: {trouble.str()}")
+        if failure is not None:
+            raise NotDelivered(f"{done.count} letters went back, then the broker said: {failure.str()}")
 
     def _send_alone(self, record: OutgoingRecord) -> KafkaError | None:
         (error,) = self.publisher.publish_each([record])

@@ -1,4 +1,4 @@
-"""The configuration of every producer, and records as the client takes them."""
+"""The configuration of every producer, and the calls of the client that all of them share."""
 
 import logging
 from collections.abc import Mapping
@@ -15,33 +15,33 @@ from schemas.settings import KafkaSettings
 _librdkafka: Final = logging.getLogger("kafka.producer")
 
 RECORD_LIMIT_BYTES: Final = 4 * 1024**2
-"""Of the client; the broker has a limit of its own. Dead letters are larger than what they were made of."""
+"""The client's limit; the broker has its own. Dead letters are larger than the records they were made of."""
 
 DELIVERY_TIMEOUT_MS: Final = 30_000
-"""A record that the broker has not confirmed by then is reported, so that somebody hears of it; see the outbox."""
+"""The client reports a record that the broker has not confirmed by then as failed; the outbox retries it."""
 
 LINGER_MS: Final = 5
 
 REFUSALS: Final = frozenset(
     {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE, KafkaError.INVALID_RECORD}
 )
-"""What the broker (or the client) says of a record that it will never take."""
+"""Errors of the broker (or the client) for a record that it will never accept."""
 
 _DEFAULTS: Final[Mapping[str, Any]] = {
     "linger.ms": LINGER_MS,
     "message.max.bytes": RECORD_LIMIT_BYTES,
     "message.timeout.ms": DELIVERY_TIMEOUT_MS,
     "socket.keepalive.enable": True,
-    # The Java clients' choice: a key goes to the same partition whoever produces it.
+    # The Java clients' choice: every client sends a key to the same partition.
     "partitioner": "murmur2_random",
 }
 
 
 def producer_configuration(settings: KafkaSettings, *, client_id: str = "kascribe-producer") -> dict[str, Any]:
-    """Properties for a producer that neither loses nor doubles what the broker confirms.
+    """Return properties for a producer that neither loses nor duplicates what the broker confirms.
 
-    The only place of the writing side that reveals secrets. Properties of the settings override the defaults,
-    but not what the delivery guarantee rests on.
+    The only place of the writing side that reveals secrets. Properties of the settings override the defaults, but
+    not those on which the delivery guarantee depends.
     """
     revealed = {name: value.get_secret_value() for name, value in settings.properties.items()}
     return {
@@ -55,7 +55,7 @@ def producer_configuration(settings: KafkaSettings, *, client_id: str = "kascrib
 
 
 def open_producer(settings: KafkaSettings, configuration: Mapping[str, Any]) -> Producer:
-    """A producer that speaks through our log. Connects later; raises ConfigurationError when it is refused."""
+    """Open a producer that writes to our log. Connects later; raises ConfigurationError for refused properties."""
     try:
         return Producer(dict(configuration), logger=_librdkafka)
     except KafkaException as error:
@@ -63,7 +63,7 @@ def open_producer(settings: KafkaSettings, configuration: Mapping[str, Any]) -> 
 
 
 def open_admin(settings: KafkaSettings, configuration: Mapping[str, Any]) -> AdminClient:
-    """The same for an admin client, which says its lines when it is polled."""
+    """Open an admin client likewise; it writes its log lines when it is polled."""
     try:
         return AdminClient(dict(configuration), logger=_librdkafka)
     except KafkaException as error:
@@ -71,7 +71,7 @@ def open_admin(settings: KafkaSettings, configuration: Mapping[str, Any]) -> Adm
 
 
 def produce(producer: Producer, record: OutgoingRecord, on_delivery: Any = None) -> None:
-    """Hands a record to the client's queue.
+    """Add a record to the client's queue.
 
     Raises BufferError when that is full, and KafkaException when the client refuses the record.
     """
@@ -80,7 +80,7 @@ def produce(producer: Producer, record: OutgoingRecord, on_delivery: Any = None)
 
 
 def discard(producer: Producer) -> None:
-    """Lets go of the broker at once; what was not delivered is dropped. Does not block. Safe to repeat."""
+    """Close the client at once and drop what was not delivered. Does not block. Safe to repeat."""
     with suppress(KafkaException, RuntimeError):  # a broken client, a closed one
         producer.purge()
         producer.close()

@@ -1,8 +1,8 @@
-"""The outbox: the one place where outputs and offsets leave, and the promise that they leave in that order.
+"""The outbox: the one place where outputs leave, and the guarantee that offsets are committed only after them.
 
 At least once: every output of a batch is produced by an idempotent producer and confirmed by all replicas in sync.
-Only then does the batch settle, and its owner commits its offsets. A crash anywhere before that repeats the
-batch, a crash after it loses nothing.
+Only then is the batch reported as delivered, and its owner commits its offsets. A crash before that repeats the
+batch; a crash after it loses nothing.
 """
 
 import threading
@@ -26,49 +26,49 @@ from schemas.kafka.records import OutgoingRecord
 from schemas.settings import KafkaSettings
 
 BATCHES_LIMIT: Final = 1_000
-"""Submitted and not settled; beyond it ``submit`` says no, and intake slows down."""
+"""Submitted and not delivered; beyond it ``submit`` returns False, and intake slows down."""
 
 RETRY_SECONDS: Final = 1.0
-"""Between a failed delivery and the next try; the client itself has tried for its delivery timeout by then."""
+"""Between a failed delivery and the next attempt; the client has retried for its delivery timeout by then."""
 
 POLL_SECONDS: Final = 0.05
-"""The longest wait for the broker's answers before new batches are looked for."""
+"""The longest wait for delivery reports before new batches are taken."""
 
 REPORTS_SECONDS: Final = 1.0
-"""For reports that are still on their way at the end."""
+"""For best-effort records that are still on their way at the end."""
 
 _log: Final = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True, eq=False)
-class _Entry:
-    """A batch on its way. ``unconfirmed`` counts its outputs that are neither confirmed nor replaced."""
+class _Submission:
+    """A batch on its way. ``unconfirmed`` counts its outputs that the broker has not confirmed yet."""
 
     batch: Batch
-    settled: Callable[[Delivery], None]
+    on_delivered: Callable[[Delivery], None]
     unconfirmed: int
 
 
 @dataclass(slots=True, order=True)
-class _Parcel:
-    """One output of an entry; ``number`` is its place in line, which a failure does not cost it.
+class _Output:
+    """One output of a batch. ``number`` is its place in line, which it keeps after a failure.
 
-    ``refused`` once, it goes out alone the next time: what librdkafka sends together is refused together.
-    ``replaced`` after that, it is the dead letter.
+    ``is_refused``: it was refused once and goes out alone the next time, because the broker refuses all records of
+    one request together. ``is_replaced``: it was refused again and is a dead letter now.
     """
 
     number: int
-    entry: _Entry = field(compare=False)
+    submission: _Submission = field(compare=False)
     record: OutgoingRecord = field(compare=False)
-    refused: bool = field(default=False, compare=False)
-    replaced: bool = field(default=False, compare=False)
+    is_refused: bool = field(default=False, compare=False)
+    is_replaced: bool = field(default=False, compare=False)
 
 
 class AtLeastOnceOutbox:
     """Delivers batches in the order of their submission, on a thread of its own that the constructor starts.
 
-    An output that the broker refuses for what it is (its size) is replaced by a dead letter that says so, and the
-    batch goes on: a record that can never leave must not hold the others back for ever.
+    An output that the broker refuses for its size or content is replaced by a dead letter with the reason, and the
+    batch goes on: a record that can never be delivered must not block the others.
     """
 
     def __init__(
@@ -88,57 +88,52 @@ class AtLeastOnceOutbox:
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._submitted: deque[_Entry] = deque()
+        self._submitted: deque[_Submission] = deque()
         self._pending = 0
         self._problem: str | None = None
         self._is_alive = True
         self._closing_at: float | None = None
         # The rest belongs to the outbox's thread.
-        self._entries: deque[_Entry] = deque()
-        self._parcels: deque[_Parcel] = deque()
-        self._parcel_numbers = count()
-        # A heap of parcels that failed; they go before all others, which are younger than any of them.
-        self._retries: list[_Parcel] = []
-        self._in_flight: dict[int, _Parcel] = {}
-        self._alone = False
+        self._batches: deque[_Submission] = deque()
+        self._outputs: deque[_Output] = deque()
+        self._output_numbers = count()
+        # A heap of outputs that failed; they go before all others, whose numbers are higher.
+        self._retries: list[_Output] = []
+        self._in_flight: dict[int, _Output] = {}
+        self._is_exclusive = False
         self._retry_at = 0.0
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self._thread.start()
 
-    def submit(self, batch: Batch, settled: Callable[[Delivery], None]) -> bool:
-        """Takes a batch in; ``settled`` is called on the outbox's thread. False: full or closed. Never blocks."""
+    def submit(self, batch: Batch, on_delivered: Callable[[Delivery], None]) -> bool:
+        """Accept a batch; call ``on_delivered`` on the outbox's thread. False: full or closed. Never blocks."""
         with self._lock:
             if self._closing_at is not None or self._pending >= self._batches_limit:
                 return False
             self._pending += 1
-            self._submitted.append(_Entry(batch, settled, len(batch.outputs)))
+            self._submitted.append(_Submission(batch, on_delivered, len(batch.outputs)))
         self._wake.set()
         return True
 
     def report(self, record: OutgoingRecord) -> None:
-        """Publishes best effort, without a place in any order. Never blocks or raises."""
+        """Publish best effort, without a place in any order. Never blocks or raises."""
         try:
             produce(self._producer, record)
         except (BufferError, KafkaException, RuntimeError) as error:  # RuntimeError: the client is closed
             _log.debug("report dropped", topic=record.topic, error=str(error))
 
     @property
-    def pending(self) -> int:
-        """Batches submitted and not settled."""
-        return self._pending
-
-    @property
     def is_alive(self) -> bool:
-        """False once its thread has died; batches that it had stay unsettled."""
+        """False once its thread has died; the batches that it had stay undelivered."""
         return self._is_alive
 
     @property
     def problem(self) -> str | None:
-        """Why the oldest batch is stuck; None while deliveries succeed."""
+        """The sentence that says why the oldest batch is stuck; None while deliveries succeed."""
         return self._problem
 
     def close(self, *, timeout_seconds: float) -> bool:
-        """Settles what it can within the time. Blocks; safe to repeat. False: batches were left unsettled."""
+        """Deliver what it can within the time. Blocks; safe to repeat. False: batches were left undelivered."""
         with self._lock:
             if self._closing_at is None:
                 self._closing_at = self._clock.monotonic() + timeout_seconds
@@ -149,11 +144,11 @@ class AtLeastOnceOutbox:
     def _run(self) -> None:
         try:
             while not self._is_done():
-                self._take_in()
+                self._take_submitted()
                 self._send()
-                self._listen()
-                self._settle()
-            self._let_go()
+                self._poll()
+                self._report_delivered()
+            self._close_producer()
         except BaseException as error:
             self._problem = f"the outbox died: {error!r}"
             self._is_alive = False
@@ -164,41 +159,41 @@ class AtLeastOnceOutbox:
         closing_at = self._closing_at
         return closing_at is not None and (self._pending == 0 or self._clock.monotonic() >= closing_at)
 
-    def _take_in(self) -> None:
+    def _take_submitted(self) -> None:
         with self._lock:
-            entries = list(self._submitted)
+            submitted = list(self._submitted)
             self._submitted.clear()
             self._wake.clear()
-        self._entries.extend(entries)
-        for entry in entries:
-            for record in entry.batch.outputs:
-                self._parcels.append(_Parcel(next(self._parcel_numbers), entry, record))
+        self._batches.extend(submitted)
+        for submission in submitted:
+            for record in submission.batch.outputs:
+                self._outputs.append(_Output(next(self._output_numbers), submission, record))
 
     def _send(self) -> None:
-        while (self._retries or self._parcels) and self._clock.monotonic() >= self._retry_at:
-            parcel = self._retries[0] if self._retries else self._parcels[0]
-            if self._in_flight and (parcel.refused or self._alone):
+        while (self._retries or self._outputs) and self._clock.monotonic() >= self._retry_at:
+            output = self._retries[0] if self._retries else self._outputs[0]
+            if self._in_flight and (output.is_refused or self._is_exclusive):
                 return
             try:
-                produce(self._producer, parcel.record, on_delivery=partial(self._answered, parcel))
+                produce(self._producer, output.record, on_delivery=partial(self._on_delivery, output))
             except BufferError:
                 return
             except KafkaException as error:
-                self._take_next()
-                self._failed(parcel, error.args[0])
+                self._remove_next()
+                self._on_failure(output, error.args[0])
                 continue
-            self._take_next()
-            self._in_flight[parcel.number] = parcel
-            self._alone = parcel.refused
+            self._remove_next()
+            self._in_flight[output.number] = output
+            self._is_exclusive = output.is_refused
 
-    def _take_next(self) -> None:
+    def _remove_next(self) -> None:
         if self._retries:
             heappop(self._retries)
         else:
-            self._parcels.popleft()
+            self._outputs.popleft()
 
-    def _listen(self) -> None:
-        waiting = bool(self._in_flight or self._retries or self._parcels)
+    def _poll(self) -> None:
+        waiting = bool(self._in_flight or self._retries or self._outputs)
         if not waiting:
             self._wake.wait(POLL_SECONDS)
         try:
@@ -208,53 +203,53 @@ class AtLeastOnceOutbox:
             self._replace_producer(error.args[0])
 
     def _replace_producer(self, error: KafkaError) -> None:
-        _log.error("the producer broke and is replaced", error=error.str())
+        _log.error("producer broken; replacing it", error=error.str())
         self._problem = f"the producer broke: {error.str()}"
-        for parcel in self._in_flight.values():
-            heappush(self._retries, parcel)
+        for output in self._in_flight.values():
+            heappush(self._retries, output)
         self._in_flight.clear()
         self._retry_at = self._clock.monotonic() + self._retry_seconds
         broken, self._producer = self._producer, self._new_producer()
         discard(broken)
 
-    def _answered(self, parcel: _Parcel, error: KafkaError | None, _: Message) -> None:
-        if self._in_flight.pop(parcel.number, None) is None:
-            return  # the last words of a producer that was replaced
+    def _on_delivery(self, output: _Output, error: KafkaError | None, _: Message) -> None:
+        if self._in_flight.pop(output.number, None) is None:
+            return  # a late report of a producer that was replaced
         if error is not None:
-            self._failed(parcel, error)
+            self._on_failure(output, error)
             return
-        parcel.entry.unconfirmed -= 1
+        output.submission.unconfirmed -= 1
         self._problem = None
 
-    def _failed(self, parcel: _Parcel, error: KafkaError) -> None:
-        """Puts the parcel back in its place in line, changed if else it would fail the same way for ever."""
-        heappush(self._retries, parcel)
-        refusal = error.code() in REFUSALS and not parcel.replaced
-        if refusal and not parcel.refused:
-            parcel.refused = True
+    def _on_failure(self, output: _Output, error: KafkaError) -> None:
+        """Put the output back in its place in line; change it where it would otherwise fail the same way again."""
+        heappush(self._retries, output)
+        is_refusal = error.code() in REFUSALS and not output.is_replaced
+        if is_refusal and not output.is_refused:
+            output.is_refused = True
             return
-        if refusal:
-            _log.error("output replaced by a dead letter", topic=parcel.record.topic, error=error.str())
-            parcel.record = undeliverable(parcel.record, message=error.str(), now_ms=self._clock.now_ms())
-            parcel.replaced = True
+        if is_refusal:
+            _log.error("output replaced by a dead letter", topic=output.record.topic, error=error.str())
+            output.record = undeliverable(output.record, message=error.str(), now_ms=self._clock.now_ms())
+            output.is_replaced = True
             return
         if self._problem is None:
-            _log.warning("deliveries fail and are tried again", topic=parcel.record.topic, error=error.str())
-        self._problem = f"delivery to {parcel.record.topic} fails: {error.str()}"
+            _log.warning("deliveries fail; retrying", topic=output.record.topic, error=error.str())
+        self._problem = f"delivery to {output.record.topic} fails: {error.str()}"
         self._retry_at = self._clock.monotonic() + self._retry_seconds
 
-    def _settle(self) -> None:
-        while self._entries and self._entries[0].unconfirmed == 0:
-            entry = self._entries.popleft()
+    def _report_delivered(self) -> None:
+        while self._batches and self._batches[0].unconfirmed == 0:
+            submission = self._batches.popleft()
             try:
-                entry.settled(Delivery(entry.batch, committed=False))
-            except Exception:  # noqa: BLE001 - the listener's fault must not stop the batches behind this one
-                _log.exception("a batch was delivered, and its owner failed to hear of it")
+                submission.on_delivered(Delivery(submission.batch, committed=False))
+            except Exception:  # noqa: BLE001 - a defect of the callback must not stop the batches behind this one
+                _log.exception("delivery callback failed")
             with self._lock:
                 self._pending -= 1
 
-    def _let_go(self) -> None:
-        """Reports still go out if they can; outputs that were left over must not outlive the outbox."""
+    def _close_producer(self) -> None:
+        """Flush best-effort records if possible; discard outputs that are left, so that none is sent later."""
         with suppress(KafkaException):
             self._producer.flush(0.0 if self._pending else REPORTS_SECONDS)
         discard(self._producer)

@@ -1,4 +1,4 @@
-"""Publishing for whoever wants to wait for it: the command line, redrives, tests."""
+"""Synchronous publisher for the command line, redrives and tests."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -19,7 +19,7 @@ _POLL_SECONDS: Final = 0.1
 
 
 class Publisher:
-    """Publishes records and waits until all replicas in sync have them. One thread at a time."""
+    """Publishes records and waits until all replicas in sync have them. For one thread at a time."""
 
     def __init__(
         self, settings: KafkaSettings, *, client_id: str = "kascribe-publisher", clock: Clock | None = None
@@ -31,9 +31,9 @@ class Publisher:
     def publish(
         self, records: Iterable[OutgoingRecord], *, timeout_seconds: float = PUBLISH_TIMEOUT_SECONDS
     ) -> int:
-        """Publishes records in their order and returns how many. Blocks until every one is confirmed.
+        """Publish records in their order and return how many. Blocks until every one is confirmed.
 
-        Raises NotDelivered when one was refused or the time is over; a repeat may publish some of them twice.
+        Raises NotDelivered when one was refused or the time is over; repeating may publish some of them twice.
         """
         sent = list(records)
         errors = self.publish_each(sent, timeout_seconds=timeout_seconds)
@@ -49,10 +49,10 @@ class Publisher:
     def publish_each(
         self, records: Iterable[OutgoingRecord], *, timeout_seconds: float = PUBLISH_TIMEOUT_SECONDS
     ) -> list[KafkaError | None]:
-        """Publishes records in their order; returns what the broker said of each, None for one that it has.
+        """Publish records in their order; return the broker's error for each, None for one that it has stored.
 
         Blocks until the broker has answered for every one. Raises NotDelivered when the time is over or the client
-        is broken. Records that are sent together may be refused together, for one of them.
+        is broken. Records that are sent together may be refused together because of one of them.
         """
         deadline = self._clock.monotonic() + timeout_seconds
         errors: dict[int, KafkaError | None] = {}
@@ -60,24 +60,24 @@ class Publisher:
         def on_delivery(number: int, error: KafkaError | None, _: Message) -> None:
             errors[number] = error
 
-        handed_over = 0
+        enqueued = 0
         for record in records:
-            refusal = self._hand_over(record, partial(on_delivery, handed_over), deadline)
+            refusal = self._enqueue(record, partial(on_delivery, enqueued), deadline)
             if refusal is not None:
-                errors[handed_over] = refusal
-            handed_over += 1
-        while len(errors) < handed_over and self._clock.monotonic() < deadline:
+                errors[enqueued] = refusal
+            enqueued += 1
+        while len(errors) < enqueued and self._clock.monotonic() < deadline:
             self._poll()
-        if len(errors) < handed_over:
+        if len(errors) < enqueued:
             confirmed = sum(error is None for error in errors.values())
             raise NotDelivered(
-                f"{confirmed} of {handed_over} records were delivered: no answer from "
+                f"{confirmed} of {enqueued} records were delivered: no answer from "
                 f"{self._bootstrap_servers} in {timeout_seconds:g} s"
             )
-        return [errors[number] for number in range(handed_over)]
+        return [errors[number] for number in range(enqueued)]
 
     def close(self) -> None:
-        """Lets go of the broker at once. Safe to repeat."""
+        """Close the client at once. Safe to repeat."""
         discard(self._producer)
 
     def __enter__(self) -> Self:
@@ -88,8 +88,8 @@ class Publisher:
     ) -> None:
         self.close()
 
-    def _hand_over(self, record: OutgoingRecord, on_delivery: object, deadline: float) -> KafkaError | None:
-        """Gives a record to the client; what it says when it refuses the record at once, as for its size."""
+    def _enqueue(self, record: OutgoingRecord, on_delivery: object, deadline: float) -> KafkaError | None:
+        """Add a record to the client's queue; return its error when it refuses the record, as for its size."""
         while True:
             try:
                 produce(self._producer, record, on_delivery=on_delivery)

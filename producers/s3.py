@@ -1,4 +1,4 @@
-"""The writing side's S3 client: made from settings, its exceptions translated to ours."""
+"""The writing side's S3 client: built from settings, with its exceptions translated to ours."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 ATTEMPTS: Final = 3
-"""Of one request, by botocore; a store that fails three times is down."""
+"""Per request, made by botocore; a store that fails three times counts as down."""
 
 CREATE_ATTEMPTS: Final = 3
-"""AWS answers 409 while another writer creates the same key; by the third try one of the two is there."""
+"""AWS answers 409 while another writer creates the same key; by the third attempt one of the two is stored."""
 
 CONNECTIONS: Final = 64
-"""Kept open; more than a role has threads unless its settings say so, and beyond it connections are made anew."""
+"""Connection pool size; covers the default thread count. Beyond it botocore opens unpooled connections."""
 
 PRECONDITION_FAILED: Final = 412
 CONFLICT: Final = 409
@@ -40,9 +40,9 @@ JSON_TYPE: Final = "application/json"
 
 
 def create_client(settings: S3Settings, *, connections: int = CONNECTIONS) -> "S3Client":
-    """A client for many threads. Makes no request; credentials come from the standard AWS_* places.
+    """Create a client for many threads. Makes no request; credentials come from the standard AWS_* places.
 
-    Raises ConfigurationError for an address or a region that cannot be one.
+    Raises ConfigurationError for an invalid address or region.
     """
     try:
         return _unchecked_client(settings, connections)
@@ -62,7 +62,7 @@ def _unchecked_client(settings: S3Settings, connections: int) -> "S3Client":
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             max_pool_connections=connections,
             tcp_keepalive=True,
-            # Stores of one's own rarely have a DNS name per bucket, and not all know the newer checksums.
+            # Self-hosted stores rarely have a DNS name per bucket, and not all know the newer checksums.
             s3={"addressing_style": "path" if own_endpoint else "auto"},
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -72,10 +72,10 @@ def _unchecked_client(settings: S3Settings, connections: int) -> "S3Client":
 
 @contextmanager
 def s3_errors(doing: str) -> Iterator[None]:
-    """Translates what boto3 and botocore raise, all of it to DependencyDown.
+    """Translate every exception of boto3 and botocore into DependencyDown.
 
     Our own keys in our own bucket can only fail for every record alike: the store is down, the credentials are
-    wrong or the bucket is missing. ``doing`` begins the message.
+    wrong or the bucket is missing. The message begins with ``doing``.
     """
     try:
         yield
@@ -89,7 +89,7 @@ def s3_errors(doing: str) -> Iterator[None]:
 
 
 def status_of(error: ClientError) -> int:
-    """HTTP's status of a store's refusal; 0 when there is none."""
+    """Return the HTTP status of an error; 0 when it has none."""
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
@@ -104,11 +104,11 @@ class JsonObjects:
     bucket: str
 
     def uri(self, key: str) -> str:
-        """``s3://bucket/key``."""
+        """Return ``s3://bucket/key``."""
         return ObjectAddress(self.bucket, key).uri
 
     def create(self, key: str, body: bytes) -> bool:
-        """Stores a body unless there is one, in one step. False: there is, or somebody is creating it now."""
+        """Store a body unless there is one, atomically. False: it exists, or another writer is creating it."""
         with s3_errors(f"creating {self.uri(key)}"):
             try:
                 self.client.put_object(
@@ -121,7 +121,7 @@ class JsonObjects:
         return True
 
     def claim(self, key: str, body: bytes) -> bytes:
-        """Stores a body unless there is one; the one that is stored, whoever stored it."""
+        """Store a body unless there is one, and return the stored one, this or another writer's."""
         for _ in range(CREATE_ATTEMPTS):
             if self.create(key, body):
                 return body
@@ -131,19 +131,19 @@ class JsonObjects:
         raise DependencyDown(S3, f"{self.uri(key)} could be neither created nor read")
 
     def keys(self, prefix: str) -> list[str]:
-        """The keys below a prefix, in order. Keys that belong together are few: all are held in memory."""
+        """Return the keys below a prefix, in order. Keys that belong together are few: all are held in memory."""
         with s3_errors(f"listing {self.uri(prefix)}"):
             pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
             return [found["Key"] for page in pages for found in page.get("Contents", [])]
 
     def put(self, key: str, body: bytes, *, content_type: str = JSON_TYPE) -> str:
-        """Stores a body, whatever was there; its URI."""
+        """Store a body, replacing any that was there; return its URI."""
         with s3_errors(f"writing {self.uri(key)}"):
             self.client.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType=content_type)
         return self.uri(key)
 
     def read(self, key: str) -> bytes | None:
-        """The body; None when there is none."""
+        """Return the body; None when there is none."""
         with s3_errors(f"reading {self.uri(key)}"):
             try:
                 return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()

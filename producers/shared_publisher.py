@@ -1,4 +1,4 @@
-"""A publisher for many threads at once, where each waits for its own records only: what the gateway uses."""
+"""Publisher for many threads at once, where each waits for its own records only; the gateway uses it."""
 
 import threading
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from schemas.settings import KafkaSettings
 
 KAFKA: Final = "kafka"
 DELIVERY_TIMEOUT_MS: Final = 10_000
-"""Somebody waits for the answer. What the broker has not confirmed by then is dropped by the client."""
+"""A client waits for the answer. The producer drops what the broker has not confirmed by then."""
 
 PUBLISH_TIMEOUT_SECONDS: Final = 12.0
-"""Longer than the client's own, so that what is reported as failed is not delivered later."""
+"""Longer than the producer's own, so that what is reported as failed is not delivered later."""
 
 POLL_SECONDS: Final = 0.1
 IS_UP_TIMEOUT_SECONDS: Final = 0.8
@@ -28,25 +28,25 @@ _INTERACTIVE: Final = {"linger.ms": 0, "message.timeout.ms": DELIVERY_TIMEOUT_MS
 _log: Final = structlog.get_logger(__name__)
 
 
-class _Delivery:
-    """Counts the answers to one call's records."""
+class _Confirmations:
+    """Counts the delivery reports for the records of one call."""
 
     def __init__(self, expected: int) -> None:
-        self._open = expected
+        self._missing = expected
         self._lock = threading.Lock()
         self.done = threading.Event()
         self.problem: str | None = None
 
-    def answered(self, error: KafkaError | None, _message: Message) -> None:
+    def on_delivery(self, error: KafkaError | None, _message: Message) -> None:
         with self._lock:
             self.problem = error.str() if error is not None else self.problem
-            self._open -= 1
-            if self._open == 0:
+            self._missing -= 1
+            if self._missing == 0:
                 self.done.set()
 
 
 class SharedPublisher:
-    """Publishes from any thread. One thread of its own takes the broker's answers, so nobody waits for a poll."""
+    """Publishes from any thread. A thread of its own polls for delivery reports, so that no caller has to."""
 
     def __init__(self, settings: KafkaSettings, *, client_id: str = "kascribe-gateway") -> None:
         configuration = {**producer_configuration(settings, client_id=client_id), **_INTERACTIVE}
@@ -57,22 +57,22 @@ class SharedPublisher:
         self._thread.start()
 
     def publish(self, records: Sequence[OutgoingRecord]) -> None:
-        """Blocks until all replicas in sync have every record. Raises DependencyDown when the time is up."""
+        """Publish records. Blocks until all replicas in sync have every one; raises DependencyDown."""
         if not records:
             return
-        delivery = _Delivery(len(records))
+        confirmations = _Confirmations(len(records))
         try:
             for record in records:
-                produce(self._producer, record, on_delivery=delivery.answered)
-        except (BufferError, KafkaException, RuntimeError) as error:  # RuntimeError: it is just being replaced
+                produce(self._producer, record, on_delivery=confirmations.on_delivery)
+        except (BufferError, KafkaException, RuntimeError) as error:  # RuntimeError: it is being replaced
             raise DependencyDown(KAFKA, f"the broker takes no records: {error}") from error
-        if not delivery.done.wait(PUBLISH_TIMEOUT_SECONDS):
+        if not confirmations.done.wait(PUBLISH_TIMEOUT_SECONDS):
             raise DependencyDown(KAFKA, f"the broker did not answer within {PUBLISH_TIMEOUT_SECONDS:.0f} s")
-        if delivery.problem is not None:
-            raise DependencyDown(KAFKA, f"the broker refused a record: {delivery.problem}")
+        if confirmations.problem is not None:
+            raise DependencyDown(KAFKA, f"the broker refused a record: {confirmations.problem}")
 
     def is_up(self) -> bool:
-        """Whether a broker answers. Blocks for less than a second."""
+        """Probe the broker; true when it answers. Blocks for less than a second."""
         try:
             self._producer.list_topics(timeout=IS_UP_TIMEOUT_SECONDS)
         except KafkaException:
@@ -80,7 +80,7 @@ class SharedPublisher:
         return True
 
     def close(self) -> None:
-        """Lets go of the broker. Safe to repeat."""
+        """Close the producer. Blocks for a second at most. Safe to repeat."""
         self._stop.set()
         self._thread.join()
         self._producer.flush(1.0)
@@ -94,6 +94,6 @@ class SharedPublisher:
                 self._replace_producer(error.args[0])
 
     def _replace_producer(self, error: KafkaError) -> None:
-        _log.error("the producer broke and is replaced", error=error.str())
+        _log.error("producer broken; replacing it", error=error.str())
         broken, self._producer = self._producer, self._new_producer()
         discard(broken)

@@ -1,4 +1,4 @@
-"""Topics: that those we need exist before anybody reads or writes them."""
+"""Topics, created before they are read or written."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -19,10 +19,10 @@ KAFKA: Final = "kafka"
 REQUEST_TIMEOUT_SECONDS: Final = 15.0
 
 REACH_SECONDS: Final = 3.5
-"""For a broker's first answer to a command: a person waits, and is told within five seconds."""
+"""For a broker's first answer to a command: the user gets an error within five seconds."""
 
 DEAD_LETTER_RETENTION_MS: Final = 30 * 24 * 3600 * 1000
-"""Somebody has to look at dead letters first, which takes longer than a broker's default of seven days."""
+"""An operator has to look at dead letters first, which takes longer than a broker's default of seven days."""
 
 _PRODUCER_PROPERTIES: Final = frozenset(
     {"linger.ms", "message.max.bytes", "message.timeout.ms", "partitioner", "enable.idempotence", "acks"}
@@ -32,7 +32,7 @@ _PRODUCER_PROPERTIES: Final = frozenset(
 def ensure_topics(
     settings: KafkaSettings, partitions: Mapping[str, int], *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS
 ) -> tuple[str, ...]:
-    """Creates the topics of ``partitions`` (name to number) that are missing; returns the names of those.
+    """Create the topics of ``partitions`` (name to number) that are missing, and return their names.
 
     Blocks for two requests; safe to repeat and to race. Raises ConfigurationError when topics are missing and may
     not be created, when the broker does not answer or refuses, or when the client refuses its properties.
@@ -49,7 +49,7 @@ def ensure_topics(
             f"topics are missing: {', '.join(missing)}. Create them, or set KASCRIBE_KAFKA_CREATE_TOPICS=true"
         )
     if cluster.controller_id not in (cluster.brokers or {}):
-        # librdkafka's mock cluster: it knows no CreateTopics, and creates what it is asked about.
+        # librdkafka's mock cluster: it has no CreateTopics, and creates a topic when its metadata is requested.
         for name in missing:
             admin.list_topics(name, timeout=timeout_seconds)
         return missing
@@ -67,7 +67,7 @@ def ensure_topics(
 
 
 def reach_broker(settings: KafkaSettings) -> None:
-    """Returns when a broker answers. Raises DependencyDown after REACH_SECONDS, which says where and why."""
+    """Block until the broker answers. Raises DependencyDown after REACH_SECONDS, with address and cause."""
     reasons: list[str] = []
     configuration = producer_configuration(settings, client_id="kascribe-reach")
     properties = {name: value for name, value in configuration.items() if name not in _PRODUCER_PROPERTIES}
@@ -75,7 +75,7 @@ def reach_broker(settings: KafkaSettings) -> None:
     try:
         admin.list_topics(timeout=REACH_SECONDS)
     except KafkaException as error:
-        admin.poll(0)  # lets out what the client knows: a connection that is refused, a certificate
+        admin.poll(0)  # delivers the client's errors: a refused connection, an untrusted certificate
         reason = reasons[0] if reasons else f"{error.args[0].str()} after {REACH_SECONDS:g} s"
         raise DependencyDown(
             KAFKA,
@@ -87,7 +87,7 @@ def _metadata(admin: AdminClient, settings: KafkaSettings, timeout_seconds: floa
     try:
         return admin.list_topics(timeout=timeout_seconds)
     except KafkaException as error:
-        admin.poll(0)  # lets out the client's own lines, which say more: a certificate that it does not trust
+        admin.poll(0)  # writes the client's own log lines, which say more: an untrusted certificate
         raise ConfigurationError(
             f"no broker answers at KASCRIBE_KAFKA_BOOTSTRAP_SERVERS={settings.bootstrap_servers}: "
             f"{error.args[0].str()}"
@@ -102,7 +102,7 @@ def _new_topic(name: str, partitions: int, settings: KafkaSettings) -> NewTopic:
 
 
 def _topic_properties(name: str) -> dict[str, str]:
-    """Retries and dead letters carry more headers than what they were made of, so they may be larger."""
+    """Return the properties of a new topic; retries and dead letters have more headers, so they may be larger."""
     if name.endswith(MARKS_SUFFIX):
         return dict(TOPIC_PROPERTIES)
     properties = {}

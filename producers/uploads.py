@@ -1,4 +1,4 @@
-"""Files and streams into the bucket, under keys of their own, with memory bounded whatever their length."""
+"""Uploads of files and streams, each under a new key, in bounded memory whatever their length."""
 
 import hashlib
 import re
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 PARTS_IN_FLIGHT: Final = 3
-"""Parts sent side by side; one more is being read, so an upload holds four parts in memory."""
+"""Parts sent concurrently; one more is being read, so an upload holds four parts in memory."""
 
 SMALLEST_PART_BYTES: Final = 5 * 1024**2
 """S3's own limit for every part but the last."""
 
 NAME_LIMIT_BYTES: Final = 200
-"""Of the file's name in a key, which has 1,024 bytes in all."""
+"""The file's name in a key; a key may have 1,024 bytes in all."""
 
 _NOT_IN_NAMES: Final = re.compile(r"[\x00-\x1f\x7f]")
 OnBytes = Callable[[int], None]
@@ -46,7 +46,7 @@ class StoredUpload:
 
 @dataclass(frozen=True, slots=True)
 class _Multipart:
-    """One multipart upload that has begun."""
+    """One multipart upload that has been created."""
 
     key: str
     upload_id: str
@@ -54,21 +54,21 @@ class _Multipart:
 
 @dataclass(frozen=True, slots=True)
 class _Put:
-    """What the store answered."""
+    """The store's answer."""
 
     etag: str
     version_id: str | None
 
 
-class _Hashed:
-    """A source that knows the digest of what has been read of it."""
+class _HashingReader:
+    """A source that hashes the bytes as they are read."""
 
     def __init__(self, source: BinaryIO) -> None:
         self._source = source
         self._digest = hashlib.sha256()
 
     def read(self, size: int) -> bytes:
-        """As of a file."""
+        """Read as from a file."""
         chunk = self._source.read(size)
         self._digest.update(chunk)
         return chunk
@@ -101,55 +101,63 @@ class Uploads:
         content_type: str | None = None,
         on_bytes: OnBytes | None = None,
     ) -> StoredUpload:
-        """Stores all that ``source`` still holds, under a new key that ends in ``name``. Blocks.
+        """Store the rest of ``source`` under a new key that ends in ``name``. Blocks.
 
-        ``on_bytes`` takes the number of bytes stored since its last call, in the caller's thread. ``source`` is
-        neither rewound nor closed. Not repeatable: every call makes an object. Raises DependencyDown, and
-        AudioTooLarge beyond the limit of objects; then nothing is left in the bucket.
+        ``on_bytes`` is called with the number of bytes stored since its last call, in the caller's thread.
+        ``source`` is neither rewound nor closed. Not repeatable: every call creates an object. Raises
+        DependencyDown, and AudioTooLarge beyond the limit of objects; then nothing is left in the bucket.
         """
         key = f"{self._settings.uploads_prefix}{self._random_hex(16)}/{safe_name(name)}"
-        told = on_bytes or _nobody
+        on_bytes = on_bytes or _ignore
         kind = content_type or "application/octet-stream"
-        hashed = _Hashed(source)
+        hashed = _HashingReader(source)
         with s3_errors(f"uploading {name} to {self._address(key).uri}"):
-            first = _filled(hashed, self._part_bytes)
+            first = _read_fully(hashed, self._part_bytes)
             whole = len(first) < self._part_bytes
-            put = self._put(key, first, kind, told) if whole else self._put_parts(key, first, hashed, kind, told)
+            put = (
+                self._put(key, first, kind, on_bytes)
+                if whole
+                else self._put_parts(key, first, hashed, kind, on_bytes)
+            )
         version = None if put.version_id == "null" else put.version_id
         return StoredUpload(self._address(key).uri, put.etag.strip('"'), version, hashed.sha256)
 
-    def _put(self, key: str, body: bytes, content_type: str, told: OnBytes) -> "_Put":
+    def _put(self, key: str, body: bytes, content_type: str, on_bytes: OnBytes) -> "_Put":
         answer = self._client.put_object(
             Bucket=self._settings.bucket, Key=key, Body=body, ContentType=content_type
         )
-        told(len(body))
+        on_bytes(len(body))
         return _Put(answer["ETag"], answer.get("VersionId"))
 
-    def _put_parts(self, key: str, first: bytes, source: "_Hashed", content_type: str, told: OnBytes) -> "_Put":
+    def _put_parts(
+        self, key: str, first: bytes, source: "_HashingReader", content_type: str, on_bytes: OnBytes
+    ) -> "_Put":
         bucket = self._settings.bucket
         begun = self._client.create_multipart_upload(Bucket=bucket, Key=key, ContentType=content_type)
         upload = _Multipart(key, begun["UploadId"])
         try:
-            parts = self._send(upload, self._limited(first, source), told)
+            parts = self._send(upload, self._limited(first, source), on_bytes)
             done = self._client.complete_multipart_upload(
                 Bucket=bucket, Key=key, UploadId=upload.upload_id, MultipartUpload={"Parts": parts}
             )
         except BaseException:
-            # Parts of an upload that never completes are kept, unseen, and billed. A store that cannot even
-            # forget them is the smaller trouble: what went wrong first is what is told.
+            # Parts of an upload that never completes are kept, unlisted, and billed. If the abort fails too, the
+            # first error is still the one to raise.
             with suppress(BotoCoreError, ClientError):
                 self._client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload.upload_id)
             raise
         return _Put(done["ETag"], done.get("VersionId"))
 
-    def _send(self, upload: _Multipart, bodies: Iterator[bytes], told: OnBytes) -> "list[CompletedPartTypeDef]":
+    def _send(
+        self, upload: _Multipart, bodies: Iterator[bytes], on_bytes: OnBytes
+    ) -> "list[CompletedPartTypeDef]":
         parts: list[CompletedPartTypeDef] = []
         in_flight: deque[tuple[Future[str], int, int]] = deque()
 
         def finish_first() -> None:
             answer, number, size = in_flight.popleft()
             parts.append({"ETag": answer.result(), "PartNumber": number})
-            told(size)
+            on_bytes(size)
 
         with ThreadPoolExecutor(PARTS_IN_FLIGHT, thread_name_prefix="upload") as threads:
             for number, body in enumerate(bodies, 1):
@@ -169,28 +177,28 @@ class Uploads:
             Body=body,
         )["ETag"]
 
-    def _limited(self, first: bytes, source: "_Hashed") -> Iterator[bytes]:
+    def _limited(self, first: bytes, source: "_HashingReader") -> Iterator[bytes]:
         limit, total, body = self._settings.object_limit_bytes, 0, first
         while body:
             total += len(body)
             if total > limit:
                 raise AudioTooLarge(f"more than {limit:,} bytes (KASCRIBE_S3_OBJECT_LIMIT_BYTES) were given")
             yield body
-            body = _filled(source, self._part_bytes)
+            body = _read_fully(source, self._part_bytes)
 
     def _address(self, key: str) -> ObjectAddress:
         return ObjectAddress(self._settings.bucket, key)
 
 
 def safe_name(name: str) -> str:
-    """The last component of a file's name, short enough for a key; ``audio`` when nothing is left."""
+    """Return the last component of a file's name, short enough for a key; ``audio`` when nothing is left."""
     last = _NOT_IN_NAMES.sub("", name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]).strip()
     short = last.encode("utf-8", "replace")[-NAME_LIMIT_BYTES:].decode("utf-8", "ignore")
     return short if short not in ("", ".", "..") else "audio"
 
 
-def _filled(source: _Hashed, size_bytes: int) -> bytes:
-    # A socket or pipe gives less than asked long before its end.
+def _read_fully(source: _HashingReader, size_bytes: int) -> bytes:
+    # A socket or pipe returns less than requested long before its end.
     chunks: list[bytes] = []
     missing = size_bytes
     while missing and (chunk := source.read(missing)):
@@ -199,5 +207,5 @@ def _filled(source: _Hashed, size_bytes: int) -> bytes:
     return b"".join(chunks)
 
 
-def _nobody(_: int) -> None:
+def _ignore(_: int) -> None:
     pass

@@ -1,4 +1,4 @@
-"""What the runtime asks of the outside; the wiring hands in what answers, so ``producers`` is never imported."""
+"""What the runtime uses of other packages; the wiring provides it, so ``producers`` is never imported."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -6,41 +6,36 @@ from typing import Protocol
 from schemas.kafka.delivery import Batch, Delivery
 from schemas.kafka.records import OutgoingRecord
 
-Settled = Callable[[Delivery], None]
-"""Hears of a delivered batch, on the outbox's thread. Must not block or raise: it posts to the owner thread."""
+OnDelivered = Callable[[Delivery], None]
+"""Called with each delivered batch, on the outbox's thread. Must not block or raise."""
 
 
 class Outbox(Protocol):
     """The one place where outputs and offsets leave. Every method may be called from any thread.
 
-    Batches settle in the order in which they were submitted, so commits never overtake each other. A delivery
-    that fails is tried again for as long as it takes: a batch is settled or still here, never lost. Only
-    ``close`` gives up, and then the offsets are uncommitted as well.
+    Batches are delivered in the order of their submission, so commits never overtake each other. A delivery that
+    fails is retried for as long as it takes: a batch is delivered or still here, never lost. Only ``close`` gives
+    up, and then the offsets are uncommitted as well.
     """
 
-    def submit(self, batch: Batch, settled: Settled) -> bool:
-        """Takes a batch in. Never blocks; False means full (or closed): keep the batch and offer it again."""
+    def submit(self, batch: Batch, on_delivered: OnDelivered) -> bool:
+        """Accept a batch. Never blocks; False means full (or closed): keep the batch and submit it again."""
         ...
 
     def report(self, record: OutgoingRecord) -> None:
-        """Publishes at once and best effort. Never blocks or raises; the record may be lost."""
-        ...
-
-    @property
-    def pending(self) -> int:
-        """Batches submitted and not settled."""
+        """Publish at once and best effort. Never blocks or raises; the record may be lost."""
         ...
 
     @property
     def is_alive(self) -> bool:
-        """False once it has died of a defect of its own: nothing leaves any more, and only a new process helps."""
+        """False once its thread has died of a defect: nothing leaves any more, and only a new process helps."""
         ...
 
     @property
     def problem(self) -> str | None:
-        """Why the oldest batch is stuck, in a sentence; None while deliveries succeed."""
+        """The sentence that says why the oldest batch is stuck; None while deliveries succeed."""
         ...
 
     def close(self, *, timeout_seconds: float) -> bool:
-        """Settles what it can within the time, then lets go of the broker. Blocks. False: batches were left."""
+        """Deliver what it can within the time, then close the client. Blocks. False: batches were left."""
         ...

@@ -23,13 +23,13 @@ from tests.flow.stages import OUTPUT, TOPIC, CommandStage
 class LastOutbox(AtLeastOnceOutbox):
     """Kills its process once the broker has outputs, before the owner of their offsets hears of it."""
 
-    def submit(self, batch: Batch, settled: Callable[[Delivery], None]) -> bool:
+    def submit(self, batch: Batch, on_delivered: Callable[[Delivery], None]) -> bool:
         """As ever."""
 
         def heard(delivery: Delivery) -> None:
             if delivery.batch.outputs:
                 os.kill(os.getpid(), signal.SIGKILL)
-            settled(delivery)
+            on_delivered(delivery)
 
         return super().submit(batch, heard)
 

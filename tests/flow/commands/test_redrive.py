@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, TopicPartition
 from pydantic import SecretStr
 
 from consumers.dead_letters import DeadLetterReader, FoundLetter
-from producers.dead_letters import Redrive, Redriven
+from producers.dead_letters import Redrive, RedriveResult
 from producers.publisher import Publisher
 from schemas.errors import DependencyDown, NotDelivered
 from schemas.kafka import dead_letters, history, redrive_marks
@@ -65,7 +65,7 @@ def send_back(settings: KafkaSettings, included: Callable[[DeadLetter], bool]) -
     return outcome(settings, included).count
 
 
-def outcome(settings: KafkaSettings, included: Callable[[DeadLetter], bool] = lambda _: True) -> Redriven:
+def outcome(settings: KafkaSettings, included: Callable[[DeadLetter], bool] = lambda _: True) -> RedriveResult:
     """The same, with what was refused."""
     with DeadLetterReader(settings, [LETTERS]) as reader, Publisher(settings) as publisher:
         letters = (found.letter for found in reader.read() if not found.redriven and included(found.letter))

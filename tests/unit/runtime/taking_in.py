@@ -11,7 +11,7 @@ from consumers.runtime.monitoring.membership import Membership
 from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.monitoring.snapshot import Snapshot
 from consumers.runtime.partition import Flight
-from consumers.runtime.ports import Settled
+from consumers.runtime.ports import OnDelivered
 from consumers.runtime.runtime import Runtime
 from consumers.runtime.stage import Stage
 from schemas.events import AudioReference
@@ -32,18 +32,13 @@ class HeldOutbox:
         self.problem: str | None = None
         self.is_alive = True
         self.is_full = False
-        self.batches: list[tuple[Batch, Settled]] = []
+        self.batches: list[tuple[Batch, OnDelivered]] = []
 
-    @property
-    def pending(self) -> int:
-        """Batches that wait for the broker."""
-        return len(self.batches)
-
-    def submit(self, batch: Batch, settled: Settled) -> bool:
+    def submit(self, batch: Batch, on_delivered: OnDelivered) -> bool:
         """Takes it in unless it is full."""
         if self.is_full:
             return False
-        self.batches.append((batch, settled))
+        self.batches.append((batch, on_delivered))
         return True
 
     def report(self, record: OutgoingRecord) -> None:
