@@ -1,1 +1,1 @@
-"""Everything that comes in: the Kafka runtime, object fetch, and the two stages."""
+"""The reading side: the Kafka runtime, and the two roles that run on it."""

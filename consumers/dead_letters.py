@@ -1,9 +1,8 @@
-"""Reading dead letters, and which of them went back.
+"""Reader of dead letters that knows which of them were redriven.
 
-What went back is marked in a topic of our own (see ``redrive_marks``), which is read before the letters.
+A redriven letter is marked in a topic of our own (see ``redrive_marks``), which is read before the letters.
 """
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Final, Self
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from consumers.kafka.client import client_configuration, open_consumer, to_record
+from schemas.clock import Clock, SystemClock
 from schemas.errors import DependencyDown
 from schemas.kafka import dead_letters
 from schemas.kafka.dead_letters import DeadLetter
@@ -24,39 +24,41 @@ from schemas.settings import KafkaSettings
 
 REQUEST_TIMEOUT_SECONDS: Final = 15.0
 SILENCE_SECONDS: Final = 15.0
-"""Without a record although the partition has more: the broker is gone."""
+"""Longest wait for the next record of a partition that has more; then the broker counts as down."""
 
 _POLL_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class FoundLetter:
-    """A dead letter, and whether it was redriven already."""
+    """A dead letter, and whether it has been redriven."""
 
     letter: DeadLetter
     redriven: bool
 
 
 class DeadLetterReader:
-    """The dead letters of some topics. One thread's; every method may block, and raises DependencyDown.
+    """Reads the dead letters of some topics. Not thread-safe; every method may block, and raises DependencyDown.
 
-    Two redrives at the same time both send what neither had marked when they began: redrive from one place.
+    Two redrives at the same time both send the letters that neither had marked when they started: redrive from one
+    place.
     """
 
-    def __init__(self, settings: KafkaSettings, topics: Sequence[str]) -> None:
+    def __init__(self, settings: KafkaSettings, topics: Sequence[str], *, clock: Clock | None = None) -> None:
         self._topics = topics
+        self._clock = clock or SystemClock()
         self._marks_topic = Topics(settings.topic_prefix).redriven
         self._consumer = open_consumer(
             settings,
             {
                 **client_configuration(settings, client_id="kascribe-dead-letters"),
-                # librdkafka wants a group id to construct a consumer; nothing is ever committed to it.
+                # librdkafka requires a group id to construct a consumer; nothing is ever committed to it.
                 "group.id": f"{settings.group_id_prefix}dead-letters",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
                 "isolation.level": "read_committed",
-                # Requests queue behind a fetch that waits at a partition's end; nobody waits for new letters here.
+                # Requests queue behind a fetch that waits at a partition's end; new letters are not needed here.
                 "fetch.wait.max.ms": 10,
             },
         )
@@ -65,7 +67,7 @@ class DeadLetterReader:
         self._destinations: dict[str, str] = {}
 
     def read(self) -> Iterator[FoundLetter]:
-        """Every letter that is there now, partition by partition, oldest first. A missing topic has none."""
+        """Yield every letter that is there now, partition by partition, oldest first. A missing topic has none."""
         self._marks = Marks(
             record for key in self._partitions([self._marks_topic]) for record in self._records(key)
         )
@@ -74,23 +76,23 @@ class DeadLetterReader:
                 yield FoundLetter(dead_letters.read(record), redriven=self._marks.has(record))
 
     def find(self, coordinates: Coordinates) -> FoundLetter | None:
-        """The letter at these coordinates, as ``list`` shows them; None when there is none."""
-        found = (found for found in self.read() if found.letter.record.coordinates == coordinates)
-        return next(found, None)
+        """Return the letter at these coordinates, as ``list`` shows them; None when there is none."""
+        matches = (found for found in self.read() if found.letter.record.coordinates == coordinates)
+        return next(matches, None)
 
     def destination(self, letter: DeadLetter) -> str:
-        """Where a letter goes back to: a retry topic of its own topic, whatever topic its headers name.
+        """Return the topic for a redriven letter: a retry topic of its own topic, whatever its headers name.
 
-        Consumers read every retry topic that exists, and believe there that a record has an origin. A deployment
-        that has none gets the letter as a new record on the input topic. The broker is asked once for each topic.
+        Consumers read every retry topic that exists, and trust a record's origin only there. A deployment without
+        retry topics gets the letter as a new record on the input topic. Queries the broker once for each topic.
         """
         topic = origin_topic(letter.record.topic)
         if topic not in self._destinations:
-            self._destinations[topic] = shortest_retry_topic(topic, self._existing()) or topic
+            self._destinations[topic] = shortest_retry_topic(topic, self._partitions_by_topic()) or topic
         return self._destinations[topic]
 
     def outdated_marks(self) -> list[Coordinates]:
-        """The marks of letters that have expired, in the partitions that ``read`` has come to."""
+        """Return the marks of letters that have expired, in the partitions that ``read`` has reached."""
         return [
             letter
             for partition, first_offset in self._first_offsets.items()
@@ -98,7 +100,7 @@ class DeadLetterReader:
         ]
 
     def close(self) -> None:
-        """Lets go of the broker."""
+        """Close the connection to the broker."""
         self._consumer.close()
 
     def __enter__(self) -> Self:
@@ -109,32 +111,31 @@ class DeadLetterReader:
     ) -> None:
         self.close()
 
-    def _existing(self) -> Mapping[str, list[int]]:
-        """The topics of the broker, and the partitions of each."""
+    def _partitions_by_topic(self) -> Mapping[str, list[int]]:
         with _kafka_errors("no broker answers"):
             topics = self._consumer.list_topics(timeout=REQUEST_TIMEOUT_SECONDS).topics
         return {name: sorted(topic.partitions) for name, topic in topics.items()}
 
     def _partitions(self, names: Sequence[str]) -> list[Partition]:
-        existing = self._existing()
-        return [(name, number) for name in names for number in existing.get(name, ())]
+        partitions = self._partitions_by_topic()
+        return [(name, number) for name in names for number in partitions.get(name, ())]
 
     def _records(self, key: Partition) -> Iterator[Record]:
-        """The records that a partition has now."""
+        """Yield the records that a partition has now."""
         with _kafka_errors(f"{key[0]}[{key[1]}] cannot be read"):
             low, high = self._consumer.get_watermark_offsets(TopicPartition(*key), timeout=REQUEST_TIMEOUT_SECONDS)
         self._first_offsets[key] = low
         if low >= high:
             return
         self._consumer.assign([TopicPartition(*key, low)])
-        heard_at = time.monotonic()
+        last_record_at = self._clock.monotonic()
         while True:
             message = self._consumer.poll(_POLL_SECONDS)
             if message is None:
-                if time.monotonic() - heard_at > SILENCE_SECONDS:
+                if self._clock.monotonic() - last_record_at > SILENCE_SECONDS:
                     raise DependencyDown("kafka", f"{key[0]}[{key[1]}] does not go on, {high} is its end")
                 continue
-            heard_at = time.monotonic()
+            last_record_at = self._clock.monotonic()
             error = message.error()
             if error is None:
                 record = to_record(message)
@@ -149,8 +150,8 @@ class DeadLetterReader:
 
 
 @contextmanager
-def _kafka_errors(trouble: str) -> Iterator[None]:
+def _kafka_errors(problem: str) -> Iterator[None]:
     try:
         yield
     except KafkaException as error:
-        raise DependencyDown("kafka", f"{trouble}: {error.args[0].str()}") from error
+        raise DependencyDown("kafka", f"{problem}: {error.args[0].str()}") from error

@@ -1,4 +1,4 @@
-"""What a record that cannot be read still tells: each field that is sound, for the events about its failure."""
+"""Lenient decoding of records that failed: each valid field counts, for the events about the failure."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -10,39 +10,41 @@ from pydantic_core import from_json, to_json
 Read = TypeVar("Read", bound=BaseModel)
 
 
-def sound_fields(value: bytes | None, kind: type[Read], names: Iterable[str], defaults: Mapping[str, Any]) -> Read:
-    """``kind`` with ``defaults``, replaced by those of ``names`` that are valid in the JSON object ``value``.
+def decode_leniently(
+    value: bytes | None, kind: type[Read], names: Iterable[str], defaults: Mapping[str, Any]
+) -> Read:
+    """Return ``kind`` with ``defaults``, replaced by those of ``names`` that are valid in the JSON ``value``.
 
-    Never raises, whatever ``value`` holds; ``defaults`` are valid.
+    Never raises, whatever ``value`` holds; ``defaults`` must be valid.
     """
-    known = dict(defaults)
-    for name, found in _object(value).items():
-        if name not in names or found is None:
+    valid = dict(defaults)
+    for name, field in _decode_object(value).items():
+        if name not in names or field is None:
             continue
-        sound = _sound_metadata(found) if name == "metadata" else found
+        candidate = _scalars_as_text(field) if name == "metadata" else field
         try:
-            _validated(kind, {**known, name: sound})
+            _validate(kind, {**valid, name: candidate})
         except (ValidationError, ValueError):
             continue
-        known[name] = sound
-    return _validated(kind, known)
+        valid[name] = candidate
+    return _validate(kind, valid)
 
 
-def _validated(kind: type[Read], fields: Mapping[str, Any]) -> Read:
-    # As JSON: what an event may say there is not what its fields take in Python.
+def _validate(kind: type[Read], fields: Mapping[str, Any]) -> Read:
+    # As JSON: an event may contain less there than its fields accept in Python.
     return kind.model_validate_json(to_json(fields))
 
 
-def _sound_metadata(metadata: Any) -> dict[str, str]:
-    """What can be echoed, number 7 as ``7``: the caller finds its record again by what it wrote rightly."""
+def _scalars_as_text(metadata: Any) -> dict[str, str]:
+    """Return the metadata that can be echoed, number 7 as ``7``, so that the caller can match the failure."""
     fields = metadata.items() if isinstance(metadata, dict) else ()
     scalars = {name: value for name, value in fields if isinstance(value, str | int | float)}
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in scalars.items()}
 
 
-def _object(value: bytes | None) -> dict[str, Any]:
+def _decode_object(value: bytes | None) -> dict[str, Any]:
     try:
-        found = from_json(value or b"null")
+        decoded = from_json(value or b"null")
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return decoded if isinstance(decoded, dict) else {}

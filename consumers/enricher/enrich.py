@@ -19,7 +19,7 @@ from consumers.cancellations import Cancellations
 from consumers.enricher.ports import EnrichmentStore, LanguageModel, TranscriptSource
 from consumers.enricher.work import Attempt, EnrichmentWork
 from consumers.failures import FailureClaims, RequestIdentity
-from consumers.lenient import sound_fields
+from consumers.lenient import decode_leniently
 from consumers.once import OncePerJob, Requester, Steps
 from consumers.progress import JobProgress, ProgressEvents
 from consumers.runtime.stage import Job
@@ -186,4 +186,4 @@ def _best_guess(job: Job, *, now: datetime) -> JobEvent:
         "idempotency_key": key,
         "reference_event_id": str(job.origin),
     }
-    return sound_fields(job.record.value, JobEvent, JobEvent.model_fields, unknown)
+    return decode_leniently(job.record.value, JobEvent, JobEvent.model_fields, unknown)

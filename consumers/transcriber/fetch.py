@@ -1,15 +1,15 @@
-"""Object to local file: looked up, limited, read in parallel ranges, hashed, removed afterwards.
+"""Object to local file: size checked, read in parallel ranges, hashed, removed afterwards.
 
 ::
 
-    look_up ──▶ ObjectState ──▶ fetched (a context manager) ──▶ FetchedAudio at a path, gone at the end
+    stat ──▶ ObjectState ──▶ fetch (a context manager) ──▶ FetchedAudio at a path, removed at the end
 """
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -33,17 +33,20 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 READ_BYTES: Final = 256 * 1024
-"""Read from a connection at once: what a part costs in memory, and how soon a cancelled one ends."""
+"""Of one read from a connection: the memory of a part, and how soon a cancelled one ends."""
 
 OVERWRITTEN_ATTEMPTS: Final = 3
-"""How often an object may be replaced while it is read, before the record goes to the retry topics."""
+"""Attempts to read an object that is replaced while it is read, before the record goes to the retry topics."""
+
+HASH_BYTES: Final = 4 * 1024**2
+"""Of one read from the file that is hashed."""
 
 Cancelled = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectState:
-    """An object as it was when it was looked up. ``changed``: it is not the version that was asked for."""
+    """An object at one moment. ``changed``: it is not the version that was requested."""
 
     address: ObjectAddress
     version_id: str | None
@@ -56,7 +59,7 @@ class ObjectState:
 
 @dataclass(frozen=True, slots=True)
 class FetchedAudio:
-    """A local copy of an object; the file is gone when its context ends."""
+    """A local copy of an object; the file is removed when its context ends."""
 
     path: Path
     source: SourceObject
@@ -64,7 +67,7 @@ class FetchedAudio:
 
 
 class ObjectFetcher:
-    """Fetches objects into a scratch directory. Safe to share between threads; blocks its caller."""
+    """Fetches objects into a scratch directory. Thread-safe; blocks its caller."""
 
     def __init__(
         self,
@@ -79,27 +82,28 @@ class ObjectFetcher:
         self._scratch = Scratch(scratch_directory)
         self._parts = ThreadPoolExecutor(connections, thread_name_prefix="fetch")
 
-    def look_up(self, uri: str, *, version_id: str | None = None, etag: str | None = None) -> ObjectState:
-        """The object's state: of the version asked for, else of the current one with ``changed`` set.
+    def stat(self, uri: str, *, version_id: str | None = None, etag: str | None = None) -> ObjectState:
+        """Return the state of the requested version, else that of the current one with ``changed`` set.
 
-        One or two HEAD requests. Raises SourceNotAllowed, AudioNotFound, AudioForbidden, DependencyDown.
+        Blocks for one or two HEAD requests. Raises SourceNotAllowed, AudioNotFound, AudioForbidden,
+        DependencyDown.
         """
         address = allowed_address(uri, self._settings)
         if version_id is not None:
             try:
                 return self._head(address, version_id, etag)
             except (AudioNotFound, AudioForbidden):
-                # The version is gone, is no version id of this store, or may not be read by version.
+                # The version is deleted, is no version id of this store, or may not be read by version.
                 current = self._head(address, None, etag)
-                return current if etag else _as_changed(current)
+                return current if etag else replace(current, changed=True)
         return self._head(address, None, etag)
 
     @contextmanager
-    def fetched(self, state: ObjectState, *, cancelled: Cancelled) -> Iterator[FetchedAudio]:
-        """The object in a local file, for as long as the context lasts.
+    def fetch(self, state: ObjectState, *, cancelled: Cancelled) -> Iterator[FetchedAudio]:
+        """Copy the object to a local file, for as long as the context lasts.
 
         Raises AudioTooLarge and AudioEmpty before anything is read, JobCancelled soon after ``cancelled`` turns
-        true, DependencyDown("scratch") when the disk is full, and what ``look_up`` raises.
+        true, DependencyDown("scratch") when the disk is full, and what ``stat`` raises.
         """
         with self._scratch.directory() as directory:
             path = directory / "audio"
@@ -116,14 +120,14 @@ class ObjectFetcher:
             )
             yield FetchedAudio(path, source, state.changed)
 
-    def need_room(self, size_bytes: int) -> None:
-        """``is_up("scratch")`` asks for so much from now on: what is made of an object found no room."""
-        self._scratch.need(size_bytes)
+    def require_room(self, size_bytes: int) -> None:
+        """Let ``is_up("scratch")`` require this much from now on: decoded audio of this size found no room."""
+        self._scratch.require(size_bytes)
 
     def is_up(self, dependency: str) -> bool:
-        """Whether ``s3`` or ``scratch`` would serve again. Blocks for about a second at most.
+        """Return whether ``s3`` or ``scratch`` would serve again. Blocks for about a second at most.
 
-        Asked for is the bucket of the results, which every record needs; audio may be missing by itself.
+        Probes the bucket of the results, which every record needs; audio may be missing without an outage.
         """
         if dependency == SCRATCH:
             return self._scratch.has_room()
@@ -134,7 +138,7 @@ class ObjectFetcher:
         return BucketProbe(self._settings, self._settings.results_bucket or self._settings.bucket)
 
     def close(self) -> None:
-        """Ends the threads that read parts and removes the scratch directory: a fetch that still runs fails.
+        """Stop the threads that read parts, and remove the scratch directory. A running fetch fails.
 
         Does not wait for parts that are being read, which may take as long as the store is silent.
         """
@@ -142,29 +146,29 @@ class ObjectFetcher:
         self._scratch.close()
 
     def _head(self, address: ObjectAddress, version_id: str | None, etag: str | None) -> ObjectState:
-        asked: Any = {"VersionId": version_id} if version_id else {}
+        version: Any = {"VersionId": version_id} if version_id else {}
         try:
             with s3_errors(f"looking up {address.uri}"):
-                answer = self._client.head_object(Bucket=address.bucket, Key=address.key, **asked)
+                answer = self._client.head_object(Bucket=address.bucket, Key=address.key, **version)
         except AudioForbidden:
-            self._ask_why(address, asked)
+            self._raise_reason(address, version)
             raise
-        found = answer["ETag"].strip('"')
+        current_etag = answer["ETag"].strip('"')
         return ObjectState(
             address=address,
             version_id=_version(answer.get("VersionId")),
-            etag=found,
+            etag=current_etag,
             object_size_bytes=answer["ContentLength"],
             content_type=answer.get("ContentType"),
             reported_metadata=answer["Metadata"],
-            changed=etag is not None and etag.strip('"') != found,
+            changed=etag is not None and etag.strip('"') != current_etag,
         )
 
-    def _ask_why(self, address: ObjectAddress, asked: Any) -> None:
-        # The answer to HEAD has no body, so it cannot say whether this object is forbidden or our credentials
-        # are wrong, which is every record's trouble and must pause intake. The answer to GET says so.
+    def _raise_reason(self, address: ObjectAddress, version: Any) -> None:
+        # HEAD has no body, so its refusal does not tell a forbidden object from wrong credentials, which affect
+        # every record and must pause intake. The answer to GET does.
         with s3_errors(f"looking up {address.uri}"):
-            self._client.get_object(Bucket=address.bucket, Key=address.key, Range="bytes=0-0", **asked)[
+            self._client.get_object(Bucket=address.bucket, Key=address.key, Range="bytes=0-0", **version)[
                 "Body"
             ].close()
 
@@ -173,7 +177,7 @@ class ObjectFetcher:
             self._check_size(state)
             if self._read(state, path, cancelled):
                 return state
-            state = _as_changed(self._head(state.address, None, None))
+            state = replace(self._head(state.address, None, None), changed=True)
         raise AudioNotFound(f"{state.address.uri} was replaced {OVERWRITTEN_ATTEMPTS} times while it was read")
 
     def _check_size(self, state: ObjectState) -> None:
@@ -184,7 +188,7 @@ class ObjectFetcher:
             raise AudioTooLarge(
                 f"{state.address.uri} has {size:,} bytes, more than {limit:,} (KASCRIBE_S3_OBJECT_LIMIT_BYTES)"
             )
-        self._scratch.reserve(size)
+        self._scratch.check_room(size)
 
     def _read(self, state: ObjectState, path: Path, cancelled: Cancelled) -> bool:
         part_bytes = self._settings.part_size_bytes
@@ -207,8 +211,8 @@ class ObjectFetcher:
             return _all_read(parts)
 
     def _read_part(self, state: ObjectState, file: int, start: int, end: int, cancelled: Cancelled) -> bool:
-        # False: the object is no longer the one that was looked up.
-        asked: Any = {"VersionId": state.version_id} if state.version_id else {}
+        # False: the object is no longer the one in ``state``.
+        version: Any = {"VersionId": state.version_id} if state.version_id else {}
         with s3_errors(f"reading {state.address.uri}"):
             try:
                 answer = self._client.get_object(
@@ -216,7 +220,7 @@ class ObjectFetcher:
                     Key=state.address.key,
                     IfMatch=f'"{state.etag}"',
                     Range=f"bytes={start}-{end - 1}",
-                    **asked,
+                    **version,
                 )
             except self._client.exceptions.ClientError as error:
                 if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in (412, 416):
@@ -234,7 +238,7 @@ class ObjectFetcher:
 
 def _all_read(parts: list[Future[bool]]) -> bool:
     done, waiting = wait(parts, return_when=FIRST_EXCEPTION)
-    # A part that runs writes to the file, which must outlive it; one that was cancelled in line never runs.
+    # A running part writes to the file, which must outlive it; one that was cancelled in the queue never runs.
     wait([part for part in waiting if not part.cancel()])
     return all(part.result() for part in done)
 
@@ -242,23 +246,11 @@ def _all_read(parts: list[Future[bool]]) -> bool:
 def _sha256(path: Path, cancelled: Cancelled) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(4 * 1024**2):
+        while chunk := file.read(HASH_BYTES):
             if cancelled():
                 raise JobCancelled("the audio was not hashed to its end")
             digest.update(chunk)
     return digest.hexdigest()
-
-
-def _as_changed(state: ObjectState) -> ObjectState:
-    return ObjectState(
-        state.address,
-        state.version_id,
-        state.etag,
-        state.object_size_bytes,
-        state.content_type,
-        state.reported_metadata,
-        changed=True,
-    )
 
 
 def _version(version_id: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""What the transcriber's stage needs from others: the engine, and where results are kept."""
+"""What the transcriber needs from other packages: the engine, and a store of results."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,29 +15,29 @@ class EngineProgress(Protocol):
 
     @property
     def fraction(self) -> float | None:
-        """Of the audio that is done, 0 to 1; None while its length is not known."""
+        """The share of the audio that is done, 0 to 1; None while its length is not known."""
         ...
 
     @property
     def text(self) -> str:
-        """Without surrounding spaces."""
+        """The new text, without surrounding spaces."""
         ...
 
 
 class SpeechToText(Protocol):
-    """The engine, as the stage needs it. Called from many threads at once."""
+    """The speech engine. Called from many threads at once."""
 
     @property
     def provenance(self) -> Provenance:
-        """The model's name and digest are what counts here; the digest is part of a result's identity."""
+        """The model's name and digest, among others. The digest is part of a result's identity."""
         ...
 
     def check(self, options: TranscribeOptions) -> None:
-        """Raises InvalidOptions when the options ask for what the model cannot do."""
+        """Raise InvalidOptions when the options require what the model cannot do."""
         ...
 
     def healthy(self) -> bool:
-        """Whether it answers. Does not block."""
+        """Return whether the engine works. Does not block."""
         ...
 
     def transcribe(
@@ -50,9 +50,9 @@ class SpeechToText(Protocol):
         lane: Lane,
         on_audio: Callable[[AudioFacts], None],
     ) -> Transcript:
-        """The transcript of a local file. Blocks.
+        """Return the transcript of a local file. Blocks.
 
-        ``on_audio`` is told what the container claims (duration 0 when it does not say) and again what was found.
+        ``on_audio`` gets what the container declares (duration 0 when it does not), then what was decoded.
         Raises InvalidOptions, AudioTooLong, AudioEmpty, AudioUndecodable, DecoderCrashed, EngineFailed,
         DependencyDown("engine") when it is not healthy, and JobCancelled once ``cancelled`` turns true.
         """
@@ -60,28 +60,28 @@ class SpeechToText(Protocol):
 
 
 class Results(FailureStore, Protocol):
-    """Where results are kept. Methods block, are safe to repeat, and raise DependencyDown."""
+    """Store of results. Methods block, are safe to repeat, and raise DependencyDown."""
 
     def find_job(self, job_id: str) -> StoredJob | None:
-        """The finished job, if anybody finished it."""
+        """Return the finished job, if there is one."""
         ...
 
     def create_job(self, job: StoredJob) -> StoredJob:
-        """Store it unless the job has a result already; return the stored one."""
+        """Store a finished job unless one is stored already; return the stored one."""
         ...
 
     def find_transcript(self, content_key: str) -> Transcript | None:
-        """The result of the same audio, options and model, if there is one."""
+        """Return the transcript of the same audio, options and model, if there is one."""
         ...
 
     def put_transcript(self, content_key: str, transcript: Transcript) -> str:
-        """Stores a body; its URI."""
+        """Store a transcript; return its URI."""
         ...
 
     def transcript_uri(self, content_key: str) -> str:
-        """Where a stored body is."""
+        """Return the URI of a transcript, stored or not."""
         ...
 
     def put_export(self, content_key: str, export_format: ExportFormat, body: bytes, content_type: str) -> str:
-        """Stores an export; its URI."""
+        """Store an export; return its URI."""
         ...

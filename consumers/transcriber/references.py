@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from consumers.lenient import sound_fields
+from consumers.lenient import decode_leniently
 from consumers.runtime.stage import Job
 from consumers.transcriber.fetch import ObjectFetcher, ObjectState
 from schemas import identity
@@ -47,7 +47,7 @@ class ReadRecord:
     """The reference in a record, with an idempotency key.
 
     None with ``forwarded``: the record names several objects, and each is forwarded as a record of its own.
-    None without: there is nothing to transcribe. ``state`` is set when the object had to be looked up already.
+    None without: there is nothing to transcribe. ``state`` is set when the store had to be queried already.
     """
 
     reference: AudioReference | None
@@ -69,7 +69,7 @@ class ReferenceReader:
         Blocks for a request to the store when a notification lacks the object's metadata. A notification of
         several objects is split into one notification for each, on the same topic, so that each is retried,
         dead-lettered and completed by itself; they are published together with the record's offset. Raises
-        InvalidEvent, InvalidOptions, and what ``ObjectFetcher.look_up`` raises.
+        InvalidEvent, InvalidOptions, and what ``ObjectFetcher.stat`` raises.
         """
         if not self.is_notification(job):
             job.notes.reference = reference = _identified(wire.decode(job.record, AudioReference))
@@ -95,7 +95,7 @@ class ReferenceReader:
     def _dropped(self, job: Job, created: ObjectCreated, *, now: datetime) -> ReadRecord:
         state = None
         if created.user_metadata is None:
-            state = self._fetcher.look_up(created.uri, version_id=created.version_id, etag=created.etag)
+            state = self._fetcher.stat(created.uri, version_id=created.version_id, etag=created.etag)
             reported = {PREFIX + name: value for name, value in state.reported_metadata.items()}
             created = replace(created, user_metadata=plain_metadata(reported))
         job.notes.reference = to_reference(created, sound_options(created.user_metadata or {}), now=now)
@@ -122,7 +122,7 @@ class ReferenceReader:
             idempotency_key=identity.record_key(str(job.origin)),
         )
         if not self.is_notification(job):
-            guess = sound_fields(job.record.value, AudioReference, _IDENTIFYING_FIELDS, unknown.model_dump())
+            guess = decode_leniently(job.record.value, AudioReference, _IDENTIFYING_FIELDS, unknown.model_dump())
             if guess.idempotency_key == unknown.idempotency_key and guess.event_id != unknown.event_id:
                 guess = _identified(guess.model_copy(update={"idempotency_key": None}))
             return guess

@@ -1,4 +1,4 @@
-"""Local files for objects that are being worked on: bounded by the disk, and swept after a crash."""
+"""Local files of objects that are being processed: bounded by the disk, and swept after a crash."""
 
 import errno
 import fcntl
@@ -14,36 +14,36 @@ from typing import Final
 from schemas.errors import DESCRIPTORS, SCRATCH, AudioTooLarge, DependencyDown
 
 ROOM_BYTES: Final = 64 * 1024**2
-"""Free again after a disk was full while it was written to: with less, the next record would fill it at once."""
+"""Free before a full disk counts as usable again: with less, the next record would fill it at once."""
 
 LEFT_DIRECTORIES: Final = 1_000
-"""Remembered while they cannot be removed; ``close`` removes what is beyond that."""
+"""Remembered while they cannot be removed; ``close`` removes those beyond the limit."""
 
 _PREFIX: Final = "kascribe-"
 _LOCK: Final = "in-use"
 
 
 class Scratch:
-    """A directory of one process below ``parent``. Safe to share between threads.
+    """A directory of one process below ``parent``. Thread-safe.
 
-    A lock that ends with the process marks it as in use, so that what a killed process left behind is found and
-    removed by the next one on the same disk, whatever process ids mean there.
+    A lock that ends with the process marks the directory as in use, so that the next process on the same disk
+    finds and removes what a killed one left behind. Process ids mean nothing across containers.
     """
 
     def __init__(self, parent: Path | None = None) -> None:
         self._parent = parent or Path(tempfile.gettempdir())
         self._sweep()
         self._root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent))
-        # The name by which others look for the lock comes after the lock itself.
+        # Locked before it gets the name by which other processes find it.
         self._lock = os.open(self._root / "new", os.O_CREAT | os.O_RDWR)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         (self._root / "new").rename(self._root / _LOCK)
-        self._needed_bytes = 0
+        self._required_bytes = 0
         self._left: deque[Path] = deque(maxlen=LEFT_DIRECTORIES)
 
     @contextmanager
     def directory(self) -> Iterator[Path]:
-        """An empty directory that is gone, with all in it, when the context ends. Raises DependencyDown."""
+        """Make an empty directory; it is removed with its content when the context ends. Raises DependencyDown."""
         for _ in range(len(self._left)):
             with suppress(IndexError):  # another thread took it
                 self._remove(self._left.popleft())
@@ -54,35 +54,35 @@ class Scratch:
         finally:
             self._remove(made)
 
-    def reserve(self, size_bytes: int) -> None:
-        """Raises DependencyDown("scratch") when there is no room for a file of this size now.
+    def check_room(self, size_bytes: int) -> None:
+        """Raise DependencyDown("scratch") when there is no room for a file of this size now.
 
-        What the whole disk could not hold is AudioTooLarge: no waiting helps, and intake would pause for ever.
+        Raises AudioTooLarge for a file that the whole disk could not hold: waiting would pause intake forever.
         """
         disk = shutil.disk_usage(self._parent)
         if disk.total < size_bytes:
             raise AudioTooLarge(f"{size_bytes:,} bytes are more than the disk of {self._parent} holds at all")
         if disk.free < size_bytes:
-            self.need(size_bytes)
+            self.require(size_bytes)
             raise DependencyDown(SCRATCH, f"{self._parent} has no room for {size_bytes:,} bytes")
 
-    def need(self, size_bytes: int) -> None:
-        """Takes note of what found no room: less is not enough."""
-        self._needed_bytes = size_bytes
+    def require(self, size_bytes: int) -> None:
+        """Let ``has_room`` require this much from now on, because it found no room."""
+        self._required_bytes = size_bytes
 
     def has_room(self) -> bool:
-        """Whether what was refused last would fit now, and a little in any case."""
-        return shutil.disk_usage(self._parent).free >= max(self._needed_bytes, ROOM_BYTES)
+        """Return whether there is room for what was refused last, and for ROOM_BYTES in any case."""
+        return shutil.disk_usage(self._parent).free >= max(self._required_bytes, ROOM_BYTES)
 
     def close(self) -> None:
-        """Removes the directory. Safe to repeat."""
+        """Remove the directory. Safe to repeat."""
         shutil.rmtree(self._root, ignore_errors=True)
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
 
     def _remove(self, made: Path) -> None:
-        """Without a free descriptor nothing can be removed: it is left to the next one."""
+        # Without a free descriptor nothing can be removed: the next call of ``directory`` retries.
         shutil.rmtree(made, ignore_errors=True)
         if made.exists():
             self._left.append(made)
@@ -97,7 +97,7 @@ def _is_abandoned(lock: Path) -> bool:
     try:
         opened = os.open(lock, os.O_RDWR)
     except OSError:
-        return False  # another user's, or just removed
+        return False  # another user's, or removed just now
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -109,7 +109,7 @@ def _is_abandoned(lock: Path) -> bool:
 
 
 def write_at(descriptor: int, body: bytes, offset: int) -> None:
-    """All of it: a disk that is nearly full takes a part without an error, and says so at the next write."""
+    """Write all of ``body``: a nearly full disk takes a part without an error, and fails at the next write."""
     left = memoryview(body)
     while left:
         written = os.pwrite(descriptor, left, offset)
@@ -118,8 +118,10 @@ def write_at(descriptor: int, body: bytes, offset: int) -> None:
 
 @contextmanager
 def disk_errors(where: Path) -> Iterator[None]:
-    """Translates a full disk to DependencyDown("scratch"), and files that cannot be opened because too many are to
-    DependencyDown("descriptors"); anything else passes through."""
+    """Translate the errors of a full disk and of too many open files to DependencyDown.
+
+    It names "scratch" or "descriptors". Other exceptions pass through.
+    """
     try:
         yield
     except OSError as error:

@@ -2,8 +2,8 @@
 
 ::
 
-    check ─▶ look up ─▶ fetch ─▶ same content? ─ no ─▶ transcribe ─▶ store transcript ─▶ store exports ─▶ store job
-                                       └─ yes ──────────────────────────────────────────▲
+    check ─▶ stat ─▶ fetch ─▶ same content? ─ no ─▶ transcribe ─▶ store transcript ─▶ store exports ─▶ store job
+                                    └─ yes ──────────────────────────────────────────▲
 """
 
 from functools import partial
@@ -47,7 +47,7 @@ class TranscriptionWork:
         attempt.progress.report(Phase.ACCEPTED)
         state = self._weigh(attempt)
         attempt.progress.report(Phase.FETCHING)
-        with self._fetcher.fetched(state, cancelled=claim.is_stopped) as audio:
+        with self._fetcher.fetch(state, cancelled=claim.is_stopped) as audio:
             fetch_seconds = self._clock.monotonic() - attempt.started_at
             transcribed = self._find_or_transcribe(attempt, claim, audio)
         event = transcript_event(
@@ -73,14 +73,14 @@ class TranscriptionWork:
         """Return whether an attempt names the audio of a finished job. Fetches the object if addresses differ."""
         if is_same_object(attempt.reference, stored):
             return True
-        with self._fetcher.fetched(self._weigh(attempt), cancelled=attempt.job.cancelled) as audio:
+        with self._fetcher.fetch(self._weigh(attempt), cancelled=attempt.job.cancelled) as audio:
             return audio.source.sha256 == stored.event.source.sha256
 
     def _weigh(self, attempt: Attempt) -> ObjectState:
         """Return the object's state, which gives the record its weight."""
         state, reference = attempt.state, attempt.reference
         if state is None:
-            state = self._fetcher.look_up(reference.uri, version_id=reference.version_id, etag=reference.etag)
+            state = self._fetcher.stat(reference.uri, version_id=reference.version_id, etag=reference.etag)
         attempt.job.weigh(Weight(object_size_bytes=state.object_size_bytes))
         return state
 
@@ -129,7 +129,7 @@ class TranscriptionWork:
             )
         except DependencyDown as down:
             if down.dependency == SCRATCH:
-                self._fetcher.need_room(down.needed_bytes)
+                self._fetcher.require_room(down.needed_bytes)
             raise
         text.flush()
         return transcript

@@ -45,8 +45,8 @@ class FetchStage:
 
     def process(self, job: Job) -> Sequence[OutgoingRecord]:
         """Holds a connection, a directory and a file open at once."""
-        state = self._fetcher.look_up((job.record.value or b"").decode())
-        with self._fetcher.fetched(state, cancelled=job.cancelled) as audio, audio.path.open("rb") as opened:
+        state = self._fetcher.stat((job.record.value or b"").decode())
+        with self._fetcher.fetch(state, cancelled=job.cancelled) as audio, audio.path.open("rb") as opened:
             self._never.wait(HELD_SECONDS)
             size = len(opened.read())
         attempt = (("attempt", str(job.attempt).encode()),)

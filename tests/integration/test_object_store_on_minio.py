@@ -37,7 +37,7 @@ class TestFetchOnMinio(FetchSuite):
         """Credentials that the store does not know would fail every record, so they pause intake."""
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "unknown-to-the-store")
         with pytest.raises(DependencyDown, match="InvalidAccessKeyId"):
-            ObjectFetcher(settings).look_up(f"s3://{settings.bucket}/{KEY}")
+            ObjectFetcher(settings).stat(f"s3://{settings.bucket}/{KEY}")
 
 
 class TestResultsOnMinio(ResultSuite):
@@ -51,9 +51,9 @@ def test_a_multipart_upload_is_whole(store: ObjectStore) -> None:
     small_parts = settings.model_copy(update={"part_size_bytes": 1})
     done = Uploads(small_parts, client=store.client).upload(io.BytesIO(body), name="회의 1.wav")
     fetcher = ObjectFetcher(settings, client=store.client)
-    state = fetcher.look_up(done.uri, version_id=done.version_id, etag=done.etag)
+    state = fetcher.stat(done.uri, version_id=done.version_id, etag=done.etag)
     assert not state.changed
-    with fetcher.fetched(state, cancelled=lambda: False) as audio:
+    with fetcher.fetch(state, cancelled=lambda: False) as audio:
         assert audio.path.read_bytes() == body
 
 

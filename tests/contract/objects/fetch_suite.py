@@ -49,8 +49,8 @@ class FetchSuite:
         self, fetcher: ObjectFetcher, settings: S3Settings, tmp_path: Path
     ) -> None:
         """Ranges read side by side give the object's bytes and digest; the file is gone afterwards."""
-        state = fetcher.look_up(ObjectAddress(settings.bucket, KEY).uri)
-        with fetcher.fetched(state, cancelled=never) as audio:
+        state = fetcher.stat(ObjectAddress(settings.bucket, KEY).uri)
+        with fetcher.fetch(state, cancelled=never) as audio:
             assert audio.path.read_bytes() == BODY
             assert audio.source == SourceObject(
                 uri=f"s3://{settings.bucket}/{KEY}",
@@ -78,44 +78,44 @@ class FetchSuite:
         self, store: ObjectStore, fetcher: ObjectFetcher, settings: S3Settings
     ) -> None:
         """A newer version does not matter while the one that was named still exists."""
-        old = fetcher.look_up(f"s3://{settings.bucket}/{KEY}")
+        old = fetcher.stat(f"s3://{settings.bucket}/{KEY}")
         store.put(settings, KEY, b"newer")
-        state = fetcher.look_up(f"s3://{settings.bucket}/{KEY}", version_id=old.version_id, etag=old.etag)
+        state = fetcher.stat(f"s3://{settings.bucket}/{KEY}", version_id=old.version_id, etag=old.etag)
         assert (state.version_id, state.changed) == (old.version_id, False)
-        with fetcher.fetched(state, cancelled=never) as audio:
+        with fetcher.fetch(state, cancelled=never) as audio:
             assert audio.path.read_bytes() == BODY
 
     def test_an_overwritten_object_is_read_as_it_is_now_and_marked(
         self, store: ObjectStore, fetcher: ObjectFetcher, settings: S3Settings
     ) -> None:
         """When the version that was named is gone, or only an etag was named, the current bytes are used."""
-        old = fetcher.look_up(f"s3://{settings.bucket}/{KEY}")
+        old = fetcher.stat(f"s3://{settings.bucket}/{KEY}")
         store.put(settings, KEY, b"newer")
-        by_etag = fetcher.look_up(f"s3://{settings.bucket}/{KEY}", etag=old.etag)
+        by_etag = fetcher.stat(f"s3://{settings.bucket}/{KEY}", etag=old.etag)
         assert by_etag.changed
         store.client.delete_object(Bucket=settings.bucket, Key=KEY, VersionId=old.version_id or "")
-        by_version = fetcher.look_up(f"s3://{settings.bucket}/{KEY}", version_id=old.version_id, etag=old.etag)
-        with fetcher.fetched(by_version, cancelled=never) as audio:
+        by_version = fetcher.stat(f"s3://{settings.bucket}/{KEY}", version_id=old.version_id, etag=old.etag)
+        with fetcher.fetch(by_version, cancelled=never) as audio:
             assert (audio.path.read_bytes(), audio.source_changed) == (b"newer", True)
 
     def test_a_version_id_of_another_store_is_no_obstacle(
         self, fetcher: ObjectFetcher, settings: S3Settings
     ) -> None:
         """A version that this store cannot even parse gives the current object, marked."""
-        state = fetcher.look_up(f"s3://{settings.bucket}/{KEY}", version_id="no-such-version")
+        state = fetcher.stat(f"s3://{settings.bucket}/{KEY}", version_id="no-such-version")
         assert state.changed
         assert state.object_size_bytes == len(BODY)
 
-    def test_an_object_replaced_between_look_up_and_read_is_never_mixed(
+    def test_an_object_replaced_between_stat_and_read_is_never_mixed(
         self, store: ObjectStore, tmp_path: Path
     ) -> None:
         """Reading is conditional on the etag, so all parts are of one object: here the newer one."""
         settings = store.settings(part_size_bytes=PART_BYTES)
         fetcher = ObjectFetcher(settings, scratch_directory=tmp_path, client=store.client)
         store.put(settings, KEY, BODY)
-        state = fetcher.look_up(f"s3://{settings.bucket}/{KEY}")
+        state = fetcher.stat(f"s3://{settings.bucket}/{KEY}")
         store.put(settings, KEY, BODY[::-1][: 2 * PART_BYTES])
-        with fetcher.fetched(state, cancelled=never) as audio:
+        with fetcher.fetch(state, cancelled=never) as audio:
             assert audio.path.read_bytes() == BODY[::-1][: 2 * PART_BYTES]
             assert audio.source_changed
 
@@ -146,10 +146,10 @@ class FetchSuite:
         store.client.delete_object(Bucket=settings.bucket, Key=KEY)
         for key in (KEY, "never.wav"):
             with pytest.raises(AudioNotFound):
-                fetcher.look_up(f"s3://{settings.bucket}/{key}")
+                fetcher.stat(f"s3://{settings.bucket}/{key}")
         elsewhere = settings.model_copy(update={"bucket": "no-such-bucket-here"})
         with pytest.raises(AudioNotFound):
-            ObjectFetcher(elsewhere, client=store.client).look_up("s3://no-such-bucket-here/a.wav")
+            ObjectFetcher(elsewhere, client=store.client).stat("s3://no-such-bucket-here/a.wav")
 
     def test_sizes_are_checked_before_anything_is_read(
         self, store: ObjectStore, settings: S3Settings, tmp_path: Path
@@ -169,15 +169,15 @@ class FetchSuite:
     def test_what_is_not_allowed_is_not_fetched(self, fetcher: ObjectFetcher, uri: str) -> None:
         """Other buckets and other schemes are refused without a request."""
         with pytest.raises(SourceNotAllowed, match="nothing was fetched"):
-            fetcher.look_up(uri)
+            fetcher.stat(uri)
 
     def test_a_cancelled_fetch_ends_and_leaves_nothing(
         self, fetcher: ObjectFetcher, settings: S3Settings, tmp_path: Path
     ) -> None:
         """Cancellation in the middle of the parts raises JobCancelled and removes what was written."""
         asked = itertools.count()
-        state = fetcher.look_up(f"s3://{settings.bucket}/{KEY}")
-        with pytest.raises(JobCancelled), fetcher.fetched(state, cancelled=lambda: next(asked) >= 1):
+        state = fetcher.stat(f"s3://{settings.bucket}/{KEY}")
+        with pytest.raises(JobCancelled), fetcher.fetch(state, cancelled=lambda: next(asked) >= 1):
             pass
         assert leftovers(tmp_path) == []
 
@@ -193,7 +193,7 @@ class FetchSuite:
 
 def fetched(fetcher: ObjectFetcher, settings: S3Settings, key: str) -> AbstractContextManager[FetchedAudio]:
     """Looks an object up and fetches it."""
-    return fetcher.fetched(fetcher.look_up(f"s3://{settings.bucket}/{key}"), cancelled=never)
+    return fetcher.fetch(fetcher.stat(f"s3://{settings.bucket}/{key}"), cancelled=never)
 
 
 def leftovers(scratch: Path) -> list[Path]:

@@ -172,14 +172,14 @@ def test_the_file_lives_as_long_as_its_context(moto_store: ObjectStore, tmp_path
     settings = moto_store.settings()
     moto_store.put(settings, KEY, BODY)
     fetcher = ObjectFetcher(settings, scratch_directory=tmp_path, client=moto_store.client)
-    state = fetcher.look_up(f"s3://{settings.bucket}/{KEY}")
+    state = fetcher.stat(f"s3://{settings.bucket}/{KEY}")
     seen: list[bytes] = []
 
     def fail(path: Path) -> None:
         seen.append(path.read_bytes())
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError), fetcher.fetched(state, cancelled=never) as audio:
+    with pytest.raises(ZeroDivisionError), fetcher.fetch(state, cancelled=never) as audio:
         fail(audio.path)
     assert seen == [BODY]
     assert leftovers(tmp_path) == []

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from consumers.lenient import sound_fields
+from consumers.lenient import decode_leniently
 from schemas.events import AudioReference
 
 DEFAULTS = {"event_id": "e", "occurred_at": datetime(2026, 1, 1, tzinfo=UTC), "uri": "s3://audio/call.wav"}
@@ -10,7 +10,7 @@ DEFAULTS = {"event_id": "e", "occurred_at": datetime(2026, 1, 1, tzinfo=UTC), "u
 
 def read(value: bytes) -> AudioReference:
     """The reference that the failure's events are built from."""
-    return sound_fields(value, AudioReference, ("event_id", "tenant", "metadata"), DEFAULTS)
+    return decode_leniently(value, AudioReference, ("event_id", "tenant", "metadata"), DEFAULTS)
 
 
 def test_one_metadata_value_that_is_no_text_costs_no_other_value() -> None:

@@ -48,10 +48,10 @@ def test_room_is_asked_for_before_it_is_used(tmp_path: Path) -> None:
     scratch = Scratch(tmp_path)
     assert scratch.has_room()
     with pytest.raises(DependencyDown) as raised:
-        scratch.reserve(shutil.disk_usage(tmp_path).total)
+        scratch.check_room(shutil.disk_usage(tmp_path).total)
     assert raised.value.dependency == "scratch"
     assert not scratch.has_room()
-    scratch.reserve(1)
+    scratch.check_room(1)
     scratch.close()
 
 
@@ -59,7 +59,7 @@ def test_what_the_whole_disk_could_not_hold_pauses_nobody(tmp_path: Path) -> Non
     """No waiting makes room for it, so it fails alone: else one record would stop all others for ever."""
     scratch = Scratch(tmp_path)
     with pytest.raises(AudioTooLarge, match="holds at all"):
-        scratch.reserve(2 * shutil.disk_usage(tmp_path).total)
+        scratch.check_room(2 * shutil.disk_usage(tmp_path).total)
     assert scratch.has_room()
     scratch.close()
 
