@@ -1,4 +1,4 @@
-"""Answers against schemas of every kind: what is published is what the schema admits."""
+"""Answers for schemas of every kind: only what the schema admits is published."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ TEXT = {"type": "string"}
 
 
 def with_fields(**fields: Any) -> dict[str, Any]:
-    """A closed object that has all of them."""
+    """Return the schema of a closed object with all these fields."""
     return {"type": "object", "additionalProperties": False, "required": list(fields), "properties": fields}
 
 
@@ -38,22 +38,22 @@ def with_fields(**fields: Any) -> dict[str, Any]:
     ],
 )
 def test_what_cleaning_makes_invalid_is_refused(schema: dict[str, Any], answer: dict[str, Any]) -> None:
-    """Markup and citations are taken out of an answer; the schema has to hold afterwards as well."""
+    """Answers are validated again after markup and unknown citations were removed."""
     with pytest.raises(InvalidAnswer):
         read_answer(json.dumps(answer), bounded(schema), KNOWN)
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
 def test_a_number_that_json_does_not_have_is_refused(number: str) -> None:
-    """Python reads some; a subscriber's parser does not."""
+    """Python parses some of them; parsers of subscribers do not."""
     with pytest.raises(InvalidAnswer):
         read_answer(f'{{"share": {number}}}', with_fields(share={"type": "number"}))
 
 
 @pytest.mark.parametrize("choice", ["www.example.org", "data:personal", "<none>"])
 @pytest.mark.parametrize("keyword", ["enum", "const"])
-def test_a_choice_of_the_schema_stays_as_it_is_spelled(choice: str, keyword: str) -> None:
-    """It is the author's word and not the model's, also where it looks like markup."""
+def test_a_choice_of_the_schema_is_not_cleaned(choice: str, keyword: str) -> None:
+    """It is the schema author's word, not the model's, even if it looks like markup."""
     schema = with_fields(kind={"anyOf": [{keyword: [choice] if keyword == "enum" else choice}, {"type": "null"}]})
     assert read_answer(json.dumps({"kind": choice}), bounded(schema)) == {"kind": choice}
 
@@ -84,28 +84,28 @@ OPEN: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", OPEN)
 def test_every_valid_schema_is_bounded_and_shrinks(name: str) -> None:
-    """To a valid schema with shorter answers: whatever JSON Schema has for lists, maps, choices and references."""
+    """The result is a valid schema with shorter answers, for lists, maps, choices and references alike."""
     schema, small = bounded(OPEN[name]), bounded(OPEN[name], TokenBudget(100))
     jsonschema.validators.validator_for(small).check_schema(small)
     assert longest_answer_tokens(small, TokenBudget(100)) <= longest_answer_tokens(schema, TokenBudget(100))
 
 
 def test_bounds_reach_strings_within_all_of() -> None:
-    """As they reach those of anyOf and oneOf."""
+    """They reach those of anyOf and oneOf too."""
     expected = {"allOf": [{"type": "array", "items": {**TEXT, "maxLength": 2_000}, "maxItems": 64}]}
     assert bounded(OPEN["all of some"])["properties"]["a"] == expected
 
 
 @pytest.mark.parametrize("name", ["all of some", "a tuple", "a map", "a pattern of names", "a reference"])
 def test_the_longest_answer_of_what_can_be_bounded_fits(name: str) -> None:
-    """So that it is not cut off by the token limit."""
+    """The token limit then cuts off no answer."""
     budget = TokenBudget(400)
     assert longest_answer_tokens(bounded(OPEN[name]), budget) > 400
     assert longest_answer_tokens(bounded(OPEN[name], budget), budget) <= 400
 
 
 def test_a_bound_of_the_schema_is_never_widened() -> None:
-    """No items, no fields and short strings stay so."""
+    """Lists without items, objects without fields and short strings keep their bounds."""
     schema = with_fields(
         none={"type": "array", "maxItems": 0, "items": TEXT},
         closed={"type": "object", "maxProperties": 0, "additionalProperties": TEXT},
@@ -122,7 +122,7 @@ def test_a_bound_of_the_schema_is_never_widened() -> None:
 
 @pytest.mark.parametrize("name", OPEN)
 def test_a_profile_with_any_valid_schema_is_loaded(name: str, tmp_path: Path) -> None:
-    """Nothing about it is found out only when a record comes."""
+    """Its schema is checked at start, not with the first record."""
     assert load_profiles(written(OPEN[name], tmp_path))["mine"].schema == OPEN[name]
 
 
@@ -135,14 +135,14 @@ def test_a_profile_with_any_valid_schema_is_loaded(name: str, tmp_path: Path) ->
         {"type": "object", "properties": {"a": {"maxLength": "long"}}},
     ],
 )
-def test_a_schema_that_could_not_be_used_is_said_with_its_file(schema: dict[str, Any], tmp_path: Path) -> None:
-    """At the start, and not for every record."""
+def test_the_error_for_an_unusable_schema_names_its_file(schema: dict[str, Any], tmp_path: Path) -> None:
+    """It is raised at start, not for every record."""
     with pytest.raises(ConfigurationError, match=r"mine\.toml"):
         load_profiles(written(schema, tmp_path))
 
 
-def test_a_schema_without_end_is_said_with_its_file(tmp_path: Path) -> None:
-    """Nested more deeply than a parser goes."""
+def test_the_error_for_a_schema_nested_without_end_names_its_file(tmp_path: Path) -> None:
+    """Its nesting exceeds the parser's limit."""
     deep = '{"type": "object", "properties": {"a": ' * 5_000 + "true" + "}}" * 5_000
     (tmp_path / "mine.toml").write_text(f"name='mine'\nversion='1'\ntask='Do.'\nschema='{deep}'", encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"mine\.toml"):
@@ -150,7 +150,7 @@ def test_a_schema_without_end_is_said_with_its_file(tmp_path: Path) -> None:
 
 
 def written(schema: dict[str, Any], directory: Path) -> Path:
-    """A directory with a profile that has this schema."""
+    """Write a profile with this schema; return the directory."""
     lines = ("name='mine'", "version='1'", "task='Do.'", f"schema='''{json.dumps(schema)}'''")
     (directory / "mine.toml").write_text("\n".join(lines), encoding="utf-8")
     return directory

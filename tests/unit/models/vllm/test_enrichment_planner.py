@@ -1,4 +1,4 @@
-"""Planning: every segment is seen, budgets hold, and reducing ends, whatever the text and the context."""
+"""Planning: every segment is seen, budgets hold, and merging ends, for any text and context."""
 
 import itertools
 import math
@@ -36,7 +36,7 @@ POINTS = st.lists(
 
 
 def in_bytes(text: str) -> int:
-    """A tokenizer with one token per byte."""
+    """Count one token per byte."""
     return len(text.encode())
 
 
@@ -44,7 +44,7 @@ def in_bytes(text: str) -> int:
 def test_every_segment_is_in_some_chunk_and_no_chunk_exceeds_its_budget(
     segments: list[Segment], budget: int
 ) -> None:
-    """Nothing is left out, and nothing is asked that does not fit."""
+    """Nothing is left out, and every request fits."""
     chunks = chunks_of(passages_of(segments, in_bytes, limit_tokens=budget), budget_tokens=budget)
     assert {number for chunk in chunks for number in chunk.segment_ids} == {segment.id for segment in segments}
     assert all(in_bytes("\n".join(chunk.lines)) + 1 <= max(chunk.tokens, 1) <= budget for chunk in chunks)
@@ -52,7 +52,7 @@ def test_every_segment_is_in_some_chunk_and_no_chunk_exceeds_its_budget(
 
 @given(SEGMENTS, BUDGETS)
 def test_no_word_of_a_segment_is_lost_by_splitting(segments: list[Segment], budget: int) -> None:
-    """The passages of a segment are its text, but for the spaces at the cuts."""
+    """The passages of a segment are its text, except for the spaces at the cuts."""
     passages = passages_of(segments, in_bytes, limit_tokens=budget)
     for segment in segments:
         pieces = "".join(passage.text for passage in passages if passage.segment_id == segment.id)
@@ -60,8 +60,10 @@ def test_no_word_of_a_segment_is_lost_by_splitting(segments: list[Segment], budg
 
 
 @given(SEGMENTS, BUDGETS)
-def test_a_chunk_repeats_at_most_the_last_passage_of_the_one_before(segments: list[Segment], budget: int) -> None:
-    """Overlap gives context, and never keeps a chunk from advancing."""
+def test_a_chunk_repeats_at_most_the_last_passage_of_the_previous_one(
+    segments: list[Segment], budget: int
+) -> None:
+    """Overlap gives context, and every chunk still advances."""
     passages = passages_of(segments, in_bytes, limit_tokens=budget)
     chunks = chunks_of(passages, budget_tokens=budget)
     fresh = [passage for chunk in chunks for passage in chunk.passages[chunk.repeated :]]
@@ -72,7 +74,7 @@ def test_a_chunk_repeats_at_most_the_last_passage_of_the_one_before(segments: li
 
 
 def passages(*sizes: int) -> list[Passage]:
-    """Passages of so many tokens, numbered from 0."""
+    """Return passages of these sizes, numbered from 0."""
     return [Passage(number, "x", size) for number, size in enumerate(sizes)]
 
 
@@ -90,7 +92,7 @@ def passages(*sizes: int) -> list[Passage]:
 def test_a_short_passage_at_a_cut_is_in_both_chunks(
     sizes: tuple[int, ...], planned: list[tuple[list[int], int]]
 ) -> None:
-    """A sentence that runs on is read with its beginning: it takes a quarter of the budget at most."""
+    """The model reads a continued sentence with its beginning, which takes at most a quarter of the budget."""
     chunks = chunks_of(passages(*sizes), budget_tokens=100)
     assert [([passage.segment_id for passage in chunk.passages], chunk.repeated) for chunk in chunks] == planned
 
@@ -105,7 +107,7 @@ def test_pieces_of_a_text_are_within_the_limit(text: str, limit: int) -> None:
 
 @given(SEGMENTS.filter(bool), BUDGETS)
 def test_halves_hold_what_the_chunk_held(segments: list[Segment], budget: int) -> None:
-    """Splitting smaller after a context error loses nothing, and ends at single characters."""
+    """Halving after a context error loses nothing, and ends at single characters."""
     chunk = Chunk(tuple(passages_of(segments, in_bytes, limit_tokens=budget)))
     parts = halves(chunk, in_bytes)
     assert frozenset().union(*(part.segment_ids for part in parts)) == chunk.segment_ids
@@ -115,15 +117,15 @@ def test_halves_hold_what_the_chunk_held(segments: list[Segment], budget: int) -
         assert len(text) < 2
 
 
-def test_halving_a_single_character_gives_it_back() -> None:
-    """There is nothing smaller to ask about."""
+def test_halving_a_single_character_returns_it() -> None:
+    """It cannot be split further."""
     chunk = Chunk((Passage(3, "x", 6),))
     assert halves(chunk, in_bytes) == [chunk]
 
 
 @given(POINTS, st.integers(min_value=24, max_value=300), st.integers(min_value=1, max_value=8))
 def test_a_trimmed_point_fits_and_cites_only_what_it_cited(points: list[Point], limit: int, ids: int) -> None:
-    """Shorter text, fewer citations, none of them new."""
+    """Its text is shorter, its citations are fewer, and none is new."""
     for point in points:
         short = trimmed(point, in_bytes, limit_tokens=limit, ids=ids)
         assert in_bytes(short.line) + 1 <= limit or len(short.text) <= 1
@@ -143,7 +145,7 @@ def test_groups_hold_all_points_in_order_within_the_budget(points: list[Point], 
 
 @given(POINTS, st.integers(min_value=40, max_value=400))
 def test_what_is_shrunk_by_rule_fits(points: list[Point], limit: int) -> None:
-    """When the model does not shorten, the limit holds all the same, and something is left."""
+    """When the model does not shorten, the limit holds nevertheless, and at least one point remains."""
     kept = shrunk(points, in_bytes, limit_tokens=limit, ids=3)
     assert kept
     assert total(kept, in_bytes) <= limit
@@ -151,13 +153,13 @@ def test_what_is_shrunk_by_rule_fits(points: list[Point], limit: int) -> None:
 
 @given(st.integers(min_value=256, max_value=200_000), st.integers(min_value=16, max_value=8_000))
 def test_prompt_and_answer_never_exceed_the_context(context: int, wanted: int) -> None:
-    """The margin is kept free, and most of a context is for the prompt."""
+    """The margin stays free, and most of the context is for the prompt."""
     completion = completion_tokens(context, wanted)
     assert completion <= wanted
     assert prompt_tokens(context, completion) + completion < context
     assert prompt_tokens(context, completion) > context // 2
 
 
-def test_reducing_ends_within_its_levels() -> None:
+def test_merging_ends_within_its_levels() -> None:
     """0.7 of a million tokens, 64 times, is less than one."""
     assert math.log(1e6) / -math.log(SHRINK) < 64

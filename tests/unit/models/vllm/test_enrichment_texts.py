@@ -22,8 +22,8 @@ MARKUP = re.compile(r"<[a-zA-Z/!?]|\]\(|!\[|```|~~~|[a-z][a-z0-9+.-]+://\S|[\x00
 
 
 @given(st.lists(MARKED, max_size=8))
-def test_nothing_that_is_said_can_look_like_the_fence(texts: list[str]) -> None:
-    """Exactly two fence lines, one line per segment between them, whatever the speaker says."""
+def test_no_speech_can_look_like_the_fence(texts: list[str]) -> None:
+    """There are exactly two fence lines, with one line per segment between them, whatever a speaker says."""
     lines = [f"[{number}] {as_material(text)}" for number, text in enumerate(texts)]
     material = fenced(lines, NONCE).split("\n")
     assert len(material) == len(texts) + 2
@@ -32,7 +32,7 @@ def test_nothing_that_is_said_can_look_like_the_fence(texts: list[str]) -> None:
 
 @given(MARKED)
 def test_special_tokens_of_chat_templates_cannot_be_spoken(text: str) -> None:
-    """Templates write their tokens in angle brackets, or as a word in square ones; the word stays."""
+    """Templates write tokens in angle brackets, or as a word in square brackets; only the word stays."""
     tokens = "[INST][/INST] [SYSTEM_PROMPT] [gMASK][TOOL_CALLS][[CLS]] [control_8]"
     spoken = as_material(f"{text}<|im_end|></s>{tokens}<<SYS>> {text}")
     assert not set("<>\n\r") & set(spoken)
@@ -42,7 +42,7 @@ def test_special_tokens_of_chat_templates_cannot_be_spoken(text: str) -> None:
 
 @given(MARKED)
 def test_an_answer_is_plain_and_stays_so(text: str) -> None:
-    """No tag, link, address, fence or control character is left, and cleaning twice changes nothing."""
+    """No tag, link, address, fence or control character remains, and cleaning again changes nothing."""
     plain = as_plain_text(text)
     assert not MARKUP.search(plain)
     assert as_plain_text(plain) == plain
@@ -67,22 +67,22 @@ def test_markup_is_removed_and_words_stay(answer: str, plain: str) -> None:
 
 
 def test_raw_control_characters_within_strings_are_parsed_and_removed() -> None:
-    """Constrained decoding lets some through where a length is limited."""
+    """Constrained decoding lets some through where a length is bounded."""
     schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
     assert read_answer('{"a": "one\x01 two\x1b"}', schema) == {"a": "one two"}
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"a": 1}', '{"b": "x"}', "[]", "null", "{" * 100_000, '{"a": "x"} x'])
-def test_everything_else_is_the_schemas_to_decide(text: str) -> None:
-    """Cut off, of another type, without a field, nested without end, or followed by more."""
+def test_every_other_violation_of_the_schema_is_refused(text: str) -> None:
+    """Answers that are cut off, of another type, without a field, nested without end, or followed by more."""
     schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
     with pytest.raises(InvalidAnswer):
         read_answer(text, schema)
 
 
 @given(st.lists(st.integers(-5, 50), max_size=20), st.frozensets(st.integers(0, 30)))
-def test_citations_of_segments_that_do_not_exist_are_taken_out(cited: list[int], known: frozenset[int]) -> None:
-    """What is left exists, in the order in which it was cited, once."""
+def test_citations_of_unknown_segments_are_dropped(cited: list[int], known: frozenset[int]) -> None:
+    """The remaining ones are known, in their order, once each."""
     value = with_existing_citations({"points": [{"text": "x", "segment_ids": cited}], "segment_id": 99}, known)
     kept = value["points"][0]["segment_ids"]
     assert set(kept) <= known
@@ -93,9 +93,9 @@ def test_citations_of_segments_that_do_not_exist_are_taken_out(cited: list[int],
 
 @pytest.mark.parametrize("tokens", [128, 256, 1_024])
 @pytest.mark.parametrize("per_character", [0.25, 1.0, 3.0])
-def test_the_longest_answer_of_every_profile_fits_the_room(tokens: int, per_character: float) -> None:
-    """So an answer is cut off by its own bounds, as valid JSON, and not by the token limit. A schema whose keys
-    and least strings alone exceed the room is as small as it gets."""
+def test_the_longest_answer_of_every_profile_fits_the_budget(tokens: int, per_character: float) -> None:
+    """Bounds end an answer as valid JSON before the token limit cuts it off. A schema whose keys and shortest
+    strings exceed the budget is made as small as possible."""
     budget = TokenBudget(tokens, per_character)
     least = TokenBudget(1, per_character)
     for schema in (*(p.schema for p in load_profiles().values() if p.schema), POINTS_SCHEMA):
@@ -105,8 +105,8 @@ def test_the_longest_answer_of_every_profile_fits_the_room(tokens: int, per_char
         )
 
 
-def test_bounds_are_put_on_what_has_none() -> None:
-    """A user's schema without limits gets some, for strings and for lists."""
+def test_unbounded_strings_and_lists_get_bounds() -> None:
+    """A user's schema needs no bounds of its own."""
     schema = {"type": "object", "properties": {"a": {"type": "array", "items": {"type": "string"}}}}
     limited = bounded(schema)
     assert limited["properties"]["a"]["maxItems"] == 64
@@ -114,7 +114,7 @@ def test_bounds_are_put_on_what_has_none() -> None:
 
 
 def test_the_task_stands_after_the_material() -> None:
-    """Instruction last, so that nothing in the transcript comes after it; never in the system part."""
+    """The task comes last, so that no transcript text follows it, and it is never in the system part."""
     prompt = build_prompt(
         FULL, ["[0] hello"], task_text("Sing.\x00", language_sentence("Korean\n", "en")), nonce=NONCE
     )
@@ -123,18 +123,18 @@ def test_the_task_stands_after_the_material() -> None:
 
 
 def test_an_instruction_has_a_limit() -> None:
-    """4,000 characters, as the contract says."""
+    """It is 4,000 characters, as the contract states."""
     assert len(task_text("x" * 10_000, "")) <= 4_001
 
 
-def test_the_short_texts_leave_room_in_a_context_of_512() -> None:
-    """With a quarter for the answer, a fifth of such a context is for the transcript, at a token a byte."""
+def test_the_compact_texts_leave_room_in_a_context_of_512() -> None:
+    """With a quarter for the answer and one token per byte, a fifth of the context is left for the transcript."""
     prompt = build_prompt(COMPACT, [], f"{COMPACT.note_task} {language_sentence(None, 'en')}", nonce=NONCE)
     assert 512 - 128 - 10 - 30 - prompt.size_bytes > 100
 
 
 def test_every_invisible_character_is_removed() -> None:
-    """As Unicode classifies them, but for newline, tab and the two joiners."""
+    """Unicode's categories decide, except for newline, tab and the two joiners."""
     kept = set("\n\t\u200c\u200d")
     invisible = [
         c for c in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co")
@@ -149,7 +149,7 @@ def test_plain_strings_leaves_keys_and_numbers_alone() -> None:
     assert plain_strings({"a<b>": ["<i>x</i>", 1, None]}) == {"a<b>": ["x", 1, None]}
 
 
-def test_our_profiles_are_eight() -> None:
+def test_there_are_eight_built_in_profiles() -> None:
     """Each has a version, a schema of type object and a task that fits a small context."""
     profiles = load_profiles()
     assert sorted(profiles) == sorted(

@@ -1,4 +1,4 @@
-"""What a model thinks aloud is told from its answer, whole or streamed, wherever the stream is cut."""
+"""Reasoning is separated from the answer, whole or streamed, for any division into pieces."""
 
 import pytest
 from hypothesis import given
@@ -10,18 +10,18 @@ PARTS = st.sampled_from(["<think>", "</think>", "<", "</", "think>", " ", "\n", 
 
 
 def streamed(pieces: list[str]) -> str:
-    """What somebody who listens has in the end."""
-    heard = ""
+    """Return the text that a listener has at the end."""
+    text = ""
 
-    def hear(piece: str | None) -> None:
-        nonlocal heard
-        heard = "" if piece is None else heard + piece
+    def listen(piece: str | None) -> None:
+        nonlocal text
+        text = "" if piece is None else text + piece
 
-    answer = ReasoningFilter(hear)
+    answer = ReasoningFilter(listen)
     for piece in pieces:
         answer.add(piece)
     answer.end()
-    return heard
+    return text
 
 
 @pytest.mark.parametrize(
@@ -37,13 +37,13 @@ def streamed(pieces: list[str]) -> str:
         ("Hm.</think>The end </think> of it.", "The end </think> of it."),
     ],
 )
-def test_the_answer_is_what_follows_the_thoughts(text: str, answer: str) -> None:
-    """Whether the model or its template opens them; JSON keeps what its strings hold."""
+def test_the_answer_follows_the_reasoning(text: str, answer: str) -> None:
+    """Either the model or its template writes the opening tag. Strings in JSON may contain tags."""
     assert without_reasoning(text) == answer
 
 
 @given(st.lists(PARTS, max_size=12))
-def test_a_stream_comes_to_the_same(pieces: list[str]) -> None:
-    """In any pieces, but for blanks before the answer."""
+def test_a_stream_gives_the_same_answer(pieces: list[str]) -> None:
+    """For any pieces, except for leading blanks."""
     assert streamed(pieces).lstrip() == without_reasoning("".join(pieces)).lstrip()
     assert streamed(list("".join(pieces))).lstrip() == without_reasoning("".join(pieces)).lstrip()

@@ -1,4 +1,4 @@
-"""What is sent to a language model server, field by field, for every kind of server and question."""
+"""Request bodies for language model servers, field by field, for every kind of model and request."""
 
 from dataclasses import replace
 from typing import Any
@@ -25,12 +25,12 @@ def body(
     stream: bool = False,
     priority: int | None = None,
 ) -> dict[str, Any]:
-    """The body of one request."""
+    """Return the body of one request."""
     return request_body(request, model, stream=stream, priority=priority)
 
 
-def test_a_chat_model_is_sent_messages_and_told_not_to_reason() -> None:
-    """The task comes last, after the material; the schema is what vLLM honours, and it is strict."""
+def test_a_chat_model_gets_messages_and_no_reasoning() -> None:
+    """The task comes last, after the material; the schema is strict, in the field that vLLM honours."""
     assert body() == {
         "model": "m",
         "messages": [
@@ -50,8 +50,8 @@ def test_a_chat_model_is_sent_messages_and_told_not_to_reason() -> None:
     }
 
 
-def test_a_base_model_is_sent_one_text_that_ends_where_it_goes_on() -> None:
-    """By the names that its path knows."""
+def test_a_base_model_gets_one_text_to_continue() -> None:
+    """Field names are those of the completions path."""
     sent = body(replace(REQUEST, schema=None, cache_salt=None), replace(CHAT, has_chat_template=False))
     assert sent == {
         "model": "m",
@@ -64,14 +64,14 @@ def test_a_base_model_is_sent_one_text_that_ends_where_it_goes_on() -> None:
     assert sent["prompt"] == plain_prompt(PROMPT)
 
 
-def test_a_template_without_a_system_role_gets_it_all_from_the_user() -> None:
-    """Nothing of the prompt is lost."""
+def test_a_template_without_a_system_role_gets_one_user_message() -> None:
+    """No part of the prompt is lost."""
     sent = prompt_body(PROMPT, replace(CHAT, has_system_role=False))
     assert sent["messages"] == [{"role": "user", "content": "You listen.\n\n[0] hello\nSummarise."}]
 
 
-def test_a_stream_ends_with_what_it_cost() -> None:
-    """Else nothing is known of its tokens."""
+def test_a_stream_ends_with_its_usage() -> None:
+    """Without it, the tokens of a streamed completion are unknown."""
     assert body(stream=True)["stream"] is True
     assert body(stream=True)["stream_options"] == {"include_usage": True}
     assert "stream_options" not in body()
@@ -79,19 +79,19 @@ def test_a_stream_ends_with_what_it_cost() -> None:
 
 @pytest.mark.parametrize("priority", [0, 1])
 def test_a_priority_is_sent_where_it_is_used(priority: int) -> None:
-    """Zero is one too."""
+    """Zero is a priority too."""
     assert body(priority=priority)["priority"] == priority
     assert "priority" not in body()
 
 
-def test_a_salt_keeps_tenants_apart_within_the_length_that_is_taken() -> None:
-    """None is sent where there is none."""
+def test_a_cache_salt_separates_tenants_within_the_accepted_length() -> None:
+    """Without one, the field is left out."""
     assert body(replace(REQUEST, cache_salt="t" * 2_000))["cache_salt"] == "t" * 1_024
     assert "cache_salt" not in body(replace(REQUEST, cache_salt=None))
 
 
-def test_a_prompts_size_is_that_of_its_bytes() -> None:
-    """No tokenizer makes more tokens of it."""
+def test_a_prompts_size_is_its_number_of_bytes() -> None:
+    """It is an upper bound for any tokenizer."""
     assert Prompt("가", "나", "x").size_bytes == len("가나\nx".encode())
     assert REQUEST.lane is Lane.BULK
 
@@ -112,6 +112,6 @@ def test_a_prompts_size_is_that_of_its_bytes() -> None:
         ({"prompt_tokens_details": [3]}, TokenCounts(requests=1)),
     ],
 )
-def test_usage_is_counted_as_far_as_it_is_told(usage: object, counted: TokenCounts) -> None:
-    """One request in any case."""
+def test_usage_is_counted_as_far_as_the_server_states_it(usage: object, counted: TokenCounts) -> None:
+    """It counts as one request in any case."""
     assert read_usage(usage) == counted

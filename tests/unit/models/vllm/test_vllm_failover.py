@@ -1,4 +1,4 @@
-"""One request's way through several servers, decided without any."""
+"""Failover decisions for one request, made without servers."""
 
 from collections.abc import Callable
 
@@ -10,51 +10,51 @@ from models.vllm.servers.problems import AccessRefused, Overloaded, ServerFailed
 BUSY, FAILED, HUNG, REFUSED = Overloaded("busy"), ServerFailed("500"), TooSlow("hung"), AccessRefused("403")
 
 
-def way(
+def tried(
     names: str, problem_of: Callable[[str], ServerProblem], *, attempts: int = 2, suspects: str = ""
 ) -> tuple[str, str]:
-    """Whom a request asks that nobody answers, and whom after a pause."""
+    """Return the servers that a failing request tries, and those tried after a pause."""
     failover = Failover(names, attempts=attempts)
-    asked = paused = ""
+    attempts_made = paused = ""
     while (name := failover.next(lambda name: name in suspects)) is not None:
-        if failover.pause_seconds(name, len(asked), 0.5) is not None:
+        if failover.pause_seconds(name, len(attempts_made), 0.5) is not None:
             paused += name
-        asked += name
+        attempts_made += name
         failover.on_failure(name, problem_of(name))
-    return asked, paused
+    return attempts_made, paused
 
 
-def test_a_busy_favourite_is_asked_twice_before_its_neighbour() -> None:
-    """Its cache holds the transcript. A neighbour is asked without a pause the first time."""
-    assert way("ab", lambda _: BUSY) == ("aabb", "ab")
+def test_an_overloaded_preferred_server_is_tried_twice_before_the_next() -> None:
+    """Its cache holds the transcript. The first attempt on the next server needs no pause."""
+    assert tried("ab", lambda _: BUSY) == ("aabb", "ab")
 
 
-def test_a_server_that_says_how_long_it_will_be_busy_is_left_alone() -> None:
-    """Whoever else there is comes first; alone, the pause is the one asked for."""
+def test_a_server_with_retry_after_is_tried_after_all_others() -> None:
+    """A single server is retried after the pause that it states."""
     later = Overloaded("busy", retry_after_seconds=30.0)
-    assert way("ab", lambda _: later)[0] == "abab"
+    assert tried("ab", lambda _: later)[0] == "abab"
     failover = Failover("a", attempts=2)
     failover.on_failure("a", later)
     assert failover.pause_seconds("a", 1, 0.5) == 30.0
 
 
-def test_nobody_gives_up_before_everybody_was_asked() -> None:
-    """The budget bounds what is asked again, not how many servers there are."""
-    assert way("abcdef", lambda _: FAILED) == ("abcdef", "")
-    assert way("abcdef", lambda _: HUNG) == ("abcdef", "")
-    assert way("abcdef", lambda _: BUSY)[0] == "aabbcdef"
-    assert way("ab", lambda _: FAILED, attempts=4) == ("abab", "ab")
+def test_a_request_fails_only_after_all_servers_were_tried() -> None:
+    """The budget bounds retries, not the number of servers."""
+    assert tried("abcdef", lambda _: FAILED) == ("abcdef", "")
+    assert tried("abcdef", lambda _: HUNG) == ("abcdef", "")
+    assert tried("abcdef", lambda _: BUSY)[0] == "aabbcdef"
+    assert tried("ab", lambda _: FAILED, attempts=4) == ("abab", "ab")
 
 
-def test_who_is_suspect_is_asked_after_the_trusted_and_before_anybody_again() -> None:
-    """A suspect may be well again; who has just failed this request is less likely to."""
-    assert way("abc", lambda _: FAILED, attempts=4, suspects="a") == ("bcab", "b")
+def test_a_suspect_is_tried_after_trusted_servers_and_before_retries() -> None:
+    """A suspect may have recovered; a server that just failed this request is less likely to succeed."""
+    assert tried("abc", lambda _: FAILED, attempts=4, suspects="a") == ("bcab", "b")
 
 
-def test_who_refuses_is_not_asked_again() -> None:
-    """All refusals end the request at once, one of them ends nothing."""
-    assert way("a", lambda _: REFUSED, attempts=9) == ("a", "")
-    assert way("ab", lambda name: REFUSED if name == "a" else FAILED, attempts=3) == ("abb", "b")
+def test_a_server_that_refuses_access_is_not_retried() -> None:
+    """A request ends at once when all servers refuse it, not when one does."""
+    assert tried("a", lambda _: REFUSED, attempts=9) == ("a", "")
+    assert tried("ab", lambda name: REFUSED if name == "a" else FAILED, attempts=3) == ("abb", "b")
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_who_refuses_is_not_asked_again() -> None:
     [(1, 0.0, 0.125), (1, 1.0, 0.25), (2, 1.0, 0.5), (4, 0.5, 1.5), (6, 1.0, 8.0), (7, 1.0, 8.0), (60, 0.0, 4.0)],
 )
 def test_pauses_double_within_a_limit_and_are_spread(attempt: int, random: float, seconds: float) -> None:
-    """Requests that failed together do not come back together, nor later than eight seconds."""
+    """Requests that failed together are retried at different times, within eight seconds."""
     failover = Failover("a", attempts=2)
     failover.on_failure("a", FAILED)
     assert failover.pause_seconds("a", attempt, random) == seconds

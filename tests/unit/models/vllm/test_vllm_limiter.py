@@ -1,4 +1,4 @@
-"""How many requests a server bears: the limit follows what it bears, and no place is lost, whoever goes away."""
+"""Concurrency limit of a server: it follows the server's capacity, and cancellations leak no slot."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -11,8 +11,8 @@ from schemas.options import Lane
 from tests.support.clock import HandClock
 
 
-def test_the_limit_halves_once_for_a_flood_and_grows_with_success() -> None:
-    """Additive increase, multiplicative decrease, within what the setting allows."""
+def test_the_limit_halves_once_per_burst_and_grows_with_success() -> None:
+    """Additive increase and multiplicative decrease, up to the setting."""
     clock = HandClock()
     clock.seconds = 10.0
     limiter = Limiter(64, clock=clock)
@@ -27,8 +27,8 @@ def test_the_limit_halves_once_for_a_flood_and_grows_with_success() -> None:
     assert limiter.limit == 64
 
 
-def test_a_limit_that_nobody_reaches_does_not_grow() -> None:
-    """One request fewer than it allows, however often: no success says that more would be borne."""
+def test_a_limit_that_is_never_reached_does_not_grow() -> None:
+    """One request fewer than the limit, however often, does not show that the server bears more."""
     limiter = Limiter(64, clock=HandClock())
     limiter.on_overload()
     run(succeed(limiter, 3_000, at_once=15))
@@ -37,8 +37,8 @@ def test_a_limit_that_nobody_reaches_does_not_grow() -> None:
     assert limiter.limit == 17
 
 
-def test_people_go_before_bulk_and_bulk_is_not_starved() -> None:
-    """One place, both lanes waiting: an interactive request enters first, and every eighth grant is bulk's."""
+def test_interactive_requests_precede_bulk_and_bulk_is_not_starved() -> None:
+    """With one slot and both lanes waiting, interactive requests enter first, and every eighth slot is bulk's."""
     entered: list[Lane] = []
 
     async def race() -> None:
@@ -63,14 +63,14 @@ def test_people_go_before_bulk_and_bulk_is_not_starved() -> None:
     assert len(entered) == 18
 
 
-def test_a_place_that_is_granted_to_who_leaves_goes_to_the_next() -> None:
-    """Granted and cancelled in the same moment: nobody holds the place, and nobody waits for it in vain."""
+def test_a_slot_granted_to_a_cancelled_request_goes_to_the_next() -> None:
+    """Grant and cancellation coincide: the slot is neither leaked nor kept from the next request."""
 
     async def leave() -> None:
         limiter = Limiter(1, clock=HandClock())
         async with limiter.slot(Lane.BULK):
             first, second = (asyncio.ensure_future(held(limiter)) for _ in range(2))
-            await turns(lambda: limiter.waiting == 2)
+            await yield_until(lambda: limiter.waiting == 2)
         assert (limiter.in_flight, limiter.waiting) == (1, 1), "granted, and not yet awake"
         first.cancel()
         async with asyncio.timeout(10):
@@ -82,14 +82,14 @@ def test_a_place_that_is_granted_to_who_leaves_goes_to_the_next() -> None:
     run(leave())
 
 
-def test_whoever_leaves_the_line_takes_nobodys_place() -> None:
-    """Cancelled while waiting: the count of those in flight is untouched."""
+def test_a_request_cancelled_while_waiting_takes_no_slot() -> None:
+    """The count of requests in flight does not change."""
 
     async def leave() -> None:
         limiter = Limiter(1, clock=HandClock())
         async with limiter.slot(Lane.BULK):
             waiting = asyncio.ensure_future(held(limiter))
-            await turns(lambda: limiter.waiting == 1)
+            await yield_until(lambda: limiter.waiting == 1)
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
             assert (limiter.in_flight, limiter.waiting) == (1, 0)
@@ -100,8 +100,8 @@ def test_whoever_leaves_the_line_takes_nobodys_place() -> None:
     run(leave())
 
 
-def test_a_request_that_failed_gives_its_place_back_and_teaches_nothing() -> None:
-    """The limit grows with success alone."""
+def test_a_failed_request_releases_its_slot_and_raises_no_limit() -> None:
+    """Only success raises the limit."""
 
     async def fail() -> None:
         clock = HandClock()
@@ -121,8 +121,8 @@ def test_a_request_that_failed_gives_its_place_back_and_teaches_nothing() -> Non
     run(fail())
 
 
-def test_no_more_are_in_flight_than_the_limit_and_the_order_is_that_of_arrival() -> None:
-    """Within a lane; whoever comes while others wait stands behind them."""
+def test_the_limit_holds_and_slots_are_granted_in_order_of_arrival() -> None:
+    """Within a lane, a new request queues behind the waiting ones."""
     entered: list[int] = []
 
     async def flood() -> None:
@@ -135,7 +135,7 @@ def test_no_more_are_in_flight_than_the_limit_and_the_order_is_that_of_arrival()
             async with limiter.slot(Lane.BULK):
                 entered.append(number)
                 most = max(most, limiter.in_flight)
-                await asyncio.wait([asyncio.ensure_future(turns(lambda: True))])
+                await asyncio.wait([asyncio.ensure_future(yield_until(lambda: True))])
 
         await asyncio.gather(*(enter(number) for number in range(20)))
         assert (most, limiter.in_flight) == (3, 0)
@@ -145,7 +145,7 @@ def test_no_more_are_in_flight_than_the_limit_and_the_order_is_that_of_arrival()
 
 
 def test_the_limit_starts_low_and_never_falls_below_one() -> None:
-    """A server that is new is not flooded, and one that is down is asked now and then."""
+    """A new server is not flooded, and a server that is down is still tried now and then."""
     clock = HandClock()
     limiter = Limiter(500, clock=clock)
     assert limiter.limit == START_REQUESTS
@@ -158,13 +158,13 @@ def test_the_limit_starts_low_and_never_falls_below_one() -> None:
 
 
 async def held(limiter: Limiter) -> None:
-    """One request that is answered at once."""
+    """Hold a slot for a request that completes at once."""
     async with limiter.slot(Lane.BULK):
         pass
 
 
-async def turns(condition: Any) -> None:
-    """Lets others run until a condition holds, a thousand times at most."""
+async def yield_until(condition: Any) -> None:
+    """Yield to other tasks until a condition holds, a thousand times at most."""
     for _ in range(1_000):
         others = asyncio.Event()
         asyncio.get_running_loop().call_soon(others.set)
@@ -175,7 +175,7 @@ async def turns(condition: Any) -> None:
 
 
 async def succeed(limiter: Limiter, times: int, *, at_once: int) -> None:
-    """Requests that are answered, so many at a time."""
+    """Complete requests, ``at_once`` at a time."""
 
     async def one() -> None:
         async with limiter.slot(Lane.BULK):
@@ -187,5 +187,5 @@ async def succeed(limiter: Limiter, times: int, *, at_once: int) -> None:
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
-    """Runs a coroutine to its end."""
+    """Run a coroutine to its end."""
     asyncio.run(work)

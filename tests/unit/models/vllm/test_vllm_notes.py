@@ -1,4 +1,4 @@
-"""Notes on a long transcript: what stands in for them, what is kept of them, and what they are measured with."""
+"""Notes on a long transcript: the rule that replaces the model, their cache, and token estimates."""
 
 import asyncio
 import json
@@ -20,8 +20,8 @@ from models.vllm.enrichment.token_estimate import (
 )
 
 
-def test_what_the_model_did_not_note_stands_in_its_own_words_once() -> None:
-    """A passage that is repeated was noted with the chunk before; the others count as unseen."""
+def test_a_chunk_that_the_model_cannot_note_is_noted_by_its_own_words() -> None:
+    """A repeated passage was noted with the previous chunk; the others count as unseen."""
     chunk = Chunk((Passage(3, "again", 5), Passage(4, "new", 5), Passage(5, "newer", 5)), repeated=1)
     part = note_by_rule(chunk)
     assert part == NotedPart([Point("new", (4,)), Point("newer", (5,))], frozenset({4, 5}), shortened=False)
@@ -32,7 +32,7 @@ def test_what_the_model_did_not_note_stands_in_its_own_words_once() -> None:
 
 
 def test_parts_add_up() -> None:
-    """Points in order, whatever is unseen, and whether any was cut."""
+    """Points keep their order; unseen segments and shortening add up."""
     one, two = (
         NotedPart([Point("a", (1,))], frozenset({1}), shortened=True),
         NotedPart([Point("b", (2,))], frozenset({3})),
@@ -42,15 +42,15 @@ def test_parts_add_up() -> None:
     assert joined([]) == NotedPart([])
 
 
-def test_points_differ_by_their_words_alone() -> None:
-    """Fewer citations lose no word."""
+def test_points_differ_only_by_their_texts() -> None:
+    """Dropping citations does not count as shortening."""
     assert not texts_differ([Point("a", (1, 2))], [Point("a", (1,))])
     assert texts_differ([Point("a", (1,))], [Point("b", (1,))])
     assert texts_differ([Point("a", (1,))], [])
 
 
-class Kept:
-    """A cache in memory."""
+class Notes:
+    """A store in memory."""
 
     def __init__(self) -> None:
         self.found: dict[str, bytes] = {}
@@ -58,21 +58,21 @@ class Kept:
         self.gate.set()
 
     def find_notes(self, digest: str) -> bytes | None:
-        """What was put."""
+        """Return what was put."""
         return self.found.get(digest)
 
-    def put_notes(self, digest: str, result: bytes) -> None:
-        """Puts it, once the gate is open."""
+    def put_notes(self, digest: str, notes: bytes) -> None:
+        """Store notes once the gate is open."""
         self.gate.wait(30)
-        self.found[digest] = result
+        self.found[digest] = notes
 
 
-def test_notes_are_found_as_they_were_kept() -> None:
-    """By their digest, in any script."""
+def test_notes_are_found_as_they_were_put() -> None:
+    """They are found by their digest, in any script."""
 
     async def keep() -> None:
         points = [Point("회의", (1, 2)), Point("", ())]
-        notes = NotesCache(Kept())
+        notes = NotesCache(Notes())
         await notes.put("d", points)
         assert await notes.find("d") == points
         assert await notes.find("e") is None
@@ -84,21 +84,21 @@ def test_notes_are_found_as_they_were_kept() -> None:
 
 @pytest.mark.parametrize("damaged", [b"", b"{", b"3", b"[3]", b'[["a"]]', b'[["a", ["x"]]]', b"\xff"])
 def test_notes_that_cannot_be_read_are_taken_again(damaged: bytes) -> None:
-    """Another version's, or half of them."""
+    """They may be of another version, or truncated."""
 
     async def find() -> None:
-        kept = Kept()
+        kept = Notes()
         kept.found["d"] = damaged
         assert await NotesCache(kept).find("d") is None
 
     run(find())
 
 
-def test_who_is_cancelled_while_keeping_ends_when_it_is_kept() -> None:
-    """The work was paid for: whoever takes the job up next finds it."""
+def test_a_task_cancelled_while_storing_ends_when_notes_are_stored() -> None:
+    """A later attempt at the job finds the notes."""
 
     async def cancelled() -> None:
-        kept = Kept()
+        kept = Notes()
         kept.gate.clear()
         keeping = asyncio.ensure_future(NotesCache(kept).put("d", [Point("a", (1,))]))
         await asyncio.wait([keeping], timeout=0)
@@ -113,8 +113,8 @@ def test_who_is_cancelled_while_keeping_ends_when_it_is_kept() -> None:
     run(cancelled())
 
 
-def test_a_measure_takes_all_samples_together_or_the_worst_when_that_is_much_worse() -> None:
-    """With a margin, and never beyond a token a byte."""
+def test_an_estimate_uses_the_overall_ratio_or_most_of_the_worst() -> None:
+    """It adds a margin and never exceeds one token per byte."""
     even = estimate_from(["a" * 100, "b" * 100], [20, 20])
     assert even.tokens_per_byte == pytest.approx(0.2 * 1.05)
     uneven = estimate_from(["a" * 100, "b" * 100], [10, 50])
@@ -128,8 +128,8 @@ def test_a_measure_takes_all_samples_together_or_the_worst_when_that_is_much_wor
     assert not even.is_a_bound
 
 
-def test_samples_come_from_all_over_a_transcript() -> None:
-    """A bounded number of bounded pieces, none of them empty."""
+def test_samples_are_spread_over_a_transcript() -> None:
+    """Their number and length are bounded, and none is empty."""
     texts = [f"{number} " + "x" * 2 * SAMPLE_CHARACTERS for number in range(100)]
     samples = samples_of(texts)
     assert len(samples) == SAMPLES + 1
@@ -140,5 +140,5 @@ def test_samples_come_from_all_over_a_transcript() -> None:
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
-    """Runs a coroutine to its end."""
+    """Run a coroutine to its end."""
     asyncio.run(work)

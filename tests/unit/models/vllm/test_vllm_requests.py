@@ -1,4 +1,4 @@
-"""Requests to language model servers: how many, to whom, and what their problems mean."""
+"""Requests to language model servers: which server, what problems mean, estimates, and profile files."""
 
 import inspect
 import math
@@ -54,18 +54,18 @@ TOO_LONG = (
     ],
 )
 def test_a_status_means_one_problem(status: int, body: bytes, problem: type[ServerProblem]) -> None:
-    """By status and parameter, with the server's words in the message."""
+    """Status and parameter decide; the message quotes the server."""
     assert type(problem_of(status, body)) is problem
 
 
-def test_what_a_gateway_asks_to_wait_is_honoured_within_a_limit() -> None:
-    """Retry-After in seconds; a date or nonsense is left out."""
+def test_retry_after_is_honoured_within_a_limit() -> None:
+    """It is in seconds; a date or nonsense is ignored."""
     waits = [problem_of(503, b"", retry_after=value) for value in ("3", "9999", "soon", None)]
     assert [wait.retry_after_seconds for wait in waits if isinstance(wait, Overloaded)] == [3.0, 60.0, None, None]
 
 
 def test_an_error_within_a_stream_is_a_problem() -> None:
-    """After a 200 has begun, errors come as data."""
+    """After a 200 began, errors come as data."""
     assert isinstance(problem_in_stream({"error": {"message": "x", "code": 500}}), ServerFailed)
     assert isinstance(problem_in_stream({"error": "dead"}), ServerFailed)
     assert problem_in_stream({"choices": []}) is None
@@ -83,7 +83,7 @@ TEXT = {"text": "x"}
     ],
 )
 def test_an_answer_of_another_shape_is_a_failure_of_the_server(payload: object) -> None:
-    """Never a KeyError, nor whatever else reading it may raise."""
+    """Reading it raises no KeyError or other exception."""
     with pytest.raises(ServerFailed):
         read_completion(payload)
 
@@ -99,20 +99,20 @@ def test_an_answer_of_another_shape_is_a_failure_of_the_server(payload: object) 
     ],
 )
 def test_a_part_of_a_stream_of_another_shape_is_a_failure_of_the_server(payload: object) -> None:
-    """As with whole answers."""
+    """The same holds as for whole completions."""
     with pytest.raises(ServerFailed):
         read_delta(payload, CompletionBuilder())
 
 
 def test_garbage_is_a_failure_of_the_server() -> None:
-    """Bytes that are no JSON, or JSON that is nested without end."""
+    """Bytes may be no JSON, or JSON nested without end."""
     for raw in (b"\xff\x00<html>", b"", b"[" * 100_000):
         with pytest.raises(ServerFailed):
             read_json(raw)
 
 
 def test_every_exception_of_the_http_library_is_one_of_our_problems() -> None:
-    """A new one in a later release fails here."""
+    """A new one in a later release fails this test."""
     roots = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, httpx.CookieConflict)
     kinds = [kind for _, kind in inspect.getmembers(httpx, inspect.isclass) if issubclass(kind, Exception)]
     assert [kind for kind in kinds if not issubclass(kind, roots)] == []
@@ -120,15 +120,15 @@ def test_every_exception_of_the_http_library_is_one_of_our_problems() -> None:
         assert isinstance(translate(kind("x"), "http://host"), ServerProblem)
 
 
-def test_an_address_that_is_missing_is_named() -> None:
-    """The message says which variable to set."""
+def test_the_error_for_a_missing_address_names_the_variable() -> None:
+    """It is KASCRIBE_VLLM_BASE_URL."""
     with pytest.raises(ConfigurationError, match="KASCRIBE_VLLM_BASE_URL"):
         addresses(VllmSettings())
     assert addresses(VllmSettings(base_url="http://a:1/v1/, http://b:2")) == ["http://a:1", "http://b:2"]
 
 
-def test_a_server_that_leaves_moves_only_its_own_transcripts() -> None:
-    """Rendezvous hashing: the others keep their prefix caches."""
+def test_removing_a_server_moves_only_its_own_transcripts() -> None:
+    """Rendezvous hashing keeps the other servers' prefix caches useful."""
     urls = [f"http://host-{number}" for number in range(4)]
     jobs = [f"job-{number}" for number in range(400)]
     before = {job: urls[ranked(urls, job)[0]] for job in jobs}
@@ -137,8 +137,8 @@ def test_a_server_that_leaves_moves_only_its_own_transcripts() -> None:
     assert all(60 <= sum(url == found for found in before.values()) <= 140 for url in urls)
 
 
-def test_a_measure_is_rather_too_large_than_too_small() -> None:
-    """And never more than a token a byte, which is a proof."""
+def test_an_estimate_is_rather_too_large_than_too_small() -> None:
+    """One token per byte is an upper bound."""
     estimate = estimate_from(["한국어", "words"], [9, 2])
     assert estimate("한국어") >= 8
     assert TokenEstimate()("abc") == 3
@@ -157,16 +157,16 @@ def test_a_measure_is_rather_too_large_than_too_small() -> None:
         ("name='x'\nversion='1'\ntask='t'\nschema='{\"type\": \"object\"}'\ncolour='red'", "colour"),
     ],
 )
-def test_a_profile_that_cannot_be_used_is_said_with_its_file(text: str, words: str, tmp_path: Path) -> None:
-    """At start, not with the first transcript."""
+def test_the_error_for_an_unusable_profile_names_its_file(text: str, words: str, tmp_path: Path) -> None:
+    """It is raised at start, not with the first transcript."""
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigurationError, match=words) as raised:
         load_profiles(tmp_path)
     assert "mine.toml" in str(raised.value)
 
 
-def test_a_users_own_profile_wins_by_name(tmp_path: Path) -> None:
-    """Ours stay beside it."""
+def test_a_users_profile_overrides_a_built_in_one_by_name(tmp_path: Path) -> None:
+    """The other built-in profiles remain."""
     text = "name='title'\nversion='9'\ntask='Shout.'\nschema='{\"type\": \"object\"}'"
     (tmp_path / "t.toml").write_text(text, encoding="utf-8")
     profiles = load_profiles(tmp_path)

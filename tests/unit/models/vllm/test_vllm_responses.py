@@ -1,4 +1,4 @@
-"""What a model said, from choices of any shape that servers write."""
+"""Completions read from choices of every shape that servers write."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from models.vllm.servers.responses import CompletionBuilder, read_completion, re
 
 
 def whole(finish_reason: object = "stop", **message: object) -> Completion:
-    """The answer of one message."""
+    """Read the completion of one message."""
     return read_completion({"choices": [{"message": message, "finish_reason": finish_reason}]})
 
 
 def streamed(finish_reason: object = "stop", *deltas: dict[str, Any]) -> Completion:
-    """The answer of some deltas."""
+    """Read the completion of some deltas."""
     builder = CompletionBuilder()
     for delta in deltas:
         read_delta({"choices": [{"delta": delta, "finish_reason": None}]}, builder)
@@ -24,7 +24,7 @@ def streamed(finish_reason: object = "stop", *deltas: dict[str, Any]) -> Complet
 
 
 @pytest.mark.parametrize(
-    ("finish_reason", "complete", "told"),
+    ("finish_reason", "complete", "kept"),
     [
         ("stop", True, "stop"),
         ("length", False, "length"),
@@ -33,15 +33,15 @@ def streamed(finish_reason: object = "stop", *deltas: dict[str, Any]) -> Complet
         (None, False, "missing"),
     ],
 )
-def test_only_stop_is_complete(finish_reason: str | None, complete: bool, told: str) -> None:
-    """Whatever else a server says, or does not say, is kept as it is, within a length."""
+def test_only_stop_is_complete(finish_reason: str | None, complete: bool, kept: str) -> None:
+    """Any other finish reason is kept as it is, up to a length; a missing one is marked."""
     for answer in (whole(finish_reason, content="yes"), streamed(finish_reason, {"content": "yes"})):
-        assert (answer.text, answer.is_complete, answer.finish_reason) == ("yes", complete, told)
+        assert (answer.text, answer.is_complete, answer.finish_reason) == ("yes", complete, kept)
 
 
 @pytest.mark.parametrize("finish_reason", ["abort", "error"])
-def test_what_a_server_gives_up_is_its_failure(finish_reason: str) -> None:
-    """Also where the text is all there by chance: nobody can tell."""
+def test_an_aborted_completion_is_a_failure_of_the_server(finish_reason: str) -> None:
+    """The text may be whole by chance, but a client cannot know."""
     with pytest.raises(ServerFailed, match=f"finish_reason {finish_reason}"):
         whole(finish_reason, content="yes")
     with pytest.raises(ServerFailed, match=f"finish_reason {finish_reason}"):
@@ -59,26 +59,26 @@ def test_what_a_server_gives_up_is_its_failure(finish_reason: str) -> None:
     ],
 )
 def test_parts_of_content_are_one_text(content: list[Any], text: str) -> None:
-    """Parts that are no text are left out."""
+    """Parts of other types are left out."""
     assert whole(content=content).text == streamed("stop", {"content": content}).text == text
 
 
 @pytest.mark.parametrize("content", [{"text": "x"}, 3, [3], [{"type": "text"}], [{"type": "text", "text": 3}]])
 def test_content_that_is_no_text_is_a_failure_of_the_server(content: object) -> None:
-    """Nothing is published that nobody wrote."""
+    """Nothing is published that the model did not write."""
     with pytest.raises(ServerFailed, match="another shape"):
         whole(content=content)
 
 
 @pytest.mark.parametrize("finish_reason", [{"reason": "stop"}, ["stop"], 1])
-def test_an_ending_that_is_no_word_is_a_failure_of_the_server(finish_reason: object) -> None:
-    """As any other shape."""
+def test_a_finish_reason_that_is_no_text_is_a_failure_of_the_server(finish_reason: object) -> None:
+    """It is handled as any unexpected shape."""
     with pytest.raises(ServerFailed, match="another shape"):
         whole(finish_reason, content="yes")
 
 
 @pytest.mark.parametrize(
-    ("finish_reason", "message", "cause"),
+    ("finish_reason", "message", "reason"),
     [
         ("stop", {"content": None, "refusal": "No."}, "the model refused: No."),
         ("stop", {"content": [{"type": "refusal", "refusal": "No."}]}, "the model refused: No."),
@@ -98,13 +98,13 @@ def test_an_ending_that_is_no_word_is_a_failure_of_the_server(finish_reason: obj
         ("stop", {"content": " \n"}, "the server sent no text (finish_reason stop)"),
     ],
 )
-def test_no_text_has_a_cause(finish_reason: str, message: dict[str, Any], cause: str) -> None:
-    """The message says what to do about it, where something can be done; streamed or whole."""
+def test_an_empty_completion_has_a_reason(finish_reason: str, message: dict[str, Any], reason: str) -> None:
+    """Where the operator can do something, the message says what; streamed or whole."""
     for answer in (whole(finish_reason, **message), streamed(finish_reason, message)):
         assert answer.text.strip() == ""
-        assert answer.empty_reason.startswith(cause)
+        assert answer.empty_reason.startswith(reason)
 
 
-def test_a_text_needs_no_cause() -> None:
-    """Reasoning beside an answer is no trouble."""
+def test_a_completion_with_text_has_no_empty_reason() -> None:
+    """Reasoning beside the text changes nothing."""
     assert whole(content="yes", reasoning="hm", refusal=None, tool_calls=[]).empty_reason == ""

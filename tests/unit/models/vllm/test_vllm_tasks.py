@@ -61,15 +61,15 @@ def test_single_flight_work_runs_once_for_all_callers_and_again_for_later_ones()
 
 
 async def value(of: int) -> int:
-    """A value, one turn of the loop later."""
+    """Return a value one turn of the loop later."""
     await asyncio.wait([asyncio.ensure_future(asyncio.wait_for(nothing(), 1))])
     return of
 
 
 async def nothing() -> None:
-    """Takes no time."""
+    """Return at once."""
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
-    """Runs a coroutine to its end."""
+    """Run a coroutine to its end."""
     asyncio.run(work)
