@@ -12,7 +12,7 @@ import numpy as np
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
 
 from consumers.runtime.offsets import gap_map
-from consumers.runtime.offsets.journal import without_journal
+from consumers.runtime.offsets.commit_metadata import CommitMetadata
 from models.selftest import clips
 from schemas.events import AudioReference, Phase, ProgressEvent, TranscriptEvent
 from schemas.identity import job_id
@@ -70,7 +70,7 @@ class Bench(Pipeline):
         below, beyond = set(), set()
         for partition, (offset, metadata) in enumerate(found):
             below |= {(partition, each) for each in range(max(0, offset))}
-            ranges = gap_map.decode(offset, without_journal(metadata)) if offset >= 0 else ()
+            ranges = gap_map.decode(offset, CommitMetadata.read(metadata).gap_map) if offset >= 0 else ()
             beyond |= {(partition, each) for first, end in ranges for each in range(first, end)}
         return Committed(frozenset(below | beyond), len(beyond))
 

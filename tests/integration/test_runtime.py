@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import Message
 
 from consumers.runtime.offsets import gap_map
-from consumers.runtime.offsets.journal import without_journal
+from consumers.runtime.offsets.commit_metadata import CommitMetadata
 from schemas.kafka import dead_letters
 from schemas.kafka.records import Record
 from schemas.kafka.topics import dead_letter_topic, retry_topic
@@ -46,7 +46,7 @@ def _complete(stack: PrivateStack, prefix: str) -> set[str]:
     """The values of the records that the commits say are complete, gap maps included."""
     values = set()
     for partition, (offset, metadata) in enumerate(_committed(stack, prefix)):
-        ranges = gap_map.decode(offset, without_journal(metadata)) if offset >= 0 else ()
+        ranges = gap_map.decode(offset, CommitMetadata.read(metadata).gap_map) if offset >= 0 else ()
         offsets = [*range(max(0, offset)), *(one for first, end in ranges for one in range(first, end))]
         values |= {_value(each * PARTITIONS + partition) for each in offsets}
     return values

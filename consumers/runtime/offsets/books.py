@@ -5,7 +5,7 @@ from typing import Final
 
 from consumers.runtime.offsets.commit_metadata import LOG_ID_CHARACTERS, SEPARATOR, CommitMetadata
 from consumers.runtime.offsets.gap_map import METADATA_CHARACTERS_LIMIT
-from consumers.runtime.offsets.journal import Journal, without_journal
+from consumers.runtime.offsets.journal import Journal
 from consumers.runtime.offsets.ledger import PartitionLedger
 from schemas.kafka.delivery import Commit
 
@@ -34,10 +34,11 @@ class Books:
         is_alive: Callable[[str], bool] = lambda _holder: False,
         log_id: str = "",
     ) -> None:
-        gap_map = Commit(committed.offset, without_journal(committed.metadata)) if committed else None
-        self.ledger = PartitionLedger(committed=gap_map, characters_limit=GAP_MAP_CHARACTERS_LIMIT)
-        self.journal = Journal.from_metadata(
-            committed.metadata if committed else "",
+        self.ledger = PartitionLedger(
+            committed=_gap_map_of(committed) if committed else None, characters_limit=GAP_MAP_CHARACTERS_LIMIT
+        )
+        self.journal = Journal(
+            CommitMetadata.read(committed.metadata).journal if committed else "",
             holder=holder,
             offset=committed.offset if committed else 0,
             wary_records=wary_records,
@@ -80,7 +81,7 @@ class Books:
             return
         self._offered.discard(commit)
         self.confirmed = commit
-        self.ledger.on_confirmed(Commit(commit.offset, without_journal(commit.metadata)))
+        self.ledger.on_confirmed(_gap_map_of(commit))
         if commit == self.submitted:
             self.journal.on_confirmed()
 
@@ -107,6 +108,11 @@ class Books:
         if gap_map is None:
             if self.confirmed is NOTHING_COMMITTED:
                 return NOTHING_COMMITTED
-            gap_map = Commit(self.confirmed.offset, without_journal(self.confirmed.metadata))
+            gap_map = _gap_map_of(self.confirmed)
         journal = self.journal.final_text(gap_map.offset) if last else self.journal.text(gap_map.offset)
         return Commit(gap_map.offset, str(CommitMetadata(gap_map.metadata, journal, self.log_id)))
+
+
+def _gap_map_of(commit: Commit) -> Commit:
+    """Return the commit as the ledger made it: its metadata is the gap map alone."""
+    return Commit(commit.offset, CommitMetadata.read(commit.metadata).gap_map)

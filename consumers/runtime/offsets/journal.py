@@ -28,11 +28,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, Self
-
-from consumers.runtime.offsets.commit_metadata import SEPARATOR, CommitMetadata
-
-__all__ = ["SEPARATOR", "Caution", "Journal", "without_journal"]
+from typing import Final
 
 NAMED_RECORDS_LIMIT: Final = 8
 """Records of one partition that run at once while it is wary: their names have to fit."""
@@ -110,28 +106,6 @@ class Journal:
         self._wanted = 1
         self._submitted = 0
         self._confirmed = 0
-
-    @classmethod
-    def from_metadata(
-        cls,
-        metadata: str | None,
-        *,
-        holder: str,
-        offset: int,
-        wary_records: int,
-        crash_limit: int,
-        is_alive: Callable[[str], bool] = lambda _holder: False,
-    ) -> Self:
-        """Continue the journal that a commit's metadata carries."""
-        journal = CommitMetadata.read(metadata).journal
-        return cls(
-            journal,
-            holder=holder,
-            offset=offset,
-            wary_records=wary_records,
-            crash_limit=crash_limit,
-            is_alive=is_alive,
-        )
 
     def crash_count(self, offset: int) -> int:
         """Return how many processes crashed while this record was, or may have been, running."""
@@ -226,11 +200,6 @@ class Journal:
         while len(names) > 1 and sum(map(len, names)) + len(names) > JOURNAL_CHARACTERS_LIMIT - HOLDER_CHARACTERS:
             names.pop()
         return ",".join(names)
-
-
-def without_journal(metadata: str | None) -> str:
-    """Return the gap map in a commit's metadata."""
-    return CommitMetadata.read(metadata).gap_map
 
 
 def _most_suspicious_first(named: tuple[int, _Suspect]) -> tuple[int, bool, int, int]:

@@ -17,8 +17,6 @@ from consumers.runtime.offsets import gap_map
 from consumers.runtime.offsets.gap_map import LONG_RUN_OFFSETS, METADATA_CHARACTERS_LIMIT, Ranges
 from schemas.kafka.delivery import Commit
 
-__all__ = ["Commit", "PartitionLedger"]
-
 # For the bit count of the last stretch.
 _BITS_OVERHEAD_BYTES: Final = 3
 

@@ -2,7 +2,7 @@
 
 from confluent_kafka import Consumer, TopicPartition
 
-from consumers.runtime.offsets.journal import without_journal
+from consumers.runtime.offsets.commit_metadata import CommitMetadata
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.reading import records_on
 from tests.flow.running import GROUP_PREFIX, committed, create_topics, running, send, settings_for, victim
@@ -59,7 +59,7 @@ def test_the_last_commit_is_tried_again_when_it_did_not_get_through(broker: Mock
         eventually(lambda: stage.running, timeout_seconds=30)
         started.runtime.stop()
         eventually(lambda: started.runtime.snapshot().is_draining, timeout_seconds=30)
-        assert without_journal(committed(broker.bootstrap_servers)[0][1]) == ""
+        assert CommitMetadata.read(committed(broker.bootstrap_servers)[0][1]).gap_map == ""
         assert started.sample("kascribe_commit_failures_total") == 0
         broker.fail_next(OFFSET_COMMIT, GROUP_AUTHORIZATION_FAILED)
         stage.release.set()
@@ -98,7 +98,7 @@ def test_a_death_between_delivery_and_commit_repeats_the_record(broker: MockClus
         eventually(lambda: process.poll() is not None, timeout_seconds=60, what="the death")
     assert len(records_on(broker.bootstrap_servers, OUTPUT, count=1)) == 1
     ((offset, metadata),) = committed(broker.bootstrap_servers)
-    assert (max(offset, 0), without_journal(metadata)) == (0, "")
+    assert (max(offset, 0), CommitMetadata.read(metadata).gap_map) == (0, "")
     with running(CommandStage(), settings_for(broker.bootstrap_servers)) as started:
         outputs = records_on(broker.bootstrap_servers, OUTPUT, count=2, timeout_seconds=30)
         started.stop()

@@ -7,7 +7,7 @@ import pytest
 
 from consumers.runtime.monitoring.health import live, ready
 from consumers.runtime.offsets import gap_map
-from consumers.runtime.offsets.journal import without_journal
+from consumers.runtime.offsets.commit_metadata import CommitMetadata
 from schemas.kafka import dead_letters
 from schemas.kafka.topics import dead_letter_topic, retry_topic
 from tests.flow.mock_cluster import MockCluster
@@ -22,7 +22,7 @@ PROTOCOLS = pytest.mark.parametrize("protocol", ["classic", "consumer"])
 def _complete_beyond(bootstrap_servers: str) -> set[int]:
     """Offsets that the gap map of the only partition says are complete."""
     ((offset, metadata),) = committed(bootstrap_servers)
-    ranges = gap_map.decode(offset, without_journal(metadata)) if offset >= 0 else ()
+    ranges = gap_map.decode(offset, CommitMetadata.read(metadata).gap_map) if offset >= 0 else ()
     return {complete for first, end in ranges for complete in range(first, end)}
 
 

@@ -1,6 +1,7 @@
 """What is taken in and when it runs: suspects alone, nothing before its name is durable."""
 
 from consumers.runtime.flow_control import reserved_records
+from consumers.runtime.offsets.commit_metadata import CommitMetadata
 from consumers.runtime.offsets.journal import Journal
 from consumers.runtime.partition import Flight, PartitionState
 from schemas.kafka import history
@@ -65,9 +66,8 @@ def test_suspects_that_waited_for_a_dependency_still_run_alone() -> None:
             flights = [flight for _ in range(3) for flight in bench.turn()]
             assert len(flights) == 1
             committed = bench.assignment.partitions["in", 0].books.confirmed
-            successor = Journal.from_metadata(
-                committed.metadata, holder="next", offset=committed.offset, wary_records=64, crash_limit=4
-            )
+            journal = CommitMetadata.read(committed.metadata).journal
+            successor = Journal(journal, holder="next", offset=committed.offset, wary_records=64, crash_limit=4)
             assert [n for n in (100, 101, 102) if successor.crashes_alone(n)] == offsets(flights)
             ran += offsets(flights)
             bench.complete(flights[0])

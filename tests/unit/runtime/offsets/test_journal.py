@@ -1,4 +1,4 @@
-"""The journal of running records: who is suspected, who is cleared, who is set aside."""
+"""The journal of running records: which are suspected, which are cleared, which are set aside."""
 
 import itertools
 
@@ -6,10 +6,8 @@ import pytest
 
 from consumers.runtime.offsets.journal import (
     JOURNAL_CHARACTERS_LIMIT,
-    SEPARATOR,
     Caution,
     Journal,
-    without_journal,
 )
 
 _processes = itertools.count()
@@ -18,18 +16,18 @@ _processes = itertools.count()
 def _journal(
     predecessor: str, *, holder: str | None = None, offset: int = 100, limit: int = 4, wary_records: int = 4
 ) -> Journal:
-    """A journal of a new process, unless it is named."""
+    """The journal of a new process, or of the process named."""
     name = holder or f"p{next(_processes):03}"
     return Journal(predecessor, holder=name, offset=offset, wary_records=wary_records, crash_limit=limit)
 
 
-def _died(journal: Journal, *, offset: int = 100, limit: int = 4) -> Journal:
-    """The journal of the successor of a process that died now."""
+def _crashed(journal: Journal, *, offset: int = 100, limit: int = 4) -> Journal:
+    """The successor's journal if the process crashes now."""
     return _journal(journal.text(offset), offset=offset, limit=limit)
 
 
-def test_a_first_holder_suspects_nobody_and_names_nobody() -> None:
-    """After one commit that says "held", records run without any more durable notes."""
+def test_a_first_holder_suspects_and_names_no_record() -> None:
+    """After one commit that says "held", records run without further commits of the journal."""
     journal = _journal("", holder="abcd")
     journal.start(100)
     assert not journal.predecessor_crashed
@@ -42,8 +40,8 @@ def test_a_first_holder_suspects_nobody_and_names_nobody() -> None:
 
 
 def test_a_record_runs_only_after_its_name_is_durable_while_the_journal_is_wary() -> None:
-    """Taking over from a dead process, each start waits for a commit that holds it."""
-    journal = _died(_journal(""))
+    """After taking over from a crashed process, each start waits for a commit that contains it."""
+    journal = _crashed(_journal(""))
     assert journal.predecessor_crashed
     journal.start(100)
     journal.on_submitted()
@@ -55,39 +53,39 @@ def test_a_record_runs_only_after_its_name_is_durable_while_the_journal_is_wary(
     assert journal.is_durable
 
 
-def test_a_killer_is_set_aside_at_the_limit_and_an_innocent_neighbour_never() -> None:
-    """Both run together once, then alone: only the one that dies alone reaches the limit."""
-    first = _died(_journal(""))
+def test_a_record_that_crashes_is_set_aside_at_the_limit_and_its_neighbour_never() -> None:
+    """Both run together once, then alone: only the one that crashes alone reaches the limit."""
+    first = _crashed(_journal(""))
     assert first.caution(100) is Caution.TOGETHER
     first.start(100)
     first.start(101)
-    second = _died(first)
+    second = _crashed(first)
     assert (second.caution(100), second.caution(101)) == (Caution.ALONE, Caution.ALONE)
     second.start(100, alone=True)
     second.complete(100)
     second.start(101, alone=True)
-    third = _died(second)
+    third = _crashed(second)
     assert third.caution(101) is Caution.ALONE_AFTER_REST
     third.start(101, alone=True)
-    fourth = _died(third)
+    fourth = _crashed(third)
     assert fourth.caution(101) is Caution.SET_ASIDE
     assert (fourth.crash_count(101), fourth.crashes_alone(101)) == (4, 2)
     assert fourth.crash_count(100) == 1
 
 
-def test_a_record_that_was_not_running_at_the_death_is_not_blamed() -> None:
+def test_a_record_that_was_not_running_at_the_crash_is_not_counted() -> None:
     """An attempt that ended, or waits, is named without counting."""
-    wary = _died(_journal(""))
+    wary = _crashed(_journal(""))
     wary.start(100)
     wary.start(101)
     wary.stop(100)
-    successor = _died(wary)
+    successor = _crashed(wary)
     assert (successor.crash_count(100), successor.crash_count(101)) == (1, 2)
 
 
 def test_wariness_ends_after_as_many_records_as_can_have_been_in_flight() -> None:
-    """One death long ago must not slow the partition down for ever."""
-    journal = _died(_journal(""))
+    """One crash long ago must not slow the partition down forever."""
+    journal = _crashed(_journal(""))
     for offset in range(100, 104):
         journal.start(offset)
         journal.complete(offset)
@@ -96,42 +94,42 @@ def test_wariness_ends_after_as_many_records_as_can_have_been_in_flight() -> Non
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
-def test_the_smallest_limit_still_wants_two_ends_alone(limit: int) -> None:
-    """The first end names no record, and the second may have another cause."""
+def test_the_smallest_limit_still_requires_two_crashes_alone(limit: int) -> None:
+    """The first crash names no record, and the second may have another cause."""
     journal = _journal("odead", limit=limit)
     assert journal.caution(100) is Caution.ALONE
     journal.start(100, alone=True)
-    second = _died(journal, limit=limit)
+    second = _crashed(journal, limit=limit)
     assert second.caution(100) is Caution.ALONE_AFTER_REST
     second.start(100, alone=True)
-    assert _died(second, limit=limit).caution(100) is Caution.SET_ASIDE
+    assert _crashed(second, limit=limit).caution(100) is Caution.SET_ASIDE
 
 
 @pytest.mark.parametrize("limit", [5, 9])
-def test_a_higher_limit_wants_more_ends_alone(limit: int) -> None:
-    """Ends beside other records prove nothing, so those are never more than two."""
-    journal = _died(_journal("", limit=limit), limit=limit)
-    ends = 1
+def test_a_higher_limit_requires_more_crashes_alone(limit: int) -> None:
+    """Crashes beside other records prove nothing, so at most two of them count."""
+    journal = _crashed(_journal("", limit=limit), limit=limit)
+    crashes = 1
     while journal.caution(100) is not Caution.SET_ASIDE:
         alone = journal.caution(100) is not Caution.TOGETHER
         journal.start(100, alone=alone)
-        journal = _died(journal, limit=limit)
-        ends += 1
-    assert (ends, journal.crashes_alone(100)) == (limit, limit - 2)
+        journal = _crashed(journal, limit=limit)
+        crashes += 1
+    assert (crashes, journal.crashes_alone(100)) == (limit, limit - 2)
 
 
-def test_ends_beside_other_records_never_set_a_record_aside() -> None:
-    """However many: what ran beside it may have been the cause each time."""
-    journal = _died(_journal(""))
+def test_crashes_beside_other_records_never_set_a_record_aside() -> None:
+    """However many: each time a neighbour may have been the cause."""
+    journal = _crashed(_journal(""))
     for _ in range(20):
         journal.start(100)
-        journal = _died(journal)
+        journal = _crashed(journal)
         assert journal.caution(100) is not Caution.SET_ASIDE
 
 
-def test_a_holder_that_lives_has_not_ended() -> None:
-    """It was suspended or cut off: what it ran is not suspected, and what it suspected stays as it was."""
-    suspended = _died(_journal(""))
+def test_a_holder_that_is_alive_has_not_crashed() -> None:
+    """It was suspended or cut off: its records are not suspected, and its suspects keep their counts."""
+    suspended = _crashed(_journal(""))
     suspended.start(100, alone=True)
     text = suspended.text(100)
     successor = Journal(text, holder="self", offset=100, wary_records=4, crash_limit=4, is_alive=lambda _: True)
@@ -139,18 +137,18 @@ def test_a_holder_that_lives_has_not_ended() -> None:
     assert (successor.crash_count(100), successor.crashes_alone(100), successor.crash_count(101)) == (1, 0, 0)
 
 
-def test_a_record_that_rests_keeps_what_is_known_of_it() -> None:
-    """A process that ends while the record rests adds nothing, however many other records it had to name."""
+def test_a_record_that_rests_keeps_its_counts() -> None:
+    """A crash while the record rests adds nothing, however many other records the journal had to name."""
     journal = _journal("wdead9!3.1", wary_records=64)
     assert (journal.crash_count(109), journal.crashes_alone(109)) == (4, 2)
     for number in range(8):
         journal.start(200 + number * 10**9)
-    successor = _died(journal)
+    successor = _crashed(journal)
     assert (successor.crash_count(109), successor.crashes_alone(109)) == (4, 2)
 
 
-def test_who_gets_a_lost_partition_back_blames_nobody() -> None:
-    """A group that misses heartbeats takes a partition from a living process: its own name tells it so."""
+def test_a_process_that_gets_a_lost_partition_back_counts_no_crash() -> None:
+    """The group may take a partition from a process that is alive: it recognizes its own name."""
     journal = _journal("odead", holder="self")
     journal.start(100)
     again = _journal(journal.text(100), holder="self")
@@ -158,8 +156,8 @@ def test_who_gets_a_lost_partition_back_blames_nobody() -> None:
     assert (again.crash_count(100), again.crash_count(101)) == (1, 0)
 
 
-def test_letting_go_between_two_deaths_forgets_none_of_them() -> None:
-    """A rolling restart or a rebalance must not give a killer a new life; its neighbours are not suspected."""
+def test_a_release_between_two_crashes_forgets_neither() -> None:
+    """A rolling restart or a rebalance must not reset a suspect's counts; its neighbours are not suspected."""
     wary = _journal("wdead0+1")
     assert wary.crash_count(100) == 2
     left = _journal(wary.final_text(100))
@@ -168,19 +166,19 @@ def test_letting_go_between_two_deaths_forgets_none_of_them() -> None:
     assert (left.crash_count(101), left.caution(101)) == (0, Caution.TOGETHER)
     left.start(100, alone=True)
     assert not left.is_durable
-    again = _journal(_died(left).final_text(100))
+    again = _journal(_crashed(left).final_text(100))
     assert (again.crash_count(100), again.crashes_alone(100)) == (3, 1)
 
 
-def test_a_record_that_runs_while_its_partition_is_let_go_has_killed_nobody() -> None:
-    """The drain's time was up, and the process lives."""
+def test_a_record_that_runs_while_its_partition_is_released_counts_no_crash() -> None:
+    """The drain ran out of time, but the process is alive."""
     wary = _journal("odead")
     wary.start(100)
     assert _journal(wary.final_text(100)).crash_count(100) == 1
 
 
-def test_who_suspects_nobody_leaves_an_empty_journal() -> None:
-    """Also when those that it suspected are complete."""
+def test_a_process_without_suspects_leaves_an_empty_journal() -> None:
+    """Also if it had suspects that are complete now."""
     wary = _journal("odead")
     wary.start(100)
     wary.complete(100)
@@ -218,12 +216,3 @@ def test_names_fit_beside_a_full_gap_map() -> None:
 def test_a_damaged_journal_raises_nothing(text: str) -> None:
     """What cannot be read counts as unnamed."""
     assert _journal(text).crash_count(102) in (0, 1)
-
-
-def test_the_journal_stands_behind_the_gap_map() -> None:
-    """Both are read back from one string, either of them may be missing."""
-    for gap_map, journal in (("", "odead"), ("kascribe1bXYZ", "wdead1+1"), ("kascribe1bXYZ", ""), ("", "")):
-        metadata = f"{gap_map}{SEPARATOR}{journal}" if journal else gap_map
-        assert without_journal(metadata) == gap_map
-        read = Journal.from_metadata(metadata, holder="self", offset=100, wary_records=4, crash_limit=3)
-        assert read.predecessor_crashed == bool(journal)
