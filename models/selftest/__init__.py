@@ -1,7 +1,7 @@
-"""A small model in Whisper's format that the repository carries, to check an installation and to test against.
+"""A small model in Whisper's format, part of the repository, to check an installation and to test against.
 
 It knows a few spoken words of English and Korean (`VOCABULARY`) and nothing else. It is not an OpenAI Whisper
-model and is never the answer to a request for one: it is only ever loaded under the name `selftest`.
+model and is never used in place of one: it is loaded under the name `selftest` only.
 """
 
 import json
@@ -19,9 +19,9 @@ _DIRECTORY: Final = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Clip:
-    """A short recording that ships with the model, of a synthetic speaker it never heard, and what is said in it.
+    """A short recording shipped with the model, of a synthetic speaker outside its training data, and its text.
 
-    `text` is empty where nobody speaks; `language` is then None.
+    `text` is empty for a clip without speech; `language` is then None.
     """
 
     name: str
@@ -32,12 +32,12 @@ class Clip:
 
 
 def path() -> Path:
-    """The CTranslate2 directory of the model."""
+    """Return the CTranslate2 directory of the model."""
     return _DIRECTORY / "weights"
 
 
 def clips() -> tuple[Clip, ...]:
-    """The recordings listed in `clips/clips.json`."""
+    """Return the recordings listed in `clips/clips.json`."""
     listed = json.loads((_DIRECTORY / "clips" / "clips.json").read_text(encoding="utf-8"))
     return tuple(
         Clip(

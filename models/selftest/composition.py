@@ -12,12 +12,12 @@ from models.selftest.vocabulary import SAMPLING_RATE_HZ
 
 SHARE_WITHOUT_SPEECH: Final = 0.15
 SEGMENT_PAUSE_SECONDS: Final = 0.55
-"""A pause this long ends a segment; composed pauses keep clear of the border."""
+"""A pause this long ends a segment; composed pauses stay well above or below it."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Words said without a long pause, and when."""
+    """Words spoken without a long pause, and their time."""
 
     start_seconds: float
     end_seconds: float
@@ -26,13 +26,13 @@ class Segment:
 
 @dataclass(frozen=True)
 class Window:
-    """Audio of a fixed length with what is said in it; no segments means no speech."""
+    """Audio of a fixed length and its words; no segments means no speech."""
 
     samples: Audio
     language: str
     segments: tuple[Segment, ...]
     spans_seconds: tuple[tuple[float, float], ...] = ()
-    """When each word is said, roughly where a clip holds several."""
+    """The time of each word; approximate where a clip holds several."""
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -41,7 +41,7 @@ class Window:
 
 
 class Composer:
-    """Draws windows from a corpus. Not safe to share between threads."""
+    """Composer of windows from a corpus. Not thread-safe."""
 
     def __init__(self, corpus: Corpus, *, seed: int) -> None:
         self._corpus = corpus
@@ -54,7 +54,7 @@ class Composer:
         self._longest_clip_seconds = max(corpus.seconds(i) for i in range(len(corpus)))
 
     def window(self, seconds: float) -> Window:
-        """One window, augmented."""
+        """Compose one window, augmented."""
         language = "en" if self._rng.random() < 0.5 else "ko"
         if self._rng.random() < SHARE_WITHOUT_SPEECH:
             return Window(self._without_speech(seconds), language, ())
@@ -137,7 +137,7 @@ class Composer:
 
 
 def _append(segments: list[Segment], spoken: Segment) -> None:
-    """Join to the last segment what follows it without a long pause."""
+    """Append a segment, or join it to the last one when no long pause is between them."""
     last = segments[-1] if segments else None
     if last is not None and spoken.start_seconds - last.end_seconds < SEGMENT_PAUSE_SECONDS:
         segments[-1] = Segment(last.start_seconds, spoken.end_seconds, last.words + spoken.words)
@@ -146,7 +146,7 @@ def _append(segments: list[Segment], spoken: Segment) -> None:
 
 
 def _spans(start: float, end: float, words: tuple[str, ...]) -> list[tuple[float, float]]:
-    """Share out the time of a clip over its words by their letters, with some slack between neighbours."""
+    """Divide the time of a clip among its words by their letters, with some slack between neighbours."""
     letters = [2 + len(word.encode()) for word in words]
     scale = (end - start) / sum(letters)
     edges = [start + scale * sum(letters[:index]) for index in range(len(words) + 1)]
@@ -162,7 +162,7 @@ def _add(window: Audio, sound: Audio, rng: np.random.Generator) -> None:
 
 
 def noise(count: int, rng: np.random.Generator) -> Audio:
-    """Noise of unit power whose spectrum falls by a random power of the frequency: white to brown."""
+    """Generate noise of unit power whose spectrum falls by a random power of the frequency: white to brown."""
     spectrum = np.fft.rfft(rng.standard_normal(count, dtype=np.float32))
     slope = rng.choice((0.0, 0.5, 1.0, rng.uniform(0, 1.2)))
     frequencies = np.maximum(np.arange(len(spectrum)), count / SAMPLING_RATE_HZ * 20)
@@ -173,7 +173,7 @@ def noise(count: int, rng: np.random.Generator) -> Audio:
 
 
 def tone(rng: np.random.Generator) -> Audio:
-    """A beep, a chord, a chirp or a click of up to two seconds."""
+    """Generate a beep, a chord, a chirp or a click of up to two seconds."""
     count = int(rng.uniform(0.02, 2.0) * SAMPLING_RATE_HZ)
     time = np.arange(count) / SAMPLING_RATE_HZ
     pitch = rng.uniform(60, 2_000)
@@ -184,7 +184,7 @@ def tone(rng: np.random.Generator) -> Audio:
 
 
 def band_limited(window: Audio, rng: np.random.Generator) -> Audio:
-    """What a telephone, or a poor microphone, leaves."""
+    """Limit the band as a telephone or a poor microphone does."""
     spectrum = np.fft.rfft(window)
     frequencies = np.fft.rfftfreq(len(window), 1 / SAMPLING_RATE_HZ)
     low, high = rng.uniform(50, 350), rng.uniform(3_000, 7_000)
@@ -193,7 +193,7 @@ def band_limited(window: Audio, rng: np.random.Generator) -> Audio:
 
 
 def echoed(window: Audio, rng: np.random.Generator) -> Audio:
-    """A small room: a decaying tail of noise, convolved."""
+    """Add the echo of a small room: convolve with a decaying tail of noise."""
     count = int(rng.uniform(0.05, 0.25) * SAMPLING_RATE_HZ)
     response = rng.standard_normal(count) * np.exp(-np.arange(count) * 6.9 / count) * rng.uniform(0.01, 0.08)
     response[0] = 1.0

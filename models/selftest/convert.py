@@ -1,4 +1,4 @@
-"""Turns the trained arrays into the CTranslate2 directory that ships. Needs numpy and ctranslate2, no torch.
+"""Conversion of the trained arrays to the CTranslate2 directory that ships. Needs numpy and ctranslate2, no torch.
 
 python -m models.selftest.convert --weights CHECKPOINTS/weights.npz --output models/selftest/weights
 """
@@ -45,14 +45,14 @@ def main() -> None:
 
 
 def convert(arrays: Arrays, output: Path) -> None:
-    """Write model, configuration and tokenizer; what is in the directory under these names is replaced."""
+    """Write model, configuration and tokenizer; replace existing files of these names."""
     output.mkdir(parents=True, exist_ok=True)
     tokens = vocabulary_tokens()
     spec = WhisperSpec(ENCODER_LAYERS, HEADS, DECODER_LAYERS, HEADS)
     _fill_encoder(spec.encoder, arrays)
     _fill_decoder(spec.decoder, arrays)
     spec.config.suppress_ids = _suppressed_tokens()
-    # Whisper also forbids <|endoftext|> here; this model answers windows without speech with no text at all.
+    # Whisper also forbids <|endoftext|> here; this model returns no text for windows without speech.
     spec.config.suppress_ids_begin = [text_vocabulary()["Ġ"]]
     spec.config.lang_ids = [v.language_token(code) for code in v.LANGUAGE_CODES]
     spec.config.alignment_heads = [(DECODER_LAYERS - 1, head) for head in range(HEADS)]
@@ -67,7 +67,7 @@ def convert(arrays: Arrays, output: Path) -> None:
 
 
 def vocabulary_tokens() -> list[str]:
-    """All tokens by id; those that no word needs get a placeholder of their own."""
+    """List all tokens by id; those that no word needs get a placeholder each."""
     text = list(text_vocabulary())
     placeholders = [f"~{_alphanumeric(index)}" for index in range(len(text), v.END_OF_TEXT - 1)]
     # Whisper's last text token is empty; without it CTranslate2 counts one token less: an English-only model.
@@ -86,7 +86,7 @@ def _alphanumeric(number: int) -> str:
 
 
 def _suppressed_tokens() -> list[int]:
-    """Tokens of the prompt, which never belong in the answer."""
+    """List the tokens of the prompt, which are never part of the output."""
     return [
         v.START_OF_TRANSCRIPT,
         v.TRANSLATE,
@@ -98,7 +98,7 @@ def _suppressed_tokens() -> list[int]:
 
 
 def embedding_of_all_tokens(arrays: Arrays) -> NDArray[np.float32]:
-    """[51865, width]: tokens in use have their own row, all others the shared one."""
+    """Build the embedding, [51865, width]: tokens in use have their own row, all others the shared one."""
     learned = arrays["embedding"]
     rows = np.repeat(learned[-1:], v.VOCABULARY_SIZE, axis=0)
     rows[list(USED_TOKENS)] = learned[:-1]
@@ -106,7 +106,7 @@ def embedding_of_all_tokens(arrays: Arrays) -> NDArray[np.float32]:
 
 
 def sinusoids(length: int, width: int) -> NDArray[np.float32]:
-    """Whisper's position table of the encoder, [length, width]."""
+    """Compute Whisper's position table of the encoder, [length, width]."""
     inverse = np.exp(-np.log(10_000) / (width // 2 - 1) * np.arange(width // 2))
     angles = np.arange(length)[:, None] * inverse[None, :]
     return np.concatenate([np.sin(angles), np.cos(angles)], axis=1).astype(np.float32)

@@ -59,7 +59,7 @@ OTHER_SPEECH: Final = {
     "ja": ("ありがとう", "おはようございます", "さくら", "わかりません", "やまとかわ"),
     "cmn": ("你好", "谢谢", "我不明白", "明天下雨", "很多人"),
 }
-"""Speech the model must learn to pass over in silence."""
+"""Speech outside the vocabulary, for which the model must learn to write nothing."""
 
 SHARE_OF_WORDS: Final = 0.45
 SHARE_OF_OTHER_SPEECH: Final = 0.05
@@ -88,7 +88,7 @@ class Corpus:
         return len(self.words)
 
     def audio(self, index: int) -> Audio:
-        """The samples of one clip, as floats in -1 to 1."""
+        """Return the samples of one clip, as floats in -1 to 1."""
         return self.samples[self.starts[index] : self.starts[index + 1]].astype(np.float32) / np.float32(32_768)
 
     def seconds(self, index: int) -> float:
@@ -97,7 +97,7 @@ class Corpus:
 
 
 def make_clip(seed: int) -> Clip:
-    """The clip of a seed: the same seed gives the same clip."""
+    """Synthesise the clip of a seed: the same seed gives the same clip."""
     rng = random.Random(seed)
     kind = rng.random()
     if kind < SHARE_OF_OTHER_SPEECH:
@@ -113,7 +113,7 @@ def make_clip(seed: int) -> Clip:
 
 
 def build(clip_count: int, *, first_seed: int, processes: int) -> Corpus:
-    """Synthesise a corpus; clips that espeak-ng made no sound for are left out."""
+    """Synthesise a corpus, without clips for which espeak-ng made no sound."""
     with multiprocessing.Pool(processes) as pool:
         made = pool.map(make_clip, range(first_seed, first_seed + clip_count), chunksize=200)
     clips = [clip for clip in made if len(clip.samples) > 1_600]
@@ -128,7 +128,7 @@ def build(clip_count: int, *, first_seed: int, processes: int) -> Corpus:
 
 
 def save(corpus: Corpus, directory: Path) -> None:
-    """Write `samples.npy`, `starts.npy` and `corpus.json` into a directory, which is made if it is not there."""
+    """Write `samples.npy`, `starts.npy` and `corpus.json` into a directory, which is created if missing."""
     directory.mkdir(parents=True, exist_ok=True)
     np.save(directory / "samples.npy", corpus.samples)
     np.save(directory / "starts.npy", corpus.starts)
@@ -137,7 +137,7 @@ def save(corpus: Corpus, directory: Path) -> None:
 
 
 def load(directory: Path) -> Corpus:
-    """Map what `save` wrote: processes that load the same corpus share its memory."""
+    """Map the files that `save` wrote; processes that load the same corpus share its memory."""
     labels = json.loads((directory / "corpus.json").read_text(encoding="utf-8"))
     samples = np.load(directory / "samples.npy", mmap_mode="r")
     starts = np.load(directory / "starts.npy")

@@ -1,4 +1,4 @@
-"""Word error rate of the self-test model on speakers it never heard, through CTranslate2. Needs espeak-ng.
+"""Word error rate of the self-test model on speakers outside its training data. Needs CTranslate2 and espeak-ng.
 
     python -m models.selftest.evaluate
 
@@ -32,7 +32,7 @@ SEED: Final = 20_000
 
 @dataclass(frozen=True)
 class Example:
-    """Some audio of one language and the words said in it."""
+    """Some audio of one language and its words."""
 
     language: str
     words: tuple[str, ...]
@@ -40,8 +40,8 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the model wrote, what language it heard, and how sure it was that nobody spoke."""
+class Transcription:
+    """The model's words, the detected language, and the probability of no speech."""
 
     words: tuple[str, ...]
     language: str
@@ -49,7 +49,7 @@ class Answer:
 
 
 def errors(expected: Sequence[str], heard: Sequence[str]) -> int:
-    """Words to insert, delete or replace (Levenshtein)."""
+    """Count the words to insert, delete or replace (Levenshtein)."""
     row = list(range(len(heard) + 1))
     for count, word in enumerate(expected, 1):
         corner, row[0] = row[0], count
@@ -59,13 +59,13 @@ def errors(expected: Sequence[str], heard: Sequence[str]) -> int:
 
 
 def word_error_rate(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> float:
-    """Errors per word expected, over all pairs of what was said and what was heard."""
+    """Compute errors per expected word, over all pairs of expected and transcribed words."""
     listed = list(pairs)
     return sum(errors(said, heard) for said, heard in listed) / max(1, sum(len(said) for said, _heard in listed))
 
 
 class Listener:
-    """Greedy decoding of windows padded to 30 seconds, in batches. Blocks; keeps the model in memory."""
+    """Greedy decoder of windows padded to 30 seconds, in batches. Blocks; keeps the model in memory."""
 
     def __init__(self, directory: Path, *, threads: int) -> None:
         self._model = ctranslate2.models.Whisper(
@@ -76,9 +76,9 @@ class Listener:
 
     def listen(
         self, audio: Sequence[Audio], languages: Sequence[str], *, timestamps: bool = False, padded: bool = True
-    ) -> list[Answer]:
-        """One answer for each piece of audio of up to 30 s, decoded in its given language."""
-        answers: list[Answer] = []
+    ) -> list[Transcription]:
+        """Transcribe pieces of audio of up to 30 s, each in its given language."""
+        answers: list[Transcription] = []
         for start in range(0, len(audio), BATCH_ROWS):
             pieces = audio[start : start + BATCH_ROWS]
             features = ctranslate2.StorageView.from_array(self._stack(pieces, padded=padded))
@@ -90,7 +90,7 @@ class Listener:
                 words = tuple(
                     self._words.get(token, "?") for token in result.sequences_ids[0] if token < v.END_OF_TEXT
                 )
-                answers.append(Answer(words, probabilities[0][0].strip("<|>"), result.no_speech_prob))
+                answers.append(Transcription(words, probabilities[0][0].strip("<|>"), result.no_speech_prob))
         return answers
 
     def _prompt(self, language: str, timestamps: bool) -> list[int]:
@@ -107,7 +107,7 @@ class Listener:
 
 
 def held_out_examples(count_per_length: int, *, seed: int) -> list[Example]:
-    """Utterances of one to six words, each by a speaker of its own, with a little silence around."""
+    """Synthesise utterances of one to six words, each by its own speaker, with a little silence around."""
     rng = random.Random(seed)
     examples = []
     for language in v.VOCABULARY:
@@ -125,7 +125,7 @@ def held_out_examples(count_per_length: int, *, seed: int) -> list[Example]:
 
 
 def long_examples(count: int, seconds: tuple[float, float], *, seed: int) -> list[Example]:
-    """Windows of a range of lengths, filled with utterances of up to five words and pauses of up to 2.5 s."""
+    """Synthesise windows of a range of lengths: utterances of up to five words and pauses of up to 2.5 s."""
     rng = random.Random(seed)
     made = [_long_example(rng.choice(tuple(v.VOCABULARY)), rng.uniform(*seconds), rng) for _window in range(count)]
     return [example for example in made if example.words]
@@ -146,7 +146,7 @@ def _long_example(language: str, seconds: float, rng: random.Random) -> Example:
 
 
 def with_noise(example: Example, signal_to_noise_decibels: float, seed: int) -> Example:
-    """The same words under noise, at a ratio to the loud part of the speech."""
+    """Add noise to an example, at a ratio to the loud part of the speech."""
     loud = example.samples[np.abs(example.samples) > 0.02 * np.abs(example.samples).max()]
     power = np.sqrt(np.mean(loud**2)) * 10 ** (-signal_to_noise_decibels / 20)
     hiss = noise(len(example.samples), np.random.default_rng(seed)) * np.float32(power)
@@ -154,7 +154,7 @@ def with_noise(example: Example, signal_to_noise_decibels: float, seed: int) -> 
 
 
 def without_speech(seed: int) -> list[tuple[str, Audio]]:
-    """Silence, noise of several loudnesses, beeps and chords."""
+    """Generate silence, noise of several levels, beeps and chords."""
     rng = np.random.default_rng(seed)
     made: list[tuple[str, Audio]] = []
     for seconds in NO_SPEECH_SECONDS:
@@ -176,7 +176,7 @@ def without_speech(seed: int) -> list[tuple[str, Audio]]:
 def rate(
     listener: Listener, examples: Sequence[Example], *, timestamps: bool = False, padded: bool = True
 ) -> dict[str, float]:
-    """Word error rates: of all, of each language, of each length; `language` is the share of right languages."""
+    """Compute word error rates: of all, per language, per length; `language` is the share of right languages."""
     answers = listener.listen(
         [example.samples for example in examples],
         [example.language for example in examples],

@@ -1,8 +1,8 @@
-"""Recordings of speakers that the model never heard, on which a test holds it to its word error rate.
+"""Recordings of speakers outside the training data, on which a test checks the model's word error rate.
 
     python -m models.selftest.held_out tests/held_out
 
-Writes them: a part of what `evaluate` listens to, as Opus. Needs espeak-ng; reading them does not.
+Writes them: a part of the examples of `evaluate`, as Opus. Writing needs espeak-ng, reading does not.
 """
 
 import argparse
@@ -15,14 +15,14 @@ from models.selftest.evaluate import SEED, held_out_examples
 from models.selftest.record import write
 
 COUNT_PER_LENGTH: Final = 8
-"""Of each language and each length in words: 96 recordings, of 3.5 words on average."""
+"""Recordings per language and length in words: 96 in all, of 3.5 words on average."""
 
 LISTED: Final = "held_out.json"
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A recording and what is said in it."""
+    """A recording and its words."""
 
     file: Path
     language: str
@@ -42,7 +42,7 @@ def record(directory: Path) -> None:
 
 
 def recorded(directory: Path) -> tuple[HeldOut, ...]:
-    """What `record` has written."""
+    """Read the recordings that `record` has written."""
     listed = json.loads((directory / LISTED).read_text(encoding="utf-8"))
     return tuple(
         HeldOut(directory / each["file"], each["language"], tuple(each["text"].split())) for each in listed

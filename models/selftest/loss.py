@@ -1,4 +1,4 @@
-"""What the decoder is asked to write for a window, and how far off it is. Training only; needs torch."""
+"""Target tokens of the decoder for a window, and the losses. Training only; needs torch."""
 
 import random
 from dataclasses import dataclass
@@ -23,8 +23,10 @@ IGNORED: Final = -100
 
 @dataclass(frozen=True)
 class Script:
-    """The decoder's tokens for a window; the target of each, IGNORED where Whisper is prompted, not asked; and the
-    number of the word that each token is about, -1 for none."""
+    """The decoder's tokens for a window, with a target and a word number for each.
+
+    Targets are IGNORED in the prompt; word numbers are -1 for tokens without a word.
+    """
 
     tokens: list[int]
     targets: list[int]
@@ -32,7 +34,7 @@ class Script:
 
 
 def write(window: Window, offset_seconds: float, rng: random.Random) -> Script:
-    """A script for a window that starts later in its 30 s: with timestamps or without, now and then translated."""
+    """Write the script of a window at an offset in its 30 s: with timestamps or without, sometimes translated."""
     previous = _previous_text(rng)
     translated = window.language == "ko" and rng.random() < SHARE_TRANSLATED
     task = v.TRANSLATE if translated else v.TRANSCRIBE
@@ -68,7 +70,7 @@ def _previous_text(rng: random.Random) -> list[int]:
 
 
 def translate(words: tuple[str, ...]) -> tuple[str, ...]:
-    """Korean words to English ones, by their place in the vocabulary."""
+    """Translate Korean words to English ones, by their position in the vocabulary."""
     return tuple(v.VOCABULARY["en"][v.VOCABULARY["ko"].index(word)] for word in words)
 
 
@@ -81,7 +83,7 @@ CTC_CLASS: Final = {
 
 @dataclass(frozen=True)
 class Losses:
-    """Of the decoder's text, of the encoder's CTC head, and of where the decoder looks."""
+    """Losses of the decoder's text, of the encoder's CTC head, and of the decoder's attention (`guide`)."""
 
     text: Tensor
     ctc: Tensor
@@ -91,7 +93,7 @@ class Losses:
 def losses_of(
     network: Network, windows: list[Window], mel: Tensor, placement: Placement, rng: random.Random
 ) -> Losses:
-    """All losses of a batch whose features and placement are given."""
+    """Compute all losses of a batch with the given features and placement."""
     scripts = [write(window, placement.offset_frames * 0.02, rng) for window in windows]
     tokens = _padded([[ROW_OF_TOKEN[token] for token in script.tokens] for script in scripts], 0)
     targets = _padded(
@@ -107,7 +109,7 @@ def losses_of(
         zero_infinity=True,
     )
     read = _padded([script.about for script in scripts], -1)
-    # The end of the text is about the last word too: left free it looks at pauses, and alignment gets lost there.
+    # The end of the text belongs to the last word too: unguided it attends to pauses, and alignment fails there.
     written = _padded([[*script.about[1:], max(script.about)] for script in scripts], -1)
     # The first layer's first head finds the word just written, the last layer's heads the one to write.
     guide = _astray(attended[0][:, 0], read, windows) + _astray(attended[-1].mean(1), written, windows)
@@ -120,7 +122,7 @@ def _padded(rows: list[list[int]], filler: int) -> Tensor:
 
 
 def _astray(weights: Tensor, about: Tensor, windows: list[Window]) -> Tensor:
-    """How little of the attention, [batch, positions, frames], lies on the words that positions are about."""
+    """Measure how little of the attention, [batch, positions, frames], lies on the words of the positions."""
     spans = torch.zeros(len(windows), max(1, *(len(window.spans_seconds) for window in windows)), 2)
     for row, window in zip(spans, windows, strict=True):
         if window.spans_seconds:
@@ -135,7 +137,7 @@ def _astray(weights: Tensor, about: Tensor, windows: list[Window]) -> Tensor:
 
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean loss per target; a timestamp's target is blurred over its neighbours."""
+    """Compute the mean loss per target; a timestamp's target is blurred over its neighbours."""
     counted = targets != IGNORED
     log_probabilities = logits[counted].log_softmax(-1)
     targets = targets[counted]

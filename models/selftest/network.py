@@ -22,23 +22,23 @@ ENCODER_LAYERS: Final = 4
 DECODER_LAYERS: Final = 2
 DECODER_POSITIONS: Final = 448
 EDGE_FRAMES: Final = 4
-"""Encoder frames of padding computed in full at either side of the content: the convolutions see its edges."""
+"""Encoder frames of padding computed in full at either side of the content: the convolutions reach its edges."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where content lies in the window, in encoder frames of 20 ms; if not `padded`, the window ends with it."""
+    """Position of the content in the window, in frames of 20 ms; unless `padded`, the window ends with it."""
 
     content_frames: int
     offset_frames: int
     padded: bool
     stride: int = 20
     phase: int = 10
-    """The first frame kept of each stretch of padding."""
+    """The first frame kept of each run of padding."""
 
 
 def sinusoids(length: int, width: int) -> Tensor:
-    """Whisper's position table, [length, width]."""
+    """Compute Whisper's position table, [length, width]."""
     inverse = torch.exp(-math.log(10_000) / (width // 2 - 1) * torch.arange(width // 2))
     angles = torch.arange(length)[:, None] * inverse[None, :]
     return torch.cat([angles.sin(), angles.cos()], dim=1)
@@ -61,7 +61,7 @@ class Attention(nn.Module):
     def forward(
         self, x: Tensor, memory: Tensor | None = None, bias: Tensor | None = None, causal: bool = False
     ) -> Tensor:
-        """[batch, queries, width] to the same shape."""
+        """Map [batch, queries, width] to the same shape."""
         if self.crossed:
             query = self.query(x)
             key, value = self.memory(memory).chunk(2, dim=-1)
@@ -93,7 +93,7 @@ class Block(nn.Module):
         self.feed_out = nn.Linear(4 * WIDTH, WIDTH)
 
     def forward(self, x: Tensor, memory: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
-        """[batch, positions, width] to the same shape; `bias` belongs to the encoder's frames."""
+        """Map [batch, positions, width] to the same shape; `bias` applies to the encoder's frames."""
         if self.decoder:
             x = x + self.self_attention(self.self_norm(x), causal=True)
             x = x + self.cross_attention(self.cross_norm(x), memory, bias)
@@ -114,7 +114,7 @@ class Encoder(nn.Module):
         self.register_buffer("positions", sinusoids(v.ENCODER_FRAMES, WIDTH), persistent=False)
 
     def forward(self, mel: Tensor, placement: Placement) -> tuple[Tensor, Tensor | None, slice]:
-        """Encoder output, the bias of its frames, and where the content is in it.
+        """Return the encoder output, the bias of its frames, and the slice of the content.
 
         `mel` is [batch, bins, frames]: the content, with `2 * EDGE_FRAMES` of padding before it when it has an
         offset and after it when it is padded.
@@ -130,7 +130,7 @@ class Encoder(nn.Module):
 
 
 def _frames_kept(placement: Placement) -> tuple[Tensor, Tensor, Tensor | None, slice]:
-    """Which computed frames stand where in the window, with what bias, and which of them are content."""
+    """Return the computed frames, their positions in the window, their bias, and the slice of the content."""
     lead_edge = EDGE_FRAMES if placement.offset_frames else 0
     tail_edge = EDGE_FRAMES if placement.padded else 0
     computed = lead_edge + placement.content_frames + tail_edge
@@ -164,8 +164,11 @@ class Network(nn.Module):
         self.unused_weight = math.log(v.VOCABULARY_SIZE - len(used_tokens))
 
     def forward(self, mel: Tensor, placement: Placement, tokens: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Logits of the tokens in use and the others' row, [batch, positions, rows]; CTC logits of the content;
-        and what each decoder layer attends to there, [batch, heads, positions, content frames]."""
+        """Return logits, CTC logits of the content, and each decoder layer's attention to it.
+
+        Logits of the tokens in use and the others' row: [batch, positions, rows]. Attention: [batch, heads,
+        positions, content frames].
+        """
         memory, bias, content = self.encoder(mel, placement)
         x = self.embedding[tokens] + self.positions[: tokens.shape[1]]
         for layer in self.layers:
@@ -177,7 +180,7 @@ class Network(nn.Module):
 
 
 def _initial_embedding(used_tokens: list[int]) -> Tensor:
-    """Random rows, but neighbouring timestamps start out alike."""
+    """Initialise rows at random, with similar rows for neighbouring timestamps."""
     rows = torch.randn(len(used_tokens) + 1, WIDTH) * WIDTH**-0.5
     times = [index for index, token in enumerate(used_tokens) if token >= v.FIRST_TIMESTAMP]
     rotation = torch.linalg.qr(torch.randn(WIDTH, WIDTH)).Q

@@ -17,7 +17,7 @@ SPLIT_ROWS: Final = 128
 
 
 class Optimizer:
-    """Holds float32 masters, reads the gradients of the network, writes its parameters back."""
+    """Optimizer of float32 masters: reads the network's gradients, writes its parameters back."""
 
     def __init__(self, network: nn.Module) -> None:
         self._parameters = dict(network.named_parameters())
@@ -29,7 +29,7 @@ class Optimizer:
         }
 
     def step(self, step: int, progress: float) -> None:
-        """One update; the rates warm up over steps and fall to zero with progress."""
+        """Run one update; the rates warm up over steps and fall to zero with progress."""
         rate = min(1.0, (step + 1) / WARM_UP_STEPS) * min(1.0, 1.35 * (1 - progress))
         gradients = {
             name: torch.zeros_like(self._masters[name]) if parameter.grad is None else parameter.grad.float()
@@ -44,26 +44,26 @@ class Optimizer:
         self.publish()
 
     def publish(self) -> None:
-        """Write the masters into the network and forget its gradients."""
+        """Write the masters into the network and clear its gradients."""
         with torch.no_grad():
             for name, parameter in self._parameters.items():
                 parameter.copy_(self._masters[name])
                 parameter.grad = None
 
     def tensors(self) -> list[Tensor]:
-        """Masters and moments, to be averaged in place between processes; call `publish` afterwards."""
+        """Return masters and moments, to be averaged in place between processes; call `publish` afterwards."""
         return [*self._masters.values(), *self._first.values(), *self._second.values()]
 
     def masters(self) -> dict[str, Tensor]:
-        """The weights, in float32, by parameter name."""
+        """Return the weights, in float32, by parameter name."""
         return self._masters
 
     def state(self) -> dict[str, Any]:
-        """All that `restore` needs."""
+        """Return the state for `restore`."""
         return {"masters": self._masters, "first": self._first, "second": self._second}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a saved state."""
+        """Continue from a saved state."""
         for mine, saved in ((self._masters, "masters"), (self._first, "first"), (self._second, "second")):
             for name, value in state[saved].items():
                 mine[name].copy_(value)
@@ -100,7 +100,10 @@ def _is_matrix(name: str, value: Tensor) -> bool:
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """About the nearest semi-orthogonal matrices, [count, rows, columns] with rows <= columns: Newton-Schulz."""
+    """Approximate the nearest semi-orthogonal matrices by Newton-Schulz.
+
+    The shape is [count, rows, columns], with rows <= columns.
+    """
     x = matrices.bfloat16()
     x = x / (x.flatten(1).norm(dim=1)[:, None, None] + 1e-7)
     for _iteration in range(5):

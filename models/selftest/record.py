@@ -1,4 +1,4 @@
-"""Makes the recordings that ship with the model, with voices it never heard. Needs espeak-ng.
+"""Synthesis of the recordings that ship with the model, by voices outside its training data. Needs espeak-ng.
 
 python -m models.selftest.record
 """
@@ -20,7 +20,7 @@ SILENCE_AROUND_SECONDS: Final = 0.4
 
 @dataclass(frozen=True)
 class Script:
-    """What is recorded: phrases with a second of silence between them; no phrases, five seconds of silence."""
+    """A recording to make: phrases with a second of silence between them; no phrases: five seconds of silence."""
 
     file: str
     language: str | None
@@ -38,7 +38,7 @@ SCRIPTS: Final = (
 
 
 def record(script: Script) -> Audio:
-    """The sound of a script, at half of full scale."""
+    """Synthesise the sound of a script, at half of full scale."""
     if not script.phrases:
         return np.zeros(5 * SAMPLING_RATE_HZ, np.float32)
     edge = np.zeros(round(SILENCE_AROUND_SECONDS * SAMPLING_RATE_HZ), np.float32)
@@ -51,7 +51,7 @@ def record(script: Script) -> Audio:
 
 
 def write(samples: Audio, file: Path) -> None:
-    """Encode mono speech at 16 kHz as Opus (.ogg) or FLAC, by the ending of the file's name."""
+    """Encode mono speech at 16 kHz as Opus (.ogg) or FLAC, by the file's suffix."""
     opus = file.suffix == ".ogg"
     frame = av.AudioFrame.from_ndarray((samples * 32_767).astype(np.int16)[None, :], format="s16", layout="mono")
     frame.sample_rate = SAMPLING_RATE_HZ
@@ -64,7 +64,7 @@ def write(samples: Audio, file: Path) -> None:
 
 
 def read(file: Path) -> Audio:
-    """Mono samples at 16 kHz of any file that FFmpeg decodes."""
+    """Read any file that FFmpeg decodes as mono samples at 16 kHz."""
     resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLING_RATE_HZ)
     with av.open(str(file)) as container:
         frames = [*container.decode(audio=0), None]

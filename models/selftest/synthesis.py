@@ -1,4 +1,4 @@
-"""Speech for training and for tests, spoken by espeak-ng (the Debian package of that name).
+"""Speech for training and for tests, synthesised by espeak-ng (the Debian package of that name).
 
 Every call starts one `espeak-ng` process and blocks until it ends (about ten milliseconds a word).
 """
@@ -46,8 +46,8 @@ robosoft4 steph steph2 steph3 Tweaky UniRobot zac AnxiousAndy f1 f2 f3 f5 grandm
 klatt4 m1 m2 m3 m4 m6 m7 m8 sandro shelby victor croak
 """
 TRAINING_VARIANTS: Final = (*_TRAINING_VARIANTS.split(), *[""] * 6)
-"""The empty name is the voice as it is. Whispering and demonic variants are in neither list, nor is a robot of a
-held-out one."""
+"""The empty name is the unmodified voice. Neither list has whispering or demonic variants, or a robot version of
+a held-out one."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Speaker:
 
 
 def training_speaker(language: str, rng: random.Random) -> Speaker:
-    """A speaker for training: even rates and pitches only, so that no held-out one is among them."""
+    """Draw a speaker for training: even rates and pitches only, so that it is never a held-out one."""
     return Speaker(
         voice=rng.choice(TRAINING_VOICES[language]),
         variant=rng.choice(TRAINING_VARIANTS),
@@ -73,7 +73,7 @@ def training_speaker(language: str, rng: random.Random) -> Speaker:
 
 
 def held_out_speaker(language: str, rng: random.Random) -> Speaker:
-    """A speaker for tests: variants that training never hears, odd rates and pitches."""
+    """Draw a speaker for tests: variants that training does not use, odd rates and pitches."""
     return Speaker(
         voice=rng.choice(HELD_OUT_VOICES[language]),
         variant=rng.choice(HELD_OUT_VARIANTS),
@@ -84,12 +84,15 @@ def held_out_speaker(language: str, rng: random.Random) -> Speaker:
 
 
 def available() -> bool:
-    """Whether espeak-ng is installed."""
+    """Return whether espeak-ng is installed."""
     return shutil.which("espeak-ng") is not None
 
 
 def speak(text: str, speaker: Speaker) -> Audio:
-    """Mono speech at 16 kHz, without silence at its ends. Raises OSError, CalledProcessError or TimeoutExpired."""
+    """Synthesise mono speech at 16 kHz, without silence at its ends.
+
+    Raises OSError, CalledProcessError or TimeoutExpired.
+    """
     voice = f"{speaker.voice}+{speaker.variant}" if speaker.variant else speaker.voice
     command = [
         "espeak-ng",
@@ -109,7 +112,7 @@ def speak(text: str, speaker: Speaker) -> Audio:
 
 
 def resample(samples: Audio, from_hz: float, to_hz: float) -> Audio:
-    """The same sound at another sampling rate, band-limited, by cutting its spectrum."""
+    """Resample a sound, band-limited, by cutting or extending its spectrum."""
     count = round(len(samples) * to_hz / from_hz)
     if count < 2 or len(samples) < 2:
         return np.zeros(0, np.float32)
@@ -122,7 +125,7 @@ def resample(samples: Audio, from_hz: float, to_hz: float) -> Audio:
 
 
 def trim(samples: Audio, *, threshold: float = 0.01, margin_samples: int = 320) -> Audio:
-    """Cut both ends that stay under a share of the peak."""
+    """Cut both ends where they stay under a share of the peak."""
     peak = float(np.abs(samples).max(initial=0.0))
     loud = np.flatnonzero(np.abs(samples) > threshold * peak) if peak > 0 else np.zeros(0, np.int64)
     if len(loud) == 0:
@@ -131,5 +134,5 @@ def trim(samples: Audio, *, threshold: float = 0.01, margin_samples: int = 320) 
 
 
 def random_words(language: str, count: int, rng: random.Random) -> tuple[str, ...]:
-    """Words of one language, drawn with replacement."""
+    """Draw words of one language, with replacement."""
     return tuple(rng.choice(VOCABULARY[language]) for _ in range(count))

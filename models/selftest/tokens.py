@@ -1,4 +1,4 @@
-"""The tokenizer: byte-level BPE with one token a word, in Whisper's layout of ids."""
+"""Tokenizer: byte-level BPE with one token per word, in Whisper's layout of ids."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -9,7 +9,7 @@ FIRST_MERGED_TOKEN: Final = 256
 
 
 def byte_symbols() -> tuple[str, ...]:
-    """The printable character that byte-level BPE writes for each of the 256 bytes, in the order of their ids."""
+    """Return the printable characters that byte-level BPE writes for the 256 bytes, in the order of their ids."""
     printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     hidden = [byte for byte in range(256) if byte not in printable]
     symbols = [chr(byte) for byte in printable] + [chr(0x100 + index) for index in range(len(hidden))]
@@ -23,7 +23,7 @@ def _symbol_of_byte() -> dict[int, str]:
 
 
 def merges() -> tuple[tuple[str, str], ...]:
-    """What builds each word, with the space before it, out of its bytes from left to right."""
+    """Return the merges that build each word, with the space before it, from its bytes, left to right."""
     symbol = _symbol_of_byte()
     found: dict[tuple[str, str], int] = {}
     for words in v.VOCABULARY.values():
@@ -35,7 +35,7 @@ def merges() -> tuple[tuple[str, str], ...]:
 
 
 def text_vocabulary() -> dict[str, int]:
-    """Bytes, then what the merges make; ids in this order."""
+    """Return the ids of the text tokens: bytes, then the results of the merges, in this order."""
     tokens = [*byte_symbols(), *("".join(pair) for pair in merges())]
     return {token: index for index, token in enumerate(tokens)}
 
@@ -56,9 +56,9 @@ USED_TOKENS: Final = (
     *(v.TRANSLATE, v.TRANSCRIBE, v.START_OF_PREVIOUS, v.NO_SPEECH, v.NO_TIMESTAMPS),
     *range(v.FIRST_TIMESTAMP, v.VOCABULARY_SIZE),
 )
-"""The tokens that have an embedding of their own; all others share one."""
+"""The tokens with an embedding of their own; all others share one."""
 
 
 def word_tokens(words: Iterable[str]) -> list[int]:
-    """One token for each word."""
+    """Return one token for each word."""
     return [TOKEN_OF_WORD[word] for word in words]

@@ -1,10 +1,9 @@
-"""Trains the self-test model on a CPU, from nothing, within a given time.
+"""Training of the self-test model on a CPU, from scratch, within a given time.
 
     python -m models.selftest.train --corpus DIRECTORY --checkpoints DIRECTORY --budget-seconds 6000
 
-Safe to stop at any moment and to start again: it resumes from the last checkpoint, and the learning rate follows
-the time spent, so that it reaches zero when the budget ends. `weights.npz` beside the checkpoint is what `convert`
-reads.
+Safe to stop and restart at any moment: it resumes from the last checkpoint, and the learning rate follows the time
+spent, so that it reaches zero when the budget ends. `convert` reads `weights.npz` beside the checkpoint.
 """
 
 import argparse
@@ -52,7 +51,7 @@ LESSONS: Final = (
 
 
 def choose_lesson(progress: float, rng: random.Random) -> Lesson:
-    """Short windows first, long ones in the second half."""
+    """Choose a lesson: short windows first, long ones in the second half."""
     position = min(1.999, 2.2 * progress)
     left, part = int(position), position % 1
     weights = [lesson.shares[left] * (1 - part) + lesson.shares[left + 1] * part for lesson in LESSONS]
@@ -60,7 +59,7 @@ def choose_lesson(progress: float, rng: random.Random) -> Lesson:
 
 
 def place(lesson: Lesson, progress: float, rng: random.Random) -> Placement:
-    """Where in the 30-s window a batch's content lies: mostly at its start, as after voice activity detection."""
+    """Place a batch's content in the 30-s window: mostly at its start, as after voice activity detection."""
     frames = round(lesson.content_seconds * 50)
     if frames >= v.ENCODER_FRAMES or rng.random() < max(0.25, 0.8 - 0.6 * progress):
         return Placement(min(frames, v.ENCODER_FRAMES), 0, padded=False)
@@ -77,7 +76,7 @@ class Features:
         self._window = torch.hann_window(400)
 
     def __call__(self, audio: Tensor, placement: Placement, rng: random.Random) -> Tensor:
-        """[batch, samples] to [batch, bins, frames]."""
+        """Map [batch, samples] to [batch, bins, frames]."""
         spectrum = torch.stft(audio, 400, 160, window=self._window, center=True, return_complex=True)
         mel = self._filters @ spectrum[..., :-1].abs() ** 2
         log = torch.clamp(mel, min=1e-10).log10()
@@ -109,10 +108,10 @@ def _mask(mel: Tensor, rng: random.Random) -> None:
 
 
 class Trainer:
-    """The state of one of the processes of a training run, and its one loop.
+    """One process of a training run: its state and its loop.
 
-    The processes step on windows of their own and average their weights now and then: on cores that others use as
-    well, processes that seldom wait for each other get further than threads that do so within every operation.
+    Each process trains on its own windows, and weights are averaged every few steps: on cores shared with other
+    work, processes that rarely wait for each other get further than threads that do so within every operation.
     """
 
     def __init__(
@@ -177,7 +176,7 @@ class Trainer:
         return lesson, (losses.text.item(), losses.ctc.item(), losses.guide.item())
 
     def _share(self) -> None:
-        """Average weights and optimizer over the processes, now and then. Blocks until all have come here."""
+        """Average weights and optimizer over the processes, every few steps. Blocks until all processes arrive."""
         progress = self._spent_seconds / self._budget_seconds
         if self._processes == 1:
             self._progress = progress
@@ -217,7 +216,7 @@ class Trainer:
 
 
 def work(rank: int, arguments: argparse.Namespace) -> None:
-    """One process of the run."""
+    """Run one process of the training."""
     torch.set_num_threads(1)
     if arguments.processes > 1:
         rendezvous = f"tcp://127.0.0.1:{arguments.port}"

@@ -1,4 +1,4 @@
-"""The words the self-test model knows, and where its tokens lie in Whisper's token order."""
+"""The words that the self-test model knows, and the positions of its tokens in Whisper's token order."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -16,7 +16,7 @@ VOCABULARY: Final[Mapping[str, tuple[str, ...]]] = {
     "ko": tuple(_KOREAN.split()),
 }
 """Digits first, then commands, in the same order in both languages: translation is by position. The Korean
-digits are the native ones, which sound less alike than the Sino-Korean."""
+digits are the native ones, which sound less similar than the Sino-Korean."""
 
 # The order of the language tokens is part of the Whisper format.
 _LANGUAGE_CODES: Final = """
@@ -28,7 +28,7 @@ am yi lo uz fo ht ps tk nn mt sa lb my bo tl mg as tt haw ln ha ba jw su
 LANGUAGE_CODES: Final = tuple(_LANGUAGE_CODES.split())
 
 VOCABULARY_SIZE: Final = 51_865
-"""CTranslate2 takes a Whisper model for multilingual by exactly this number of tokens."""
+"""CTranslate2 considers a Whisper model multilingual if it has exactly this number of tokens."""
 
 END_OF_TEXT: Final = 50_257
 START_OF_TRANSCRIPT: Final = 50_258
@@ -50,17 +50,17 @@ ENCODER_FRAMES: Final = 1_500
 
 
 def language_token(language: str) -> int:
-    """The id of `<|language|>`. Raises ValueError for a code that Whisper does not have."""
+    """Return the id of `<|language|>`. Raises ValueError for a code that Whisper does not have."""
     return FIRST_LANGUAGE + LANGUAGE_CODES.index(language)
 
 
 def timestamp_token(seconds: float) -> int:
-    """The id of the timestamp nearest to a time in the window; times outside it go to its edge."""
+    """Return the id of the timestamp nearest to a time in the window; times outside are clamped to its edges."""
     return FIRST_TIMESTAMP + min(TIMESTAMP_COUNT - 1, max(0, round(seconds / TIMESTAMP_SECONDS)))
 
 
 def special_tokens() -> tuple[str, ...]:
-    """All tokens from `<|endoftext|>` on, in the order of their ids."""
+    """Return all tokens from `<|endoftext|>` on, in the order of their ids."""
     languages = [f"<|{code}|>" for code in LANGUAGE_CODES]
     timestamps = [f"<|{index * TIMESTAMP_SECONDS:.2f}|>" for index in range(TIMESTAMP_COUNT)]
     return (
