@@ -1,1 +1,1 @@
-"""The HTTP front door: a producer and a subscriber. It uploads, publishes a reference, and waits for the event."""
+"""The HTTP gateway: a producer and a subscriber. It uploads, publishes a reference, and waits for the event."""

@@ -1,4 +1,4 @@
-"""The routes. Anything that fails answers ``{"success": false, "error": {reason, message}}``."""
+"""The routes. Every failure is answered with ``{"success": false, "error": {reason, message}}``."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -55,7 +55,7 @@ def create_app(
 def _add_routes(app: FastAPI, settings: GatewaySettings) -> None:
     @app.api_route("/health", methods=["GET", "HEAD"])
     async def health(request: Request) -> JSONResponse:
-        # Always 200: a new process would not mend a service that is down.
+        # Always 200: a new process would not repair a service that is down.
         up = await _services(request).dependencies.up()
         return JSONResponse({"status": "ok" if all(up.values()) else "degraded", "dependencies": up})
 
@@ -76,7 +76,7 @@ def _services(request: Request) -> Services:
 
 
 async def _answer(request: Request, settings: GatewaySettings, *, enriching: bool) -> JobAnswer:
-    """One request from form to answer; the answer is waited for as long as the client is there."""
+    """Take one request from form to answer; wait for the answer as long as the client is connected."""
     jobs = _services(request).jobs
     async with opened_form(request, limit_bytes=settings.upload_limit_bytes) as form:
         if enriching and not settings.enrichment:
@@ -97,7 +97,7 @@ def _no_enricher() -> RequestRefused:
 
 
 async def _while_connected(request: Request, answer: Coroutine[None, None, Result]) -> Result:
-    """The answer, unless the client goes away first: then the job is cancelled, and ClientDisconnect raised."""
+    """Return the answer; cancel the job and raise ClientDisconnect if the client disconnects first."""
     answering = asyncio.create_task(answer)
     leaving = asyncio.create_task(_client_gone(request))
     try:
@@ -112,7 +112,7 @@ async def _while_connected(request: Request, answer: Coroutine[None, None, Resul
 
 
 async def _client_gone(request: Request) -> None:
-    # The body has been read: the only message that can still come is that the client is gone.
+    # The body has been read: the only message that can still come is the disconnect.
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
@@ -124,7 +124,7 @@ def _transcribed(answer: JobAnswer) -> dict[str, object]:
 
 
 def _processed(enrichment: EnrichmentEvent | None) -> dict[str, object]:
-    """What was made of the text; why a profile gave nothing is said under its name in ``failures``.
+    """Return the enrichment's fields; ``failures`` has the reason of each profile without a result.
 
     ``truncated`` and ``coverage`` are those of the worst result; each has its own in ``details``.
     """

@@ -1,4 +1,4 @@
-"""A request's body, with limits on its size, on its parts and on the client's silence."""
+"""A request's body, with limits on its size, its parts and the time without bytes."""
 
 import asyncio
 import errno
@@ -18,11 +18,11 @@ from starlette.types import Message, Receive
 from producers.gateway.failures import RequestRefused
 from schemas.errors import Reason
 
-SILENCE_SECONDS: Final = 30.0
-"""Longest wait for the next bytes of a body; a slow client may take as long as it likes in all."""
+STALL_SECONDS: Final = 30.0
+"""Longest wait for the next bytes of a body; the whole upload has no time limit."""
 
 FORM_BYTES: Final = 1024**2
-"""Of a form beside its file: boundaries, headers, fields."""
+"""The parts of a form beside its file: boundaries, headers, fields."""
 
 FIELD_BYTES: Final = 64 * 1024
 FIELDS: Final = 64
@@ -30,53 +30,53 @@ FILES: Final = 4
 
 FILE_FIELD: Final = "file"
 UNNAMED_FILE: Final = "upload"
-"""What a file is called that came without a name."""
+"""The name of a file that came without one."""
 
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 DISCARD_BYTES: Final = 64 * 1024**2
 DISCARD_SECONDS: Final = 5.0
-"""What is read of a body that was refused, so that clients which send first and read later see the answer."""
+"""Limits for reading the rest of a refused body: clients that send first and read later see the answer."""
 
 
 @dataclass(slots=True)
 class BoundedBody:
-    """A ``receive`` that refuses what is too large or stalls."""
+    """A ``receive`` that refuses a body which is too large or stalls."""
 
     receive: Receive
     limit_bytes: int
     received_bytes: int = 0
-    complete: bool = False
+    is_complete: bool = False
 
     async def __call__(self) -> Message:
-        """The next message of the body."""
+        """Return the next message of the body. Raises RequestRefused."""
         try:
-            async with asyncio.timeout(SILENCE_SECONDS):
+            async with asyncio.timeout(STALL_SECONDS):
                 message = await self.receive()
         except TimeoutError:
             raise RequestRefused(
-                HTTPStatus.REQUEST_TIMEOUT, "upload_stalled", f"nothing came for {SILENCE_SECONDS:.0f} s"
+                HTTPStatus.REQUEST_TIMEOUT, "upload_stalled", f"nothing came for {STALL_SECONDS:.0f} s"
             ) from None
         self.received_bytes += len(message.get("body", b""))
-        self.complete = not message.get("more_body", False)
+        self.is_complete = not message.get("more_body", False)
         if self.received_bytes > self.limit_bytes + FORM_BYTES:
             raise too_large(self.limit_bytes)
         return message
 
     async def discard(self) -> None:
-        """Reads what still comes, up to a limit, and forgets it."""
+        """Read and drop the rest of the body, up to a limit."""
         discarded_bytes = 0
         with suppress(TimeoutError):
             async with asyncio.timeout(DISCARD_SECONDS):
-                while not self.complete and discarded_bytes < DISCARD_BYTES:
+                while not self.is_complete and discarded_bytes < DISCARD_BYTES:
                     message = await self.receive()
                     discarded_bytes += len(message.get("body", b""))
-                    self.complete = not message.get("more_body", False)
+                    self.is_complete = not message.get("more_body", False)
 
 
 @asynccontextmanager
 async def opened_form(request: Request, *, limit_bytes: int) -> AsyncIterator[FormData]:
-    """The form of a request; files wait on disk, beyond their first megabyte, until the context ends.
+    """Parse a request's form; files are spooled to disk, beyond their first megabyte, until the context ends.
 
     Raises RequestRefused above the limit, for a client that stalls and when the disk is full, HTTPException for a
     broken form.
@@ -85,8 +85,8 @@ async def opened_form(request: Request, *, limit_bytes: int) -> AsyncIterator[Fo
     length = request.headers.get("content-length", "")
     try:
         if length.isdecimal() and int(length) > limit_bytes + FORM_BYTES:
-            # A client that asks first has not begun to send, and need not.
-            body.complete = "expect" in request.headers
+            # A client with "Expect: 100-continue" has not begun to send, and need not.
+            body.is_complete = "expect" in request.headers
             raise too_large(limit_bytes)
         form = await _parsed(Request(request.scope, body))
     except (RequestRefused, HTTPException):
@@ -104,13 +104,13 @@ async def opened_form(request: Request, *, limit_bytes: int) -> AsyncIterator[Fo
 
 
 class _Parser(MultiPartParser):
-    """Takes the part called ``file`` for a file also without a file name, as ``curl -F "file=<a.wav"`` sends it.
+    """Treats the part called ``file`` as a file even without a file name, as ``curl -F "file=<a.wav"`` sends it.
 
-    A part without a name would else be a text field, with that one's limit.
+    A part without a file name would otherwise be a text field, with the limit of one.
     """
 
     def on_headers_finished(self) -> None:
-        """Before the parser decides what the part is."""
+        """Name the part's file, before the parser decides what the part is."""
         _, options = parse_options_header(self._current_part.content_disposition)
         if options.get(b"name") == FILE_FIELD.encode() and b"filename" not in options:
             self._current_part.content_disposition = (
@@ -122,7 +122,7 @@ class _Parser(MultiPartParser):
 async def _parsed(request: Request) -> FormData:
     content_type, _ = parse_options_header(request.headers.get("content-type"))
     if content_type != b"multipart/form-data":
-        # No other body holds a file beside its fields; a form of fields alone would be read into memory.
+        # No other body has a file beside its fields; a form of fields alone would be read into memory.
         raise file_missing()
     try:
         async with aclosing(request.stream()) as stream:
@@ -135,7 +135,7 @@ async def _parsed(request: Request) -> FormData:
 
 
 def file_missing() -> RequestRefused:
-    """The refusal of a request without audio, or with audio that is not in a form."""
+    """Return the refusal of a request without audio, or with audio that is not in a form."""
     return RequestRefused(
         HTTPStatus.BAD_REQUEST,
         "file_missing",
@@ -152,7 +152,7 @@ def _no_room() -> RequestRefused:
 
 
 def too_large(limit_bytes: int) -> RequestRefused:
-    """The refusal of an upload above the limit."""
+    """Return the refusal of an upload above the limit."""
     return RequestRefused.because(
         Reason.AUDIO_TOO_LARGE,
         f"uploads are limited to {limit_bytes:,} bytes (KASCRIBE_GATEWAY_UPLOAD_LIMIT_BYTES); "

@@ -1,4 +1,4 @@
-"""Failures as HTTP says them: one body for all, and the status that fits the reason."""
+"""Failures as HTTP responses: one body for all, and the status that fits the reason."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -36,7 +36,6 @@ STATUS_BY_REASON: Final[Mapping[Reason, HTTPStatus]] = {
 
 RETRY_AFTER_SECONDS: Final = 5
 
-
 _SENTENCES: Final[Mapping[type[Exception], tuple[HTTPStatus, str, str]]] = {
     TooManyWaiting: (
         HTTPStatus.SERVICE_UNAVAILABLE,
@@ -58,7 +57,7 @@ _SENTENCES: Final[Mapping[type[Exception], tuple[HTTPStatus, str, str]]] = {
 
 
 class RequestRefused(Exception):
-    """A request that is answered with an error; ``reason`` is a Reason's value or one of HTTP's own making."""
+    """A request that is answered with an error; ``reason`` is a Reason's value or one of the gateway's own."""
 
     def __init__(self, status: HTTPStatus, reason: str, message: str) -> None:
         super().__init__(message)
@@ -68,12 +67,12 @@ class RequestRefused(Exception):
 
     @classmethod
     def because(cls, reason: Reason, message: str) -> "RequestRefused":
-        """With the status that fits the reason."""
+        """Build a refusal with the status that fits the reason."""
         return cls(STATUS_BY_REASON[reason], reason.value, message)
 
 
 def add_failure_handlers(app: FastAPI) -> None:
-    """Every way in which a request can fail gets the one body; mistakes of ours get it in ``tracing``."""
+    """Answer every expected failure with the one body; ``tracing`` does so for defects."""
     for kind in (
         *_SENTENCES,
         AnswerTimeout,
@@ -87,9 +86,9 @@ def add_failure_handlers(app: FastAPI) -> None:
 
 
 async def refusal(_request: Request, error: Exception) -> JSONResponse:
-    """The exception handler: ``{"success": false, "error": {"reason": …, "message": …}}``.
+    """Answer an exception with ``{"success": false, "error": {"reason": …, "message": …}}``.
 
-    An answer that is late has the job's ``job_id`` and ``idempotency_key`` beside it.
+    A timeout has the job's ``job_id`` and ``idempotency_key`` beside it.
     """
     refused = _as_refused(error)
     headers = dict(getattr(error, "headers", None) or {})
@@ -128,7 +127,7 @@ def _as_refused(error: Exception) -> RequestRefused:
 def _of_http(error: HTTPException) -> RequestRefused:
     status = HTTPStatus(error.status_code)
     message = f"{error.detail}; the routes are POST /transcribe, POST /transcribe-and-process and GET /health"
-    # What the form's parser says of a broken body comes as a 400 of the framework's.
+    # The form parser's errors about a broken body are 400s of the framework.
     reasons = {
         HTTPStatus.BAD_REQUEST: ("invalid_form", str(error.detail)),
         HTTPStatus.NOT_FOUND: ("not_found", message),

@@ -1,4 +1,4 @@
-"""Whether what the gateway needs answers, said without waiting for it."""
+"""Health of the services behind the gateway, reported without waiting for a slow one."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -9,15 +9,15 @@ from typing import Final
 from schemas.clock import Clock
 
 ANSWER_SECONDS: Final = 1.0
-"""A service that takes longer counts as down; the check goes on, and the next question sees its result."""
+"""A service that takes longer counts as down; the check goes on, and the next call sees its result."""
 
 FRESH_SECONDS: Final = 2.0
-"""Probes of an orchestrator and of a balancer share one check."""
+"""Checks younger than this are reused: probes of an orchestrator and of a balancer share one."""
 
 
 @dataclass(slots=True)
 class Dependencies:
-    """Asks services, one check of each at a time. ``checks`` block and may take as long as they like."""
+    """Checks services, one check of each at a time. ``checks`` may block for any time."""
 
     checks: Mapping[str, Callable[[], bool]]
     executor: Executor
@@ -27,12 +27,12 @@ class Dependencies:
     _begun: dict[str, float] = field(default_factory=dict)
 
     async def up(self) -> dict[str, bool]:
-        """Which services answer. Takes a second at most."""
-        asked = {name: self._asked(name) for name in self.checks}
-        await asyncio.wait(asked.values(), timeout=ANSWER_SECONDS)
-        return {name: future.done() and _succeeded(future) for name, future in asked.items()}
+        """Return which services answer. Takes a second at most."""
+        checks = {name: self._check(name) for name in self.checks}
+        await asyncio.wait(checks.values(), timeout=ANSWER_SECONDS)
+        return {name: future.done() and _succeeded(future) for name, future in checks.items()}
 
-    def _asked(self, name: str) -> asyncio.Future[bool]:
+    def _check(self, name: str) -> asyncio.Future[bool]:
         running = self._running.get(name)
         now = self.clock.monotonic()
         if running is None or (running.done() and now - self._begun[name] > FRESH_SECONDS):

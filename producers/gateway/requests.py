@@ -1,4 +1,4 @@
-"""From a multipart form to what is asked, checked before anything is stored."""
+"""From a multipart form to a job request, checked before anything is stored."""
 
 import re
 from collections.abc import Mapping, Set
@@ -25,10 +25,10 @@ FILE_NAME_CHARACTERS: Final = 200
 
 LIST_FIELDS: Final = frozenset({"profiles", "exports"})
 FORM_FIELDS: Final = frozenset({"file", "tenant", *TranscribeOptions.model_fields})
-"""Of ``POST /transcribe``."""
+"""The fields of ``POST /transcribe``."""
 
 ENRICHING_FIELDS: Final = frozenset({"profiles", "instruction", "answer_language"})
-"""What ``POST /transcribe-and-process`` takes beside them."""
+"""The further fields of ``POST /transcribe-and-process``."""
 
 _CONTENT_TYPE: Final = re.compile(r"[A-Za-z0-9.+-]{1,64}/[A-Za-z0-9.+-]{1,64}")
 
@@ -36,18 +36,18 @@ Options = TypeVar("Options", TranscribeOptions, EnrichOptions)
 
 
 def check_names(request: Request, form: FormData, *, enriching: bool) -> None:
-    """Refuses fields that there are not, and options in the query: they would change nothing, without a word."""
+    """Refuse unknown fields, and options in the query: they would be ignored silently. Raises RequestRefused."""
     known = FORM_FIELDS | ENRICHING_FIELDS if enriching else FORM_FIELDS
-    # Forms in browsers send every field, so an empty one is as good as none.
+    # Forms in browsers send every field, so an empty one counts as absent.
     given = dict.fromkeys(name for name, value in form.multi_items() if value)
-    wrong = [_unknown(name, known) for name in given if name not in known]
+    problems = [_unknown(name, known) for name in given if name not in known]
     everywhere = FORM_FIELDS | ENRICHING_FIELDS
     query = dict.fromkeys(request.query_params)
     meant = [name for name in query if name in everywhere]
     meant += [name for name, _ in misspellings((name for name in query if name not in everywhere), everywhere)]
-    wrong += [f"{name} is in the query: send it as a form field" for name in meant]
-    if wrong:
-        raise RequestRefused.because(Reason.INVALID_OPTIONS, "; ".join(wrong[:5]))
+    problems += [f"{name} is in the query: send it as a form field" for name in meant]
+    if problems:
+        raise RequestRefused.because(Reason.INVALID_OPTIONS, "; ".join(problems[:5]))
 
 
 def _unknown(name: str, known: Set[str]) -> str:
@@ -57,7 +57,7 @@ def _unknown(name: str, known: Set[str]) -> str:
 
 
 def upload_in(form: FormData, *, limit_bytes: int) -> UploadFile:
-    """The form's file. Refuses a form without one or with several, an empty one and one above the limit."""
+    """Return the form's file. Refuse a form without one or with several, an empty file and one above the limit."""
     files = form.getlist(FILE_FIELD)
     file = files[0] if files else None
     if not isinstance(file, UploadFile):
@@ -78,16 +78,16 @@ def upload_in(form: FormData, *, limit_bytes: int) -> UploadFile:
 def job_request_of(
     request: Request, form: FormData, file: UploadFile, *, new_id: str, enriching: bool
 ) -> JobRequest:
-    """What a request asks for; ``new_id`` makes the key where the caller gave none. Raises RequestRefused."""
+    """Build the job request; ``new_id`` makes the key where the client gave none. Raises RequestRefused."""
     key = request.headers.get(IDEMPOTENCY_HEADER, "").strip()
     tenant = _field(form, "tenant") or "default"
     _refuse_longer(IDEMPOTENCY_HEADER, key, IDEMPOTENCY_KEY_CHARACTERS)
     _refuse_longer("tenant", tenant, TENANT_CHARACTERS)
     content_type = (file.content_type or "").partition(";")[0].strip()
     return JobRequest(
-        # A name is for people and for the object's key: never a path.
+        # The name is for people and for the object's key: never a path.
         file_name=PurePath(file.filename or "").name[-FILE_NAME_CHARACTERS:] or UNNAMED_FILE,
-        # It becomes a header of a signed request to the store, which takes no other characters.
+        # It becomes a header of a signed request to the store, which accepts no other characters.
         content_type=content_type if _CONTENT_TYPE.fullmatch(content_type) else None,
         idempotency_key=key or f"gateway:{new_id}",
         is_repeatable=bool(key),
@@ -99,7 +99,7 @@ def job_request_of(
 
 
 def transcribe_options(form: FormData) -> TranscribeOptions:
-    """The options among the form's fields. Raises RequestRefused for a wrong value."""
+    """Return the options among the form's fields. Raises RequestRefused for an invalid value."""
     given = {name: value for name, value in _texts(form).items() if value}
     if isinstance(language := given.get("language"), str):
         given["language"] = language_code(language)
@@ -107,9 +107,9 @@ def transcribe_options(form: FormData) -> TranscribeOptions:
 
 
 def enrich_options(form: FormData) -> EnrichOptions:
-    """What is asked of the language model; an answer must be asked for."""
+    """Return the options for the language model. Raises RequestRefused when they request no answer."""
     texts = _texts(form)
-    asked = _validated(
+    options = _validated(
         EnrichOptions,
         {
             "profiles": texts.get("profiles", ()),
@@ -117,12 +117,12 @@ def enrich_options(form: FormData) -> EnrichOptions:
             "language": texts.get("answer_language") or None,
         },
     )
-    if not asked.asks_for_anything:
+    if not options.asks_for_anything:
         raise RequestRefused.because(
             Reason.INVALID_OPTIONS,
             'say what to do with the text: -F "instruction=..." or -F "profiles=summary,key_points"',
         )
-    return asked
+    return options
 
 
 def _field(form: FormData, name: str) -> str:
@@ -138,7 +138,7 @@ def _refuse_longer(name: str, value: str, limit_characters: int) -> None:
 
 
 def _texts(form: FormData) -> dict[str, object]:
-    """The text fields; a list may be one field with commas or several fields."""
+    """Return the text fields; a list may be one field with commas or several fields."""
     texts: dict[str, object] = {}
     lists: dict[str, list[str]] = {}
     for name, value in form.multi_items():

@@ -1,4 +1,4 @@
-"""One trace per request: continued from the caller's, named in every answer, the failures' too."""
+"""One trace per request: continued from the client's, and named in every answer, also in failures."""
 
 from collections.abc import MutableMapping
 from typing import Any, Final
@@ -18,7 +18,7 @@ _log: Final = structlog.get_logger(__name__)
 
 
 def trace_of(scope: MutableMapping[str, Any]) -> Trace:
-    """The request's trace."""
+    """Return the request's trace."""
     trace: Trace = scope[_SCOPE_KEY]
     return trace
 
@@ -26,16 +26,15 @@ def trace_of(scope: MutableMapping[str, Any]) -> Trace:
 class TraceMiddleware:
     """Continues the trace of the ``traceparent`` header, or starts one; the answer names it in X-Trace-Id.
 
-    The job's events carry on ``tracestate`` and ``baggage``.
-
-    A mistake of ours is logged and answered here, inside the trace: the framework's own handler stands outside.
+    The job's events pass on ``tracestate`` and ``baggage``. A defect is logged and answered here, inside the
+    trace: the framework's own handler runs outside of it.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request within its trace."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -56,7 +55,7 @@ class TraceMiddleware:
             try:
                 await self._app(scope, receive, send_traced)
             except Exception as error:
-                _log.exception("request_failed", path=scope["path"])
+                _log.exception("request failed", path=scope["path"])
                 if has_begun:
                     raise
                 answer = await refusal(Request(scope), error)

@@ -96,12 +96,12 @@ def test_the_limit_itself_is_allowed_and_a_byte_more_is_not() -> None:
 
     async def read(count: int) -> BoundedBody:
         bounded = BoundedBody(Sender([b"x" * (count - 10), b"y" * 10]).receive, LIMIT)
-        while not bounded.complete:
+        while not bounded.is_complete:
             await bounded()
         return bounded
 
     allowed = asyncio.run(read(ALL))
-    assert (allowed.received_bytes, allowed.complete) == (ALL, True)
+    assert (allowed.received_bytes, allowed.is_complete) == (ALL, True)
     with pytest.raises(RequestRefused) as why:
         asyncio.run(read(ALL + 1))
     assert why.value.reason == "audio_too_large"
@@ -109,8 +109,8 @@ def test_the_limit_itself_is_allowed_and_a_byte_more_is_not() -> None:
 
 def test_a_client_that_falls_silent_is_told_so_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """408: nothing more comes, and a connection is not held for ever."""
-    assert 10 <= body_module.SILENCE_SECONDS <= 60
-    monkeypatch.setattr(body_module, "SILENCE_SECONDS", 0.05)
+    assert 10 <= body_module.STALL_SECONDS <= 60
+    monkeypatch.setattr(body_module, "STALL_SECONDS", 0.05)
     monkeypatch.setattr(body_module, "DISCARD_SECONDS", 0.05)
     why = refused(Sender([b"--b\r\n"], ends=False))
     assert (why.status, why.reason) == (408, "upload_stalled")
