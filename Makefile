@@ -81,9 +81,9 @@ mutants: setup  ## Plant small faults in what decides, and list those that no fa
 structure: setup  ## Measure functions, folders, import circles and vocabulary; BEFORE=HEAD~1 beside them
 	$(BIN)/python -m tests.structure $(BEFORE:%=--revision %)
 
-bench-runtime: setup  ## Microseconds of runtime per record, beside raw poll in the same run
-	$(BIN)/python -m tests.benchmarks.ledger
-	$(BIN)/python -m tests.benchmarks.runtime
+bench-runtime: setup  ## Microseconds of runtime per record, beside raw poll; BEFORE=REV: beside that commit
+	$(if $(BEFORE),$(BIN)/python -m tests.benchmarks.beside $(BEFORE),\
+	  $(BIN)/python -m tests.benchmarks.ledger && $(BIN)/python -m tests.benchmarks.runtime)
 
 bench-enrich: setup  ## Enrichment throughput beside a raw load generator on the same server
 	$(BIN)/python -m tests.benchmarks.enrich
