@@ -20,6 +20,7 @@
         │   ├── AudioTooLong
         │   ├── AudioEmpty
         │   ├── AudioUndecodable
+        │   ├── KillerRecord          processes ended while this record ran
         │   └── EnrichmentInvalid
         ├── TransientError        may pass: retry topics, then dead letter with the same reason
         │   ├── AudioNotFound
@@ -153,6 +154,12 @@ class AudioUndecodable(PermanentError):
     """The object is not audio, is truncated beyond use, or has no audio stream."""
 
     reason = Reason.AUDIO_UNDECODABLE
+
+
+class KillerRecord(PermanentError):
+    """Processes ended while this record ran, some of them while nothing else did."""
+
+    reason = Reason.KILLER_RECORD
 
 
 class EnrichmentInvalid(PermanentError):

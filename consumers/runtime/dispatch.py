@@ -8,8 +8,7 @@ from consumers.runtime.execution.isolation import Isolation
 from consumers.runtime.execution.workers import Workers
 from consumers.runtime.flow_control import FlowControl
 from consumers.runtime.offsets.journal import Caution
-from consumers.runtime.partition import AssignedPartition, Flight
-from consumers.runtime.stage import Weight
+from consumers.runtime.partition import NO_WEIGHT, AssignedPartition, Flight
 from schemas.clock import Clock
 from schemas.kafka.records import Coordinates
 
@@ -89,7 +88,7 @@ class Dispatch:
     def follow(self, flight: Flight, leader: Coordinates) -> None:
         """Let the same attempt wait, without weight, until the record first read at ``leader`` ends here."""
         self._end_attempt(flight)
-        self._flow_control.reweigh(flight, Weight())
+        self._flow_control.reweigh(flight, NO_WEIGHT)
         self._following.wait(flight, leader)
 
     def take_set_aside(self) -> list[Flight]:

@@ -14,7 +14,7 @@ from typing import Final
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 from consumers.kafka.client import positions
-from consumers.runtime.partition import AssignedPartition, Flight
+from consumers.runtime.partition import NO_WEIGHT, AssignedPartition, Flight
 from consumers.runtime.stage import Weight
 from schemas.clock import Clock
 from schemas.kafka.delivery import Partition
@@ -82,10 +82,11 @@ class FlowControl:
         return 0 if self._has_undelivered else reserved_records(self._limits) - len(self._reserved)
 
     def add(self, flight: Flight) -> None:
-        """Count a record that is in flight from now on."""
+        """Count a record that is in flight from now on. It has no weight yet."""
+        size_bytes = flight.record.size_bytes
         self.records += 1
-        self.size_bytes += flight.record.size_bytes
-        self._count(flight, 1)
+        self.size_bytes += size_bytes
+        self.counted_bytes += size_bytes
         if self.records >= self._limits.in_flight_records:
             self._is_full = True
 
@@ -95,10 +96,12 @@ class FlowControl:
 
     def remove(self, flight: Flight) -> None:
         """Stop counting a record that is in flight no more. To be called once per flight."""
+        if flight.weight is not NO_WEIGHT:
+            self.reweigh(flight, NO_WEIGHT)
+        size_bytes = flight.record.size_bytes
         self.records -= 1
-        self.size_bytes -= flight.record.size_bytes + flight.weight.object_size_bytes
-        self.audio_seconds -= flight.weight.audio_seconds
-        self._count(flight, -1)
+        self.size_bytes -= size_bytes
+        self.counted_bytes -= size_bytes
         self._reserved.discard(flight)
         if self.records < self._reopen_records:
             self._is_full = False
@@ -106,12 +109,14 @@ class FlowControl:
 
     def reweigh(self, flight: Flight, weight: Weight) -> None:
         """Count a record with its new weight. Ignored when the record is settled."""
-        if not flight.settled:
-            self._count(flight, -1)
-            self.size_bytes += weight.object_size_bytes - flight.weight.object_size_bytes
-            self.audio_seconds += weight.audio_seconds - flight.weight.audio_seconds
-            flight.weigh(weight)
-            self._count(flight, 1)
+        if flight.settled:
+            return
+        before, after = counted(flight.weight, self._limits), counted(weight, self._limits)
+        self.size_bytes += weight.object_size_bytes - flight.weight.object_size_bytes
+        self.audio_seconds += weight.audio_seconds - flight.weight.audio_seconds
+        self.counted_bytes += after.object_size_bytes - before.object_size_bytes
+        self.counted_audio_seconds += after.audio_seconds - before.audio_seconds
+        flight.weigh(weight)
 
     def await_delivery(self, records: int) -> None:
         """Count settled records whose outputs are on their way; a negative number once they are delivered."""
@@ -157,11 +162,6 @@ class FlowControl:
     @property
     def _has_undelivered(self) -> bool:
         return self.undelivered_records >= UNDELIVERED_FACTOR * self._limits.in_flight_records
-
-    def _count(self, flight: Flight, sign: int) -> None:
-        weight = counted(flight.weight, self._limits)
-        self.counted_bytes += sign * (weight.object_size_bytes + flight.record.size_bytes)
-        self.counted_audio_seconds += sign * weight.audio_seconds
 
     def _rewind(self, partition: AssignedPartition) -> None:
         try:
@@ -214,7 +214,7 @@ def steer(fetches: Iterable[Fetch], *, shut: bool) -> Steering:
 
 
 def counted(weight: Weight, limits: RuntimeSettings) -> Weight:
-    """Return what a record's weight counts for. Called for every record, most of which have no weight yet."""
+    """Return what a record's weight counts for."""
     most_bytes, most_seconds = RECORD_SHARE * limits.in_flight_bytes, RECORD_SHARE * limits.in_flight_audio_seconds
     if weight.object_size_bytes <= most_bytes and weight.audio_seconds <= most_seconds:
         return weight

@@ -16,7 +16,8 @@ from consumers.runtime.stage import Job, Weight
 from schemas.kafka.delivery import Commit, Partition
 from schemas.kafka.records import Coordinates, OutgoingRecord, Record
 
-_NO_WEIGHT: Final = Weight()
+NO_WEIGHT: Final = Weight()
+NOTHING_BOUND: Final[Mapping[str, object]] = {}
 
 
 class PartitionState(IntEnum):
@@ -172,14 +173,14 @@ class Flight:
         self.origin = origin
         self.attempt = attempt
         self.taken_at = taken_at
-        self.weight = _NO_WEIGHT
+        self.weight = NO_WEIGHT
         self.cancelled = False
         self.started = False
         self.settled = False
         self.job: Job | None = None
         self.outputs: Sequence[OutgoingRecord] = ()
         self.error: BaseException | None = None
-        self.bound: Mapping[str, object] = {}
+        self.bound = NOTHING_BOUND
         self.pauses = 0
         self.seconds = 0.0
         self._make_job = make_job
@@ -199,9 +200,8 @@ class Flight:
         self,
         outputs: Sequence[OutgoingRecord],
         error: BaseException | None,
-        *,
-        bound: Mapping[str, object],
         seconds: float,
+        bound: Mapping[str, object] = NOTHING_BOUND,
     ) -> None:
         """Note how the attempt ended, and how long it took."""
         self.outputs = outputs

@@ -1,7 +1,7 @@
-"""What becomes of a record whose attempt failed: a pure decision, and the record that carries a retry.
+"""What follows from a failed attempt: a pure decision, and the record that carries a retry.
 
-No thread sleeps for a retry: the record goes to the retry topic of its delay with the time when it is due, and
-whoever reads that topic leaves it until then.
+No thread sleeps for a retry: the record goes to the retry topic of its delay with the time when it is due, and the
+consumer of that topic leaves it until then.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from schemas.kafka.topics import retry_delay_seconds, retry_topic
 __all__ = ["DeadLetter", "Decision", "Pause", "Retry", "decide", "due_at", "may_run_at", "retried"]
 
 PAUSES_LIMIT: Final = 5
-"""Of one attempt, while the dependency answers at the first look: about a minute, as each is twice the last."""
+"""Of one attempt, while the dependency answers the first probe: about a minute, as each is twice the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ def decide(
     now_ms: int,
     pauses: int = 0,
 ) -> Decision:
-    """What follows from ``error`` in the attempt numbered ``attempt`` (from 1) of a record on ``topic``.
+    """Decide what follows from ``error`` in the attempt numbered ``attempt`` (from 1) of a record on ``topic``.
 
-    ``pauses`` counts those of this attempt after which the dependency answered at once: a service that answers
-    whoever asks and fails this record is the record's own trouble; descriptors never are. What is not an error of
-    ours counts as transient. JobCancelled is no failure and must not come here.
+    ``pauses`` counts those of this attempt after which the dependency answered at once: if the probe succeeds but
+    this record keeps failing, the fault is the record's; a lack of descriptors never is. An error that is not a
+    KascribeError counts as transient. JobCancelled is no failure and must not be passed in.
     """
     if isinstance(error, DependencyDown) and (pauses < PAUSES_LIMIT or error.dependency == DESCRIPTORS):
         return Pause(error.dependency)
@@ -77,11 +77,11 @@ def decide(
 
 
 def may_run_at(record: Record, *, now_ms: int) -> int:
-    """When a record may run, in milliseconds since the epoch; 0 when it may at once.
+    """Return when a record may run, in milliseconds since the epoch; 0 when it may at once.
 
-    Only a retry topic makes its records wait, and none longer than its delay after it was written: whoever waits
-    holds those behind it, and anybody can write a header. A record that claims to be written later than any clock
-    may be wrong by does not wait.
+    Only a retry topic makes its records wait, and none longer than its delay after it was written: a waiting
+    record holds those behind it, and any client can write a header. A record whose timestamp lies further in the
+    future than a clock may be wrong does not wait.
     """
     due_ms, delay_seconds = due_at(record), retry_delay_seconds(record.topic)
     if due_ms is None or delay_seconds is None:
@@ -92,7 +92,7 @@ def may_run_at(record: Record, *, now_ms: int) -> int:
 
 
 def retried(record: Record, retry: Retry) -> OutgoingRecord:
-    """The record for the retry topic: the same key, value and headers, and the history up to now."""
+    """Return the record for the retry topic: the same key, value and headers, and the history up to now."""
     before = history.read(record)
     after = History(retry.attempt, before.origin, before.first_seen_ms, retry.due_at_ms)
     return OutgoingRecord(retry.topic, record.key, record.value, history.write(after, record.headers))

@@ -12,9 +12,9 @@ from consumers.runtime.committer import Committer
 from consumers.runtime.dispatch import Dispatch
 from consumers.runtime.drain import Drain
 from consumers.runtime.execution import descriptors
-from consumers.runtime.execution.holder import Holder, is_alive
+from consumers.runtime.execution.holder import is_alive, new_holder, visible
+from consumers.runtime.execution.jobs import job_maker
 from consumers.runtime.execution.mailbox import Mailbox
-from consumers.runtime.execution.support import JobSupport
 from consumers.runtime.execution.workers import Workers
 from consumers.runtime.flow_control import FlowControl
 from consumers.runtime.intake import Intake
@@ -58,12 +58,12 @@ class Runtime:
         limits = settings.runtime
         self._client_error = partial(client_broken, settings=settings.kafka, role=stage.name)
         self._topics = client.subscription(stage.topics, limits.retry_delays_seconds)
-        self._holder = Holder()
+        self._holder = new_holder()
 
         self.mailbox = Mailbox(clock)
         self.consumer = make_consumer(settings.kafka, role=stage.name, on_commit=self._on_commit)
         self.workers = Workers(stage, threads=limits.worker_threads, done=self.mailbox.put_flight)
-        self.assignment = Assignment(limits, metrics, holder=self._holder.name, is_alive=is_alive)
+        self.assignment = Assignment(limits, metrics, holder=self._holder, is_alive=is_alive)
         self.flow_control = FlowControl(self.consumer, limits, clock=clock)
         self.dispatch = Dispatch(
             self.workers, self.flow_control, rest_seconds=limits.killer_rest_seconds, clock=clock
@@ -81,7 +81,7 @@ class Runtime:
             self.assignment,
             self.flow_control,
             self.dispatch,
-            make_job=JobSupport(outbox, self.mailbox, self.flow_control, limits).make_job,
+            make_job=job_maker(outbox, self.mailbox, self.flow_control, limits),
             request_log_ids=self.topic_id_watch.refresh,
             metrics=metrics,
             clock=clock,
@@ -178,7 +178,7 @@ class Runtime:
         try:
             topics = [*self._topics, *client.former_retry_topics(self.consumer, self._topics)]
             self.topic_id_watch.watch(topics, self.intake.on_log_ids)
-            with self._holder:
+            with visible(self._holder):
                 self._rebalance.subscribe(self.consumer, topics)
                 self._loop.run()
                 self.intake.close()

@@ -18,7 +18,7 @@ from consumers.runtime.partition import Flight, PartitionState
 from consumers.runtime.retry import DeadLetter, Pause, Retry, decide, retried
 from consumers.runtime.stage import CancelledByCaller, FollowsAnother, Stage
 from schemas.clock import Clock
-from schemas.errors import EngineFailed, JobCancelled, KascribeError, PermanentError, Reason
+from schemas.errors import EngineFailed, JobCancelled, KascribeError, KillerRecord, Reason
 from schemas.events import Failure
 from schemas.kafka import dead_letters
 from schemas.kafka.dead_letters import Cause, Site
@@ -27,12 +27,6 @@ from schemas.kafka.wire import traced
 from schemas.settings import Settings
 
 _log: Final = structlog.get_logger(__name__)
-
-
-class KillerRecord(PermanentError):
-    """Processes ended while this record ran, some of them while nothing else did."""
-
-    reason = Reason.KILLER_RECORD
 
 
 class Settlement:

@@ -31,7 +31,7 @@ class FollowsAnother(Exception):
 
 
 class CancelledByCaller(JobCancelled):
-    """Every caller has cancelled the job: the record completes, and ``outputs`` say so."""
+    """Every caller has cancelled the job: the record completes with ``outputs``, which report that."""
 
     def __init__(self, outputs: Sequence[OutgoingRecord] = ()) -> None:
         super().__init__("every caller has cancelled the job")
@@ -53,7 +53,7 @@ class Job:
     effort (progress); what must not be lost is returned instead. ``weigh`` replaces the record's weight once
     more is known. ``cancelled`` turns true when the partition is gone or the process stops; a stage that
     sees it raises JobCancelled, and the runtime drops the attempt without completing the record. ``is_final``
-    says whether an error ends the record in a dead letter, rather than in another attempt.
+    tells whether an error ends the record in a dead letter, rather than in another attempt.
     """
 
     record: Record
@@ -86,7 +86,7 @@ class Stage(Protocol):
         ...
 
     def process(self, job: Job) -> Sequence[OutgoingRecord]:
-        """Does the work and returns what is to be published. Blocks; called from many threads at once.
+        """Do the work, and return what is to be published. Blocks; called from many threads at once.
 
         Raises PermanentError (dead letter), TransientError (retry topic), DependencyDown (intake pauses, the
         same attempt again later), FollowsAnother (the same attempt again once that one has ended),
@@ -96,9 +96,9 @@ class Stage(Protocol):
         ...
 
     def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
-        """What subscribers are told beside a dead letter. Must not block or raise, whatever the record holds."""
+        """Return what subscribers get beside a dead letter. Must not block or raise, whatever the record holds."""
         ...
 
     def dependency_is_up(self, dependency: str) -> bool:
-        """Whether a service that was reported down answers again. May block for a second."""
+        """Probe a service that was reported down; True if it answers again. May block for a second."""
         ...

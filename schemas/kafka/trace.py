@@ -64,8 +64,9 @@ class Trace:
         parent = cls._parent(header, TRACEPARENT)
         values = ((name, header(name)) for name in CARRIED if parent or name != TRACESTATE)
         carried = tuple((name, value) for name, value in values if value and len(value) <= CARRIED_LIMIT_BYTES)
-        span = parent or cls._parent(header, CLOUDEVENTS_PARENT)
-        return replace(span.child(random_hex) if span else cls.start(random_hex), carried=carried)
+        if span := parent or cls._parent(header, CLOUDEVENTS_PARENT):
+            return cls(span.trace_id, random_hex(8), span.flags, carried)
+        return cls(random_hex(16), random_hex(8), carried=carried)
 
     @classmethod
     def _parent(cls, header: Header, name: str) -> Self | None:

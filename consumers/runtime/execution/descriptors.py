@@ -1,7 +1,7 @@
 """File descriptors that ran out: a condition of the process or the machine, whichever record met it.
 
-Files, sockets, pipes of decoders: every library says it in its own way, some without the number of the error. So
-an attempt that failed while there are none is taken for the shortage's doing, unless its record is at fault.
+Files, sockets, pipes of decoders: every library reports it in its own way, some without the error number. So an
+attempt that fails while no descriptor is free counts as a victim of the shortage, unless its record is at fault.
 """
 
 import errno
@@ -16,13 +16,13 @@ SPARE_DESCRIPTORS: Final = 16
 """Descriptors that must be free before intake resumes: about one record's connections and decoder pipes."""
 
 CAUSES_LIMIT: Final = 20
-"""Of an error, looked at one after the other; causes may go round in a circle."""
+"""Of an error, examined one after the other; causes may form a circle."""
 
 NUMBERS: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 def are_free(count: int = SPARE_DESCRIPTORS) -> bool:
-    """Whether so many more files could be opened now. Opens and closes them."""
+    """Return whether so many more files can be opened now. Opens and closes them."""
     opened: list[int] = []
     try:
         opened.extend(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC) for _ in range(count))
@@ -35,9 +35,9 @@ def are_free(count: int = SPARE_DESCRIPTORS) -> bool:
 
 
 def shortage(error: BaseException) -> BaseException:
-    """What the runtime goes by: ``error`` itself, or DependencyDown("descriptors") where those ran out.
+    """Return ``error`` itself, or DependencyDown("descriptors") where those ran out.
 
-    To be called where the error was caught, at once: a moment later there may be some again.
+    To be called where the error was caught, at once: a moment later there may be free ones again.
     """
     if isinstance(error, PermanentError | JobCancelled | FollowsAnother):
         return error

@@ -9,9 +9,9 @@ nothing.
 import secrets
 import socket
 import string
-from contextlib import suppress
-from types import TracebackType
-from typing import Final, Self
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Final
 
 from consumers.runtime.offsets.journal import HOLDER_CHARACTERS
 
@@ -19,24 +19,13 @@ _LETTERS: Final = string.digits + string.ascii_lowercase
 _PREFIX: Final = "\0kascribe-holder-"
 
 
-class Holder:
-    """A random name, visible to ``is_alive`` on this machine within the context."""
-
-    def __init__(self) -> None:
-        self.name = new_holder()
-        self._socket: socket.socket | None = None
-
-    def __enter__(self) -> Self:
+@contextmanager
+def visible(holder: str) -> Iterator[None]:
+    """Make a holder visible to ``is_alive`` on this machine within the context."""
+    with ExitStack() as opened:
         with suppress(OSError):  # no such namespace here, or no descriptor left: this process counts as unseen
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-            self._socket.bind(_PREFIX + self.name)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._socket is not None:
-            self._socket.close()
+            opened.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)).bind(_PREFIX + holder)
+        yield
 
 
 def new_holder() -> str:

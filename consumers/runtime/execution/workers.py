@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Final
@@ -11,7 +11,7 @@ import structlog
 
 from consumers.runtime.execution import job_log
 from consumers.runtime.execution.descriptors import shortage
-from consumers.runtime.partition import Flight
+from consumers.runtime.partition import NOTHING_BOUND, Flight
 from consumers.runtime.stage import Stage
 from schemas.kafka.lanes import lane_of
 from schemas.kafka.records import OutgoingRecord
@@ -26,7 +26,6 @@ BULK_TURN: Final = 8
 _EVERY_LANE: Final = (Lane.INTERACTIVE, Lane.BULK)
 _BULK_FIRST: Final = (Lane.BULK, Lane.INTERACTIVE)
 _INTERACTIVE_ONLY: Final = (Lane.INTERACTIVE,)
-_NOTHING_BOUND: Final[Mapping[str, object]] = {}
 
 
 class Workers:
@@ -103,7 +102,7 @@ def run_attempt(flight: Flight, stage: Stage) -> None:
     flight.begin()
     outputs: Sequence[OutgoingRecord] = ()
     failure: BaseException | None = None
-    bound = _NOTHING_BOUND
+    bound = NOTHING_BOUND
     job_log.enter(flight)
     try:
         outputs = stage.process(flight.as_job())
@@ -113,4 +112,4 @@ def run_attempt(flight: Flight, stage: Stage) -> None:
     job_log.leave()
     # What the stage bound, such as the job's id, belongs to this job alone.
     structlog.contextvars.clear_contextvars()
-    flight.end(outputs, failure, bound=bound, seconds=time.perf_counter() - began)
+    flight.end(outputs, failure, time.perf_counter() - began, bound)

@@ -4,7 +4,7 @@ import os
 import signal
 from contextlib import ExitStack
 
-from consumers.runtime.execution.holder import Holder, is_alive
+from consumers.runtime.execution.holder import is_alive, new_holder, visible
 from consumers.runtime.offsets.commit_metadata import CommitMetadata
 from consumers.runtime.offsets.journal import HOLDER_CHARACTERS
 from tests.flow.mock_cluster import MockCluster
@@ -45,6 +45,7 @@ def test_a_record_whose_holders_were_suspended_is_not_given_up(broker: MockClust
 
 def test_a_holder_is_seen_while_its_process_lives() -> None:
     """Suspended or not; and not any more once it has ended."""
-    with Holder() as holder:
-        assert is_alive(holder.name)
-    assert not is_alive(holder.name)
+    holder = new_holder()
+    with visible(holder):
+        assert is_alive(holder)
+    assert not is_alive(holder)

@@ -55,8 +55,8 @@ class Settling:
         flight.end(
             (outcome,) if isinstance(outcome, OutgoingRecord) else (),
             outcome if isinstance(outcome, BaseException) else None,
-            bound=flight.bound,
-            seconds=seconds,
+            seconds,
+            flight.bound,
         )
         self.settlement.settle(flight)
 
