@@ -41,7 +41,7 @@ def test_the_gateway_s_check_asks_the_port_that_the_gateway_serves(gateway: Gate
 def test_a_consumer_s_check_tells_a_live_role_from_one_that_only_a_new_process_helps(
     role: str, alive: bool
 ) -> None:
-    """It asks for life and not for readiness, where the role says it."""
+    """It requests liveness, not readiness, at the role's port."""
     health = RoleHealth(is_well=lambda: alive)
     server = HealthServer(
         ServerSettings(port=0), live=health.live, ready=health.ready, registry=health.metrics.registry

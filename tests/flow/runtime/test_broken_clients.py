@@ -36,7 +36,7 @@ def _end_of(broker: MockCluster, **properties: object) -> BaseException:
 
 
 def test_errors_that_pass_do_not_end_the_process_at_its_assignment(broker: MockCluster) -> None:
-    """The broker is asked again what is committed, and records are done from there on."""
+    """The committed offsets are requested again, and records are processed from there on."""
     create_topics(broker)
     send(broker.bootstrap_servers, ["echo"])
     broker.fail_next(OFFSET_FETCH, *PASSING)
@@ -80,7 +80,7 @@ def test_a_member_that_the_broker_refuses_for_good_ends_the_process(broker: Mock
 def test_an_instance_id_that_another_member_has_ends_the_process(
     broker: MockCluster, code: int, kind: type[ClientBroken]
 ) -> None:
-    """The sentence names the id and the setting; one that is merely not missed yet may be asked for again."""
+    """The sentence names the id and the setting; an id that the broker has not released yet may be tried again."""
     create_topics(broker)
     broker.fail_next(CONSUMER_GROUP_HEARTBEAT, *[code] * 3)
     error = _end_of(broker, **{"group.instance.id": "one"})
@@ -100,7 +100,7 @@ def test_a_follower_waits_for_the_leader_of_a_topic_that_was_just_created(broker
 
 
 def test_a_follower_s_thread_opens_a_new_follower_after_a_failure(broker: MockCluster) -> None:
-    """A broker that refuses once is asked again, and records published after that arrive."""
+    """After a refused request it connects again, and receives records published after that."""
     broker.create_topic(OUTPUT)
     broker.fail_next(LIST_OFFSETS, *[GROUP_AUTHORIZATION_FAILED] * 3)
     kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)

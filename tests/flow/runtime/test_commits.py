@@ -24,7 +24,7 @@ def _commit(bootstrap_servers: str, offset: int, metadata: str) -> None:
 
 
 def test_a_commit_that_is_refused_is_offered_again(broker: MockCluster) -> None:
-    """Until the broker takes it; meanwhile records go on, and the refusals are counted."""
+    """Until the broker accepts it; records are processed in the meantime, and refusals are counted."""
     create_topics(broker)
     send(broker.bootstrap_servers, ["echo-0", "echo-1"])
     broker.fail_next(OFFSET_COMMIT, *[GROUP_AUTHORIZATION_FAILED] * 3)
@@ -37,7 +37,7 @@ def test_a_commit_that_is_refused_is_offered_again(broker: MockCluster) -> None:
 
 
 def test_a_record_whose_name_was_refused_runs_once_it_is_durable(broker: MockCluster) -> None:
-    """After an unclean takeover nothing runs unnamed; a broker that says no once holds nobody back for good."""
+    """After an unclean takeover nothing runs unnamed; one refused commit does not block it for good."""
     create_topics(broker)
     send(broker.bootstrap_servers, ["echo"])
     _commit(broker.bootstrap_servers, 0, " odead")
@@ -70,9 +70,9 @@ def test_the_last_commit_is_tried_again_when_it_did_not_get_through(broker: Mock
     assert committed(broker.bootstrap_servers) == [(1, "")]
 
 
-def test_who_was_thrown_out_of_the_group_drops_its_work_and_begins_again(broker: MockCluster) -> None:
-    """What is in flight of a lost partition is cancelled and not recorded; taken back, it is done, and nobody is
-    suspected of a death that never happened."""
+def test_a_process_that_was_evicted_from_the_group_drops_its_work_and_begins_again(broker: MockCluster) -> None:
+    """What is in flight of a lost partition is cancelled and not recorded; taken back, it is done, and no record
+    is suspected of a crash that never happened."""
     create_topics(broker)
     send(broker.bootstrap_servers, ["hold"])
     stage = CommandStage()

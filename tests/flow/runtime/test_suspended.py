@@ -17,7 +17,7 @@ SUSPENDED = 3
 
 
 def _holder(broker: MockCluster) -> str:
-    """Who holds the only partition, as its commit says; empty before the first commit."""
+    """Return the holder of the only partition from its commit; empty before the first commit."""
     ((_, metadata),) = committed(broker.bootstrap_servers)
     return CommitMetadata.read(metadata).journal[1 : 1 + HOLDER_CHARACTERS]
 

@@ -12,7 +12,7 @@ from tests.support.waiting import eventually
 
 @contextmanager
 def watching(answers: Iterator[bool], recoveries: list[tuple[str, int]]) -> Iterator[DependencyWatch]:
-    """A watch whose services answer as the list says, whichever is probed."""
+    """Start a watch whose services answer in the given order, whichever is probed."""
     watch = DependencyWatch(
         lambda _: next(answers),
         interval_seconds=0.001,

@@ -1,4 +1,4 @@
-"""Health: what a snapshot means, and how it is asked for."""
+"""Health: what a snapshot means, and how it is served."""
 
 import json
 from collections.abc import Iterator
@@ -42,8 +42,8 @@ def test_a_loop_that_turns_is_alive_whatever_else_is_down() -> None:
     )
 
 
-def test_a_loop_that_stands_still_is_dead_and_says_since_when() -> None:
-    """Nobody polls any more, so the group is about to evict the process anyway."""
+def test_a_loop_that_hangs_is_not_live_and_reports_since_when() -> None:
+    """It no longer polls, so the group is about to evict the process anyway."""
     report = live(WELL, now=100.0 + TURN_SECONDS + 1)
     assert not report.ok
     assert report.reasons == ("the loop has not turned for 61 s",)
@@ -65,7 +65,7 @@ def test_both_answers_say_how_long_ago_the_loop_turned() -> None:
 
 
 def test_work_that_never_ends_is_found_although_the_loop_turns() -> None:
-    """Hours without one attempt ending, with work in flight, are no long file."""
+    """Hours without one attempt ending, with work in flight, are not a long file."""
     now = 100.0 + STALL_SECONDS + 1
     stuck = Snapshot(taken_at=now, turned_at=now, active_at=100.0, partitions=HELD, in_flight_records=3)
     assert "3 records are in flight and nothing was heard of any for hours" in live(stuck, now=now).reasons
@@ -73,7 +73,7 @@ def test_work_that_never_ends_is_found_although_the_loop_turns() -> None:
 
 
 def test_a_record_taken_in_after_idle_hours_is_not_taken_for_stuck_work() -> None:
-    """What counts is how long the work gives no sign, not how long there was none."""
+    """What counts is how long work shows no activity, not how long there was no work."""
     with taking_in((0, "")) as bench:
         bench.clock.seconds = 5 * 3600.0
         assert live(bench.snapshot(), now=bench.clock.seconds).ok
@@ -86,7 +86,7 @@ def test_a_record_taken_in_after_idle_hours_is_not_taken_for_stuck_work() -> Non
 
 
 def test_a_dependency_that_comes_back_after_hours_leaves_no_stuck_work() -> None:
-    """What waited for it is handed over anew, and its time begins then."""
+    """What waited for it is submitted again, and its time starts then."""
     with taking_in((0, "")) as bench:
         bench.arrive(0)
         (flight,) = bench.turn()
@@ -99,7 +99,7 @@ def test_a_dependency_that_comes_back_after_hours_leaves_no_stuck_work() -> None
 
 
 def test_work_that_reports_is_alive_however_long_it_takes() -> None:
-    """Twelve hours of audio may take as long; every report of what was heard is a sign."""
+    """Twelve hours of audio may take as long; every interim report counts as activity."""
     with taking_in((0, "")) as bench:
         bench.arrive(0)
         (flight,) = bench.turn()
@@ -110,7 +110,7 @@ def test_work_that_reports_is_alive_however_long_it_takes() -> None:
 
 
 def test_a_process_whose_outputs_are_stuck_is_alive_and_not_ready() -> None:
-    """The broker's trouble is told where readiness is asked for; a new process would meet the same."""
+    """The broker's problem belongs to readiness; a new process would meet the same."""
     with taking_in((0, "")) as bench:
         assert ready(bench.snapshot(), now=bench.clock.seconds).ok
         bench.outbox.problem = "delivery to audio.transcripts fails: timed out"
@@ -123,8 +123,8 @@ def test_a_process_whose_outputs_are_stuck_is_alive_and_not_ready() -> None:
         assert ready(bench.snapshot(), now=bench.clock.seconds).ok
 
 
-def test_outputs_that_nobody_confirms_are_seen_though_nobody_complains() -> None:
-    """A batch that is on its way for a minute is stuck, whatever the client thinks of it."""
+def test_outputs_that_are_never_confirmed_are_noticed_without_an_error() -> None:
+    """A batch that is not confirmed for a minute is stuck, also if the client reports no problem."""
     with taking_in((0, "")) as bench:
         bench.arrive(0)
         (flight,) = bench.turn()
@@ -136,7 +136,7 @@ def test_outputs_that_nobody_confirms_are_seen_though_nobody_complains() -> None
 
 
 def test_a_process_whose_outbox_died_is_dead() -> None:
-    """Nothing can leave any more, so it must be replaced."""
+    """Nothing can be delivered any more, so the process must be replaced."""
     with taking_in((0, "")) as bench:
         bench.outbox.is_alive, bench.outbox.problem = False, "the outbox died: KeyError(1)"
         report = live(bench.snapshot(), now=bench.clock.seconds)
@@ -194,8 +194,8 @@ def test_a_process_that_the_broker_does_not_count_as_a_member_is_not_ready_and_i
     assert live(unheard, now=late).ok, "a broker that is away says nothing about the membership"
 
 
-def test_partitions_that_the_broker_gave_to_another_member_make_nobody_ready() -> None:
-    """A client that was thrown out holds its partitions until it notices; some in common are enough."""
+def test_partitions_that_the_broker_gave_to_another_member_do_not_count() -> None:
+    """A client that was evicted holds its partitions until it notices; some in common are enough."""
     elsewhere = replace(WELL, membership=replace(MEMBER, partitions=frozenset({("in", 1)})))
     assert not ready(elsewhere, now=100.0).ok
     shared = replace(WELL, membership=replace(MEMBER, partitions=frozenset({("in", 0), ("in", 1)})))
@@ -212,7 +212,7 @@ def test_a_service_that_hangs_is_noticed_by_time_alone() -> None:
 
 @pytest.fixture
 def server() -> Iterator[HealthServer]:
-    """A server whose process is alive and not ready, with one metric set."""
+    """Start the server of a process that is live and not ready, with one metric set."""
     registry = CollectorRegistry()
     Metrics(registry).gauge(IN_FLIGHT_RECORDS).set(7)
     server = HealthServer(
@@ -245,7 +245,7 @@ def test_endpoints_answer_with_a_status_and_the_reasons(server: HealthServer) ->
 
 
 def test_a_port_that_is_taken_is_a_configuration_error_that_names_the_variable(server: HealthServer) -> None:
-    """The message says what to set."""
+    """The message names the variable to set."""
     with pytest.raises(ConfigurationError, match="KASCRIBE_SERVER_PORT"):
         HealthServer(
             ServerSettings(port=server.port),

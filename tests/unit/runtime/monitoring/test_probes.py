@@ -10,7 +10,7 @@ QUICK_SECONDS = 0.01
 
 
 def test_a_service_that_hangs_is_told_from_those_that_answer() -> None:
-    """The hanging question occupies a thread of its own; the time of the last answer stands still."""
+    """The hanging probe occupies a thread of its own; the time of the last answer stands still."""
     thawed = threading.Event()
 
     def is_up(service: str) -> bool:
@@ -29,14 +29,14 @@ def test_a_service_that_hangs_is_told_from_those_that_answer() -> None:
         probes.stop()
 
 
-def test_a_stage_that_fails_to_say_counts_as_no_answer_and_is_asked_again() -> None:
-    """A mistake of the stage ends neither the probe nor the process."""
-    asked: list[str] = []
+def test_a_probe_that_raises_counts_as_no_answer_and_is_repeated() -> None:
+    """A defect of the stage ends neither the probes nor the process."""
+    probed: list[str] = []
 
     def is_up(service: str) -> bool:
-        asked.append(service)
-        if len(asked) < 3:
-            raise ZeroDivisionError("a mistake of the stage")
+        probed.append(service)
+        if len(probed) < 3:
+            raise ZeroDivisionError("a defect of the stage")
         return True
 
     probes = Probes(is_up, ("s3",), clock=SystemClock(), interval_seconds=QUICK_SECONDS)
@@ -46,4 +46,4 @@ def test_a_stage_that_fails_to_say_counts_as_no_answer_and_is_asked_again() -> N
         eventually(lambda: probes.answered_at["s3"] > before, timeout_seconds=30)
     finally:
         probes.stop()
-    assert len(asked) >= 3
+    assert len(probed) >= 3

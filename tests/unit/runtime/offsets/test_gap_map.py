@@ -19,7 +19,7 @@ FUZZED_STRINGS = 100_000
 
 @st.composite
 def windows(draw: st.DrawFn) -> tuple[int, Ranges]:
-    """A committed offset and complete ranges from it on, with gaps and lengths from one to billions."""
+    """Draw a committed offset and complete ranges from it on, with gaps and lengths from one to billions."""
     lengths = st.one_of(st.integers(1, 3), st.integers(100, 160), st.integers(1, 2**34))
     runs = draw(st.lists(st.tuples(lengths, lengths), max_size=60))
     offset = draw(OFFSETS)
@@ -33,7 +33,7 @@ def windows(draw: st.DrawFn) -> tuple[int, Ranges]:
 
 
 def ranges_of(complete: Callable[[int], bool], *, offset: int, records: int) -> Ranges:
-    """The complete ranges of a window without holes; its first record is incomplete."""
+    """Return the complete ranges of a window without holes; its first record is incomplete."""
     ranges: list[tuple[int, int]] = []
     for at in range(offset + 1, offset + records):
         if not complete(at):
@@ -88,7 +88,7 @@ def test_one_slow_record_costs_nearly_nothing_however_wide_the_window() -> None:
 
 
 def test_what_does_not_fit_is_left_off_from_the_end() -> None:
-    """Over the limit the map says less, never anything false: the lowest ranges are kept."""
+    """Over the limit the map lists fewer offsets, never wrong ones: the lowest ranges are kept."""
     coin = random.Random(3)
     complete = ranges_of(lambda _: coin.random() < 0.5, offset=0, records=60_000)
     metadata = gap_map.encode(0, complete)
@@ -120,14 +120,14 @@ def test_metadata_of_others_means_nothing_known(metadata: str | None) -> None:
 
 
 @given(windows().filter(lambda window: bool(window[1])), st.integers(1, 2**40))
-def test_a_map_beside_another_offset_is_not_believed(window: tuple[int, Ranges], shift: int) -> None:
-    """Whoever moves the committed offset by hand keeps the metadata at times; it must not make records vanish."""
+def test_a_map_beside_another_offset_is_rejected(window: tuple[int, Ranges], shift: int) -> None:
+    """A tool that moves the committed offset may keep the metadata; that must not make records vanish."""
     offset, complete = window
     assert gap_map.decode(offset + shift, gap_map.encode(offset, complete)) == ()
 
 
 @given(windows().filter(lambda window: bool(window[1])), st.randoms(use_true_random=False))
-def test_a_damaged_map_is_not_believed(window: tuple[int, Ranges], chance: random.Random) -> None:
+def test_a_damaged_map_is_rejected(window: tuple[int, Ranges], chance: random.Random) -> None:
     """One character changed, lost or added anywhere: nothing is known, instead of something false."""
     offset, complete = window
     metadata = gap_map.encode(offset, complete)
@@ -155,7 +155,7 @@ def test_a_hundred_thousand_strings_never_raise() -> None:
             assert 0 <= first < after_last
 
 
-def test_a_body_that_inflates_without_end_is_not_believed() -> None:
+def test_a_body_that_inflates_without_end_is_rejected() -> None:
     """Ten megabytes of zeros deflate to ten kilobytes; no map that we write is larger than 16 KiB inflated."""
     assert gap_map.decode(0, _signed("R", zlib.compress(bytes(10_000_000), wbits=-15))) == ()
 
@@ -183,6 +183,6 @@ def _signed(layout: str, body: bytes) -> str:
     ],
 )
 def test_what_base94_cannot_have_written_is_refused_with_the_reason(text: str, why: str) -> None:
-    """Whoever looks into a group's metadata by hand is told what is wrong with it."""
+    """The message tells an operator, decoding metadata by hand, what is wrong with it."""
     with pytest.raises(ValueError, match=re.escape(why)):
         base94.decode(text)

@@ -16,13 +16,13 @@ _processes = itertools.count()
 def _journal(
     predecessor: str, *, holder: str | None = None, offset: int = 100, limit: int = 4, wary_records: int = 4
 ) -> Journal:
-    """The journal of a new process, or of the process named."""
+    """Make the journal of a new process, or of the process named."""
     name = holder or f"p{next(_processes):03}"
     return Journal(predecessor, holder=name, offset=offset, wary_records=wary_records, crash_limit=limit)
 
 
 def _crashed(journal: Journal, *, offset: int = 100, limit: int = 4) -> Journal:
-    """The successor's journal if the process crashes now."""
+    """Return the successor's journal if the process crashes now."""
     return _journal(journal.text(offset), offset=offset, limit=limit)
 
 

@@ -11,12 +11,12 @@ from schemas.kafka.delivery import Commit
 
 
 def receive_all(ledger: PartitionLedger, offsets: Sequence[int]) -> list[int]:
-    """Receives offsets; returns those that are to be run."""
+    """Receive offsets; return those to run."""
     return [offset for offset in offsets if ledger.receive(offset)]
 
 
 def committed(ledger: PartitionLedger) -> Commit:
-    """The commit that the ledger wants, as the broker would have it then."""
+    """Confirm the commit that the ledger returns, and return it."""
     commit = ledger.commit()
     assert commit is not None
     ledger.on_confirmed(commit)
@@ -50,7 +50,7 @@ def test_with_nothing_in_flight_the_offset_after_the_highest_received_is_committ
 
 
 def test_holes_are_never_waited_for() -> None:
-    """Compaction and transaction markers leave offsets that nobody will ever receive."""
+    """Compaction and transaction markers leave offsets that are never received."""
     ledger = PartitionLedger(committed=Commit(0))
     receive_all(ledger, [5, 10, 1_000_000])
     ledger.complete(1_000_000)
@@ -87,7 +87,7 @@ def test_a_record_in_flight_that_comes_again_is_not_run_twice() -> None:
     assert (ledger.oldest_incomplete, ledger.watermark) == (None, 2)
 
 
-def test_an_offset_that_nobody_received_completes_nothing() -> None:
+def test_an_offset_that_was_not_received_completes_nothing() -> None:
     """A stray result cannot move the watermark."""
     ledger = PartitionLedger(committed=Commit(0))
     ledger.receive(0)
@@ -96,15 +96,15 @@ def test_an_offset_that_nobody_received_completes_nothing() -> None:
     assert ledger.watermark == 0
 
 
-def test_a_log_that_began_anew_is_read_anew() -> None:
-    """A recreated topic starts below the committed offset; its records are new, whatever the old map says."""
+def test_a_log_that_restarted_is_read_from_its_beginning() -> None:
+    """A recreated topic starts below the committed offset; its records are new, whatever the old map contains."""
     ledger = PartitionLedger(committed=Commit(100, gap_map.encode(100, [(101, 105)])))
     assert receive_all(ledger, [0, 1, 2]) == [0, 1, 2]
     ledger.complete(0)
     assert ledger.commit() == Commit(1)
 
 
-def test_a_log_that_begins_anew_under_way_keeps_what_is_in_flight() -> None:
+def test_a_log_that_restarts_during_work_keeps_what_is_in_flight() -> None:
     """The old records still hold the watermark where it was; the new ones hold it lower."""
     ledger = PartitionLedger(committed=Commit(100))
     receive_all(ledger, [100, 101, 102])
@@ -119,7 +119,7 @@ def test_a_log_that_begins_anew_under_way_keeps_what_is_in_flight() -> None:
 
 
 def test_the_successor_of_a_successor_still_knows_what_was_complete() -> None:
-    """What an earlier life completed stays known while it has not come by, through any number of crashes."""
+    """Offsets completed by earlier holders stay known until they are received, through any number of crashes."""
     first = PartitionLedger()
     receive_all(first, range(100))
     for offset in range(50, 100):
@@ -180,7 +180,7 @@ def test_intake_goes_on_once_nothing_is_in_flight() -> None:
 
 @pytest.mark.parametrize("limit", [200, 1_000, 3_800])
 def test_the_map_leaves_the_room_that_was_asked_for(limit: int) -> None:
-    """Whoever shares the metadata says how much is left for the map; admission heeds it."""
+    """The caller that shares the metadata limits the map, and intake stops in time."""
     ledger = PartitionLedger(characters_limit=limit)
     chance = random.Random(2)
     offset = 0

@@ -1,6 +1,6 @@
 """The ledger against an oracle: every schedule of reading, completing, committing, losing commits and crashing.
 
-The oracle keeps the plain truth, as sets: which offsets exist, which were completed, what the broker was told. It
+The oracle keeps the plain truth, as sets: which offsets exist, which were completed, what was committed. It
 knows nothing of heaps, maps or bits.
 """
 
@@ -34,7 +34,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.assign()
 
     def assign(self) -> None:
-        """A new owner: all that it knows is what the broker has."""
+        """Begin a new holder that knows only what is committed."""
         self.ledger = PartitionLedger(committed=self.broker, characters_limit=CHARACTERS_LIMIT)
         self.position = self.broker.offset if self.broker else min(self.log, default=0)
         self.in_flight: set[int] = set()
@@ -46,21 +46,21 @@ class LedgerMachine(RuleBasedStateMachine):
         hole=st.one_of(st.integers(0, 2), st.integers(120, 2**33)),
     )
     def append(self, records: int, hole: int) -> None:
-        """Producers write; a transaction marker or compaction leaves a hole behind."""
+        """Append records, then a hole, as a transaction marker or compaction leaves it."""
         self.log.update(range(self.end, self.end + records))
         self.end += records + hole
 
     @precondition(lambda self: self.position < self.end)
     @rule(seed=SEEDS)
     def compact(self, seed: int) -> None:
-        """The broker drops records that were not read yet; nobody will ever receive them."""
+        """Drop records that were not read yet, as the broker does; they are never received."""
         unread = [offset for offset in self.log if offset >= self.position]
         self.log.difference_update(random.Random(seed).sample(sorted(unread), len(unread) // 3))
 
     @precondition(lambda self: self.position < self.end)
     @rule(limit=st.one_of(st.integers(1, 20), st.just(400)))
     def poll(self, limit: int) -> None:
-        """Records arrive in the log's order, as long as admission lets them."""
+        """Receive records in the log's order, while the ledger allows it."""
         for offset in sorted(offset for offset in self.log if offset >= self.position)[:limit]:
             if not self.ledger.can_receive():
                 assert self.in_flight
@@ -77,7 +77,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.in_flight or self.here)
     @rule(seed=SEEDS)
     def deliver_again(self, seed: int) -> None:
-        """A record comes twice while it or an older one is in flight."""
+        """Receive a record twice while it or an older one is in flight."""
         again = [offset for offset in self.in_flight | self.here if offset >= self.ledger.watermark]
         if again:
             assert not self.ledger.receive(random.Random(seed).choice(sorted(again)))
@@ -85,7 +85,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.in_flight)
     @rule(share=st.sampled_from([0.05, 0.3, 0.5, 0.8, 1.0]), seed=SEEDS)
     def complete(self, share: float, seed: int) -> None:
-        """Some of what is in flight completes, in any order, some of it reported twice."""
+        """Complete some of the records in flight, in any order, some of them twice."""
         done = random.Random(seed).sample(sorted(self.in_flight), max(1, int(len(self.in_flight) * share)))
         for offset in [*done, *done[:2]]:
             self.ledger.complete(offset)
@@ -96,7 +96,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.received)
     @rule(confirmed=st.booleans())
     def commit(self, confirmed: bool) -> None:
-        """A commit reaches the broker; its confirmation may get lost on the way back."""
+        """Commit; the broker's confirmation may get lost on the way back."""
         commit = self.ledger.commit()
         if commit is None:
             return
@@ -104,7 +104,7 @@ class LedgerMachine(RuleBasedStateMachine):
         known = _known(commit, self.log)
         forgotten = {offset for offset in self.durable if offset not in known and offset in self.log}
         assert not forgotten, "what was durably complete is forgotten"
-        assert known <= self.durable | self.here, "something is called complete that nobody completed"
+        assert known <= self.durable | self.here, "an offset counts as complete that was not completed"
         self.durable = known
         assert known >= self.here & self.log, "something complete is missing from the commit"
         if confirmed:
@@ -114,12 +114,12 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.received)
     @rule()
     def crash(self) -> None:
-        """The owner dies or loses the partition; what was not committed is lost with it."""
+        """Lose the process or the partition, and with it what was not committed."""
         self.assign()
 
     @invariant()
     def agrees_with_the_oracle(self) -> None:
-        """The watermark is the lowest in flight, else the position; the map has room."""
+        """Compare: the watermark is the lowest offset in flight, else the position; the map has room."""
         assert self.ledger.oldest_incomplete == min(self.in_flight, default=None)
         if self.received:
             assert self.ledger.watermark == min(self.in_flight, default=self.position)
@@ -127,7 +127,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert commit is None or len(commit.metadata) <= CHARACTERS_LIMIT
 
     def teardown(self) -> None:
-        """In the end everything that is still in the log gets done, and the broker knows."""
+        """Complete everything that is still in the log, and check that it is committed."""
         for _ in range(len(self.log) + 1):
             self.poll(len(self.log))
             for offset in list(self.in_flight):
@@ -144,7 +144,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 def _known(commit: Commit, log: set[int]) -> set[int]:
-    """The offsets of the log that a successor will not run."""
+    """Return the offsets of the log that a successor will not run."""
     ranges = gap_map.decode(commit.offset, commit.metadata)
     beyond = {offset for offset in log if any(first <= offset < end for first, end in ranges)} if ranges else set()
     return {offset for offset in log if offset < commit.offset} | beyond
