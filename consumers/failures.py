@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
+from consumers.ports import FailureStore
 from consumers.runtime.stage import FollowsAnother, Job
 from schemas import identity
 from schemas.clock import Clock
@@ -16,14 +17,6 @@ from schemas.kafka.records import OutgoingRecord
 from schemas.results import FailedRequest
 
 _log: Final = structlog.get_logger(__name__)
-
-
-class FailureStore(Protocol):
-    """Store of failed requests. Methods block, are safe to repeat, and raise DependencyDown."""
-
-    def claim_failure(self, failed: FailedRequest) -> FailedRequest:
-        """Store a failure unless a copy of the request stored its own; return the stored one."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

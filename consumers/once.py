@@ -13,24 +13,15 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, TypeVar
 
+from consumers.ports import Owned
 from consumers.runtime.stage import CancelledByCaller, FollowsAnother
 from schemas.errors import JobCancelled
 from schemas.kafka.records import Coordinates, OutgoingRecord
 
 REQUESTERS_LIMIT: Final = 100
 """Records whose cancellation a claim checks. A job that more records request runs to its end."""
-
-
-class Owned(Protocol):
-    """A stored result. It names the record that owns it: the first that stored a result under this identity."""
-
-    @property
-    def owner(self) -> Coordinates:
-        """Where the owner was first read: its ``Job.origin``."""
-        ...
-
 
 Found = TypeVar("Found")
 Result = TypeVar("Result", bound=Owned)

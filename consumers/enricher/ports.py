@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from consumers.failures import FailureStore
+from consumers.ports import FailureStore
 from models.vllm.enrichment.profiles import Profile
 from models.vllm.enrichment.request import Enrichment, EnrichRequest
 from schemas.options import EnrichOptions

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from consumers.failures import FailureStore
+from consumers.ports import FailureStore
 from schemas.options import ExportFormat, Lane, TranscribeOptions
 from schemas.results import StoredJob
 from schemas.transcripts.transcript import AudioFacts, Provenance, Transcript

@@ -93,7 +93,7 @@ def test_an_export_is_read_as_what_it_says(form: ExportFormat, double: VllmDoubl
 
 @pytest.mark.parametrize("text", ['{"results": {"channels": []}}', '[{"start": 0}]', '{"text": 5}'])
 def test_other_json_is_refused(text: str, double: VllmDouble, tmp_path: Path) -> None:
-    """Its braces and quotes are nobody's words."""
+    """Its braces and quotes are no answer."""
     path = tmp_path / "call.json"
     path.write_text(text, encoding="utf-8")
     error = CliRunner().invoke(app, [str(path)]).exception

@@ -150,7 +150,7 @@ def test_a_job_that_fails_midway_resumes_from_its_notes(bench: Bench) -> None:
 
 
 def test_a_failed_attempt_that_another_one_follows_says_why(bench: Bench) -> None:
-    """A person who waits sees the server's own words meanwhile; after the last attempt FAILED says them."""
+    """A waiting user sees the server's message until the next attempt; after the last one it stands in FAILED."""
     bench.double.always = Fault.GARBAGE
     record = transcript_record(bench.transcript(spoken(9)), enrich=SUMMARY)
     with pytest.raises(DependencyDown):

@@ -1,4 +1,4 @@
-"""Jobs that nobody wants any more: what both stages leave undone, and what they do all the same."""
+"""Cancelled jobs: what both stages leave undone, and what they do nevertheless."""
 
 import threading
 from collections.abc import Sequence
@@ -71,7 +71,7 @@ def test_an_enrichment_cancelled_before_it_begins_costs_nothing(bench: Bench) ->
 
 
 def test_an_enrichment_cancelled_while_it_runs_closes_its_request(patient: Bench) -> None:
-    """The server sees the connection close; nothing is stored, and who asks later begins anew."""
+    """The server sees the connection close; nothing is stored, and a later request starts a new job."""
     patient.double.always = Fault.HANG
     with ThreadPoolExecutor(1) as threads:
         running = begin(threads, patient, asked(patient, "a"))
@@ -97,7 +97,7 @@ def test_what_another_reference_still_wants_goes_on(patient: Bench) -> None:
 
 
 def test_what_all_have_cancelled_ends(patient: Bench) -> None:
-    """When the last of those who asked has gone as well."""
+    """Once the last reference is cancelled as well."""
     patient.double.always = Fault.HANG
     with ThreadPoolExecutor(1) as threads:
         running = begin(threads, patient, asked(patient, "a"))
@@ -130,7 +130,7 @@ def test_a_transcript_that_names_no_reference_ends_with_all_of_its_job(bench: Be
 
 
 def test_a_cancelled_enrichment_whose_partition_is_gone_stays_with_the_next_holder(patient: Bench) -> None:
-    """Cancelled, not complete: the record is somebody else's now."""
+    """Cancelled, not complete: the record belongs to another process now."""
     patient.double.always = Fault.HANG
     with ThreadPoolExecutor(1) as threads:
         running = begin(threads, patient, asked(patient, "a"))
@@ -141,7 +141,7 @@ def test_a_cancelled_enrichment_whose_partition_is_gone_stays_with_the_next_hold
 
 
 def test_a_transcript_names_the_one_reference_that_asked_for_it(settings: S3Settings) -> None:
-    """So that the enricher knows whose cancellation ends it."""
+    """So that the enricher knows which reference's cancellation ends it."""
     when = datetime(2026, 11, 22, tzinfo=UTC)
     record = reference_record(uri(settings), idempotency_key="call", event_id="a", occurred_at=when)
     (event,) = transcripts(stage_on(settings, WavListener()).process(Runtime().job(record)))

@@ -69,7 +69,7 @@ def test_every_event_of_the_transcriber_names_the_request(
 
 
 def test_a_cancelled_job_says_so_with_its_correlation(settings: S3Settings) -> None:
-    """CANCELLED is the last event of a reference whose caller cancelled it."""
+    """CANCELLED is the last event of a cancelled reference."""
     cancellations = Cancellations()
     cancel(cancellations, "a")
     stage = stage_on(settings, WavListener(), cancellations=cancellations)

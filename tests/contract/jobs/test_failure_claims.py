@@ -61,7 +61,7 @@ def test_of_two_notifications_of_a_bad_object_one_is_dead_lettered(
 
 
 def test_a_bad_object_that_is_dropped_again_fails_again(moto_store: ObjectStore, settings: S3Settings) -> None:
-    """The same bytes under the same name, later: whoever dropped them waits for an answer."""
+    """The same bytes under the same name, later: the second drop gets an answer of its own."""
     moto_store.client.put_object(Bucket=settings.bucket, Key="bad.wav", Body=b"not audio")
     stage = stage_on(settings, WavListener())
     ends = [
@@ -141,7 +141,7 @@ def test_two_references_with_one_key_that_fail_are_both_told(settings: S3Setting
 
 
 def test_of_two_copies_of_a_transcript_that_cannot_be_enriched_one_is_dead_lettered(bench: Bench) -> None:
-    """The transcriber publishes at least once. Who asks again later, with a reference of its own, is answered."""
+    """The transcriber publishes at least once. A later reference gets an answer of its own."""
     bench.double.always = Fault.WRONG_SHAPE
     uri = bench.transcript(spoken(9))
     enrich = EnrichOptions(profiles=("summary",))

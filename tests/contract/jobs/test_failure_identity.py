@@ -1,4 +1,4 @@
-"""Whose job a record is that cannot be read, or that fails later: what its FAILED event says."""
+"""The identity in the FAILED event of a record that cannot be decoded, or that fails later."""
 
 import pytest
 

@@ -26,7 +26,7 @@ BODY = b"".join(hashlib.sha256(bytes([n % 256, n // 256])).digest() for n in ran
 
 
 def never() -> bool:
-    """Nobody cancels."""
+    """Not cancelled."""
     return False
 
 
@@ -42,7 +42,7 @@ class FetchSuite:
 
     @pytest.fixture
     def fetcher(self, store: ObjectStore, settings: S3Settings, tmp_path: Path) -> ObjectFetcher:
-        """A fetcher whose scratch directory is the test's."""
+        """A fetcher with the test's scratch directory."""
         return ObjectFetcher(settings, scratch_directory=tmp_path, client=store.client)
 
     def test_an_object_of_many_parts_is_fetched_whole(
@@ -126,7 +126,7 @@ class FetchSuite:
         replaced = itertools.count(1)
 
         class Unlucky(ObjectFetcher):
-            """A fetcher whose object is replaced after each look."""
+            """A fetcher of an object that is replaced after each request for its state."""
 
             def _head(self, address: ObjectAddress, version_id: str | None, etag: str | None) -> ObjectState:
                 state = super()._head(address, version_id, etag)

@@ -43,7 +43,7 @@ class ResultSuite:
         assert results.find_job("j1") == job
 
     def test_the_first_record_owns_a_job(self, results: ResultStore) -> None:
-        """Whoever comes later is told who was first, and changes nothing."""
+        """A later record gets the first one's result, and changes nothing."""
         first, second = stored_job("j1", offset=1), stored_job("j1", offset=2)
         results.create_job(first)
         assert results.create_job(second).owner == first.owner

@@ -92,7 +92,7 @@ def test_an_upload_that_is_given_up_leaves_no_file(store: ObjectStore, directory
 
 
 def test_a_part_that_is_another_one_is_refused(store: ObjectStore) -> None:
-    """And an upload that nobody began."""
+    """And an upload that was never started."""
     settings = store.settings()
     bucket, client = settings.bucket, store.client
     begun = client.create_multipart_upload(Bucket=bucket, Key="a")["UploadId"]
@@ -172,7 +172,7 @@ def test_a_client_with_the_newest_defaults_is_served(store: ObjectStore) -> None
 
 
 def test_keys_are_listed_in_pages_and_by_folder(store: ObjectStore) -> None:
-    """Also those whose characters XML does not hold as they are."""
+    """Also those with characters that XML has to escape."""
     settings = store.settings()
     keys = sorted(["a/1.wav", "a/2 & <3>.wav", "회의/한 + %.wav", "z.wav", "b/\x01.wav"])
     for key in keys:

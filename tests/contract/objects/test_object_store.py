@@ -131,7 +131,7 @@ def test_a_results_bucket_that_cannot_be_written_says_what_to_do(moto_store: Obj
 def test_a_full_scratch_disk_pauses_intake(
     moto_store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No room for the object, known before or met while writing, is nobody's fault but the disk's."""
+    """No room for the object, known before or met while writing, is the disk's fault alone."""
     settings = moto_store.settings()
     moto_store.put(settings, KEY, BODY)
     fetcher = ObjectFetcher(settings, scratch_directory=tmp_path, client=moto_store.client)

@@ -74,9 +74,9 @@ def client(moto_store: ObjectStore) -> "S3Client":
 
 def asked(settings: S3Settings, *, offset: int, reference: str) -> Job:
     """A reference for one job."""
-    wish = {"exports": ["text"]}
+    options = {"exports": ["text"]}
     return Runtime().job(
-        reference_record(uri(settings), offset=offset, event_id=reference, idempotency_key="k", options=wish)
+        reference_record(uri(settings), offset=offset, event_id=reference, idempotency_key="k", options=options)
     )
 
 

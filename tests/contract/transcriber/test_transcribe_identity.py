@@ -54,7 +54,7 @@ def test_a_retried_record_is_known_by_where_it_was_first_read(settings: S3Settin
 
 
 def test_another_reference_for_a_finished_job_is_told_where_the_result_is(settings: S3Settings) -> None:
-    """The transcript is published once, by its owner; who asks with the same key learns its address at once."""
+    """The transcript is published once, by its owner; a request with the same key gets its address at once."""
     runtime, engine = Runtime(), WavListener()
     stage = stage_on(settings, engine)
     (event,) = transcripts(
@@ -81,9 +81,9 @@ def test_another_reference_for_a_finished_job_is_told_where_the_result_is(settin
 def test_another_reference_that_wants_the_enrichment_has_a_transcript_of_its_own(settings: S3Settings) -> None:
     """What the first reference asked of the enricher ends with its cancellation; the second's does not."""
     stage = stage_on(settings, WavListener())
-    wish: dict[str, Any] = {"idempotency_key": "k", "enrich": {"profiles": ["title"]}}
+    request: dict[str, Any] = {"idempotency_key": "k", "enrich": {"profiles": ["title"]}}
     first, second = (
-        stage.process(Runtime().job(reference_record(uri(settings), event_id=name, offset=offset, **wish)))
+        stage.process(Runtime().job(reference_record(uri(settings), event_id=name, offset=offset, **request)))
         for offset, name in enumerate("ab")
     )
     (owned,), (again,) = transcripts(first), transcripts(second)
@@ -130,12 +130,12 @@ def test_a_key_may_be_used_again_for_the_same_bytes_elsewhere(
 ) -> None:
     """A client that uploads its file again with its request asks for the same; less than was done is no other."""
     stage = stage_on(settings, WavListener())
-    wish: dict[str, Any] = {
+    request: dict[str, Any] = {
         "idempotency_key": "k",
         "options": {"exports": ["srt"]},
         "enrich": {"profiles": ["title"]},
     }
-    stage.process(Runtime().job(reference_record(uri(settings), **wish)))
+    stage.process(Runtime().job(reference_record(uri(settings), **request)))
     body = moto_store.client.get_object(Bucket=settings.bucket, Key="call.wav")["Body"].read()
     moto_store.client.put_object(Bucket=settings.bucket, Key="again.wav", Body=body)
     for offset, etag in ((1, None), (2, "another")):
@@ -210,8 +210,9 @@ def test_a_wish_for_other_files_is_a_job_of_its_own(settings: S3Settings) -> Non
     runtime, engine = Runtime(), WavListener()
     stage = stage_on(settings, engine)
     stage.process(runtime.job(reference_record(uri(settings), etag="e", event_id="a")))
-    wish = {"etag": "e", "options": {"exports": ["srt"]}, "enrich": {"instruction": "summarise"}, "event_id": "b"}
-    job = runtime.job(reference_record(uri(settings), offset=1, **wish))
+    enrich = {"instruction": "summarise"}
+    request = {"etag": "e", "options": {"exports": ["srt"]}, "enrich": enrich, "event_id": "b"}
+    job = runtime.job(reference_record(uri(settings), offset=1, **request))
     (event,) = transcripts(stage.process(job))
     assert engine.heard == 1
     assert list(event.exports) == [ExportFormat.SRT]
@@ -228,8 +229,8 @@ def test_a_writer_that_loses_the_job_changes_no_export_of_the_winner(
     loser.gate.clear()
 
     def asked(offset: int) -> Job:
-        wish = {"exports": ["text"]}
-        return Runtime().job(reference_record(uri(settings), offset=offset, idempotency_key="k", options=wish))
+        options = {"exports": ["text"]}
+        return Runtime().job(reference_record(uri(settings), offset=offset, idempotency_key="k", options=options))
 
     with ThreadPoolExecutor(1) as threads:
         slow = threads.submit(stage_on(settings, loser).process, asked(0))

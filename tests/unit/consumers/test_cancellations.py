@@ -78,7 +78,7 @@ def test_references_are_cancelled_by_their_ids_alone(cancellations: Cancellation
 
 
 def test_a_cancellation_from_the_future_counts_as_of_now(cancellations: Cancellations) -> None:
-    """A publisher whose clock is ahead must not cancel what is asked for after its cancellation arrived."""
+    """A publisher whose clock is ahead must not cancel a request that is made after its cancellation arrived."""
     cancellations.add(cancellation(NOW + timedelta(days=1), job_id="j"))
     assert cancellations.is_cancelled("j", requested_at=NOW + timedelta(minutes=1), event_id="a")
     assert not cancellations.is_cancelled("j", requested_at=NOW + timedelta(minutes=2), event_id="a")
