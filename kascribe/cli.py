@@ -22,7 +22,7 @@ from kascribe.commands.up import up
 from kascribe.commands.watch import watch
 from kascribe.configuration.sources import CONFIG_NAME
 from kascribe.console import terminal
-from kascribe.process.endings import ended_by_dead_threads, tell
+from kascribe.process.endings import ended_by_dead_threads, report_end
 from schemas.errors import ConfigurationError, KascribeError
 
 EXTRA_OF_MODULE = {
@@ -95,7 +95,7 @@ def _prepare_output() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A name that no encoding has is shown as its bytes; it must not end the command.
             stream.reconfigure(errors="backslashreplace")
-    sys.excepthook = lambda _kind, error, _trace: terminal.tell_error(error)
+    sys.excepthook = lambda _kind, error, _trace: terminal.print_traceback(error)
     # A client's own lines are a role's log. A command says the same in one sentence.
     logging.getLogger("kafka").addHandler(logging.NullHandler())
 
@@ -107,5 +107,5 @@ def _usage_problem(error: TyperException) -> str:
 
 
 def _fail(sentence: str, exit_code: int) -> None:
-    tell(sentence)
+    report_end(sentence)
     sys.exit(exit_code)

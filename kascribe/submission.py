@@ -24,7 +24,7 @@ S3_SCHEME: Final = "s3://"
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class SubmissionRequest:
     """What is asked for every source of one submission."""
 
     options: TranscribeOptions = field(default_factory=TranscribeOptions)
@@ -34,7 +34,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Submitted:
+class SubmittedJob:
     """A job that is on its way."""
 
     job_id: str
@@ -56,11 +56,11 @@ class Submitter:
     def submit(
         self,
         source: str,
-        request: Request,
+        request: SubmissionRequest,
         *,
         name: str | None = None,
         on_bytes: Callable[[int], None] | None = None,
-    ) -> Submitted:
+    ) -> SubmittedJob:
         """Submits one file or ``s3://`` address. ``on_bytes`` hears how many more bytes are uploaded.
 
         ``name`` is for people; without one it is the last component of the source.
@@ -86,7 +86,7 @@ class Submitter:
         identity = job_id(key)
         record = encode(reference, topic=self.topics.references, key=identity, trace=Trace.start())
         self.publisher.publish([record])
-        return Submitted(identity, name, uri, reference.event_id)
+        return SubmittedJob(identity, name, uri, reference.event_id)
 
     def _located(self, source: str, on_bytes: Callable[[int], None] | None) -> tuple[str, str | None, str | None]:
         if source.startswith(S3_SCHEME):

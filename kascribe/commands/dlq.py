@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kascribe.console.terminal import one_line, tell, write
+from kascribe.console.terminal import notify, one_line, write
 from schemas.errors import Reason
 from schemas.kafka.dead_letters import DeadLetter, Selection
 from schemas.kafka.records import Coordinates
@@ -53,7 +53,7 @@ def list_letters(
     with _reader() as (_, reader):
         rows = [_row(found) for found in islice(_selected(reader, selection, again=again), limit)]
     if not rows:
-        tell("no dead letters")
+        notify("no dead letters")
     elif sys.stdout.isatty():
         print_letters(Screen(), rows)
     else:
@@ -147,7 +147,7 @@ def redrive(
             "redrive or submit again what they were made of, which `kascribe dlq show` tells"
         )
     for sentence in refused:
-        tell(sentence)
+        notify(sentence)
     if refused:
         raise typer.Exit(1)
 

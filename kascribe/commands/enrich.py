@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kascribe.commands import asking
-from kascribe.console.terminal import tell, write
+from kascribe.commands import job_options
+from kascribe.console.terminal import notify, write
 from schemas.options import EnrichOptions, Lane
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 def enrich(
     source: Annotated[str, typer.Argument(metavar="FILE|JOB", help="A transcript (JSON or text), or a job's id.")],
-    profiles: asking.Profiles = None,
-    instruction: asking.Instruction = None,
+    profiles: job_options.Profiles = None,
+    instruction: job_options.Instruction = None,
     language: Annotated[
         str | None, typer.Option("--language", "-l", help="Of the answer, such as Korean.")
     ] = None,
@@ -38,7 +38,7 @@ def enrich(
     from schemas.events import EnrichmentStatus
     from schemas.identity import job_id
 
-    options = asking.enrich_options(profiles, instruction) or EnrichOptions(profiles=("summary",))
+    options = job_options.enrich_options(profiles, instruction) or EnrichOptions(profiles=("summary",))
     settings = client_settings().settings
     segments, spoken, cache = _transcript(source, settings)
     with Enricher(settings.vllm, note_store=cache) as enricher:
@@ -66,7 +66,7 @@ def _print(made: "Enrichment") -> None:
         write(f"\n{result.profile}: {result.status.value}, {result.coverage:.0%} of the segments seen{missing}")
         write(result.output if isinstance(result.output, str) else json.dumps(result.output, ensure_ascii=False))
         if result.failure:
-            tell(result.failure.message)
+            notify(result.failure.message)
     used = made.usage
     write(
         f"\n{made.model}: {used.prompt_tokens} prompt tokens ({used.cached_tokens} cached), "
@@ -86,9 +86,9 @@ class _Screen:
             return
         if self._profile is None or piece is None:
             again = " (again)" if piece is None else ""
-            tell(f"\n[{profile}{again}] ", end="")
+            notify(f"\n[{profile}{again}] ", end="")
             self._profile = profile
-        tell(piece or "", end="")
+        notify(piece or "", end="")
 
 
 def _shown(result: "EnrichmentResult") -> dict[str, object]:

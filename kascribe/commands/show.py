@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kascribe.console.terminal import tell, write
+from kascribe.console.terminal import notify, write
 from schemas.options import ExportFormat
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def show(
         transcript = _stored(job)
     write(EXPORTERS[form].render(transcript))
     for warning in sound_warnings(transcript):
-        tell(f"{job}: {warning}")
+        notify(f"{job}: {warning}")
 
 
 def _stored(job_id: str) -> "Transcript":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kascribe.commands import asking
+from kascribe.commands import job_options
 from kascribe.console.board import Board
 from kascribe.console.job_lines import Tracker
 from kascribe.console.terminal import Screen
@@ -19,12 +19,12 @@ from schemas.options import Channels, Lane, Task
 from schemas.roles import Role
 
 if TYPE_CHECKING:
-    from kascribe.console.finished import Finished
+    from kascribe.console.finished import FinishedJob
     from kascribe.console.following import JobFeed
     from kascribe.embedded.session import Session
-    from kascribe.submission import Request, Source, Submitted, Submitter
+    from kascribe.submission import Source, SubmissionRequest, SubmittedJob, Submitter
 
-LOOK_SECONDS = 2.0
+POLL_SECONDS = 2.0
 """Between looks into the bucket for a job whose answer may have been published before we asked."""
 
 INTERRUPTED = 130
@@ -33,18 +33,18 @@ INTERRUPTED = 130
 
 def submit(
     sources: Annotated[list[str], typer.Argument(metavar="FILE|DIR|s3://…", help="What to transcribe.")],
-    language: asking.Language = None,
-    task: asking.TaskOption = Task.TRANSCRIBE,
-    words: asking.Words = False,
-    channels: asking.ChannelsOption = Channels.MIX,
-    audio_track: asking.AudioTrack = None,
-    prompt: asking.Prompt = None,
-    hotwords: asking.Hotwords = None,
-    beam_size: asking.BeamSize = 5,
-    exports: asking.Exports = None,
-    profiles: asking.Profiles = None,
-    instruction: asking.Instruction = None,
-    answer_language: asking.AnswerLanguage = None,
+    language: job_options.Language = None,
+    task: job_options.TaskOption = Task.TRANSCRIBE,
+    words: job_options.Words = False,
+    channels: job_options.ChannelsOption = Channels.MIX,
+    audio_track: job_options.AudioTrack = None,
+    prompt: job_options.Prompt = None,
+    hotwords: job_options.Hotwords = None,
+    beam_size: job_options.BeamSize = 5,
+    exports: job_options.Exports = None,
+    profiles: job_options.Profiles = None,
+    instruction: job_options.Instruction = None,
+    answer_language: job_options.AnswerLanguage = None,
     interactive: Annotated[bool, typer.Option("--interactive", help="Go before bulk work.")] = False,
     key: Annotated[str | None, typer.Option(help="Idempotency key: the same key is the same job.")] = None,
     follow: Annotated[bool, typer.Option(help="Wait for the transcripts and show them.")] = True,
@@ -53,13 +53,13 @@ def submit(
     from consumers.kafka.follower import Start
     from consumers.s3 import reach_store
     from kascribe.commands.settings import running_system, session_in_use
-    from kascribe.console.finished import Finished
+    from kascribe.console.finished import FinishedJob
     from kascribe.console.following import JobFeed
-    from kascribe.submission import Request, sources_of
+    from kascribe.submission import SubmissionRequest, sources_of
     from kascribe.wiring.clients import opened_submitter
 
-    request = Request(
-        options=asking.transcribe_options(
+    request = SubmissionRequest(
+        options=job_options.transcribe_options(
             language=language,
             task=task,
             word_timestamps=words,
@@ -70,7 +70,7 @@ def submit(
             beam_size=beam_size,
             exports=exports or (),
         ),
-        enrich=asking.enrich_options(profiles, instruction, answer_language),
+        enrich=job_options.enrich_options(profiles, instruction, answer_language),
         lane=Lane.INTERACTIVE if interactive else Lane.BULK,
         idempotency_key=key,
     )
@@ -81,7 +81,7 @@ def submit(
     reach_store(settings.s3)
     board = Board(Screen(), beside=Screen(stderr=True))
     board.expect(len(wanted))
-    finished = Finished(settings.s3, request, wanted[0]) if key else None
+    finished = FinishedJob(settings.s3, request, wanted[0]) if key else None
     if finished and finished.show_on(board):
         return
     # The feed opens first: an answer that overtakes us would be missed otherwise.
@@ -100,7 +100,7 @@ def submit(
         raise typer.Exit(1)
 
 
-def _refuse_in_vain(request: "Request", sources: "list[Source]", session: "Session | None") -> None:
+def _refuse_in_vain(request: "SubmissionRequest", sources: "list[Source]", session: "Session | None") -> None:
     """Raises ConfigurationError for what can never be answered."""
     if not sources:
         raise ConfigurationError("no file is there to submit: what is hidden or unfinished is left out")
@@ -117,8 +117,8 @@ def _refuse_in_vain(request: "Request", sources: "list[Source]", session: "Sessi
 
 
 def _submit(
-    submitter: "Submitter", sources: "list[Source]", request: "Request", board: Board
-) -> "list[Submitted]":
+    submitter: "Submitter", sources: "list[Source]", request: "SubmissionRequest", board: Board
+) -> "list[SubmittedJob]":
     """Submits what can be read, and says what cannot."""
     jobs = []
     for source in sources:
@@ -129,7 +129,7 @@ def _submit(
         except (OSError, PermanentError) as error:
             board.not_submitted(source.name, str(error))
             continue
-        board.say(f"{job.name}: job {job.job_id}")
+        board.announce(f"{job.name}: job {job.job_id}")
         board.submitted(job.job_id, job.name)
         jobs.append(job)
     return jobs
@@ -150,7 +150,11 @@ def _upload_shown(source: "Source", board: Board) -> Callable[[int], None]:
 
 
 def _follow(
-    feed: "JobFeed", jobs: "list[Submitted]", board: Board, request: "Request", finished: "Finished | None"
+    feed: "JobFeed",
+    jobs: "list[SubmittedJob]",
+    board: Board,
+    request: "SubmissionRequest",
+    finished: "FinishedJob | None",
 ) -> bool:
     """Shows the jobs until each is done; whether one failed."""
     names = {job.job_id: job.name for job in jobs}
@@ -161,20 +165,22 @@ def _follow(
             if event is not None and tracker.take(event):
                 board.show(event)
                 if request.enrich and isinstance(event, TranscriptEvent):
-                    board.say(f"{names[event.job_id]}: transcribed; waiting for the enricher")
+                    board.announce(f"{names[event.job_id]}: transcribed; waiting for the enricher")
             if not tracker.open:
                 break
     except KeyboardInterrupt:
         for job_id in tracker.open:
-            board.say(f"{names[job_id]} goes on: `kascribe show {job_id}` prints its transcript once it is there")
+            board.announce(
+                f"{names[job_id]} goes on: `kascribe show {job_id}` prints its transcript once it is there"
+            )
         raise typer.Exit(INTERRUPTED) from None
     return bool(tracker.failed)
 
 
 def _answers(
     events: "Iterator[JobEvent | None]",
-    jobs: "list[Submitted]",
-    finished: "Finished | None",
+    jobs: "list[SubmittedJob]",
+    finished: "FinishedJob | None",
     *,
     clock: Clock,
 ) -> "Iterator[JobEvent | None]":
@@ -182,15 +188,15 @@ def _answers(
 
     Looks there however much the feed says of other jobs, and repeats nothing that it found.
     """
-    looked_at = clock.monotonic()
+    polled_at = clock.monotonic()
     ours = {job.job_id for job in jobs}
     found: set[str] = set()
     for event in events:
         if finished and isinstance(event, TranscriptEvent) and event.job_id in ours:
             finished.check(event)
         yield event
-        if finished and clock.monotonic() - looked_at > LOOK_SECONDS:
-            looked_at = clock.monotonic()
+        if finished and clock.monotonic() - polled_at > POLL_SECONDS:
+            polled_at = clock.monotonic()
             for answer in chain.from_iterable(map(finished.events, ours)):
                 if answer.event_id not in found:
                     found.add(answer.event_id)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kascribe.commands import asking
-from kascribe.console.terminal import bars, one_line, tell, write
+from kascribe.commands import job_options
+from kascribe.console.terminal import bars, notify, one_line, write
 from schemas.errors import ConfigurationError
 from schemas.options import Channels, ExportFormat, Lane, Task
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 def transcribe(
     files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Audio or video.")],
-    language: asking.Language = None,
-    task: asking.TaskOption = Task.TRANSCRIBE,
-    words: asking.Words = False,
-    channels: asking.ChannelsOption = Channels.MIX,
-    audio_track: asking.AudioTrack = None,
-    prompt: asking.Prompt = None,
-    hotwords: asking.Hotwords = None,
-    beam_size: asking.BeamSize = 5,
+    language: job_options.Language = None,
+    task: job_options.TaskOption = Task.TRANSCRIBE,
+    words: job_options.Words = False,
+    channels: job_options.ChannelsOption = Channels.MIX,
+    audio_track: job_options.AudioTrack = None,
+    prompt: job_options.Prompt = None,
+    hotwords: job_options.Hotwords = None,
+    beam_size: job_options.BeamSize = 5,
     form: Annotated[ExportFormat, typer.Option("--as", help="The form to print or write.")] = ExportFormat.TEXT,
     output: Annotated[Path | None, typer.Option(file_okay=False, help="Write files here, not the screen.")] = None,
     model: Annotated[str | None, typer.Option(help="A model's name or directory.")] = None,
@@ -42,7 +42,7 @@ def transcribe(
     from schemas.transcripts.caveats import sound_warnings
     from schemas.transcripts.exports import EXPORTERS
 
-    options = asking.transcribe_options(
+    options = job_options.transcribe_options(
         language=language,
         task=task,
         word_timestamps=words,
@@ -65,12 +65,12 @@ def transcribe(
                 else:
                     targets[file].write_text(rendered, encoding="utf-8")
                 for warning in sound_warnings(transcript):
-                    tell(f"{file}: {warning}")
+                    notify(f"{file}: {warning}")
             except JobError as error:
-                tell(f"{file}: {error.reason.value}: {error}")
+                notify(f"{file}: {error.reason.value}: {error}")
                 failed = True
             except OSError as error:
-                tell(f"{file}: {error}")
+                notify(f"{file}: {error}")
                 failed = True
     if failed:
         raise typer.Exit(1)

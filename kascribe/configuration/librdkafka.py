@@ -69,7 +69,7 @@ _SECRET_WORDS: Final = ("password", "secret", "pem", "config", "assertion", "tok
 _SENTINEL: Final = "kascribe.sentinel"
 
 
-class Verdict(Enum):
+class PropertyStatus(Enum):
     """What librdkafka says of a property."""
 
     ACCEPTED = "accepted"
@@ -87,7 +87,7 @@ def is_secret(name: str) -> bool:
     return any(word in name for word in _SECRET_WORDS) and not name.endswith((".url", ".location"))
 
 
-def judge(name: str, value: str) -> tuple[Verdict, str]:
+def check_property(name: str, value: str) -> tuple[PropertyStatus, str]:
     """What librdkafka says of one property, and its sentence. Opens nothing: no client comes into being."""
     try:
         # Properties are set in order and the first refusal ends it. The second name exists nowhere, so a
@@ -96,10 +96,10 @@ def judge(name: str, value: str) -> tuple[Verdict, str]:
     except KafkaException as error:
         sentence = str(error.args[0].str())
     except TypeError:  # the client's own names, such as error_cb, take functions
-        return Verdict.UNKNOWN, f"{name} is not for settings"
+        return PropertyStatus.UNKNOWN, f"{name} is not for settings"
     else:
         raise AssertionError(f"librdkafka took {_SENTINEL}")
     if _SENTINEL in sentence:
-        return Verdict.ACCEPTED, ""
+        return PropertyStatus.ACCEPTED, ""
     unknown = sentence.startswith(("No such configuration property", "Internal property"))
-    return (Verdict.UNKNOWN if unknown else Verdict.BAD_VALUE), sentence
+    return (PropertyStatus.UNKNOWN if unknown else PropertyStatus.BAD_VALUE), sentence

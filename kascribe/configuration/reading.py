@@ -164,10 +164,10 @@ def _check_property(name: str, value: str, label: str) -> None:
         raise ConfigurationError(
             f"{label} cannot be set: delivery depends on it, so Kascribe decides {name} itself"
         )
-    verdict, sentence = librdkafka.judge(name, value)
-    if verdict is librdkafka.Verdict.UNKNOWN:
+    status, sentence = librdkafka.check_property(name, value)
+    if status is librdkafka.PropertyStatus.UNKNOWN:
         raise ConfigurationError(f"{label} is not a librdkafka property: correct the name or remove it")
-    if verdict is librdkafka.Verdict.BAD_VALUE:
+    if status is librdkafka.PropertyStatus.BAD_VALUE:
         # librdkafka's sentence repeats the value.
         why = "" if librdkafka.is_secret(name) else f": {sentence}"
         raise ConfigurationError(f"{label} has a value that librdkafka does not accept{why}")

@@ -43,14 +43,14 @@ FOREIGN_NAMES: Final[dict[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class GivenValue:
     """A value that somebody gave. ``label`` is the name as they wrote it, and where they did."""
 
     value: Any
     label: str
 
 
-Layer = dict[str, Given]
+Layer = dict[str, GivenValue]
 """By key: ``whisper.device``, and ``kafka.properties.sasl.username`` for what is librdkafka's."""
 
 
@@ -68,7 +68,7 @@ def from_names(names: Mapping[str, str], *, where: str = "") -> Layer:
         if key in layer:
             raise ConfigurationError(f"{layer[key].label} and {name}{where} say the same thing: keep one of them")
         value = _read_secret(name + where, text) if from_file else text
-        layer[key] = Given(_split(key, value), name + where)
+        layer[key] = GivenValue(_split(key, value), name + where)
     return layer
 
 
@@ -77,7 +77,7 @@ def from_foreign_names(names: Mapping[str, str], *, where: str = "") -> Layer:
     layer: Layer = {}
     for name, key in FOREIGN_NAMES.items():
         if names.get(name):
-            layer.setdefault(key, Given(names[name], name + where))
+            layer.setdefault(key, GivenValue(names[name], name + where))
     return layer
 
 
@@ -89,7 +89,7 @@ def from_toml(path: Path) -> Layer:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
-    return {key: Given(_split(key, value), f"{key} in {path}") for key, value in _flat(document, path)}
+    return {key: GivenValue(_split(key, value), f"{key} in {path}") for key, value in _flat(document, path)}
 
 
 def from_overrides(overrides: Mapping[str, object]) -> Layer:
@@ -100,7 +100,7 @@ def from_overrides(overrides: Mapping[str, object]) -> Layer:
             continue
         if key not in by_key() and not key.startswith(f"{PROPERTIES_KEY}."):
             raise ConfigurationError(f"{key} is not a setting{_suggest(key, by_key())}")
-        layer[key] = Given(_split(key, value), f"{key} on the command line")
+        layer[key] = GivenValue(_split(key, value), f"{key} on the command line")
     return layer
 
 
@@ -130,7 +130,7 @@ def _property_key(name: str, where: str) -> tuple[str, bool]:
     # librdkafka has properties that end in .file themselves, so the whole name is tried first.
     for candidate in (name, name.removesuffix(FILE_SUFFIX)):
         for prop in librdkafka.property_names(candidate.removeprefix(PROPERTY_PREFIX)):
-            if librdkafka.judge(prop, "")[0] is not librdkafka.Verdict.UNKNOWN:
+            if librdkafka.check_property(prop, "")[0] is not librdkafka.PropertyStatus.UNKNOWN:
                 return f"{PROPERTIES_KEY}.{prop}", candidate != name
     properties = [property_environment_name(often_used) for often_used in librdkafka.OFTEN_USED]
     raise ConfigurationError(

@@ -17,8 +17,8 @@ from kascribe.console.job_lines import (
     DONE,
     FAILED,
     JobLine,
-    Jobs,
-    Outside,
+    JobLines,
+    LocalPhase,
     after_enrichment,
     after_progress,
     after_transcript,
@@ -41,7 +41,7 @@ STYLES: Final[dict[str, str]] = {
     **dict.fromkeys(FAILED, "red"),
     **dict.fromkeys(CANCELLED, "yellow"),
 }
-PHASE_COLUMNS: Final = max(len(phase) for phase in (*Phase, *Outside))
+PHASE_COLUMNS: Final = max(len(phase) for phase in (*Phase, *LocalPhase))
 BAR_COLUMNS: Final = 14
 GAP_COLUMNS: Final = 2
 NAME_COLUMNS_LEAST: Final = 12
@@ -57,7 +57,7 @@ class Board:
 
     def __init__(self, out: Console, *, beside: Console | None = None) -> None:
         self._out = out
-        self._jobs = Jobs()
+        self._jobs = JobLines()
         self._upload: JobLine | None = None
         self._told: dict[str, JobLine] = {}
         self._lock = threading.Lock()
@@ -87,20 +87,20 @@ class Board:
             failures, flagged, counts = self._jobs.failures(), self._jobs.flagged(), self._jobs.counts()
         if failures or flagged:
             for sentence in (counts, *_listed(failures), *_listed_flagged(flagged)):
-                self.say(sentence)
+                self.announce(sentence)
 
     def expect(self, jobs: int) -> None:
         """Says how many jobs there will be in all."""
         self._jobs.expected = jobs
 
-    def say(self, sentence: str) -> None:
+    def announce(self, sentence: str) -> None:
         """A sentence for the user, above the table."""
         for console in {self._out, self._screen} - {None}:
             _print(console, sentence)
 
     def uploading(self, name: str, fraction: float = 0.0) -> None:
         """Shows the file that is on its way to the bucket, until it is submitted."""
-        self._upload = JobLine(name, Outside.UPLOADING, fraction)
+        self._upload = JobLine(name, LocalPhase.UPLOADING, fraction)
 
     def submitted(self, job_id: str, name: str) -> None:
         """Names a job before its first event."""
@@ -113,8 +113,8 @@ class Board:
         """Counts a file among those that failed."""
         self._upload = None
         with self._lock:
-            self._jobs.put(f"not submitted: {name}", JobLine(name, Outside.NOT_SUBMITTED, note=why))
-        self.say(f"{name} was not submitted: {why}")
+            self._jobs.put(f"not submitted: {name}", JobLine(name, LocalPhase.NOT_SUBMITTED, note=why))
+        self.announce(f"{name} was not submitted: {why}")
 
     def show(self, event: JobEvent) -> None:
         """Draws what an event says."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kascribe.console.board import Board
-from kascribe.submission import S3_SCHEME, Request, Source
+from kascribe.submission import S3_SCHEME, Source, SubmissionRequest
 from producers.finished_jobs import FinishedJobs, is_same_job
 from producers.results import EnrichmentResults, ResultStore
 from producers.s3 import create_client
@@ -15,13 +15,13 @@ from schemas.identity import job_id
 from schemas.settings import S3Settings
 
 
-class Finished:
+class FinishedJob:
     """Looks into the bucket. Every method blocks and raises DependencyDown when it does not answer.
 
     ConfigurationError is raised for a job that is about something else than ``source`` and the request.
     """
 
-    def __init__(self, settings: S3Settings, request: Request, source: Source) -> None:
+    def __init__(self, settings: S3Settings, request: SubmissionRequest, source: Source) -> None:
         client = create_client(settings)
         results, enrichments = ResultStore(settings, client=client), EnrichmentResults(settings, client=client)
         self._stored = FinishedJobs(results, enrichments)
@@ -46,7 +46,7 @@ class Finished:
         events = list(self.events(job))
         if len(events) < (2 if self._request.enrich else 1):
             return False
-        board.say(f"{self._source.name}: job {job} is finished already")
+        board.announce(f"{self._source.name}: job {job} is finished already")
         board.start()
         for event in events:
             board.show(event)

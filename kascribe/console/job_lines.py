@@ -28,16 +28,16 @@ REMEMBERED_JOBS: Final = 1_000
 PREVIEW_CHARACTERS: Final = 200
 
 
-class Outside(StrEnum):
+class LocalPhase(StrEnum):
     """Where a job is that no record is about yet."""
 
     UPLOADING = "uploading"
     NOT_SUBMITTED = "not submitted"
 
 
-DONE: Final[frozenset[Phase | Outside]] = frozenset({Phase.COMPLETED})
-CANCELLED: Final[frozenset[Phase | Outside]] = frozenset({Phase.CANCELLED})
-FAILED: Final[frozenset[Phase | Outside]] = frozenset({Phase.FAILED, Outside.NOT_SUBMITTED})
+DONE: Final[frozenset[Phase | LocalPhase]] = frozenset({Phase.COMPLETED})
+CANCELLED: Final[frozenset[Phase | LocalPhase]] = frozenset({Phase.CANCELLED})
+FAILED: Final[frozenset[Phase | LocalPhase]] = frozenset({Phase.FAILED, LocalPhase.NOT_SUBMITTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class JobLine:
     """The state of one job, as it is drawn."""
 
     name: str
-    phase: Phase | Outside = Phase.ACCEPTED
+    phase: Phase | LocalPhase = Phase.ACCEPTED
     fraction: float = 0.0
     note: str = ""
     reason: Reason | None = None
@@ -125,12 +125,12 @@ class Tracker:
 
 
 @dataclass
-class Jobs:
+class JobLines:
     """The jobs of one session by id, in the order in which they were first seen, and how many there are in all."""
 
     expected: int = 0
     _lines: dict[str, JobLine] = field(default_factory=dict)
-    _forgotten: Counter[Phase | Outside] = field(default_factory=Counter)
+    _forgotten: Counter[Phase | LocalPhase] = field(default_factory=Counter)
 
     def get(self, job_id: str, name: str) -> JobLine:
         """The job's line; a new one for a job that is not known."""
@@ -147,7 +147,7 @@ class Jobs:
     def counts(self) -> str:
         """``57 of 61 done, 1 failed``; what failed or was cancelled is not among what is done."""
         phases = self._forgotten + Counter(line.phase for line in self._lines.values())
-        kinds: tuple[frozenset[Phase | Outside], ...] = (DONE, FAILED, CANCELLED)
+        kinds: tuple[frozenset[Phase | LocalPhase], ...] = (DONE, FAILED, CANCELLED)
         done, failed, cancelled = (sum(phases[phase] for phase in kind) for kind in kinds)
         counted = f"{done} of {max(self.expected, phases.total())} done"
         counted += f", {failed} failed" if failed else ""

@@ -45,14 +45,14 @@ def write(text: str = "") -> None:
     print(visible(text) if sys.stdout.isatty() else text, flush=True)
 
 
-def tell(sentence: str = "", *, end: str = "\n") -> None:
+def notify(sentence: str = "", *, end: str = "\n") -> None:
     """What a person should know beside that, to standard error."""
     print(visible(sentence), end=end, file=sys.stderr, flush=True)
 
 
-def tell_error(error: BaseException) -> None:
+def print_traceback(error: BaseException) -> None:
     """The traceback of a defect, to standard error: its message may hold any text."""
-    tell("".join(traceback.format_exception(error)), end="")
+    notify("".join(traceback.format_exception(error)), end="")
 
 
 class Screen(Console):

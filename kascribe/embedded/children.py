@@ -22,10 +22,10 @@ RESTART_LIMIT: Final = 5
 HEALTHY_SECONDS: Final = 60.0
 """A child that has run for so long is well again: earlier deaths do not count any more."""
 
-ASKED_WRONGLY: Final = 2
+USAGE_EXIT_CODE: Final = 2
 """The exit code of a setting that is wrong, as it will be after a restart."""
 
-SAID_BYTES: Final = 4_096
+LOG_TAIL_BYTES: Final = 4_096
 """From the end of a log, in which a child's last sentence is looked for."""
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -73,10 +73,10 @@ class Child:
         """How the process ended; None while it runs or before it was started."""
         return self.process.poll() if self.process else None
 
-    def last_words(self) -> str:
+    def last_sentence(self) -> str:
         """What the process said last: the sentence by which a command ends, else its last line."""
         with suppress(OSError), self.log_path.open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - SAID_BYTES))
+            log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
             text = log.read().decode("utf-8", "replace").strip()
             return _last_sentence(text)
         return ""
@@ -101,26 +101,28 @@ class Children:
         self._children.append(child)
         return child
 
-    def tend(self) -> list[str]:
+    def supervise(self) -> list[str]:
         """Restarts what died, a bounded number of times; returns sentences for the user.
 
         Raises KascribeError for a child that no restart mends: ConfigurationError when a setting is wrong.
         """
-        return [sentence for child in self._children if (sentence := self._tend(child))]
+        return [sentence for child in self._children if (sentence := self._supervise(child))]
 
     def check(self) -> None:
         """Raises KascribeError when a child has ended: for those who need all of them and restart none."""
         for child in self._children:
             if child.exit_code is not None:
-                raise KascribeError(f"{child.role} ended with exit code {child.exit_code}: {child.last_words()}")
+                raise KascribeError(
+                    f"{child.role} ended with exit code {child.exit_code}: {child.last_sentence()}"
+                )
 
-    def _tend(self, child: Child) -> str | None:
+    def _supervise(self, child: Child) -> str | None:
         if child.exit_code is None:
             if self.clock.monotonic() - child.started_at >= HEALTHY_SECONDS:
                 child.restarts = 0
             return None
-        if child.exit_code == ASKED_WRONGLY:
-            raise ConfigurationError(f"{child.role} did not start: {child.last_words()}")
+        if child.exit_code == USAGE_EXIT_CODE:
+            raise ConfigurationError(f"{child.role} did not start: {child.last_sentence()}")
         if child.restarts >= RESTART_LIMIT:
             raise KascribeError(
                 f"{child.role} ended {child.restarts + 1} times, now with exit code {child.exit_code}, "

@@ -10,10 +10,10 @@ from watchfiles import watch
 from kascribe.dropped_files import files_in
 from schemas.clock import Clock
 
-SETTLE_SECONDS = 0.5
+STABLE_SECONDS = 0.5
 """A file whose size and time have not changed for this long is taken to be complete."""
 
-EMPTY_SETTLE_SECONDS = 5.0
+EMPTY_STABLE_SECONDS = 5.0
 """The same for a file without a byte, as which every copy begins: then it is told that it is empty."""
 
 
@@ -33,7 +33,7 @@ def scan(directory: Path) -> Iterator[Fingerprint]:
         yield Fingerprint(path, status.st_size, status.st_ctime_ns)
 
 
-class Settling:
+class Debouncer:
     """Decides when a file is complete. Pure but for what it remembers: time and sightings are given."""
 
     def __init__(self, done: Callable[[Fingerprint], bool]) -> None:
@@ -41,7 +41,7 @@ class Settling:
         self._since: dict[Path, tuple[Fingerprint, float]] = {}
         self._taken: set[Fingerprint] = set()
 
-    def settled(self, seen: Iterator[Fingerprint], now: float) -> list[Fingerprint]:
+    def stable(self, seen: Iterator[Fingerprint], now: float) -> list[Fingerprint]:
         """The files that have stayed as they are for long enough, each content once."""
         ready: list[Fingerprint] = []
         for fingerprint in seen:
@@ -51,7 +51,7 @@ class Settling:
             if before != fingerprint:
                 since = now
             self._since[fingerprint.path] = (fingerprint, since)
-            if now - since >= (SETTLE_SECONDS if fingerprint.object_size_bytes else EMPTY_SETTLE_SECONDS):
+            if now - since >= (STABLE_SECONDS if fingerprint.object_size_bytes else EMPTY_STABLE_SECONDS):
                 self._taken.add(fingerprint)
                 if not self._done(fingerprint):
                     ready.append(fingerprint)
@@ -61,7 +61,7 @@ class Settling:
 def follow(
     directory: Path,
     *,
-    settling: Settling,
+    debouncer: Debouncer,
     submit: Callable[[Fingerprint], None],
     stop: threading.Event,
     clock: Clock,
@@ -71,12 +71,12 @@ def follow(
     The operating system tells of changes; between them the folder is looked at again every half second, since
     a file settles by nothing happening to it.
     """
-    interval_ms = int(SETTLE_SECONDS * 1000)
+    interval_ms = int(STABLE_SECONDS * 1000)
     changes = watch(
         directory, stop_event=stop, rust_timeout=interval_ms, yield_on_timeout=True, raise_interrupt=False
     )
     for _ in changes:
-        for fingerprint in settling.settled(scan(directory), clock.monotonic()):
+        for fingerprint in debouncer.stable(scan(directory), clock.monotonic()):
             if stop.is_set():
                 return
             submit(fingerprint)

@@ -22,7 +22,7 @@ from kascribe.embedded.keeper import Dropped, Keeper
 from kascribe.embedded.object_store import ACCESS_KEY, EmbeddedObjectStore
 from kascribe.embedded.session import Session
 from kascribe.stored_transcript import stored_transcript
-from kascribe.submission import Request, readable
+from kascribe.submission import SubmissionRequest, readable
 from kascribe.wiring.clients import opened_submitter
 from producers.results import ResultStore
 from schemas.clock import Clock, SystemClock
@@ -95,12 +95,12 @@ class EmbeddedStack:
             if stop.is_set():
                 return
             if event is None:
-                for sentence in self._children.tend():
-                    self._board.say(sentence)
+                for sentence in self._children.supervise():
+                    self._board.announce(sentence)
 
     def _drain(self, at_once: threading.Event) -> None:
         """What finishes on the way out is kept like everything else: the topics that it is on end with us."""
-        self._board.say(
+        self._board.announce(
             "Draining what is in flight; Ctrl-C again ends that at once. "
             "Topics end with this process; transcripts stay."
         )
@@ -116,14 +116,14 @@ class EmbeddedStack:
                 is_hurried = True
                 self._children.terminate()
             for role in self._children.kill_the_late():
-                self._board.say(f"{role} did not end in time and was killed; what it had in flight is lost")
+                self._board.announce(f"{role} did not end in time and was killed; what it had in flight is lost")
 
     def transcribe(self, path: Path, *, timeout_seconds: float) -> TranscriptEvent:
         """Takes one file through the whole stack. Blocks; not to be called while ``run`` runs.
 
         Raises KascribeError when the job fails or the time is up.
         """
-        job = self._submitter.submit(str(path), Request())
+        job = self._submitter.submit(str(path), SubmissionRequest())
         deadline = self._clock.monotonic() + timeout_seconds
         for event in self._feed.events():
             self._children.check()
@@ -185,11 +185,11 @@ class EmbeddedStack:
 
     def _watch_folder(self, stop: threading.Event) -> None:
         directory = self._plan.drop_directory
-        settling = drop_folder.Settling(lambda file: self._keeper.is_kept(_dropped_in(directory, file)))
+        debouncer = drop_folder.Debouncer(lambda file: self._keeper.is_kept(_dropped_in(directory, file)))
         try:
-            drop_folder.follow(directory, settling=settling, submit=self._submit, stop=stop, clock=self._clock)
+            drop_folder.follow(directory, debouncer=debouncer, submit=self._submit, stop=stop, clock=self._clock)
         except Exception as error:  # noqa: BLE001 - it ends a thread that nobody else looks at
-            self._board.say(f"{directory} is not watched any more, the rest goes on: {error!r}")
+            self._board.announce(f"{directory} is not watched any more, the rest goes on: {error!r}")
 
     def _submit(self, file: Fingerprint) -> None:
         dropped = _dropped_in(self._plan.drop_directory, file)
@@ -197,7 +197,7 @@ class EmbeddedStack:
         # Known before it is submitted: the transcript may be there before the submitter has returned.
         self._keeper.expect(job_id(key), dropped)
         try:
-            job = self._submitter.submit(str(file.path), Request(idempotency_key=key), name=dropped.name)
+            job = self._submitter.submit(str(file.path), SubmissionRequest(idempotency_key=key), name=dropped.name)
         except (KascribeError, OSError) as error:
             self._board.not_submitted(dropped.name, str(error))
             return
@@ -214,7 +214,7 @@ class EmbeddedStack:
             elif isinstance(event, EnrichmentEvent):
                 self._keeper.keep_enrichment(event)
         except (KascribeError, OSError) as error:
-            self._board.say(f"job {event.job_id} could not be kept on disk: {error}")
+            self._board.announce(f"job {event.job_id} could not be kept on disk: {error}")
 
 
 def topic_names(settings: Settings) -> tuple[str, ...]:

@@ -13,15 +13,15 @@ THREAD_DIED_EXIT_CODE: Final = 70
 """``EX_SOFTWARE`` of sysexits.h. A supervisor starts the process again; its records are redelivered."""
 
 
-def tell(sentence: str, error: BaseException | None = None) -> None:
+def report_end(sentence: str, error: BaseException | None = None) -> None:
     """Writes the sentence, and the traceback of ``error``."""
     logs = sys.modules.get("kascribe.process.logs")
     if logs is not None and logs.writes_json():
-        logs.tell_end(sentence, error)
+        logs.log_end(sentence, error)
         return
     if error is not None:
-        terminal.tell_error(error)
-    terminal.tell(f"kascribe: {sentence}")
+        terminal.print_traceback(error)
+    terminal.notify(f"kascribe: {sentence}")
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def ended_by_dead_threads(*, end: Callable[[int], object] = os._exit) -> Iterato
     def died(arguments: threading.ExceptHookArgs) -> None:
         name = arguments.thread.name if arguments.thread is not None else "unknown"
         error = arguments.exc_value or arguments.exc_type()
-        tell(
+        report_end(
             f"the thread {name} died of {error!r}; the process ends with exit code {THREAD_DIED_EXIT_CODE}, so "
             "that a new one takes over",
             error,

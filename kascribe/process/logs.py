@@ -70,13 +70,13 @@ def writes_json() -> bool:
     return _json
 
 
-def tell_end(sentence: str, error: BaseException | None) -> None:
+def log_end(sentence: str, error: BaseException | None) -> None:
     """The line that a process ends with: ``why`` is the sentence."""
     structlog.get_logger(__name__).error("the process ends", why=sentence, exc_info=error)
 
 
 def _excepthook(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
-    tell_end(f"a defect: {error!r}", error)
+    log_end(f"a defect: {error!r}", error)
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-LOOK_SECONDS: Final = 5.0
+CHECK_SECONDS: Final = 5.0
 EXIT_CODE: Final = 70
 """``EX_SOFTWARE`` of sysexits.h. Whoever supervises the process starts it anew; its records are redelivered."""
 
@@ -17,13 +17,13 @@ _log: Final = structlog.get_logger(__name__)
 
 @contextmanager
 def ended_when_hanging(
-    is_well: Callable[[], bool], *, end: Callable[[int], object] = os._exit, look_seconds: float = LOOK_SECONDS
+    is_well: Callable[[], bool], *, end: Callable[[int], object] = os._exit, check_seconds: float = CHECK_SECONDS
 ) -> Iterator[None]:
     """Watches for as long as the context lasts. No drain: a thread that hangs would not let it end."""
     stopped = threading.Event()
 
     def watch() -> None:
-        while not stopped.wait(look_seconds):
+        while not stopped.wait(check_seconds):
             if not is_well():
                 _log.error(
                     "the engine hangs or is broken; the process ends so that a new one takes over",

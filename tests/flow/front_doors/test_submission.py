@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 from kascribe.cli import app
 from kascribe.commands.submit import _answers, _submit
 from kascribe.console.board import Board
-from kascribe.console.finished import Finished
+from kascribe.console.finished import FinishedJob
 from kascribe.documents.event_examples import EXAMPLES
-from kascribe.submission import Request, Source, Submitted, Submitter
+from kascribe.submission import Source, SubmissionRequest, SubmittedJob, Submitter
 from producers.publisher import Publisher
 from producers.results import ResultStore
 from producers.uploads import Uploads
@@ -53,7 +53,7 @@ def test_a_file_whose_name_is_no_utf8_is_submitted(broker: MockCluster, tmp_path
     path = tmp_path / os.fsdecode(b"entr\xe9e.wav")
     path.write_bytes(b"audio")
     with opened_submitter(broker) as (submitter, store):
-        submitted = submitter.submit(str(path), Request())
+        submitted = submitter.submit(str(path), SubmissionRequest())
         bucket = submitted.uri.split("/")[2]
         (key,) = store.keys(bucket)
     (record,) = records_on(broker.bootstrap_servers, TOPICS.references, count=1)
@@ -100,7 +100,7 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_are_submitted(
     written = io.StringIO()
     console = Console(file=written, width=400)
     with opened_submitter(broker) as (submitter, _):
-        jobs = _submit(submitter, sources, Request(), Board(console))
+        jobs = _submit(submitter, sources, SubmissionRequest(), Board(console))
     assert [job.name for job in jobs] == ["first.wav", "last.wav"]
     assert "gone.wav was not submitted: [Errno 2]" in written.getvalue()
     assert "empty.wav was not submitted: it is empty (0 bytes)" in written.getvalue()
@@ -149,8 +149,10 @@ def test_a_job_that_another_record_has_finished_is_found_while_others_are_busy(s
     busy = ProgressEvent.model_validate({**EXAMPLES[ProgressEvent], "event_id": "busy"})
     settings = store.settings()
     event = _stored_elsewhere(ResultStore(settings, client=store.client), "k", "s3://audio/call.wav")
-    finished = Finished(settings, Request(idempotency_key="k"), Source("s3://audio/call.wav", "call.wav"))
-    jobs = [Submitted(event.job_id, "call.wav", event.source.uri, "r")]
+    finished = FinishedJob(
+        settings, SubmissionRequest(idempotency_key="k"), Source("s3://audio/call.wav", "call.wav")
+    )
+    jobs = [SubmittedJob(event.job_id, "call.wav", event.source.uri, "r")]
     answers = _answers(repeat(busy), jobs, finished, clock=HastyClock())
     shown = Counter(answer.event_id for answer in islice(answers, 20) if answer)
     assert shown == {"busy": 19, event.event_id: 1}
@@ -160,7 +162,7 @@ def test_a_finished_job_without_the_exports_that_are_asked_for_is_another(store:
     """As the transcriber says of such a reference; nobody is told that a file is there which is not."""
     settings = store.settings()
     event = _stored_elsewhere(ResultStore(settings, client=store.client), "k", "s3://audio/call.wav")
-    asked = Request(TranscribeOptions(exports=(ExportFormat.SRT,)), idempotency_key="k")
-    finished = Finished(settings, asked, Source("s3://audio/call.wav", "call.wav"))
+    asked = SubmissionRequest(TranscribeOptions(exports=(ExportFormat.SRT,)), idempotency_key="k")
+    finished = FinishedJob(settings, asked, Source("s3://audio/call.wav", "call.wav"))
     with pytest.raises(ConfigurationError, match="--key k names a job of other audio or other options"):
         list(finished.events(event.job_id))

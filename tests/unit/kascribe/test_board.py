@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from kascribe.console.board import Board
-from kascribe.console.job_lines import REMEMBERED_JOBS, JobLine, Jobs
+from kascribe.console.job_lines import REMEMBERED_JOBS, JobLine, JobLines
 from kascribe.console.terminal import Screen
 from kascribe.reasons import REASON_TEXTS
 from schemas.errors import Reason
@@ -72,7 +72,7 @@ def test_a_long_text_stays_on_its_line() -> None:
 def test_what_is_said_about_a_file_is_said_as_it_is() -> None:
     """Brackets in a file's name are no mark-up."""
     written = io.StringIO()
-    Board(Console(file=written, width=200)).say("call [/b] [red].wav was not submitted")
+    Board(Console(file=written, width=200)).announce("call [/b] [red].wav was not submitted")
     assert written.getvalue() == "call [/b] [red].wav was not submitted\n"
 
 
@@ -207,7 +207,7 @@ def test_no_name_is_cut_at_80_columns(name: str) -> None:
 
 def test_a_session_that_lasts_remembers_a_bounded_number_of_jobs() -> None:
     """What was forgotten is counted."""
-    jobs = Jobs()
+    jobs = JobLines()
     for number in range(REMEMBERED_JOBS + 50):
         jobs.put(str(number), JobLine(f"{number}.wav", Phase.FAILED if number < 3 else Phase.COMPLETED))
     assert len(jobs.shown(10**6)) <= REMEMBERED_JOBS
@@ -219,7 +219,7 @@ def test_lines_go_to_a_file_while_the_table_is_drawn_on_the_terminal() -> None:
     log, stream = io.StringIO(), io.StringIO()
     board = Board(Screen(file=log, width=80), beside=Screen(file=stream, force_terminal=True, width=80, height=24))
     board.start()
-    board.say("a.wav: job 1")
+    board.announce("a.wav: job 1")
     board.show(event_of("j", text="one", name="a.wav"))
     board.stop()
     assert log.getvalue().splitlines() == ["a.wav: job 1", "a.wav: completed  one"]

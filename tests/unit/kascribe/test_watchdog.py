@@ -11,7 +11,7 @@ def test_a_hanging_engine_ends_the_process() -> None:
     well = threading.Event()
     well.set()
     ended: list[int] = []
-    with ended_when_hanging(well.is_set, end=ended.append, look_seconds=0.01):
+    with ended_when_hanging(well.is_set, end=ended.append, check_seconds=0.01):
         well.clear()
         eventually(lambda: ended, timeout_seconds=30, what="the end of the process")
     assert ended == [EXIT_CODE]
@@ -26,6 +26,6 @@ def test_a_working_engine_is_left_alone() -> None:
         looks.append(True)
         return True
 
-    with ended_when_hanging(is_well, end=ended.append, look_seconds=0.001):
+    with ended_when_hanging(is_well, end=ended.append, check_seconds=0.001):
         eventually(lambda: len(looks) > 10, timeout_seconds=30, what="ten looks")
     assert not ended

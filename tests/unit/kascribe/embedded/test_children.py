@@ -31,9 +31,9 @@ def children(clock: HandClock) -> Iterator[Children]:
 def tended_after_death(children: Children, child: Child, clock: HandClock) -> list[str]:
     """What is said once a child has died, and once its restart is due."""
     eventually(lambda: child.exit_code is not None, timeout_seconds=30, what="the child's end")
-    said = children.tend()
+    said = children.supervise()
     clock.seconds += RESTART_DELAY_SECONDS
-    return said + children.tend()
+    return said + children.supervise()
 
 
 def test_a_child_that_dies_too_often_is_said_to_be_lost(
@@ -57,7 +57,7 @@ def test_deaths_long_ago_do_not_count(children: Children, clock: HandClock, tmp_
     assert child.restarts == 2
     assert child.exit_code is None
     clock.seconds += HEALTHY_SECONDS
-    children.tend()
+    children.supervise()
     assert child.restarts == 0
 
 
@@ -66,7 +66,7 @@ def test_a_setting_that_is_wrong_is_said_and_not_tried_again(children: Children,
     child = children.start("transcriber", {"KASCRIBE_SERVER_PORT": "many"}, tmp_path / "log")
     eventually(lambda: child.exit_code is not None, timeout_seconds=60, what="the child's end")
     with pytest.raises(ConfigurationError, match="transcriber did not start: KASCRIBE_SERVER_PORT is 'many'"):
-        children.tend()
+        children.supervise()
 
 
 def test_who_needs_every_child_hears_at_once_that_one_ended(children: Children, tmp_path: Path) -> None:

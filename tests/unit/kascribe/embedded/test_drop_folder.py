@@ -5,7 +5,7 @@ import shutil
 import threading
 from pathlib import Path
 
-from kascribe.embedded.drop_folder import EMPTY_SETTLE_SECONDS, SETTLE_SECONDS, Fingerprint, Settling, scan
+from kascribe.embedded.drop_folder import EMPTY_STABLE_SECONDS, STABLE_SECONDS, Debouncer, Fingerprint, scan
 from kascribe.embedded.keeper import Dropped, Keeper
 from tests.support.kept import event_of, spoken_transcript
 from tests.support.waiting import eventually
@@ -44,15 +44,15 @@ def test_a_transcript_that_comes_late_does_not_replace_that_of_a_newer_file(tmp_
 def test_an_empty_file_is_told_about_once_it_has_stayed_empty(tmp_path: Path) -> None:
     """Every copy begins empty, so it is given longer; one that grows meanwhile is a file like any other."""
     (tmp_path / "empty.wav").touch()
-    settling = Settling(lambda _: False)
-    assert settling.settled(scan(tmp_path), now=0.0) == []
-    assert settling.settled(scan(tmp_path), now=SETTLE_SECONDS) == []
-    (empty,) = settling.settled(scan(tmp_path), now=EMPTY_SETTLE_SECONDS)
+    debouncer = Debouncer(lambda _: False)
+    assert debouncer.stable(scan(tmp_path), now=0.0) == []
+    assert debouncer.stable(scan(tmp_path), now=STABLE_SECONDS) == []
+    (empty,) = debouncer.stable(scan(tmp_path), now=EMPTY_STABLE_SECONDS)
     assert (empty.path.name, empty.object_size_bytes) == ("empty.wav", 0)
-    assert settling.settled(scan(tmp_path), now=2 * EMPTY_SETTLE_SECONDS) == []
+    assert debouncer.stable(scan(tmp_path), now=2 * EMPTY_STABLE_SECONDS) == []
     (tmp_path / "empty.wav").write_bytes(b"audio")
-    settling.settled(scan(tmp_path), now=20.0)
-    assert [file.object_size_bytes for file in settling.settled(scan(tmp_path), now=20.0 + SETTLE_SECONDS)] == [5]
+    debouncer.stable(scan(tmp_path), now=20.0)
+    assert [file.object_size_bytes for file in debouncer.stable(scan(tmp_path), now=20.0 + STABLE_SECONDS)] == [5]
 
 
 def test_what_is_hidden_or_unfinished_is_left_alone(tmp_path: Path) -> None:
@@ -99,9 +99,9 @@ def keep(keeper: Keeper, job_id: str, file: Fingerprint) -> None:
 
 def dropped_in(drop: Path, keeper: Keeper) -> list[Fingerprint]:
     """What a stack that starts now would submit."""
-    settling = Settling(lambda file: keeper.is_kept(Dropped(file.path.name, file.changed_ns)))
-    settling.settled(scan(drop), now=0.0)
-    return settling.settled(scan(drop), now=SETTLE_SECONDS)
+    debouncer = Debouncer(lambda file: keeper.is_kept(Dropped(file.path.name, file.changed_ns)))
+    debouncer.stable(scan(drop), now=0.0)
+    return debouncer.stable(scan(drop), now=STABLE_SECONDS)
 
 
 def written_now(path: Path) -> int:
