@@ -1,33 +1,34 @@
-"""The command line of the local stack: `python -m deploy.stack up`."""
+"""Command line of the local stack: `python -m deploy.stack up`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from deploy.stack import DEFAULT_TOPICS, Stack, StackError, default_cache, prepare
 from deploy.stack.kafka import parse_topic
 
-NODE_COMMANDS = {
-    "kafka-stop": (Stack.kafka_stop, "shut Kafka down in order; records stay"),
-    "kafka-kill": (Stack.kafka_kill, "kill Kafka without a chance to tidy up"),
+NODE_COMMANDS: Final = {
+    "kafka-stop": (Stack.kafka_stop, "shut Kafka down cleanly; records stay"),
+    "kafka-kill": (Stack.kafka_kill, "kill Kafka without a clean shutdown"),
     "kafka-start": (Stack.kafka_start, "start Kafka again on the same records and port"),
 }
-STORE_COMMANDS = {
-    "minio-stop": (Stack.minio_stop, "shut MinIO down in order; objects stay"),
-    "minio-kill": (Stack.minio_kill, "kill MinIO without a chance to tidy up"),
+STORE_COMMANDS: Final = {
+    "minio-stop": (Stack.minio_stop, "shut MinIO down cleanly; objects stay"),
+    "minio-kill": (Stack.minio_kill, "kill MinIO without a clean shutdown"),
     "minio-start": (Stack.minio_start, "start MinIO again on the same objects and port"),
 }
-MEBIBYTE = 1024 * 1024
+MEBIBYTE: Final = 1024 * 1024
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command. 0 when done, 1 when not, 3 for `status` when something is not alive."""
+    """Run one command. Returns 0 on success, 1 on failure, 3 for `status` when a server is not alive."""
     chosen = _parser().parse_args(arguments)
     try:
         return _run(chosen)
-    except StackError as failed:
-        print(f"error: {failed}", file=sys.stderr)
+    except StackError as error:
+        print(f"error: {error}", file=sys.stderr)
         return 1
 
 
@@ -43,12 +44,14 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--minio-port", type=int, help="(default: a free one)")
     up.add_argument("--bucket", default="audio", help="created with versions and notifications (default: audio)")
     up.add_argument(
-        "--notify-topic", default="audio.objects", help="hears of new objects (default: audio.objects)"
+        "--notify-topic",
+        default="audio.objects",
+        help="topic of notifications about new objects (default: audio.objects)",
     )
     up.add_argument("--topics", type=parse_topic, nargs="*", default=DEFAULT_TOPICS, metavar="NAME[:PARTITIONS]")
-    down = commands.add_parser("down", help="end what was started")
-    down.add_argument("--purge", action="store_true", help="and remove its records, objects and credentials")
-    commands.add_parser("status", help="say what lives")
+    down = commands.add_parser("down", help="stop the servers")
+    down.add_argument("--purge", action="store_true", help="also remove records, objects and credentials")
+    commands.add_parser("status", help="show which servers are alive")
     for name, (_, text) in NODE_COMMANDS.items():
         commands.add_parser(name, help=text).add_argument("--node", type=int, help="one broker (default: all)")
     for name, (_, text) in STORE_COMMANDS.items():
@@ -92,7 +95,7 @@ def _up(chosen: argparse.Namespace, state: Path) -> None:
     _show(stack)
     print(f"use it:   set -a; . {stack.environment_file}; set +a")
     print(f"drop in:  the bucket {stack.bucket} of {stack.environment['KASCRIBE_S3_ENDPOINT_URL']}")
-    print(f"hear it:  the topic {chosen.notify_topic}; each object is announced twice")
+    print(f"consume:  the topic {chosen.notify_topic}; each object is announced twice")
 
 
 def _show(stack: Stack) -> None:

@@ -1,7 +1,7 @@
-"""Where the server programs come from: built once with Maven and Go, then kept in a cache directory.
+"""Cache of the server programs: built once with Maven and Go, then kept in a directory.
 
-An entry appears by one rename when it is complete, so a build that was cut off leaves nothing that a later
-run could take for a server; a file lock makes concurrent builders wait for the first one.
+An entry appears by one rename when it is complete, so an interrupted build leaves nothing that a later run could
+mistake for a server. A file lock makes concurrent builders wait for the first one.
 """
 
 import fcntl
@@ -15,23 +15,26 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from deploy.stack.errors import StackError
 
-KAFKA_VERSION = "4.4.0"
-KAFKA_SCALA_VERSION = "2.13"
-LOG4J_VERSION = "2.25.5"  # the one Kafka 4.4.0 brings; without its slf4j binding the broker logs nothing
-COPY_JARS = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
-MINIO_VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"  # the last upstream commit; later ones are not published
-JAVA_MINIMUM_VERSION = 17
+KAFKA_VERSION: Final = "4.4.0"
+KAFKA_SCALA_VERSION: Final = "2.13"
+LOG4J_VERSION: Final = "2.25.5"  # as in Kafka 4.4.0; without its slf4j binding the broker logs nothing
+COPY_JARS: Final = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+MINIO_VERSION: Final = (
+    "v0.0.0-20260212201848-7aac2a2c5b7c"  # the last upstream commit; later ones are not published
+)
+JAVA_MINIMUM_VERSION: Final = 17
 
-KAFKA_BUILD_TIMEOUT_SECONDS = 900  # 9 s measured; the rest is for a slow mirror
-MINIO_BUILD_TIMEOUT_SECONDS = 3600  # 3 min measured on two idle cores
-LOG_TAIL_LINES = 20
+KAFKA_BUILD_TIMEOUT_SECONDS: Final = 900  # 9 s measured; the rest is for a slow mirror
+MINIO_BUILD_TIMEOUT_SECONDS: Final = 3600  # 3 min measured on two idle cores
+LOG_TAIL_LINES: Final = 20
 
-_CONTENTS_FILE = "contents.json"
+_CONTENTS_FILE: Final = "contents.json"
 
-_POM = f"""<?xml version="1.0" encoding="UTF-8"?>
+_POM: Final = f"""<?xml version="1.0" encoding="UTF-8"?>
 <project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>kascribe.stack</groupId>
@@ -53,12 +56,12 @@ _POM = f"""<?xml version="1.0" encoding="UTF-8"?>
 </project>
 """
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """The programs of a stack: a JVM, the Kafka jars (`kafka/*.jar`) and the MinIO binary."""
+    """Programs of a stack: a JVM, the Kafka jars (`kafka/*.jar`) and the MinIO binary."""
 
     java: Path
     kafka_jars: Path
@@ -67,7 +70,7 @@ class Servers:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One thing in the cache: its folder name, what builds it into an empty folder, and with which tool."""
+    """A cache entry: its folder name, the function that builds it into an empty folder, and the tool it needs."""
 
     name: str
     build: Callable[[Path], None]
@@ -77,28 +80,28 @@ class _Entry:
 
 
 def default_cache() -> Path:
-    """`KASCRIBE_CACHE`, or the user's cache directory."""
+    """Return `KASCRIBE_CACHE`, or the user's cache directory."""
     if chosen := os.environ.get("KASCRIBE_CACHE"):
         return Path(chosen).expanduser().absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kascribe"
 
 
 def missing_tools(cache: Path) -> list[str]:
-    """What has to be installed before `prepare` can succeed, each with advice; empty when nothing."""
+    """Return the tools to install before `prepare` can succeed, each with advice."""
     java = [] if _java() else [f"java: a JDK {JAVA_MINIMUM_VERSION} or newer (Debian: default-jdk-headless)"]
     unbuilt = [entry for entry in _entries() if not _is_complete(cache / "servers" / entry.name)]
     return java + [f"{entry.tool}: {entry.advice}" for entry in unbuilt if shutil.which(entry.tool) is None]
 
 
-def prepare(cache: Path, *, say: Say = print) -> Servers:
-    """The server programs, built first where the cache lacks them. Blocks for minutes the first time.
+def prepare(cache: Path, *, report: Report = print) -> Servers:
+    """Return the server programs; build those that the cache lacks. Blocks for minutes the first time.
 
     Safe to call from several processes at once. Raises StackError when a tool is missing or a build fails.
     """
     if missing := missing_tools(cache):
         raise StackError("the local stack needs, on PATH: " + "; ".join(missing))
     java = _checked_java()
-    kafka, minio = (_fetched(cache / "servers", entry, say) for entry in _entries())
+    kafka, minio = (_entry_directory(cache / "servers", entry, report) for entry in _entries())
     return Servers(java=java, kafka_jars=kafka / "jars", minio=minio / "minio")
 
 
@@ -141,23 +144,25 @@ def _checked_java() -> Path:
     return java
 
 
-def _fetched(servers: Path, entry: _Entry, say: Say) -> Path:
+def _entry_directory(servers: Path, entry: _Entry, report: Report) -> Path:
     place = servers / entry.name
     if _is_complete(place):
         return place
     servers.mkdir(parents=True, exist_ok=True)
     lock = servers / f".{entry.name}.lock"
-    with locked(lock, waiting=lambda: say(f"waiting for another build of {entry.name}")):
+    with locked(lock, on_wait=lambda: report(f"waiting for another build of {entry.name}")):
         if not _is_complete(place):
-            _build_into(place, entry, say)
+            _build_into(place, entry, report)
     return place
 
 
-def _build_into(place: Path, entry: _Entry, say: Say) -> None:
+def _build_into(place: Path, entry: _Entry, report: Report) -> None:
     prefix = f".{entry.name}.building-"
     for leftover in [*place.parent.glob(f"{prefix}*"), *place.parent.glob(entry.name)]:
-        shutil.rmtree(leftover)  # cut off or damaged; we hold the lock, so nobody is building it
-    say(f"building {entry.name} with {entry.tool} (only once: {entry.build_time})")
+        shutil.rmtree(
+            leftover
+        )  # interrupted or damaged; this process holds the lock, so no other one is building it
+    report(f"building {entry.name} with {entry.tool} (only once: {entry.build_time})")
     building = Path(tempfile.mkdtemp(prefix=prefix, dir=place.parent))
     try:
         entry.build(building)
@@ -199,7 +204,7 @@ def _build_minio(building: Path) -> None:
 
 
 def run_tool(command: list[str], settings: Mapping[str, str], timeout_seconds: float) -> None:
-    """Runs a program to its end, with some more environment. Raises StackError with the end of what it said."""
+    """Run a program to its end, with additional environment. Raises StackError with the end of its output."""
     environment = {**os.environ, **settings}
     try:
         subprocess.run(
@@ -212,22 +217,22 @@ def run_tool(command: list[str], settings: Mapping[str, str], timeout_seconds: f
             timeout=timeout_seconds,
             check=True,
         )
-    except subprocess.CalledProcessError as failed:
-        tail = "\n".join(str(failed.output).splitlines()[-LOG_TAIL_LINES:])
-        raise StackError(f"{command[0]} failed, exit status {failed.returncode}:\n{tail}") from failed
-    except subprocess.TimeoutExpired as late:
-        raise StackError(f"{command[0]} did not finish within {timeout_seconds:.0f} s; run it again") from late
+    except subprocess.CalledProcessError as error:
+        tail = "\n".join(str(error.output).splitlines()[-LOG_TAIL_LINES:])
+        raise StackError(f"{command[0]} failed, exit status {error.returncode}:\n{tail}") from error
+    except subprocess.TimeoutExpired as error:
+        raise StackError(f"{command[0]} did not finish within {timeout_seconds:.0f} s; run it again") from error
 
 
 @contextmanager
-def locked(path: Path, *, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Holds a lock between processes; calls `waiting` once when another one has it. Not reentrant."""
+def locked(path: Path, *, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold a lock between processes; call `on_wait` once if another process holds it. Not reentrant."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            waiting()
+            on_wait()
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:

@@ -1,5 +1,5 @@
-"""What the local stack reports when it cannot go on."""
+"""The error of the local stack."""
 
 
 class StackError(Exception):
-    """The local stack cannot do what was asked; the message says why and what to do."""
+    """The local stack cannot do what was requested; the message says why and what to do."""

@@ -1,4 +1,4 @@
-"""The Kafka side of the stack: a broker's configuration and commands, and what an admin client asks of it."""
+"""Kafka in the stack: a broker's configuration and commands, and the requests of an admin client."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -20,15 +20,15 @@ from schemas.kafka.topics import Topics
 if TYPE_CHECKING:
     from confluent_kafka.admin._metadata import TopicMetadata
 
-READY_DEADLINE_SECONDS = 90.0  # 4 s on an idle machine, 8 s for three brokers; CI shares two cores
-REQUEST_TIMEOUT_SECONDS = 30.0
-POLL_SECONDS = 0.1
-FORMAT_TIMEOUT_SECONDS = 120
-MAXIMUM_REPLICATION = 3
-# 400 MB is what a test cluster's broker lives in; C1 and the serial collector start fastest on two cores.
-JVM_OPTIONS = ("-Xmx400m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
+READY_DEADLINE_SECONDS: Final = 90.0  # 4 s on an idle machine, 8 s for three brokers; CI shares two cores
+REQUEST_TIMEOUT_SECONDS: Final = 30.0
+POLL_SECONDS: Final = 0.1
+FORMAT_TIMEOUT_SECONDS: Final = 120
+MAXIMUM_REPLICATION: Final = 3
+# 400 MB suffice for the broker of a test cluster; C1 and the serial collector start fastest on two cores.
+JVM_OPTIONS: Final = ("-Xmx400m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
 
-_LOGGING = """\
+_LOGGING: Final = """\
 rootLogger.level = WARN
 rootLogger.appenderRef.console.ref = console
 logger.lifecycle.name = kafka.server.KafkaRaftServer
@@ -39,9 +39,9 @@ appender.console.layout.type = PatternLayout
 appender.console.layout.pattern = %d{ISO8601} %-5p %c{1}: %m%n
 """
 
-# Every client may do everything until a rule says otherwise, which is how a test refuses something. Only for one
-# broker: of several, each refuses the others' votes until its authorizer has loaded the rules, and ends.
-_AUTHORIZER = {
+# Every client may do everything until a rule forbids it; tests add such rules. Only for a single broker: several
+# refuse each other's votes until their authorizers have loaded the rules, and exit.
+_AUTHORIZER: Final = {
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
     "allow.everyone.if.no.acl.found": "true",
 }
@@ -49,18 +49,18 @@ _AUTHORIZER = {
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic to create, by name."""
+    """A topic to create."""
 
     name: str
     partitions: int = 3
 
 
 # Kascribe's own topics, without a prefix; it creates retry and dead-letter topics itself.
-DEFAULT_TOPICS = tuple(Topic(name) for name in Topics().all)
+DEFAULT_TOPICS: Final = tuple(Topic(name) for name in Topics().all)
 
 
 def parse_topic(text: str) -> Topic:
-    """`name` or `name:partitions`. Raises ValueError."""
+    """Parse `name` or `name:partitions`. Raises ValueError."""
     name, _, partitions = text.partition(":")
     if not name or (partitions and int(partitions) < 1):
         raise ValueError(f"{text!r}: expected name:partitions, such as audio.references:6")
@@ -68,7 +68,7 @@ def parse_topic(text: str) -> Topic:
 
 
 def configuration(plan: Plan, broker: BrokerPlan, directory: Path) -> str:
-    """The broker's server.properties: broker and controller in one, on loopback, sized for tests."""
+    """Return the broker's server.properties: broker and controller in one, on loopback, sized for tests."""
     replicas = min(len(plan.brokers), MAXIMUM_REPLICATION)
     in_sync = max(1, replicas - 1)
     voters = ",".join(f"{each.node_id}@{LOOPBACK}:{each.controller_port}" for each in plan.brokers)
@@ -105,7 +105,7 @@ def configuration(plan: Plan, broker: BrokerPlan, directory: Path) -> str:
 
 
 def format_storage(servers: Servers, plan: Plan, broker: BrokerPlan, directory: Path) -> None:
-    """Writes the broker's configuration and, unless done before, formats its storage: two seconds."""
+    """Write the broker's configuration and, unless done before, format its storage: two seconds."""
     directory.mkdir(parents=True, exist_ok=True)
     properties = directory / "server.properties"
     properties.write_text(configuration(plan, broker, directory), encoding="utf-8")
@@ -120,12 +120,12 @@ def format_storage(servers: Servers, plan: Plan, broker: BrokerPlan, directory: 
 
 
 def broker_command(servers: Servers, directory: Path) -> list[str]:
-    """Starts the broker formatted in `directory`."""
+    """Return the command that starts the broker formatted in `directory`."""
     return [*_java(servers, directory), "kafka.Kafka", str(directory / "server.properties")]
 
 
 def broker_environment() -> dict[str, str]:
-    """The broker's whole environment: JVM options of the caller's shell stay out."""
+    """Return the broker's whole environment, without JVM options of the caller's shell."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
 
 
@@ -136,7 +136,7 @@ def _java(servers: Servers, directory: Path) -> list[str]:
 
 
 class Cluster:
-    """The stack's brokers seen from a client."""
+    """The stack's brokers, as a client sees them."""
 
     def __init__(self, plan: Plan, *, check: Callable[[], None] = lambda: None) -> None:
         self._plan = plan
@@ -146,42 +146,42 @@ class Cluster:
                 "bootstrap.servers": plan.bootstrap_servers,
                 "reconnect.backoff.ms": 50,
                 "reconnect.backoff.max.ms": 200,
-                "log_level": 0,  # refused connections are what waiting for a broker is made of
+                "log_level": 0,  # refused connections are expected while waiting for a broker
             }
         )
 
     def await_brokers(self, count: int) -> None:
-        """Blocks until at least `count` brokers are in the cluster's metadata and take requests."""
+        """Block until at least `count` brokers are in the cluster's metadata and accept requests."""
 
-        def answer() -> bool:
+        def are_listed() -> bool:
             try:
                 return len(self._admin.list_topics(timeout=1.0).brokers) >= count
             except KafkaException:  # not there yet
                 return False
 
-        self._eventually(answer, "Kafka")
+        self._wait_until(are_listed, "Kafka")
 
     def create_topics(self, topics: Iterable[Topic]) -> None:
-        """Creates what is missing and blocks until every partition has a leader. Safe to repeat.
+        """Create missing topics and block until every partition has a leader. Safe to repeat.
 
         Partitions of a topic that exists already stay as they are.
         """
         wanted = {topic.name: topic for topic in topics}
         missing = [topic for name, topic in wanted.items() if name not in self._topics()]
         replicas = min(len(self._plan.brokers), MAXIMUM_REPLICATION)
-        asked = [
+        new_topics = [
             NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=replicas) for topic in missing
         ]
-        if asked:
-            for name, created in self._admin.create_topics(asked).items():
+        if new_topics:
+            for name, created in self._admin.create_topics(new_topics).items():
                 _await_creation(name, created.result)
-        self._eventually(lambda: self._have_leaders(wanted), "a leader for every partition")
+        self._wait_until(lambda: self._have_leaders(wanted), "a leader for every partition")
 
     def _topics(self) -> "dict[str, TopicMetadata]":
         try:
             return self._admin.list_topics(timeout=REQUEST_TIMEOUT_SECONDS).topics
-        except KafkaException as failed:
-            raise StackError(f"Kafka at {self._plan.bootstrap_servers} does not answer: {failed}") from failed
+        except KafkaException as error:
+            raise StackError(f"Kafka at {self._plan.bootstrap_servers} does not respond: {error}") from error
 
     def _have_leaders(self, names: Iterable[str]) -> bool:
         known = self._topics()
@@ -192,7 +192,7 @@ class Cluster:
             for name in names
         )
 
-    def _eventually(self, condition: Callable[[], bool], what: str) -> None:
+    def _wait_until(self, condition: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + READY_DEADLINE_SECONDS
         while not condition():
             self._check()
@@ -204,6 +204,6 @@ class Cluster:
 def _await_creation(name: str, result: Callable[[float], object]) -> None:
     try:
         result(REQUEST_TIMEOUT_SECONDS)
-    except KafkaException as failed:
-        if failed.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-            raise StackError(f"Kafka did not create the topic {name}: {failed.args[0].str()}") from failed
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise StackError(f"Kafka did not create the topic {name}: {error.args[0].str()}") from error

@@ -1,8 +1,8 @@
-"""The MinIO side of the stack: its command line, its notification targets, and buckets that notify.
+"""MinIO in the stack: its command line, its notification targets, and buckets that notify.
 
-Two targets are set on the same bucket and topic. The immediate one delivers in milliseconds but loses what
-happens while Kafka is away; the queued one keeps events in a directory that it sweeps every three seconds.
-Together they are fast and lose nothing, and every object is announced twice.
+Two targets are set on the same bucket and topic. The immediate one delivers in milliseconds but loses events
+while Kafka is down. The queued one keeps events in a directory that it sweeps every three seconds. Together they
+are fast and lose nothing, and every object is announced twice.
 """
 
 import http.client
@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import boto3
 from botocore.config import Config
@@ -23,13 +23,13 @@ from deploy.stack.state import LOOPBACK, REGION, Plan
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-READY_DEADLINE_SECONDS = 60.0  # 0.6 s on an idle machine
-POLL_SECONDS = 0.05
-QUEUE_LIMIT_EVENTS = 100_000  # MinIO's own default; past it the queued target refuses and events are lost
+READY_DEADLINE_SECONDS: Final = 60.0  # 0.6 s on an idle machine
+POLL_SECONDS: Final = 0.05
+QUEUE_LIMIT_EVENTS: Final = 100_000  # MinIO's default; beyond it the queued target loses events
 
 
 def server_command(servers: Servers, plan: Plan, directory: Path) -> list[str]:
-    """Starts the server. It listens on loopback only and reads no certificates but its own directory's."""
+    """Return the command that starts the server, on loopback, with the certificates of its own directory only."""
     objects, certificates = directory / "objects", directory / "certificates"
     for needed in (objects, certificates, directory / "queue"):
         needed.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ def server_command(servers: Servers, plan: Plan, directory: Path) -> list[str]:
 
 
 def server_environment(plan: Plan, environment: Mapping[str, str], directory: Path) -> dict[str, str]:
-    """The server's whole environment; nothing of the caller's leaks in but PATH."""
+    """Return the server's whole environment; of the caller's it has only PATH."""
     settings = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(directory),
@@ -75,7 +75,7 @@ def _targets(index: int) -> tuple[str, str]:
 
 
 def await_ready(plan: Plan, *, check: Callable[[], None] = lambda: None) -> None:
-    """Blocks until the server says that it is live. `check` raises when waiting further is pointless."""
+    """Block until the server is live. `check` raises when further waiting is pointless."""
     deadline = time.monotonic() + READY_DEADLINE_SECONDS
     while not is_live(plan):
         check()
@@ -85,7 +85,7 @@ def await_ready(plan: Plan, *, check: Callable[[], None] = lambda: None) -> None
 
 
 def is_live(plan: Plan) -> bool:
-    """Whether the server answers its health address now."""
+    """Return whether the server's health check succeeds now."""
     connection = http.client.HTTPConnection(LOOPBACK, plan.minio_port, timeout=2.0)
     try:
         connection.request("GET", "/minio/health/live")
@@ -97,7 +97,7 @@ def is_live(plan: Plan) -> bool:
 
 
 def client(environment: Mapping[str, str]) -> "S3Client":
-    """An S3 client of the stack; whoever asks closes it."""
+    """Create an S3 client of the stack; the caller closes it."""
     return boto3.client(
         "s3",
         endpoint_url=environment["KASCRIBE_S3_ENDPOINT_URL"],
@@ -109,15 +109,15 @@ def client(environment: Mapping[str, str]) -> "S3Client":
 
 
 def create_bucket(s3: "S3Client", bucket: str, *, notify_target: int | None) -> None:
-    """A versioned bucket that announces every new object to both targets of that index. Safe to repeat."""
+    """Create a versioned bucket that announces every new object to both targets of an index. Safe to repeat."""
     try:
         if bucket not in {each["Name"] for each in s3.list_buckets()["Buckets"]}:
             s3.create_bucket(Bucket=bucket)
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
         if notify_target is not None:
             _announce_objects(s3, bucket, notify_target)
-    except (BotoCoreError, ClientError) as failed:
-        raise StackError(f"MinIO did not set up the bucket {bucket}: {failed}") from failed
+    except (BotoCoreError, ClientError) as error:
+        raise StackError(f"MinIO did not set up the bucket {bucket}: {error}") from error
 
 
 def _announce_objects(s3: "S3Client", bucket: str, notify_target: int) -> None:

@@ -1,7 +1,7 @@
-"""Server processes that outlive the command that started them, ended without ever hitting another one.
+"""Server processes that outlive the command that started them, identified so that no other process is signalled.
 
-A pid alone may have been given to somebody else since; a process is known by its pid, its start time and the
-boot it belongs to. Signals go through a pidfd opened before that check, so there is no moment in between.
+A pid alone may have been reused; a process is identified by its pid, its start time and its boot. Signals go
+through a pidfd opened before that check, so there is no race.
 """
 
 import os
@@ -12,17 +12,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from deploy.stack.errors import StackError
 
-KILL_DEADLINE_SECONDS = 10.0  # a killed process is gone at once unless the kernel holds it in I/O
-STAT_STATE_FIELD, STAT_SESSION_FIELD, STAT_START_FIELD = 0, 3, 19
-_DEAD_STATES = "ZX"
+KILL_DEADLINE_SECONDS: Final = 10.0  # a killed process is gone at once unless the kernel holds it in I/O
+STAT_STATE_FIELD: Final = 0
+STAT_SESSION_FIELD: Final = 3
+STAT_START_FIELD: Final = 19
+_DEAD_STATES: Final = "ZX"
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process that we started: `started_ticks` since the boot called `boot_id` (proc(5), stat)."""
+    """A started process. `started_ticks` counts from the boot `boot_id` (proc(5), stat)."""
 
     pid: int
     started_ticks: int
@@ -30,7 +33,7 @@ class Process:
 
 
 def start(command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> Process:
-    """Starts a program in a session of its own, its output appended to `log`. Does not wait for it."""
+    """Start a program in its own session, its output appended to `log`. Does not wait for it."""
     opened = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     try:
         pid = os.posix_spawn(
@@ -46,15 +49,15 @@ def start(command: Sequence[str], *, log: Path, environment: Mapping[str, str]) 
             setsigdef=[signal.SIGPIPE, signal.SIGINT],
             setsigmask=[],
         )
-    except OSError as failed:
-        raise StackError(f"cannot start {command[0]}: {failed.strerror}") from failed
+    except OSError as error:
+        raise StackError(f"cannot start {command[0]}: {error.strerror}") from error
     state = _stat(pid)
-    started_ticks = state[1] if state else 0  # gone already: recorded as a process that never lives
+    started_ticks = state[1] if state else 0  # already gone: recorded as a process that is never alive
     return Process(pid=pid, started_ticks=started_ticks, boot_id=_boot_id())
 
 
 def is_alive(process: Process) -> bool:
-    """Whether that very process still runs; reaps it when it was our child and has ended."""
+    """Return whether the process still runs; reap it if it is a child of this process that has ended."""
     state = _stat(process.pid)
     if state is None or state[1] != process.started_ticks or process.boot_id != _boot_id():
         return False
@@ -65,7 +68,7 @@ def is_alive(process: Process) -> bool:
 
 
 def resident_bytes(process: Process) -> int:
-    """Memory that the process holds now; 0 when it has ended."""
+    """Return the memory that the process holds now; 0 when it has ended."""
     try:
         pages = int(Path(f"/proc/{process.pid}/statm").read_text(encoding="ascii").split()[1])
     except OSError:
@@ -74,16 +77,16 @@ def resident_bytes(process: Process) -> int:
 
 
 def end(processes: Iterable[Process], *, grace_seconds: float) -> None:
-    """Asks all of them to end, waits for all, and kills what is left after `grace_seconds`.
+    """Send SIGTERM to all, wait for all, and kill those that are left after `grace_seconds`.
 
-    Returns when none of them lives. Safe to repeat. Raises StackError when one survives even SIGKILL.
+    Returns when none of them is alive. Safe to repeat. Raises StackError when one survives even SIGKILL.
     """
     with ExitStack() as opened:
         descriptors = _open_all(processes, opened)
         left = _signal_and_wait(descriptors, signal.SIGTERM, grace_seconds) if grace_seconds > 0 else descriptors
         left = _signal_and_wait(left, signal.SIGKILL, KILL_DEADLINE_SECONDS)
         for process in descriptors.values():
-            is_alive(process)  # reaps those that were our children
+            is_alive(process)  # reaps children of this process
         if left:
             pids = ", ".join(str(process.pid) for process in left.values())
             raise StackError(f"still running {KILL_DEADLINE_SECONDS:.0f} s after SIGKILL: pid {pids}")
@@ -118,12 +121,12 @@ def _signal_and_wait(
 
 
 def _reap(pid: int) -> None:
-    with suppress(ChildProcessError):  # somebody else's child, or reaped before
+    with suppress(ChildProcessError):  # another process's child, or already reaped
         os.waitpid(pid, os.WNOHANG)
 
 
 def stat_fields(pid: int) -> list[str] | None:
-    """What proc(5) stat says of a process, counted after its name, which may contain spaces and brackets.
+    """Return the fields of proc(5) stat after the process's name, which may contain spaces and brackets.
 
     None when there is no such process.
     """

@@ -1,13 +1,13 @@
-"""One stack: what brings its servers up, takes them down, and breaks them on purpose."""
+"""One stack: starts and stops its servers, and breaks them on purpose."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from deploy.stack import kafka, minio
-from deploy.stack.cache import LOG_TAIL_LINES, Say, Servers, default_cache, prepare
+from deploy.stack.cache import LOG_TAIL_LINES, Report, Servers, default_cache, prepare
 from deploy.stack.errors import StackError
 from deploy.stack.processes import Process, end, is_alive, resident_bytes, start
 from deploy.stack.state import LOOPBACK, Plan, State, new_plan, refuse_taken_port
@@ -15,14 +15,14 @@ from deploy.stack.state import LOOPBACK, Plan, State, new_plan, refuse_taken_por
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-MINIO = "minio"
-GRACE_SECONDS = 15.0  # one server takes a second or two
-QUORUM_GRACE_SECONDS = 4.0  # of brokers that end together, the last waits in vain for a quorum
+MINIO: Final = "minio"
+GRACE_SECONDS: Final = 15.0  # one server takes a second or two
+QUORUM_GRACE_SECONDS: Final = 4.0  # when all brokers stop together, the last one waits for a quorum in vain
 
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """One server of the stack now; `resident_bytes` is 0 for one that is not alive."""
+    """The current status of one server; `resident_bytes` is 0 for one that is not alive."""
 
     name: str
     address: str
@@ -33,15 +33,15 @@ class ServerStatus:
 
 
 class Stack:
-    """A broker or three, and an object store that tells them about new objects.
+    """One or three brokers, and an object store that notifies them of new objects.
 
-    Every method may be called again, and from another process: what runs is written in the state directory.
+    Every method is safe to repeat, also from another process: the state directory records what runs.
     """
 
     def __init__(self, state: State, plan: Plan, servers: Callable[[], Servers]) -> None:
         self._state = state
         self._plan = plan
-        self._servers = servers  # asked only when something starts: `down` and `status` need no programs
+        self._servers = servers  # called only to start something: `down` and `status` need no programs
         self.environment = state.environment(plan)
         self.started: tuple[str, ...] = ()
 
@@ -57,14 +57,14 @@ class Stack:
         bucket: str = "audio",
         notify_topic: str = "audio.objects",
         topics: Sequence[kafka.Topic] = kafka.DEFAULT_TOPICS,
-        say: Say = print,
+        report: Report = print,
     ) -> "Stack":
-        """Starts what does not run yet and blocks until brokers, topics, bucket and notifications are ready.
+        """Start what does not run yet and block until brokers, topics, bucket and notifications are ready.
 
-        A stack keeps its ports, credentials and records from one time to the next. `started` names what this
-        call started, which is ended again when the call fails. Raises StackError.
+        A stack keeps its ports, credentials and records between starts. `started` names the servers that this call
+        started; it ends them again when it fails. Raises StackError.
         """
-        servers = partial(prepare, cache or default_cache(), say=say)
+        servers = partial(prepare, cache or default_cache(), report=report)
         servers()
         state = State(directory.absolute())
         with state.locked():
@@ -86,22 +86,22 @@ class Stack:
             return stack
 
     @classmethod
-    def at(cls, directory: Path, *, cache: Path | None = None, say: Say = print) -> "Stack":
-        """The stack that was started in a directory before, running or not. Raises StackError for none."""
+    def at(cls, directory: Path, *, cache: Path | None = None, report: Report = print) -> "Stack":
+        """Return the stack that a directory holds, running or not. Raises StackError when it holds none."""
         state = State(directory.absolute())
         plan = state.plan()
         if plan is None:
             raise StackError(f"{directory} holds no stack: start one with `python -m deploy.stack up`")
-        return cls(state, plan, partial(prepare, cache or default_cache(), say=say))
+        return cls(state, plan, partial(prepare, cache or default_cache(), report=report))
 
     @property
     def bootstrap_servers(self) -> str:
-        """What Kafka clients connect to."""
+        """The address that Kafka clients connect to."""
         return self._plan.bootstrap_servers
 
     @property
     def bucket(self) -> str:
-        """The bucket that came with the stack."""
+        """The bucket created with the stack."""
         return self._plan.bucket
 
     @property
@@ -110,15 +110,15 @@ class Stack:
         return self._state.environment_file
 
     def status(self) -> list[ServerStatus]:
-        """Every server of the stack, brokers first."""
+        """Return the status of every server, brokers first."""
         processes = self._state.processes()
         return [self._status_of(name, address, processes.get(name)) for name, address in self._addresses().items()]
 
     def down(self, *, purge: bool = False) -> None:
-        """Ends what was started, waits for it, and kills what does not end in time.
+        """Stop the servers, wait for them, and kill those that do not end in time.
 
-        Ports, records, objects and credentials stay for the next `up`, unless `purge`: then nothing is worth
-        the wait, and the servers are killed at once.
+        Ports, records, objects and credentials stay for the next `up`, unless `purge`: then nothing is worth the
+        wait, and the servers are killed at once.
         """
         with self._state.locked():
             self._end(list(self._state.processes()), kill=purge)
@@ -126,45 +126,45 @@ class Stack:
                 self._state.purge()
 
     def kafka_stop(self, node_id: int | None = None) -> None:
-        """Shuts one broker down in order, or all of them. Records stay."""
+        """Shut one broker down cleanly, or all of them. Records stay."""
         with self._state.locked():
             self._end(self._broker_names(node_id))
 
     def kafka_kill(self, node_id: int | None = None) -> None:
-        """Kills one broker, or all of them, without a chance to tidy up. Records stay."""
+        """Kill one broker, or all of them, without a clean shutdown. Records stay."""
         with self._state.locked():
             self._end(self._broker_names(node_id), kill=True)
 
     def kafka_start(self, node_id: int | None = None) -> None:
-        """Starts one broker, or all of them, on the same records and ports; blocks until they are ready."""
+        """Start one broker, or all of them, on the same records and ports; block until they are ready."""
         with self._state.locked():
             self._start(self._broker_names(node_id))
             self._cluster().await_brokers(sum(status.alive for status in self.status() if status.name != MINIO))
 
     def minio_stop(self) -> None:
-        """Shuts the object store down in order. Objects and queued notifications stay."""
+        """Shut the object store down cleanly. Objects and queued notifications stay."""
         with self._state.locked():
             self._end([MINIO])
 
     def minio_kill(self) -> None:
-        """Kills the object store without a chance to tidy up."""
+        """Kill the object store without a clean shutdown."""
         with self._state.locked():
             self._end([MINIO], kill=True)
 
     def minio_start(self) -> None:
-        """Starts the object store on the same objects and port, and blocks until it is live."""
+        """Start the object store on the same objects and port, and block until it is live."""
         with self._state.locked():
             self._start([MINIO])
             minio.await_ready(self._plan, check=self._check_alive)
 
     def create_topics(self, topics: Iterable[kafka.Topic]) -> None:
-        """Creates what is missing and blocks until every partition has a leader."""
+        """Create missing topics and block until every partition has a leader."""
         self._cluster().create_topics(topics)
 
     def create_bucket(self, name: str, *, notify_topic: str | None = None) -> None:
-        """Creates a versioned bucket; with `notify_topic`, its new objects are announced there, each twice.
+        """Create a versioned bucket; with `notify_topic`, its new objects are announced there, each twice.
 
-        A topic that the object store does not know yet restarts it, which takes a second.
+        For a topic that the object store does not know yet it is restarted, which takes a second.
         """
         with self._state.locked():
             self._plan = self._state.plan() or self._plan
@@ -177,7 +177,7 @@ class Stack:
             self._create_bucket(name, notify_topic)
 
     def s3(self) -> "S3Client":
-        """An S3 client with the stack's credentials; the caller closes it."""
+        """Create an S3 client with the stack's credentials; the caller closes it."""
         return minio.client(self.environment)
 
     def _bring_up(self, topics: Iterable[kafka.Topic]) -> None:
@@ -254,13 +254,13 @@ class Stack:
         return {**brokers, MINIO: self._plan.s3_endpoint_url}
 
     def _status_of(self, name: str, address: str, process: Process | None) -> ServerStatus:
-        living = process if process is not None and is_alive(process) else None
+        running = process if process is not None and is_alive(process) else None
         return ServerStatus(
             name=name,
             address=address,
-            alive=living is not None,
-            pid=living.pid if living else None,
-            resident_bytes=resident_bytes(living) if living else 0,
+            alive=running is not None,
+            pid=running.pid if running else None,
+            resident_bytes=resident_bytes(running) if running else 0,
             log=self._log(name),
         )
 
@@ -277,14 +277,14 @@ def _refuse_another(
     plan: Plan, directory: Path, *, brokers: int, kafka_port: int | None, minio_port: int | None, bucket: str
 ) -> None:
     differences = [
-        f"{name} is {kept}, not {asked}"
-        for name, kept, asked in [
+        f"{name} is {kept}, not {requested}"
+        for name, kept, requested in [
             ("--brokers", len(plan.brokers), brokers),
             ("--kafka-port", plan.brokers[0].port, kafka_port or plan.brokers[0].port),
             ("--minio-port", plan.minio_port, minio_port or plan.minio_port),
             ("--bucket", plan.bucket, bucket),
         ]
-        if kept != asked
+        if kept != requested
     ]
     if differences:
         raise StackError(

@@ -1,7 +1,7 @@
-"""What one stack is and where it keeps its things: chosen once, kept in a directory, found again later.
+"""State of one stack: its plan, its processes and its credentials, kept in a directory.
 
-`plan.json` holds what was chosen (ports, cluster id, topics that notifications go to), `processes.json` what
-was started, `stack.env` the addresses and credentials for everybody else. Each is replaced by a rename.
+`plan.json` holds the plan (ports, cluster id, topics of notifications), `processes.json` the started processes,
+`stack.env` addresses and credentials for clients. Each file is replaced by a rename.
 """
 
 import base64
@@ -15,17 +15,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from deploy.stack.cache import locked
 from deploy.stack.errors import StackError
 from deploy.stack.processes import Process
 
-LOOPBACK = "127.0.0.1"
-REGION = "us-east-1"
-PORT_MINIMUM = 10_000
-PORT_ATTEMPTS = 200  # a busy machine has a few hundred listening ports among 20,000
-EPHEMERAL_PORT_MINIMUM = 32_768  # Linux's default, where the kernel does not say
+LOOPBACK: Final = "127.0.0.1"
+REGION: Final = "us-east-1"
+PORT_MINIMUM: Final = 10_000
+PORT_ATTEMPTS: Final = 200  # a busy machine has a few hundred listening ports among 20,000
+EPHEMERAL_PORT_MINIMUM: Final = 32_768  # Linux's default, for when the kernel's value cannot be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,13 @@ class BrokerPlan:
 
     @property
     def name(self) -> str:
-        """What the process is called in `processes.json` and its directory in the state."""
+        """The name of the process in `processes.json`, and of its directory in the state."""
         return f"kafka-{self.node_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a stack consists of. Ports stay the same over restarts, so clients find their servers again."""
+    """The composition of a stack. Ports stay the same over restarts, so clients find their servers again."""
 
     cluster_id: str
     brokers: tuple[BrokerPlan, ...]
@@ -54,17 +54,17 @@ class Plan:
 
     @property
     def bootstrap_servers(self) -> str:
-        """What Kafka clients connect to."""
+        """The address that Kafka clients connect to."""
         return ",".join(f"{LOOPBACK}:{broker.port}" for broker in self.brokers)
 
     @property
     def s3_endpoint_url(self) -> str:
-        """What S3 clients connect to."""
+        """The address that S3 clients connect to."""
         return f"http://{LOOPBACK}:{self.minio_port}"
 
 
 def refuse_taken_port(port: int, server: str) -> None:
-    """Raises StackError when something listens there already: it would be taken for the server that we start."""
+    """Raise StackError when a program listens there already: it would be mistaken for the server to start."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         if probe.connect_ex((LOOPBACK, port)) == 0:
             raise StackError(
@@ -76,7 +76,7 @@ def refuse_taken_port(port: int, server: str) -> None:
 def new_plan(
     *, brokers: int, kafka_port: int | None, minio_port: int | None, bucket: str, notify_topic: str
 ) -> Plan:
-    """A plan on the ports asked for, the brokers' being consecutive, and on free ones otherwise."""
+    """Make a plan on the requested ports, consecutive for the brokers, and on free ones otherwise."""
     with ExitStack() as held:
         controller_ports = [free_port(held) for _ in range(brokers)]
         ports = (
@@ -97,15 +97,15 @@ def new_plan(
 
 
 def _new_cluster_id() -> str:
-    """16 bytes as Kafka writes its ids; the fixed first one keeps the text from starting with a dash."""
+    """Return 16 bytes as Kafka writes its ids; the fixed first one keeps the text from starting with a dash."""
     return base64.urlsafe_b64encode(b"K" + secrets.token_bytes(15)).decode("ascii").rstrip("=")
 
 
 def free_port(held: ExitStack) -> int:
-    """A port below the kernel's ephemeral range, bound until `held` closes.
+    """Return a free port below the kernel's ephemeral range, bound until `held` closes.
 
-    A client that keeps connecting to an ephemeral port of a stopped server can be given that same port as its
-    own and then talks to itself, and the server cannot come back on it.
+    A client that keeps connecting to an ephemeral port of a stopped server can be assigned that same port as its
+    own and then talks to itself, and the server cannot return to it.
     """
     try:
         first = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0]
@@ -126,7 +126,7 @@ def free_port(held: ExitStack) -> int:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Writes a file that its owner alone may read, in one step: nobody ever sees half of it."""
+    """Write a file that only its owner may read, in one step: no reader sees half of it."""
     written = path.with_name(f"{path.name}.new")
     descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -136,50 +136,48 @@ def replace_file(path: Path, text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One stack's directory. Everything in it is the stack's own; nobody else's files are ever removed."""
+    """One stack's directory. Everything in it belongs to the stack; no other files are ever removed."""
 
     directory: Path
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps other commands from changing the same stack meanwhile; waits for one that does."""
+        """Hold the stack's lock: wait for other commands that change it, and keep them out."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         with locked(self.directory / "lock"):
             yield
 
     def plan(self) -> Plan | None:
-        """What was chosen when the stack was first started, or None."""
+        """Return the plan made when the stack was first started, or None."""
         stored = self._read("plan.json")
         if stored is None:
             return None
         try:
             brokers = tuple(BrokerPlan(**broker) for broker in stored.pop("brokers"))
             return Plan(brokers=brokers, notify_topics=tuple(stored.pop("notify_topics")), **stored)
-        except (KeyError, TypeError) as failed:
-            raise StackError(
-                f"{self.directory}/plan.json is not of this version: remove the directory"
-            ) from failed
+        except (KeyError, TypeError) as error:
+            raise StackError(f"{self.directory}/plan.json is not of this version: remove the directory") from error
 
     def keep_plan(self, plan: Plan) -> None:
-        """Stores what was chosen. Refuses a directory that holds something else."""
-        strangers = sorted(path.name for path in self.directory.iterdir() if path.name != "lock")
-        if strangers and self.plan() is None:
-            raise StackError(f"{self.directory} is not empty ({strangers[0]}): choose another one with --state")
+        """Store the plan. Raises StackError for a directory that holds other files."""
+        foreign = sorted(path.name for path in self.directory.iterdir() if path.name != "lock")
+        if foreign and self.plan() is None:
+            raise StackError(f"{self.directory} is not empty ({foreign[0]}): choose another one with --state")
         self._replace("plan.json", json.dumps(asdict(plan), indent=2))
 
     def processes(self) -> dict[str, Process]:
-        """What was started and not yet ended through us, by name; it may have died since."""
+        """Return the processes that were started and not stopped by a command, by name; they may have died."""
         return {name: Process(**fields) for name, fields in (self._read("processes.json") or {}).items()}
 
     def keep_processes(self, processes: Mapping[str, Process]) -> None:
-        """Stores what was started."""
+        """Store the started processes."""
         stored = {name: asdict(process) for name, process in processes.items()}
         self._replace("processes.json", json.dumps(stored, indent=2))
 
     def environment(self, plan: Plan) -> dict[str, str]:
-        """What Kascribe needs to use the stack; credentials are made at the first call and then kept.
+        """Return Kascribe's environment for this stack; credentials are generated at the first call and kept.
 
-        They are written to `stack.env`, readable by the owner alone.
+        Writes it to `stack.env`, readable by the owner alone.
         """
         kept = self._kept_environment()
         access_key = kept.get("AWS_ACCESS_KEY_ID") or f"kascribe-{secrets.token_hex(6)}"
@@ -198,11 +196,11 @@ class State:
 
     @property
     def environment_file(self) -> Path:
-        """KEY=value lines, for a shell or for `--env-file`."""
+        """The file of KEY=value lines, for a shell or for `--env-file`."""
         return self.directory / "stack.env"
 
     def purge(self) -> None:
-        """Removes what the stack keeps: records, objects, credentials and ports. Nothing may run."""
+        """Remove records, objects, credentials and ports. No server may run."""
         plan = self.plan()
         if plan is None:
             raise StackError(f"{self.directory} holds no stack")
@@ -223,8 +221,8 @@ class State:
             stored = json.loads((self.directory / name).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        except ValueError as failed:
-            raise StackError(f"{self.directory}/{name} is damaged: end its processes and remove it") from failed
+        except ValueError as error:
+            raise StackError(f"{self.directory}/{name} is damaged: end its processes and remove it") from error
         return dict(stored)
 
     def _replace(self, name: str, text: str) -> None:

@@ -21,10 +21,10 @@ LOCK: Final = Path(__file__).with_name("requirements.lock")
 INSTALL_TIMEOUT_SECONDS: Final = 1800.0  # 25 s measured from a warm cache, two minutes from the registry
 _MARKER: Final = "complete"
 
-Say = Callable[[str], None]
+Report = Callable[[str], None]
 
 
-def prepare(cache: Path, *, say: Say = print) -> Path:
+def prepare(cache: Path, *, report: Report = print) -> Path:
     """Install vLLM if the cache lacks it; return the Python program of its environment.
 
     Blocks for minutes the first time. Safe to call from several processes at once. Raises VllmUnavailable.
@@ -35,9 +35,9 @@ def prepare(cache: Path, *, say: Say = print) -> Path:
     place = home / f"venv-{digest}"
     if not (place / _MARKER).is_file():
         home.mkdir(parents=True, exist_ok=True)
-        with locked(home / ".install.lock", waiting=lambda: say("waiting for another installation of vLLM")):
+        with locked(home / ".install.lock", on_wait=lambda: report("waiting for another installation of vLLM")):
             if not (place / _MARKER).is_file():
-                _install(place, say)
+                _install(place, report)
     return place / "bin" / "python"
 
 
@@ -52,8 +52,8 @@ def _check_machine() -> None:
         )
 
 
-def _install(place: Path, say: Say) -> None:
-    say("installing vLLM for CPU (only once: about two minutes, 5 GB on disk)")
+def _install(place: Path, report: Report) -> None:
+    report("installing vLLM for CPU (only once: about two minutes, 5 GB on disk)")
     shutil.rmtree(place, ignore_errors=True)
     uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if uv:

@@ -15,7 +15,7 @@ from deploy.stack.cache import LOG_TAIL_LINES, locked
 from deploy.stack.processes import Process, end, is_alive, start
 from deploy.stack.state import LOOPBACK, free_port, replace_file
 from deploy.vllm.errors import VllmUnavailable, as_vllm_unavailable
-from deploy.vllm.installation import Say, prepare
+from deploy.vllm.installation import Report, prepare
 from deploy.vllm.model import MODEL_NAME, write_model
 from deploy.vllm.session import session_members
 
@@ -55,14 +55,14 @@ def up(
     context_tokens: int = 512,
     port: int | None = None,
     options: Sequence[str] = (),
-    say: Say = print,
+    report: Report = print,
 ) -> VllmServer:
     """Start a server and return it when it is ready: the one of ``state`` if it is alive, else a new one.
 
     Installs vLLM first if necessary; blocks until the server answers. ``options`` are appended to vLLM's command
     line. Raises VllmUnavailable.
     """
-    python = prepare(cache, say=say)
+    python = prepare(cache, report=report)
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     with locked(state / "lock"):
         known = find_server(state)

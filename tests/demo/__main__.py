@@ -125,7 +125,7 @@ def check_that_each_was_transcribed_once(demo: Demo) -> None:
 def enriching(demo: Demo) -> Iterator[None]:
     """A vLLM server, an enricher and a gateway beside what runs already."""
     state = demo.directory / "vllm"
-    server = vllm.up(cache=default_cache(), state=state, say=demo.console.print)
+    server = vllm.up(cache=default_cache(), state=state, report=demo.console.print)
     try:
         environment = {**demo.environment, "KASCRIBE_VLLM_BASE_URL": server.base_url}
         with (
@@ -212,7 +212,7 @@ def _running(console: Console, *, keep: bool) -> Iterator[Demo]:
             resources.callback(shutil.rmtree, directory, ignore_errors=True)
         console.print(f"Logs and data: {directory}")
         started = time.monotonic()
-        stack = Stack.up(directory / "stack", say=console.print)
+        stack = Stack.up(directory / "stack", report=console.print)
         resources.callback(stack.down, purge=not keep)
         settings = KafkaSettings(bootstrap_servers=stack.bootstrap_servers)
         watcher = Watcher(settings)

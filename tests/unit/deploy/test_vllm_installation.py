@@ -34,7 +34,7 @@ def test_an_installer_that_fails_is_told_in_the_words_of_this_server(
     monkeypatch.setattr("sys.executable", str(installer.with_name("python")))
     monkeypatch.setenv("PATH", f"{installer.parent}{os.pathsep}/usr/bin{os.pathsep}/bin")
     with pytest.raises(VllmUnavailable, match=r"failed, exit status 1:\nno space left on device"):
-        prepare(tmp_path / "cache", say=lambda _line: None)
+        prepare(tmp_path / "cache", report=lambda _line: None)
     assert list((tmp_path / "cache" / "vllm").glob("venv-*")) == []
 
 
