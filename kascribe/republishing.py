@@ -8,7 +8,7 @@ from producers.results import EnrichmentResults, ResultStore
 from schemas.clock import Clock
 from schemas.errors import ConfigurationError
 from schemas.events import EnrichmentEvent, Event, JobEvent, Phase, TranscriptEvent
-from schemas.inline import inline
+from schemas.kafka.inline import inline
 from schemas.kafka.records import OutgoingRecord
 from schemas.kafka.topics import Topics
 from schemas.kafka.trace import Trace

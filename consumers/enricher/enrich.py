@@ -27,8 +27,8 @@ from schemas import identity
 from schemas.clock import Clock, SystemClock
 from schemas.errors import ConfigurationError, InvalidOptions, JobError
 from schemas.events import Failure, JobEvent, Phase, TranscriptEvent
-from schemas.inline import inline
 from schemas.kafka import wire
+from schemas.kafka.inline import inline
 from schemas.kafka.records import OutgoingRecord
 from schemas.kafka.topics import Topics
 from schemas.object_addresses import S3

@@ -1,10 +1,10 @@
-"""What of an enrichment travels: events stay far below the broker's limit, however much the model wrote."""
+"""Size limit of enrichment events: far below the broker's limit, however much the model wrote."""
 
 from schemas.events import INLINE_TEXT_BYTES, EnrichmentEvent
 
 
 def inline(event: EnrichmentEvent) -> EnrichmentEvent:
-    """The event as it travels: without the outputs when they are large, which ``results_uri`` has."""
+    """Return the event for its topic: without its outputs when they are large. ``results_uri`` has them all."""
     if len(event.model_dump_json().encode()) <= INLINE_TEXT_BYTES:
         return event
     return event.model_copy(
