@@ -136,7 +136,7 @@ def bodies_of(requests: Sequence[EnrichRequest], model: str) -> list[bytes]:
         with Enricher(VllmSettings(base_url=double.base_url), nonce=lambda _: NONCE) as enricher:
             for request in requests:
                 enricher.enrich(request)
-        return [json.dumps({**asked.body, "model": model}).encode() for asked in double.asked]
+        return [json.dumps({**asked.body, "model": model}).encode() for asked in double.completion_requests]
 
 
 async def raw(url: str, bodies: Sequence[bytes], in_flight: int) -> Measured:

@@ -45,7 +45,7 @@ def test_a_text_file_is_summarised_unless_asked_otherwise(double: VllmDouble, tm
     assert result.exit_code == 0, result.output
     assert "summary: completed, 100% of the segments seen" in result.stdout
     assert "[summary]" in result.stderr
-    assert "[0] We meet on Tuesday.\n[1] Bring the lamp." in double.asked[0].prompt
+    assert "[0] We meet on Tuesday.\n[1] Bring the lamp." in double.completion_requests[0].prompt
 
 
 def test_an_answer_that_was_cut_off_says_so(double: VllmDouble, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_transcript_file_gives_json_for_programs(double: VllmDouble, tmp_path:
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert [entry["profile"] for entry in json.loads(result.stdout)] == ["title", "topics", "instruction"]
-    assert "Answer in its language (ko)." in double.asked[0].prompt
+    assert "Answer in its language (ko)." in double.completion_requests[0].prompt
 
 
 def test_the_language_of_the_answer_can_be_chosen(double: VllmDouble, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_the_language_of_the_answer_can_be_chosen(double: VllmDouble, tmp_path: 
     path = tmp_path / "call.txt"
     path.write_text("We meet on Tuesday.", encoding="utf-8")
     assert CliRunner().invoke(app, [str(path), "--profile", "title", "--language", "Korean"]).exit_code == 0
-    assert double.asked[0].prompt.endswith("Answer in Korean.")
+    assert double.completion_requests[0].prompt.endswith("Answer in Korean.")
 
 
 @pytest.mark.parametrize("form", [ExportFormat.VERBOSE_JSON, ExportFormat.JSON])
@@ -85,7 +85,7 @@ def test_an_export_is_read_as_what_it_says(form: ExportFormat, double: VllmDoubl
     path.write_text(EXPORTERS[form].render(transcript_of(segments)), encoding="utf-8")
     result = CliRunner().invoke(app, [str(path), "--profile", "title"])
     assert result.exit_code == 0, result.output
-    said = double.asked[0].prompt.split("=====")[2].strip()
+    said = double.completion_requests[0].prompt.split("=====")[2].strip()
     assert said == (
         "[0] We meet.\n[1] Bring it." if form is ExportFormat.VERBOSE_JSON else "[0] We meet. Bring it."
     )
@@ -99,7 +99,7 @@ def test_other_json_is_refused(text: str, double: VllmDouble, tmp_path: Path) ->
     error = CliRunner().invoke(app, [str(path)]).exception
     assert isinstance(error, ConfigurationError)
     assert "verbose_json" in str(error)
-    assert double.asked == []
+    assert double.completion_requests == []
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
@@ -133,7 +133,7 @@ def test_a_second_prompt_on_a_job_does_not_pay_for_its_notes_again(
         double.requests.clear()
         result = CliRunner().invoke(app, [event.job_id, "--instruction", instruction])
         assert result.exit_code == 0, result.output
-        assert {request.name for request in double.asked} == asked
+        assert {request.name for request in double.completion_requests} == asked
 
 
 @pytest.mark.usefixtures("double")

@@ -1,4 +1,4 @@
-"""Transcripts that no request holds: what is asked for them, and what the results say about it."""
+"""Transcripts that exceed every request: the requests for them, and what the results report."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -21,14 +21,14 @@ Enrich = Callable[..., tuple[EnrichmentResult, ...]]
 
 @pytest.fixture
 def double() -> Iterator[VllmDouble]:
-    """A server with a small context."""
+    """Run a server with a small context."""
     with running(VllmDouble(context_tokens=512)) as server:
         yield server
 
 
 @pytest.fixture
 def enrich(double: VllmDouble) -> Iterator[Enrich]:
-    """Enriches a transcript of so many words by profiles."""
+    """Enrich a transcript of so many words by profiles."""
     with ExitStack() as opened:
 
         def results(words: int, *profiles: str, **vllm: object) -> tuple[EnrichmentResult, ...]:
@@ -40,27 +40,27 @@ def enrich(double: VllmDouble) -> Iterator[Enrich]:
 
 
 def material_of(prompt: str) -> str:
-    """What stands between the fence lines."""
+    """Return the text between the fence lines."""
     return prompt.split("=====")[2]
 
 
 def test_notes_are_taken_and_merged_once_for_all_profiles(double: VllmDouble, enrich: Enrich) -> None:
-    """Eight profiles pay for one set of notes and for each merging of the same notes once."""
+    """Eight profiles share one set of notes, and each merge of the same notes."""
     assert {result.status for result in enrich(WORDS, *PROFILES)} == {EnrichmentStatus.COMPLETED}
     for name in ("notes", "merge"):
-        asked = [material_of(request.prompt) for request in double.asked if request.name == name]
-        assert len(asked) == len(set(asked)) > 1
+        materials = [material_of(request.prompt) for request in double.completion_requests if request.name == name]
+        assert len(materials) == len(set(materials)) > 1
 
 
-def test_merging_ends_with_what_nobody_can_merge(double: VllmDouble, enrich: Enrich) -> None:
-    """A model that merges nothing costs a bounded number of requests, and the notes are cut by rule."""
+def test_merging_ends_when_the_model_cannot_merge(double: VllmDouble, enrich: Enrich) -> None:
+    """A model that merges nothing gets a bounded number of requests, and the notes are cut by rule."""
     double.faults_by_name["merge"] = Fault.WRONG_SHAPE
     (result,) = enrich(WORDS, "summary")
     assert (result.status, result.coverage, result.truncated) == (EnrichmentStatus.COMPLETED, 1.0, True)
 
 
 def test_segments_that_the_model_did_not_note_are_not_covered(double: VllmDouble, enrich: Enrich) -> None:
-    """Their words stand in for notes: the result is there, and says that the model has not seen all."""
+    """Their words replace the notes, and the result reports that the model has not seen all segments."""
     double.faults = deque([Fault.WRONG_SHAPE] * 3)
     (some,) = enrich(WORDS, "summary", concurrency_limit=1)
     double.faults_by_name["notes"] = Fault.WRONG_SHAPE
@@ -74,22 +74,25 @@ def test_segments_that_the_model_did_not_note_are_not_covered(double: VllmDouble
 def test_a_context_is_filled_by_tokens_and_not_by_bytes(
     bytes_per_token: int, double: VllmDouble, enrich: Enrich
 ) -> None:
-    """The server counts, as for every real model: fewer and longer requests, none of them too long."""
+    """The server counts, as for every real model: requests are fewer and longer, and none is too long."""
     enrich(WORDS, "summary")
-    by_bytes = Counter(request.name for request in double.asked)
+    by_bytes = Counter(request.name for request in double.completion_requests)
     double.requests.clear()
     double.bytes_per_token = bytes_per_token
     (result,) = enrich(WORDS, "summary")
     assert (result.status, result.coverage, result.truncated) == (EnrichmentStatus.COMPLETED, 1.0, False)
-    assert Counter(request.name for request in double.asked)["notes"] * bytes_per_token < by_bytes["notes"] * 1.2
-    sizes = [len(request.prompt.encode()) / bytes_per_token for request in double.asked]
+    assert (
+        Counter(request.name for request in double.completion_requests)["notes"] * bytes_per_token
+        < by_bytes["notes"] * 1.2
+    )
+    sizes = [len(request.prompt.encode()) / bytes_per_token for request in double.completion_requests]
     assert 300 < max(sizes) < double.context_tokens
 
 
-def test_a_transcript_that_fits_only_by_tokens_is_asked_in_one(double: VllmDouble, enrich: Enrich) -> None:
-    """Its bytes alone would not tell; the server's count does."""
+def test_a_transcript_that_fits_only_by_tokens_takes_one_request(double: VllmDouble, enrich: Enrich) -> None:
+    """Its bytes exceed the context, but the server's count does not."""
     double.context_tokens, double.bytes_per_token = 1_024, 4
     enrich(300, "summary")
-    (asked,) = double.asked
-    assert len(asked.prompt.encode()) > double.context_tokens
-    assert any(request.path == "/tokenize" for request in double.requests)
+    (request,) = double.completion_requests
+    assert len(request.prompt.encode()) > double.context_tokens
+    assert any(received.path == "/tokenize" for received in double.requests)

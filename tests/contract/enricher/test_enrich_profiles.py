@@ -1,4 +1,4 @@
-"""Profiles of one's own, through the enricher and a language model double."""
+"""Users' own profiles, through the enricher and a language model double."""
 
 import json
 import re
@@ -21,13 +21,13 @@ from tests.contract.vllm.vllm_double import VllmDouble, running
 
 @pytest.fixture
 def double() -> Iterator[VllmDouble]:
-    """A server with room for a short transcript."""
+    """Run a server with room for a short transcript."""
     with running(VllmDouble(context_tokens=4_096)) as server:
         yield server
 
 
 def enriched(double: VllmDouble, directory: Path, schema: dict[str, Any], answer: object) -> EnrichmentResult:
-    """What a profile with this schema makes of a transcript, when the model gives this answer."""
+    """Enrich a transcript by a profile with this schema, when the model gives this answer."""
     lines = ("name='mine'", "version='1'", "task='Do.'", f"schema='''{json.dumps(schema)}'''")
     (directory / "mine.toml").write_text("\n".join(lines), encoding="utf-8")
     double.text = json.dumps(answer)
@@ -36,32 +36,30 @@ def enriched(double: VllmDouble, directory: Path, schema: dict[str, Any], answer
         return enricher.enrich(request_for(enricher, spoken(9), "mine")).results[0]
 
 
-def test_an_answer_that_is_invalid_without_what_was_taken_out_is_asked_for_again(
-    double: VllmDouble, tmp_path: Path
-) -> None:
-    """A citation that does not exist, where the schema wants one: as any invalid answer, and never published."""
+def test_an_answer_that_cleaning_makes_invalid_is_requested_again(double: VllmDouble, tmp_path: Path) -> None:
+    """A missing segment is cited where the schema requires a citation: the answer is never published."""
     schema = {"type": "object", "required": ["segment_id"], "properties": {"segment_id": {"type": "integer"}}}
     with pytest.raises(EnrichmentInvalid, match="after 3 answers"):
         enriched(double, tmp_path, schema, {"segment_id": 99})
-    assert len(double.asked) == 3
+    assert len(double.completion_requests) == 3
 
 
 @pytest.mark.parametrize(
     "field", [True, {"type": "array", "items": True}, {"anyOf": [True, {"type": "null"}]}, {"allOf": [True]}]
 )
 def test_a_profile_may_leave_a_field_open(field: object, double: VllmDouble, tmp_path: Path) -> None:
-    """``true`` is a schema as good as any."""
+    """``true`` is a valid schema."""
     schema = {"type": "object", "required": ["a"], "properties": {"a": field}}
     assert enriched(double, tmp_path, schema, {"a": ["x"]}).output == {"a": ["x"]}
 
 
 def documented() -> str:
-    """The page for people who write profiles."""
+    """Read the page for authors of profiles."""
     return (Path(__file__).parents[3] / "docs" / "profiles.md").read_text(encoding="utf-8")
 
 
 def test_the_profile_of_the_page_works_as_it_stands(double: VllmDouble, tmp_path: Path) -> None:
-    """Copied into a directory, it is loaded and answered, and cites segments that exist."""
+    """Copied into a directory, it is loaded, and its result cites existing segments."""
     (example,) = re.findall(r"```toml\n(.*?)```", documented(), re.DOTALL)
     (tmp_path / "complaints.toml").write_text(example, encoding="utf-8")
     complaints = [{"text": "late", "severity": "high", "segment_ids": [0, 99]}]
@@ -73,8 +71,8 @@ def test_the_profile_of_the_page_works_as_it_stands(double: VllmDouble, tmp_path
     assert (result.profile_version, result.citations) == ("1", (0,))
 
 
-def test_the_page_names_every_profile_field_and_setting_that_there_is() -> None:
-    """And none that there is not."""
+def test_the_page_names_every_profile_field_and_setting() -> None:
+    """It names no others."""
     page = documented()
     assert set(re.findall(r"`([a-z_]+)`", page.split("Eight come with")[1].split(". ")[0])) == set(load_profiles())
     rows = page.split("| field | value |")[1].split("\n\n")[0]

@@ -49,9 +49,9 @@ def test_a_transcript_becomes_an_enrichment_event(bench: Bench) -> None:
 def test_a_redelivered_record_publishes_the_same_event_again_without_asking(bench: Bench) -> None:
     """A crash after the result was stored and before it was published costs no request and doubles no event."""
     record = transcript_record(bench.transcript(spoken(40)), enrich=SUMMARY)
-    first, asked = enrichment_in(bench.process(record)), len(bench.double.asked)
+    first, asked = enrichment_in(bench.process(record)), len(bench.double.completion_requests)
     assert enrichment_in(bench.process(record)) == first
-    assert len(bench.double.asked) == asked
+    assert len(bench.double.completion_requests) == asked
 
 
 def test_another_record_of_the_same_job_completes_silently(bench: Bench) -> None:
@@ -84,7 +84,7 @@ def test_settings_ask_where_the_event_does_not(benches: BenchMaker) -> None:
     uri = bench.transcript(spoken(40))
     event = enrichment_in(bench.process(transcript_record(uri)))
     assert [result.profile for result in event.results] == ["title", "instruction"]
-    assert "Name the weather. Answer in Korean." in bench.double.asked[-1].prompt
+    assert "Name the weather. Answer in Korean." in bench.double.completion_requests[-1].prompt
     assert event.language == "Korean"
     assert bench.process(transcript_record(uri, enrich=EnrichOptions(), offset=1)) == ()
 
@@ -98,7 +98,7 @@ def test_the_language_of_answers_from_settings_gives_way_to_the_one_that_is_aske
         options = EnrichOptions(profiles=("title",), language=language)
         event = enrichment_in(bench.process(transcript_record(uri, enrich=options, offset=offset)))
         languages.append(event.language)
-        assert bench.double.asked[-1].prompt.endswith(f"Answer in {event.language}.")
+        assert bench.double.completion_requests[-1].prompt.endswith(f"Answer in {event.language}.")
     assert languages == ["Korean", "French"]
 
 
@@ -120,7 +120,7 @@ def test_a_second_instruction_does_not_pay_for_the_notes_again(bench: Bench) -> 
     bench.double.context_tokens = 512
     uri = bench.transcript(spoken(1_500))
     first = enrichment_in(bench.process(transcript_record(uri, enrich=EnrichOptions(instruction="One."))))
-    assert {request.name for request in bench.double.asked} == {"notes", "merge", "instruction"}
+    assert {request.name for request in bench.double.completion_requests} == {"notes", "merge", "instruction"}
     second = enrichment_in(
         bench.process(transcript_record(uri, enrich=EnrichOptions(instruction="Two."), offset=1))
     )
@@ -145,7 +145,7 @@ def test_a_job_that_fails_midway_resumes_from_its_notes(bench: Bench) -> None:
     event = enrichment_in(bench.process(record))
     notes = len([key for key in bench.store.keys(bench.settings.bucket) if "/notes/" in key])
     assert kept >= 1
-    assert sum(request.name in ("notes", "merge") for request in bench.double.asked) == notes - kept
+    assert sum(request.name in ("notes", "merge") for request in bench.double.completion_requests) == notes - kept
     assert event.results[0].status is EnrichmentStatus.COMPLETED
 
 

@@ -1,4 +1,4 @@
-"""Transcripts to enrich: words of our own, any number of them, the same for the same seed."""
+"""Transcripts to enrich, of any number of words, reproducible by their seed."""
 
 import random
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ WORDS: Sequence[str] = tuple(
 
 
 def spoken(words: int, *, seed: int = 1, longest_segment: int = 24) -> tuple[Segment, ...]:
-    """Segments with that many words in all."""
+    """Return segments with that many words in total."""
     source = random.Random(seed)
     segments: list[Segment] = []
     while words > 0:
@@ -39,6 +39,6 @@ def request_for(
     job_id: str = "job",
     language: str | None = "en",
 ) -> EnrichRequest:
-    """A request for these profiles."""
+    """Return a request for these profiles."""
     options = EnrichOptions(profiles=profiles, instruction=instruction)
     return EnrichRequest(job_id, tuple(segments), language, enricher.profiles_for(options))

@@ -78,7 +78,7 @@ def test_an_enrichment_cancelled_while_it_runs_closes_its_request(patient: Bench
         cancel(patient.cancellations, "a")
         with pytest.raises(CancelledByCaller):
             running.result(timeout=30)
-    eventually(lambda: patient.double.hung_up == 1, timeout_seconds=30, what="the closed connection")
+    eventually(lambda: patient.double.disconnects == 1, timeout_seconds=30, what="the closed connection")
     patient.double.always = Fault.NONE
     assert enrichment_in(patient.process(asked(patient, "b", offset=1))).results
 
@@ -93,7 +93,7 @@ def test_what_another_reference_still_wants_goes_on(patient: Bench) -> None:
         cancel(patient.cancellations, "a")
         patient.double.gate.set()
         assert enrichment_in(running.result(timeout=30)).results
-    assert len(patient.double.asked) == 1
+    assert len(patient.double.completion_requests) == 1
 
 
 def test_what_all_have_cancelled_ends(patient: Bench) -> None:

@@ -1,4 +1,4 @@
-"""An authority for one test, and what it certifies."""
+"""A certificate authority for one test, and its certificates."""
 
 import datetime as dt
 import ipaddress
@@ -22,7 +22,7 @@ class Certified:
 
 
 class Authority:
-    """Certifies itself, and others for 127.0.0.1. Its files lie in a directory of the test."""
+    """An authority that certifies itself, and others for 127.0.0.1, with files in a directory of the test."""
 
     def __init__(self, directory: Path, name: str) -> None:
         self._directory = directory
@@ -32,8 +32,8 @@ class Authority:
         self.file = directory / f"{name}.authority.pem"
         self.file.write_bytes(self._own.public_bytes(serialization.Encoding.PEM))
 
-    def certifies(self, name: str) -> Certified:
-        """Somebody's certificate."""
+    def certify(self, name: str) -> Certified:
+        """Create a key and a certificate for this name."""
         key = ec.generate_private_key(ec.SECP256R1())
         made = Certified(self._directory / f"{name}.pem", self._directory / f"{name}.key")
         signed = self._signed(_named(name), key, is_authority=False)

@@ -1,4 +1,4 @@
-"""Values that a JSON schema admits, at random: what a constrained model that knows nothing would answer."""
+"""Random values that a JSON schema admits, as a constrained model without knowledge would answer."""
 
 import random
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ WORDS = ["spring", "river", "letter", "number", "window", "garden", "answer", "m
 
 
 def value_of(schema: Mapping[str, Any], source: random.Random) -> Any:
-    """One value. Knows the keywords that profiles use."""
+    """Return one value. Supports the keywords that profiles use."""
     if "enum" in schema:
         return source.choice(schema["enum"])
     kinds = schema.get("type")

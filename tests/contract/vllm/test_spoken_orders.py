@@ -1,4 +1,4 @@
-"""Speech that gives orders: the output contract holds for every one, on a real server.
+"""Speech that gives orders (prompt injection): the output contract holds for every order, on a real server.
 
 The model here is random, so this does not show that a model resists persuasion. It shows what holds whatever a
 model does: the fence stands, the task comes last, answers follow their schema, are bounded and carry no markup.
@@ -33,12 +33,12 @@ SIDE_BY_SIDE: Final = 8
 
 
 def segments_of(orders: list[str]) -> list[Segment]:
-    """A short conversation in which every sentence gives an order."""
+    """Return a short conversation in which every sentence gives an order."""
     return [Segment(id=number, start=number, end=number + 1, text=text) for number, text in enumerate(orders)]
 
 
 def strings_in(value: Any) -> Iterator[str]:
-    """Every string of a JSON value."""
+    """Yield every string of a JSON value."""
     if isinstance(value, str):
         yield value
     for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -46,7 +46,7 @@ def strings_in(value: Any) -> Iterator[str]:
 
 
 def assert_holds(enricher: Enricher, result: EnrichmentResult, segment_count: int) -> None:
-    """The contract: schema, bounds, citations that exist, plain text."""
+    """Check the contract: schema, bounds, existing citations, plain text."""
     assert result.status is EnrichmentStatus.COMPLETED, result.failure
     assert all(0 <= number < segment_count for number in result.citations)
     assert not [text for text in strings_in(result.output) if MARKUP.search(text)]
@@ -58,7 +58,7 @@ def assert_holds(enricher: Enricher, result: EnrichmentResult, segment_count: in
 
 
 def test_there_are_at_least_a_hundred_probes_in_three_languages() -> None:
-    """All different."""
+    """No two are equal."""
     assert set(PROBES) == {"en", "ko", "zh"}
     everything = [text for texts in PROBES.values() for text in texts]
     assert len(set(everything)) == len(everything) >= 100
@@ -66,7 +66,7 @@ def test_there_are_at_least_a_hundred_probes_in_three_languages() -> None:
 
 @pytest.mark.parametrize("language", ["en", "ko", "zh"])
 def test_the_contract_holds_for_every_order_on_a_real_server(vllm: VllmServer, language: str) -> None:
-    """Each order by itself, and all of a language in one transcript."""
+    """It holds for each order alone, and for all orders of a language in one transcript."""
     with Enricher(VllmSettings(base_url=vllm.base_url)) as enricher, ThreadPoolExecutor(SIDE_BY_SIDE) as threads:
 
         def hold(number: int) -> None:
@@ -86,7 +86,7 @@ def test_the_contract_holds_for_every_order_on_a_real_server(vllm: VllmServer, l
 
 @pytest.fixture(scope="module")
 def fence() -> Iterator[tuple[VllmDouble, Enricher]]:
-    """A double that shows what a model is given."""
+    """Run a double that records the prompts."""
     with (
         running(VllmDouble(context_tokens=8_192)) as double,
         Enricher(VllmSettings(base_url=double.base_url)) as one,
@@ -96,10 +96,10 @@ def fence() -> Iterator[tuple[VllmDouble, Enricher]]:
 
 @pytest.mark.parametrize("order", [text for texts in PROBES.values() for text in texts])
 def test_no_order_leaves_the_fence(order: str, fence: tuple[VllmDouble, Enricher]) -> None:
-    """The prompt has two fence lines around one line per segment, and ends with the task, whatever is said."""
+    """The prompt has two fence lines around one line per segment and ends with the task, whatever is spoken."""
     double, enricher = fence
     enricher.enrich(request_for(enricher, segments_of([order, order]), "title"))
-    system, user = (message["content"] for message in double.asked[-1].body["messages"])
+    system, user = (message["content"] for message in double.completion_requests[-1].body["messages"])
     lines = user.split("\n")
     assert order not in system
     assert lines[0] == lines[3]
@@ -118,7 +118,7 @@ def test_no_order_leaves_the_fence(order: str, fence: tuple[VllmDouble, Enricher
     ],
 )
 def test_a_model_that_obeys_gets_nothing_harmful_through(obeyed: str) -> None:
-    """The double answers as a persuaded model would."""
+    """The double answers as a model that follows the orders would."""
     with running(VllmDouble(text=obeyed)) as double, Enricher(VllmSettings(base_url=double.base_url)) as enricher:
         made = enricher.enrich(request_for(enricher, segments_of(["hello"]), "title"))
     assert_holds(enricher, made.results[0], 1)

@@ -1,4 +1,4 @@
-"""What the enricher promises, on the double and on a real vLLM server alike."""
+"""The enricher's promises, on the double and on a real vLLM server alike."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ PROFILES = ("summary", "key_points", "action_items", "topics", "entities", "sent
 
 @pytest.fixture(params=["double", "real"])
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of a server with a context of 512 tokens."""
+    """Run a server with a context of 512 tokens; yield its address."""
     if request.param == "real":
         server: VllmServer = request.getfixturevalue("vllm")
         yield server.base_url
@@ -30,13 +30,13 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def enricher(url: str) -> Iterator[Enricher]:
-    """An enricher on that server."""
+    """Open an enricher on that server."""
     with Enricher(VllmSettings(base_url=url, timeout_seconds=60.0)) as opened:
         yield opened
 
 
 def assert_valid(enricher: Enricher, result: EnrichmentResult, segment_count: int) -> None:
-    """The contract of one result: by its schema, seen whole, citing what exists."""
+    """Check one result: valid for its schema, full coverage, existing citations."""
     assert result.status is EnrichmentStatus.COMPLETED, result.failure
     assert result.coverage == 1.0
     assert all(0 <= number < segment_count for number in result.citations)
@@ -46,8 +46,8 @@ def assert_valid(enricher: Enricher, result: EnrichmentResult, segment_count: in
         jsonschema.validate(result.output, dict(enricher.profiles[result.profile].schema or {}))
 
 
-def test_every_profile_gives_what_its_schema_asks_for(enricher: Enricher) -> None:
-    """Eight profiles and an instruction in one event, each valid, in the order asked for."""
+def test_every_profile_gives_a_result_that_matches_its_schema(enricher: Enricher) -> None:
+    """Eight profiles and an instruction in one request give valid results in the requested order."""
     segments = spoken(12)
     made = enricher.enrich(request_for(enricher, segments, *PROFILES, instruction="다음 텍스트를 요약해주세요:"))
     assert [result.profile for result in made.results] == [*PROFILES, "instruction"]
@@ -59,7 +59,7 @@ def test_every_profile_gives_what_its_schema_asks_for(enricher: Enricher) -> Non
 
 @pytest.mark.parametrize("words", [1, 60, 500])
 def test_any_length_becomes_one_valid_answer(enricher: Enricher, words: int) -> None:
-    """What exceeds the context is noted in parts and merged; every segment is seen."""
+    """Transcripts that exceed the context are noted in parts and merged; every segment is seen."""
     segments = spoken(words, seed=words)
     made = enricher.enrich(request_for(enricher, segments, "key_points", "title"))
     for result in made.results:
@@ -67,7 +67,7 @@ def test_any_length_becomes_one_valid_answer(enricher: Enricher, words: int) -> 
 
 
 def test_one_segment_longer_than_the_context_is_split_too(enricher: Enricher) -> None:
-    """A speaker without pauses costs no context error."""
+    """Speech without pauses causes no context error."""
     segments = spoken(200, longest_segment=1)
     long = segments[0].model_copy(update={"text": " ".join(segment.text for segment in segments)})
     made = enricher.enrich(request_for(enricher, [long], "summary"))
@@ -86,7 +86,7 @@ def test_a_korean_transcript_with_three_bytes_a_letter_fits_as_well(enricher: En
 
 
 def test_an_answer_streams_as_it_arrives(enricher: Enricher) -> None:
-    """The pieces are the answer, and there are several."""
+    """The pieces add up to the answer, and there are several."""
     pieces: list[str | None] = []
     request = request_for(enricher, spoken(8), instruction="Repeat it.")
     made = enricher.enrich(request, on_text=lambda _, piece: pieces.append(piece))
@@ -96,8 +96,8 @@ def test_an_answer_streams_as_it_arrives(enricher: Enricher) -> None:
     assert made.results[0].output == as_plain_text(answer)
 
 
-def test_an_unknown_model_is_said_by_name(url: str) -> None:
-    """A wrong setting pauses intake, and the message says which one."""
+def test_the_error_for_an_unknown_model_names_the_setting(url: str) -> None:
+    """A wrong setting pauses intake until it is corrected."""
     with (
         Enricher(VllmSettings(base_url=url, model="nope")) as enricher,
         pytest.raises(DependencyDown, match="KASCRIBE_VLLM_MODEL"),
@@ -105,8 +105,8 @@ def test_an_unknown_model_is_said_by_name(url: str) -> None:
         enricher.enrich(request_for(enricher, spoken(5), "title"))
 
 
-def test_a_task_that_leaves_no_room_is_said_to_be_too_long(enricher: Enricher) -> None:
-    """An instruction of the size of the context fails by itself; the other task of the event completes."""
+def test_a_task_that_leaves_no_room_is_refused_as_too_long(enricher: Enricher) -> None:
+    """An instruction as long as the context fails alone; the other task of the request completes."""
     made = enricher.enrich(request_for(enricher, spoken(5), "title", instruction="Explain. " * 100))
     title, instruction = made.results
     assert title.status is EnrichmentStatus.COMPLETED
@@ -115,8 +115,8 @@ def test_a_task_that_leaves_no_room_is_said_to_be_too_long(enricher: Enricher) -
     assert "shorten it" in instruction.failure.message
 
 
-def test_silence_is_not_asked_about(enricher: Enricher) -> None:
-    """A transcript without words is skipped: nobody invents any."""
+def test_silence_causes_no_request(enricher: Enricher) -> None:
+    """A transcript without words is skipped, so the model cannot invent any."""
     made = enricher.enrich(request_for(enricher, [], "summary"))
     assert made.results[0].status is EnrichmentStatus.SKIPPED
     assert made.usage.requests == 0

@@ -1,4 +1,4 @@
-"""How a question is asked again: warmer after an answer that was wrong, for less after one that was cut off."""
+"""Retries of a question: at a higher temperature after an invalid answer, with less text after a cut-off one."""
 
 from collections import deque
 from dataclasses import replace
@@ -16,7 +16,7 @@ from tests.contract.vllm.vllm_opening import Opener
 
 
 def limits(schema: Any) -> list[int]:
-    """Every bound on length in a schema."""
+    """Return every length bound in a schema."""
     if isinstance(schema, list):
         return [limit for item in schema for limit in limits(item)]
     if not isinstance(schema, dict):
@@ -26,54 +26,56 @@ def limits(schema: Any) -> list[int]:
 
 
 def schema_of(body: dict[str, Any]) -> Any:
-    """What the answer was held to."""
+    """Return the schema of the request."""
     return body["response_format"]["json_schema"]["schema"]
 
 
-def test_a_wrong_answer_is_asked_for_again_at_another_temperature(double: VllmDouble, opened: Opener) -> None:
-    """The same at temperature 0 would be the same; three answers are enough to give up."""
+def test_an_invalid_answer_is_requested_again_at_another_temperature(double: VllmDouble, opened: Opener) -> None:
+    """Temperature 0 would repeat the answer; after three invalid answers the job fails."""
     double.always = Fault.WRONG_SHAPE
     enricher = opened()
     with pytest.raises(EnrichmentInvalid, match=f"after {ANSWER_ATTEMPTS} answers"):
         enricher.enrich(request_for(enricher, spoken(9), "title", job_id="abc"))
-    first, *again = [request.body["temperature"] for request in double.asked]
+    first, *again = [request.body["temperature"] for request in double.completion_requests]
     assert first == enricher.profiles["title"].temperature < RETRY_TEMPERATURE
     assert again == [RETRY_TEMPERATURE] * (ANSWER_ATTEMPTS - 1)
-    assert [request.headers["x-request-id"] for request in double.asked] == [
+    assert [request.headers["x-request-id"] for request in double.completion_requests] == [
         "abc:title:1",
         "abc:title:2",
         "abc:title:3",
     ]
-    assert len({str(schema_of(request.body)) for request in double.asked}) == 1, "nothing was cut off"
+    assert len({str(schema_of(request.body)) for request in double.completion_requests}) == 1, (
+        "nothing was cut off"
+    )
 
 
-def test_an_answer_that_was_cut_off_is_asked_for_in_fewer_words(double: VllmDouble, opened: Opener) -> None:
-    """Half as many each time, so that the last attempt fits."""
+def test_a_cut_off_answer_is_requested_again_with_smaller_bounds(double: VllmDouble, opened: Opener) -> None:
+    """The budget halves each time, so that the last attempt fits."""
     double.faults = deque([Fault.CUT_OFF_JSON] * 2)
     enricher = opened()
     enricher.enrich(request_for(enricher, spoken(9), "summary"))
-    first, second, third = (sum(limits(schema_of(request.body))) for request in double.asked)
+    first, second, third = (sum(limits(schema_of(request.body))) for request in double.completion_requests)
     assert first > second > third
 
 
 @pytest.mark.parametrize(("lane", "priority"), [(Lane.INTERACTIVE, 0), (Lane.BULK, 1)])
-def test_people_are_served_first_where_the_server_knows_priorities(
+def test_a_priority_is_sent_only_where_it_is_enabled(
     lane: Lane, priority: int, double: VllmDouble, opened: Opener
 ) -> None:
-    """And no priority is sent to one that would refuse it."""
+    """Interactive requests come first; a server without priority scheduling would refuse the field."""
     enricher = opened(priority=True)
     enricher.enrich(replace(request_for(enricher, spoken(9), "title"), lane=lane))
     plain = opened()
     plain.enrich(replace(request_for(plain, spoken(9), "title"), lane=lane))
-    assert [request.body.get("priority") for request in double.asked] == [priority, None]
+    assert [request.body.get("priority") for request in double.completion_requests] == [priority, None]
 
 
 def test_tokens_of_every_attempt_are_counted(double: VllmDouble, opened: Opener) -> None:
-    """What was asked in vain was paid for too."""
+    """Failed attempts cost tokens too."""
     double.faults = deque([Fault.WRONG_SHAPE])
     enricher = opened()
     made = enricher.enrich(request_for(enricher, spoken(9), "title", "topics"))
-    assert made.usage.requests == len(double.asked) == 3
+    assert made.usage.requests == len(double.completion_requests) == 3
     assert sorted(result.usage.requests for result in made.results) == [1, 2]
     assert made.usage.prompt_tokens == sum(result.usage.prompt_tokens for result in made.results)
     assert made.usage.completion_tokens == sum(result.usage.completion_tokens for result in made.results) > 0

@@ -1,4 +1,4 @@
-"""Only an answer that the model ended by itself is whole: any other is tried again, flagged, or says why not."""
+"""Finish reasons: only ``stop`` means a whole answer; others are retried, flagged, or explained."""
 
 from collections import deque
 from collections.abc import Callable
@@ -13,34 +13,34 @@ from tests.contract.vllm.vllm_double import VllmDouble
 from tests.contract.vllm.vllm_faults import Fault
 from tests.contract.vllm.vllm_opening import Opener
 
-Asking = Callable[..., EnrichmentResult]
+Enrich = Callable[..., EnrichmentResult]
 
 
 @pytest.fixture(params=["whole", "streamed"])
-def asking(request: pytest.FixtureRequest, opened: Opener) -> Asking:
-    """One profile or instruction, both ways in which answers come."""
+def enrich(request: pytest.FixtureRequest, opened: Opener) -> Enrich:
+    """Enrich with one profile or instruction, both whole and streamed."""
     enricher: Enricher = opened()
 
-    def ask(*profiles: str, instruction: str | None = None, words: int = 9) -> EnrichmentResult:
+    def run(*profiles: str, instruction: str | None = None, words: int = 9) -> EnrichmentResult:
         wanted = request_for(enricher, spoken(words), *profiles, instruction=instruction)
         listener = (lambda _profile, _piece: None) if request.param == "streamed" else None
         (result,) = enricher.enrich(wanted, on_text=listener).results
         return result
 
-    return ask
+    return run
 
 
-def test_an_answer_that_the_model_ended_is_whole(asking: Asking, double: VllmDouble) -> None:
-    """Nothing is flagged."""
-    result = asking(instruction="Say it.")
+def test_an_answer_that_the_model_ended_is_whole(enrich: Enrich, double: VllmDouble) -> None:
+    """Its result is not flagged."""
+    result = enrich(instruction="Say it.")
     assert (result.status, result.truncated, result.finish_reasons) == (EnrichmentStatus.COMPLETED, False, ())
-    assert double.asked
+    assert double.completion_requests
 
 
-def test_an_answer_at_the_token_limit_is_truncated(asking: Asking, double: VllmDouble) -> None:
-    """What there is of a text is kept, and marked."""
+def test_an_answer_at_the_token_limit_is_truncated(enrich: Enrich, double: VllmDouble) -> None:
+    """The partial text is kept and flagged."""
     double.text = "word " * 2_000
-    result = asking(instruction="Say it.")
+    result = enrich(instruction="Say it.")
     assert (result.status, result.truncated, result.finish_reasons) == (
         EnrichmentStatus.COMPLETED,
         True,
@@ -49,32 +49,32 @@ def test_an_answer_at_the_token_limit_is_truncated(asking: Asking, double: VllmD
 
 
 @pytest.mark.parametrize("fault", [Fault.ABORTED, Fault.FAILED])
-def test_an_answer_that_the_server_gave_up_is_asked_for_again(
-    fault: Fault, asking: Asking, double: VllmDouble
+def test_an_answer_that_the_server_aborted_is_requested_again(
+    fault: Fault, enrich: Enrich, double: VllmDouble
 ) -> None:
-    """Half a text is no result, however good it looks; another try is."""
+    """A partial text is no result, however good it looks."""
     double.faults = deque([fault])
-    result = asking(instruction="Say it.")
+    result = enrich(instruction="Say it.")
     assert (result.output, result.truncated) == ("plain words about what was said", False)
-    assert len(double.asked) == 2
+    assert len(double.completion_requests) == 2
 
 
 @pytest.mark.parametrize(("fault", "word"), [(Fault.ABORTED, "abort"), (Fault.FAILED, "error")])
-def test_a_server_that_keeps_giving_up_fails_the_job_with_its_word(
-    fault: Fault, word: str, asking: Asking, double: VllmDouble
+def test_a_server_that_keeps_aborting_fails_the_job_with_its_finish_reason(
+    fault: Fault, word: str, enrich: Enrich, double: VllmDouble
 ) -> None:
-    """Within the budget of attempts; a server that answers others is up, so the record is tried again later."""
+    """Attempts are bounded; a server that answers other requests is up, so the record is retried later."""
     double.faults_by_name = {"instruction": fault}
     with pytest.raises(EnrichmentFailed, match=f"finish_reason {word}"):
-        asking(instruction="Say it.")
-    assert len(double.asked) == 4
+        enrich(instruction="Say it.")
+    assert len(double.completion_requests) == 4
 
 
 @pytest.mark.parametrize("profile", ["title", None])
-def test_an_ending_that_nobody_knows_is_flagged(profile: str | None, asking: Asking, double: VllmDouble) -> None:
-    """A gateway's own word stands in the result: the answer may not be whole."""
+def test_an_unknown_finish_reason_is_flagged(profile: str | None, enrich: Enrich, double: VllmDouble) -> None:
+    """The result carries a gateway's own word: the answer may not be whole."""
     double.always = Fault.ENDED_ODDLY
-    result = asking(profile) if profile else asking(instruction="Say it.")
+    result = enrich(profile) if profile else enrich(instruction="Say it.")
     assert (result.status, result.truncated, result.finish_reasons) == (
         EnrichmentStatus.COMPLETED,
         True,
@@ -82,10 +82,10 @@ def test_an_ending_that_nobody_knows_is_flagged(profile: str | None, asking: Ask
     )
 
 
-def test_notes_that_ended_oddly_flag_what_was_made_of_them(asking: Asking, double: VllmDouble) -> None:
-    """A long transcript's result rests on answers that nobody sees."""
+def test_notes_with_an_unknown_finish_reason_flag_the_result(enrich: Enrich, double: VllmDouble) -> None:
+    """A long transcript's result is made from notes that are not published."""
     double.faults_by_name = {"notes": Fault.ENDED_ODDLY}
-    result = asking("title", words=1_500)
+    result = enrich("title", words=1_500)
     assert (result.truncated, result.finish_reasons) == (True, ("content_filter",))
 
 
@@ -98,21 +98,21 @@ def test_notes_that_ended_oddly_flag_what_was_made_of_them(asking: Asking, doubl
     ],
 )
 @pytest.mark.parametrize("profile", ["title", None])
-def test_an_answer_without_text_says_why(
-    fault: Fault, cause: str, profile: str | None, asking: Asking, double: VllmDouble
+def test_the_error_for_an_answer_without_text_has_a_reason(
+    fault: Fault, cause: str, profile: str | None, enrich: Enrich, double: VllmDouble
 ) -> None:
-    """Null content has a cause beside it, which the operator can do something about."""
+    """Fields beside null content give the reason, and the message says what the operator can do."""
     double.always = fault
     with pytest.raises(EnrichmentInvalid) as failed:
-        asking(profile) if profile else asking(instruction="Say it.")
+        enrich(profile) if profile else enrich(instruction="Say it.")
     assert cause in str(failed.value)
 
 
 @pytest.mark.parametrize("profile", ["title", None])
-def test_content_in_parts_is_read(profile: str | None, asking: Asking, double: VllmDouble) -> None:
-    """As gateways for several kinds of content write it."""
+def test_content_in_parts_is_read(profile: str | None, enrich: Enrich, double: VllmDouble) -> None:
+    """Gateways for multimodal models write it so."""
     double.always = Fault.PARTS
-    result = asking(profile) if profile else asking(instruction="Say it.")
+    result = enrich(profile) if profile else enrich(instruction="Say it.")
     assert (result.status, result.truncated) == (EnrichmentStatus.COMPLETED, False)
     if not profile:
         assert result.output == "plain words about what was said"

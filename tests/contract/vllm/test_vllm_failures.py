@@ -1,4 +1,4 @@
-"""What a server can do to a request, and what becomes of the job: nothing lost, nothing doubled."""
+"""Faults of a server and their effect on the job: nothing is lost, nothing is doubled."""
 
 import threading
 from collections import deque
@@ -37,23 +37,21 @@ PASSING = sorted(set(Fault) - {Fault.NONE, Fault.REFUSED})
 
 
 @pytest.mark.parametrize("fault", PASSING)
-def test_a_fault_that_passes_costs_nothing_but_a_repeated_request(
-    fault: Fault, double: VllmDouble, opened: Opener
-) -> None:
-    """One bad answer, then a good one: the result is there, once."""
+def test_a_single_fault_costs_only_a_repeated_request(fault: Fault, double: VllmDouble, opened: Opener) -> None:
+    """After one fault and one good completion, the result is there once."""
     double.faults.append(fault)
     enricher = opened(timeout_seconds=1.0 if fault is Fault.HANG else 30.0)
     made = enricher.enrich(request_for(enricher, spoken(30), "key_points"))
     assert [result.status for result in made.results] == [EnrichmentStatus.COMPLETED]
-    # Control characters within strings are parsed and removed; a prompt that is too long is asked in parts.
-    # An ending of the server's own and content in parts are answers.
+    # Control characters within strings are parsed and removed; a prompt that is too long is split into parts.
+    # Unknown finish reasons and content in parts are valid.
     expected = {Fault.CONTROL_CHARACTERS: 1, Fault.TOO_LONG: 3, Fault.ENDED_ODDLY: 1, Fault.PARTS: 1}
-    assert len(double.asked) == expected.get(fault, 2)
+    assert len(double.completion_requests) == expected.get(fault, 2)
 
 
 @pytest.mark.parametrize("fault", STREAM_FAULTS)
-def test_a_fault_in_a_stream_takes_back_what_was_said(fault: Fault, double: VllmDouble, opened: Opener) -> None:
-    """Whoever listens hears the answer of the second request alone, however the first one ended."""
+def test_a_fault_in_a_stream_discards_its_pieces(fault: Fault, double: VllmDouble, opened: Opener) -> None:
+    """A listener has only the answer of the second request, however the first one ended."""
     double.faults.append(fault)
     enricher = opened()
     pieces: list[str | None] = []
@@ -61,7 +59,7 @@ def test_a_fault_in_a_stream_takes_back_what_was_said(fault: Fault, double: Vllm
     made = enricher.enrich(request, on_text=lambda _, piece: pieces.append(piece))
     begun = len(pieces) - pieces[::-1].index(None) if None in pieces else 0
     assert "".join(piece or "" for piece in pieces[begun:]) == made.results[0].output
-    assert len(double.asked) == 2
+    assert len(double.completion_requests) == 2
 
 
 @pytest.mark.parametrize(
@@ -86,31 +84,33 @@ def test_a_fault_in_a_stream_takes_back_what_was_said(fault: Fault, double: Vllm
         (Fault.TOO_LONG, EnrichmentInvalid),
     ],
 )
-def test_a_fault_that_stays_has_a_bounded_end(
+def test_a_lasting_fault_ends_the_job_after_bounded_requests(
     fault: Fault, error: type[JobError], double: VllmDouble, opened: Opener
 ) -> None:
-    """A server that fails everybody pauses intake; one that answers nonsense ends the job with a reason."""
+    """A server that fails every request pauses intake; one that answers nonsense fails the job with a reason."""
     double.always = fault
     enricher = opened(timeout_seconds=0.3 if fault is Fault.HANG else 30.0)
     with pytest.raises(error):
         enricher.enrich(request_for(enricher, spoken(30), "summary"))
-    assert len(double.asked) <= 64
+    assert len(double.completion_requests) <= 64
 
 
-def test_an_error_of_one_request_is_its_own(double: VllmDouble, opened: Opener, pauses: list[float]) -> None:
-    """Four failures of a server that answers others: the record is tried again later, intake goes on."""
+def test_an_error_of_one_request_does_not_pause_intake(
+    double: VllmDouble, opened: Opener, pauses: list[float]
+) -> None:
+    """A server that fails one request four times and answers others is up; only the record is retried later."""
     double.faults = deque([Fault.ERROR] * 4)
     enricher = opened()
     with pytest.raises(EnrichmentFailed, match="EngineCore"):
         enricher.enrich(request_for(enricher, spoken(30), "summary"))
     assert sorted(pauses) == pauses
-    assert len(double.asked) == 4
+    assert len(double.completion_requests) == 4
 
 
-def test_being_told_to_wait_is_borne_longer_than_a_failure(
+def test_overload_is_retried_more_often_than_a_failure(
     double: VllmDouble, opened: Opener, pauses: list[float]
 ) -> None:
-    """Seven times 503 and the eighth answer counts."""
+    """After seven times 503, the eighth response still counts."""
     double.faults = deque([Fault.BUSY] * 7)
     enricher = opened()
     made = enricher.enrich(request_for(enricher, spoken(30), "summary"))
@@ -118,17 +118,19 @@ def test_being_told_to_wait_is_borne_longer_than_a_failure(
     assert max(pauses) <= 8.0
 
 
-def test_a_withdrawn_job_hangs_up(double: VllmDouble, opened: Opener) -> None:
-    """Closing the socket is how the server learns that nobody waits any more."""
+def test_a_cancelled_job_closes_its_connection(double: VllmDouble, opened: Opener) -> None:
+    """Closing the socket is the only way to end the request in the server."""
     double.always = Fault.HANG
     enricher = opened(timeout_seconds=60.0)
     with pytest.raises(JobCancelled):
-        enricher.enrich(request_for(enricher, spoken(5), "title"), cancelled=lambda: bool(double.asked))
-    eventually(lambda: double.hung_up, timeout_seconds=30, what="hanging up")
+        enricher.enrich(
+            request_for(enricher, spoken(5), "title"), cancelled=lambda: bool(double.completion_requests)
+        )
+    eventually(lambda: double.disconnects, timeout_seconds=30, what="the disconnect")
 
 
-def test_closing_the_enricher_hangs_up_on_everything(double: VllmDouble, opened: Opener) -> None:
-    """A process that stops leaves no request behind."""
+def test_closing_the_enricher_closes_every_connection(double: VllmDouble, opened: Opener) -> None:
+    """A process that stops leaves no request running."""
     double.always = Fault.HANG
     enricher = opened(timeout_seconds=60.0)
     ended: list[JobCancelled] = []
@@ -141,24 +143,24 @@ def test_closing_the_enricher_hangs_up_on_everything(double: VllmDouble, opened:
 
     thread = threading.Thread(target=work)
     thread.start()
-    eventually(lambda: double.asked, timeout_seconds=30)
+    eventually(lambda: double.completion_requests, timeout_seconds=30)
     enricher.close()
     thread.join(30)
     assert len(ended) == 1
-    eventually(lambda: double.hung_up, timeout_seconds=30)
+    eventually(lambda: double.disconnects, timeout_seconds=30)
 
 
-def test_a_base_model_is_asked_for_completions(opened: Opener) -> None:
-    """Without a chat template there are no messages."""
+def test_a_base_model_gets_completion_requests(opened: Opener) -> None:
+    """A model without a chat template takes no messages."""
     with running(VllmDouble(has_chat=False)) as base_model:
         enricher = opened(base_url=base_model.base_url)
         made = enricher.enrich(request_for(enricher, spoken(200), "title", instruction="Say it."))
     assert {result.status for result in made.results} == {EnrichmentStatus.COMPLETED}
-    assert {request.path for request in base_model.asked} == {"/v1/completions"}
+    assert {request.path for request in base_model.completion_requests} == {"/v1/completions"}
 
 
-def test_a_gateway_that_counts_no_tokens_will_do(opened: Opener) -> None:
-    """Sizes are estimated then, and what the server finds too long is split smaller."""
+def test_a_gateway_without_token_counts_is_usable(opened: Opener) -> None:
+    """Sizes are estimated, and prompts that the server finds too long are split."""
     with running(VllmDouble(counts_tokens=False)) as server:
         enricher = opened(base_url=server.base_url)
         made = enricher.enrich(request_for(enricher, spoken(300), "title"))
@@ -167,57 +169,59 @@ def test_a_gateway_that_counts_no_tokens_will_do(opened: Opener) -> None:
 
 
 @pytest.mark.parametrize("status", [405, 501])
-def test_a_server_that_refuses_to_count_will_do(status: int, double: VllmDouble, opened: Opener) -> None:
-    """However a gateway says that it has no such path: sizes are estimated, and the model is asked as before."""
-    double.instead["/tokenize"] = (status, "no such method")
+def test_a_server_that_refuses_to_count_is_usable(status: int, double: VllmDouble, opened: Opener) -> None:
+    """Whatever status a gateway has for an unknown path, sizes are estimated and requests stay the same."""
+    double.fixed_responses["/tokenize"] = (status, "no such method")
     enricher = opened()
     made = enricher.enrich(request_for(enricher, spoken(300), "title"))
     assert made.results[0].status is EnrichmentStatus.COMPLETED
-    assert {request.path for request in double.asked} == {"/v1/chat/completions"}
+    assert {request.path for request in double.completion_requests} == {"/v1/chat/completions"}
 
 
 @pytest.mark.parametrize("param", ["input_tokens", None])
 def test_a_prompt_that_the_server_refuses_to_count_is_estimated(
     param: str | None, double: VllmDouble, opened: Opener
 ) -> None:
-    """One that counts at first and refuses later, because of the length or anything else, fails no job."""
+    """A server that counts at first and refuses later, for the length or anything else, fails no job."""
     enricher = opened()
     assert enricher.enrich(request_for(enricher, spoken(5), "title")).results
-    double.instead["/tokenize"] = (400, error("This one cannot be counted.", param))
+    double.fixed_responses["/tokenize"] = (400, error("This one cannot be counted.", param))
     made = enricher.enrich(request_for(enricher, spoken(2_000), "title"))
     assert made.results[0].status is EnrichmentStatus.COMPLETED
 
 
 def test_the_tasks_of_a_transcript_share_their_prefix(double: VllmDouble, opened: Opener) -> None:
-    """System, transcript, task: only the end differs, and the first is asked before the others."""
+    """Prompts are system, transcript, task: only the end differs, and the first is sent before the others."""
     enricher = opened(priority=True)
     enricher.enrich(request_for(enricher, spoken(40), "summary", "topics", "title", job_id="abc"))
-    prompts = [request.prompt for request in double.asked]
+    prompts = [request.prompt for request in double.completion_requests]
     prefix = prompts[0][: prompts[0].rindex("=====")]
     assert all(prompt.startswith(prefix) for prompt in prompts)
-    assert double.asked[0].headers["x-request-id"].startswith("abc:summary:")
-    assert {request.body["cache_salt"] for request in double.asked} == {"default"}
-    assert {request.body["priority"] for request in double.asked} == {1}
-    assert not any("guided_json" in request.body or "seed" in request.body for request in double.asked)
+    assert double.completion_requests[0].headers["x-request-id"].startswith("abc:summary:")
+    assert {request.body["cache_salt"] for request in double.completion_requests} == {"default"}
+    assert {request.body["priority"] for request in double.completion_requests} == {1}
+    assert not any(
+        "guided_json" in request.body or "seed" in request.body for request in double.completion_requests
+    )
 
 
-def test_a_job_that_is_asked_again_begins_its_prompts_as_before(double: VllmDouble, opened: Opener) -> None:
-    """A retry or a second instruction finds the transcript in the server's cache; no other job or process can."""
+def test_the_prompts_of_a_retried_job_begin_as_before(double: VllmDouble, opened: Opener) -> None:
+    """A retry or a second instruction hits the server's prefix cache; no other job or process can."""
 
-    def begun(enricher: Enricher, job_id: str, task: str) -> str:
+    def prefix_of(enricher: Enricher, job_id: str, task: str) -> str:
         enricher.enrich(request_for(enricher, spoken(30), instruction=task, job_id=job_id))
-        prompt = double.asked[-1].prompt
+        prompt = double.completion_requests[-1].prompt
         return prompt[: prompt.rindex("=====")]
 
     enricher = opened()
-    first = begun(enricher, "one", "Summarise.")
-    assert begun(enricher, "one", "Translate.") == first
-    assert begun(enricher, "two", "Summarise.") != first
-    assert begun(opened(), "one", "Summarise.") != first
+    first = prefix_of(enricher, "one", "Summarise.")
+    assert prefix_of(enricher, "one", "Translate.") == first
+    assert prefix_of(enricher, "two", "Summarise.") != first
+    assert prefix_of(opened(), "one", "Summarise.") != first
 
 
 def test_an_unknown_profile_is_an_invalid_option(opened: Opener) -> None:
-    """The message lists what there is."""
+    """The message lists the known profiles."""
     enricher = opened()
     with pytest.raises(InvalidOptions, match="summary"):
         request_for(enricher, spoken(5), "poetry")

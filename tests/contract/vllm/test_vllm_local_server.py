@@ -1,4 +1,4 @@
-"""The local vLLM server's tools: a model that is the same everywhere, and processes that are ours alone."""
+"""Tools of the local vLLM server: a reproducible model, and processes identified reliably."""
 
 import os
 import signal
@@ -19,13 +19,13 @@ from tests.support.waiting import eventually
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    """Where the leader and its children write."""
+    """The file that the leader and its children write to."""
     return tmp_path / "log"
 
 
 @pytest.fixture
 def leader(log: Path) -> Iterator[Process]:
-    """A shell with a child without any environment, as vLLM's workers seem to be, in a session of its own."""
+    """Start a shell in its own session, with a child that has no environment, as vLLM's workers seem to have."""
     command = ["/bin/sh", "-c", "env -i sleep 300 & wait"]
     process = start(command, log=log, environment={"PATH": os.environ["PATH"]})
     eventually(lambda: len(session_members(process, log)) == 2, timeout_seconds=20)
@@ -34,7 +34,7 @@ def leader(log: Path) -> Iterator[Process]:
 
 
 def test_the_model_is_the_same_every_time(tmp_path: Path) -> None:
-    """Byte for byte, so that tests see the same server everywhere."""
+    """It is equal byte for byte, so that tests see the same server everywhere."""
     first, second = write_model(tmp_path / "a"), write_model(tmp_path / "b")
     for path in first.iterdir():
         assert path.read_bytes() == (second / path.name).read_bytes()
@@ -42,7 +42,7 @@ def test_the_model_is_the_same_every_time(tmp_path: Path) -> None:
 
 
 def test_one_byte_is_one_token(tmp_path: Path) -> None:
-    """In every script, and back again; special tokens are one each."""
+    """It holds for every script, and decoding restores the text; each special token is one token."""
     tokenizer = Tokenizer.from_file(str(write_model(tmp_path) / "tokenizer.json"))
     text = "hello 한국어 漢字 🙂\n\x00\x7f"
     encoded = tokenizer.encode(text)
@@ -52,7 +52,7 @@ def test_one_byte_is_one_token(tmp_path: Path) -> None:
 
 
 def test_workers_are_found_and_ended_after_their_parent_was_killed(leader: Process, log: Path) -> None:
-    """A killed server leaves no orphan behind."""
+    """A killed server leaves no orphan."""
     os.kill(leader.pid, signal.SIGKILL)
     eventually(lambda: not is_alive(leader), timeout_seconds=30)
     (orphan,) = session_members(leader, log)
@@ -60,23 +60,23 @@ def test_workers_are_found_and_ended_after_their_parent_was_killed(leader: Proce
     assert session_members(leader, log) == []
 
 
-def test_processes_that_write_elsewhere_are_not_ours(leader: Process, tmp_path: Path) -> None:
-    """A number that the system gave to somebody else is never signalled."""
+def test_processes_that_write_elsewhere_are_not_members(leader: Process, tmp_path: Path) -> None:
+    """A process id that the system reused is never signalled."""
     (tmp_path / "another log").touch()
     assert session_members(leader, tmp_path / "another log") == []
     assert session_members(leader, tmp_path / "no log") == []
 
 
-def test_nothing_running_is_nothing_to_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """``down`` may be repeated, and ``status`` says so with 3."""
+def test_stopping_without_a_server_does_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``down`` may be repeated, and ``status`` returns 3."""
     assert not down(tmp_path)
     assert main(["--state", str(tmp_path), "down"]) == 0
     assert main(["--state", str(tmp_path), "status"]) == 3
     assert "not running" in capsys.readouterr().out
 
 
-def test_a_damaged_state_is_said_with_its_path(tmp_path: Path) -> None:
-    """Rather than ending some other process."""
+def test_the_error_for_a_damaged_state_names_its_path(tmp_path: Path) -> None:
+    """No other process is ended."""
     (tmp_path / "server.json").write_text("{}", encoding="utf-8")
     with pytest.raises(VllmUnavailable, match=r"server\.json is damaged"):
         find_server(tmp_path)

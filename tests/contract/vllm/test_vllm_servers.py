@@ -1,4 +1,4 @@
-"""Which servers are asked, which of them are taken for down, and what that means for whose job."""
+"""Choice of servers: failover, affinity, suspicion, probes, and what they mean for a job."""
 
 import threading
 from contextlib import ExitStack
@@ -23,7 +23,7 @@ from tests.support.waiting import eventually
 
 
 class LeapingClock(HandClock):
-    """A clock on which a long time passes between any two readings."""
+    """A clock on which a long time passes between two readings."""
 
     def monotonic(self) -> float:
         """Return seconds since the clock began, a thousand more each time."""
@@ -31,8 +31,8 @@ class LeapingClock(HandClock):
         return self.seconds
 
 
-def test_a_server_that_is_gone_pauses_intake_and_is_found_again(opened: Opener) -> None:
-    """No connection, then a server at the same address: the same enricher goes on."""
+def test_an_unreachable_server_pauses_intake_until_it_is_back(opened: Opener) -> None:
+    """The same enricher continues when a server answers at the address again."""
     with running(VllmDouble()) as mortal:
         port = int(mortal.base_url.rpartition(":")[2])
         enricher = opened(base_url=mortal.base_url)
@@ -45,8 +45,8 @@ def test_a_server_that_is_gone_pauses_intake_and_is_found_again(opened: Opener) 
         assert enricher.enrich(request_for(enricher, spoken(5), "title")).results
 
 
-def test_many_jobs_learn_of_a_server_that_hangs_as_soon_as_one(double: VllmDouble, opened: Opener) -> None:
-    """What it serves is asked once for all who wait for it, and so is its failure theirs."""
+def test_jobs_on_a_hanging_server_share_one_discovery(double: VllmDouble, opened: Opener) -> None:
+    """The model is requested once for all waiting jobs, which share its failure."""
     double.stopped = True
     enricher = opened(timeout_seconds=0.5)
     ended: list[DependencyDown] = []
@@ -65,8 +65,8 @@ def test_many_jobs_learn_of_a_server_that_hangs_as_soon_as_one(double: VllmDoubl
     assert len(double.requests) < 16
 
 
-def test_a_dead_server_is_replaced_by_its_neighbour(double: VllmDouble, opened: Opener) -> None:
-    """Two addresses, one of which nobody listens on: every job completes."""
+def test_requests_for_a_dead_server_go_to_the_other(double: VllmDouble, opened: Opener) -> None:
+    """With two addresses, one of them dead, every job completes."""
     with running(VllmDouble()) as gone:
         dead = gone.base_url
     enricher = opened(base_url=f"{dead}, {double.base_url}/v1")
@@ -75,25 +75,25 @@ def test_a_dead_server_is_replaced_by_its_neighbour(double: VllmDouble, opened: 
         assert enricher.enrich(request).results[0].status is EnrichmentStatus.COMPLETED
 
 
-def test_a_server_that_is_always_busy_is_replaced_by_its_neighbour(
+def test_requests_for_an_overloaded_server_go_to_the_other(
     double: VllmDouble, opened: Opener, pauses: list[float]
 ) -> None:
-    """Whether vLLM says 503, or what stands before it says so to everything: two tries, then the neighbour."""
+    """Whether vLLM or its gateway responds with 503: two attempts, then the other server."""
     with running(VllmDouble(context_tokens=4_096)) as busy:
         busy.always = Fault.BUSY
         enricher = opened(base_url=f"{busy.base_url},{double.base_url}")
         for number in range(10):
             enricher.enrich(request_for(enricher, spoken(5), "title", job_id=f"job {number}"))
-        busy.instead[""] = (503, "no healthy upstream")
+        busy.fixed_responses[""] = (503, "no healthy upstream")
         enricher = opened(base_url=f"{busy.base_url},{double.base_url}")
         for number in range(10):
             enricher.enrich(request_for(enricher, spoken(5), "title", job_id=f"job {number}"))
-        assert 0 < len(busy.asked) <= 20
+        assert 0 < len(busy.completion_requests) <= 20
     assert max(pauses) <= BACKOFF_SECONDS
 
 
-def test_every_server_is_tried_before_a_request_is_given_up(double: VllmDouble, opened: Opener) -> None:
-    """Of five addresses four are dead, and nobody remembers: every job completes within its attempts."""
+def test_every_server_is_tried_before_a_request_fails(double: VllmDouble, opened: Opener) -> None:
+    """With four of five addresses dead, and every suspicion expired, each job completes within its attempts."""
     with ExitStack() as gone:
         dead = [gone.enter_context(running(VllmDouble())).base_url for _ in range(4)]
     enricher = opened(base_url=",".join((*dead, double.base_url)), clock=LeapingClock())
@@ -102,7 +102,7 @@ def test_every_server_is_tried_before_a_request_is_given_up(double: VllmDouble, 
 
 
 def test_a_server_that_hung_is_trusted_when_it_makes_a_token(double: VllmDouble, opened: Opener) -> None:
-    """However long ago that was: one request waits in vain, the others go elsewhere until a probe succeeds."""
+    """Only one request runs into the timeout; the others go elsewhere until a probe succeeds, however long."""
     with running(VllmDouble(context_tokens=4_096)) as hung:
         hung.always = Fault.HANG
         urls = [hung.base_url, double.base_url]
@@ -110,18 +110,18 @@ def test_a_server_that_hung_is_trusted_when_it_makes_a_token(double: VllmDouble,
         jobs = (job for job in map(str, count()) if ranked(urls, job)[0] == 0)
         for _ in range(6):
             enricher.enrich(request_for(enricher, spoken(5), "title", job_id=next(jobs)))
-        assert len(hung.asked) == 1
+        assert len(hung.completion_requests) == 1
         hung.always = Fault.NONE
 
-        def is_asked_again() -> bool:
+        def gets_requests_again() -> bool:
             enricher.enrich(request_for(enricher, spoken(5), "title", job_id=next(jobs)))
-            return len(hung.asked) > 1
+            return len(hung.completion_requests) > 1
 
-        eventually(is_asked_again, timeout_seconds=30)
+        eventually(gets_requests_again, timeout_seconds=30)
 
 
-def test_a_request_that_every_server_refuses_is_asked_once_of_each(double: VllmDouble, opened: Opener) -> None:
-    """Refusals are not repeated, and servers that answer others are not down."""
+def test_a_request_that_every_server_refuses_is_sent_once_to_each(double: VllmDouble, opened: Opener) -> None:
+    """Refused requests are not repeated, and servers that answer other requests are not down."""
     with running(VllmDouble(context_tokens=4_096)) as other:
         enricher = opened(base_url=f"{double.base_url},{other.base_url}")
         double.forbidden = other.forbidden = "lamp"
@@ -133,19 +133,19 @@ def test_a_request_that_every_server_refuses_is_asked_once_of_each(double: VllmD
 
 
 def test_one_transcript_stays_with_one_server(double: VllmDouble, opened: Opener) -> None:
-    """All its requests go where its prefix is cached; other transcripts go elsewhere too."""
+    """All its requests go to the server that has cached its prefix; other transcripts use other servers too."""
     with running(VllmDouble(context_tokens=4_096)) as other:
         enricher = opened(base_url=f"{double.base_url},{other.base_url}")
         for number in range(12):
-            before = (len(double.asked), len(other.asked))
+            before = (len(double.completion_requests), len(other.completion_requests))
             enricher.enrich(request_for(enricher, spoken(9), "title", "topics", "summary", job_id=str(number)))
-            assert 0 in (len(double.asked) - before[0], len(other.asked) - before[1])
-        assert double.asked
-        assert other.asked
+            assert 0 in (len(double.completion_requests) - before[0], len(other.completion_requests) - before[1])
+        assert double.completion_requests
+        assert other.completion_requests
 
 
-def test_the_key_is_sent_and_a_wrong_one_is_everybodys_problem(double: VllmDouble, opened: Opener) -> None:
-    """401 pauses intake: no record can succeed."""
+def test_the_key_is_sent_and_a_wrong_one_pauses_intake(double: VllmDouble, opened: Opener) -> None:
+    """With 401, no record can succeed."""
     double.api_key = "right"
     enricher = opened(api_key=SecretStr("right"))
     assert enricher.enrich(request_for(enricher, spoken(5), "title")).results
@@ -155,8 +155,8 @@ def test_the_key_is_sent_and_a_wrong_one_is_everybodys_problem(double: VllmDoubl
     assert not wrong.is_up()
 
 
-def test_a_record_that_a_gateway_alone_refuses_is_its_own_problem(double: VllmDouble, opened: Opener) -> None:
-    """403 for what one transcript says, while others are answered: that record is tried later, intake goes on."""
+def test_a_record_that_a_gateway_refuses_does_not_pause_intake(double: VllmDouble, opened: Opener) -> None:
+    """After 403 for one transcript's text, while others are answered, only that record is retried later."""
     double.forbidden = "lamp"
     enricher = opened()
     words = spoken(5)
@@ -166,8 +166,10 @@ def test_a_record_that_a_gateway_alone_refuses_is_its_own_problem(double: VllmDo
     assert enricher.enrich(request_for(enricher, [words[0].model_copy(update={"text": "hello"})], "title")).results
 
 
-def test_a_server_whose_answers_make_no_sense_is_down_until_they_do(double: VllmDouble, opened: Opener) -> None:
-    """Whatever keeps the probe from a token, the next look is a fresh one."""
+def test_a_server_with_malformed_responses_is_down_until_they_are_valid(
+    double: VllmDouble, opened: Opener
+) -> None:
+    """Whatever fails a probe, the next probe starts afresh."""
     double.always = Fault.NONSENSE_USAGE
     enricher = opened()
     assert not enricher.is_up()
@@ -177,7 +179,7 @@ def test_a_server_whose_answers_make_no_sense_is_down_until_they_do(double: Vllm
 
 
 def test_requests_in_flight_have_a_limit(double: VllmDouble, opened: Opener) -> None:
-    """Six long transcripts at once: the server sees no more requests than the setting says."""
+    """With six long transcripts at once, the server gets no more requests than the setting allows."""
     double.context_tokens, double.gate = 512, threading.Event()
     enricher = opened(concurrency_limit=8, timeout_seconds=30.0)
 

@@ -1,4 +1,4 @@
-"""Certificates on the way to a language model server: theirs, ours, and files that are none."""
+"""TLS to language model servers: server certificates, client certificates, and unusable files."""
 
 import ssl
 from collections.abc import Iterator
@@ -16,45 +16,45 @@ from tests.contract.vllm.vllm_opening import Opener
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
-    """Whom the test trusts."""
+    """The authority that the test trusts."""
     return Authority(tmp_path, "ours")
 
 
 @pytest.fixture
 def ours(authority: Authority) -> Certified:
-    """Our own certificate."""
-    return authority.certifies("client")
+    """A client certificate."""
+    return authority.certify("client")
 
 
 @pytest.fixture
 def context(authority: Authority) -> ssl.SSLContext:
-    """The server's side; it asks for no certificate."""
+    """The server's TLS context, which requires no client certificate."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server = authority.certifies("server")
+    server = authority.certify("server")
     made.load_cert_chain(server.certificate, server.key)
     return made
 
 
 @pytest.fixture
 def server(context: ssl.SSLContext) -> Iterator[VllmDouble]:
-    """A server on TLS."""
+    """Run a server on TLS."""
     with running(VllmDouble(context_tokens=4_096), tls=context) as one:
         yield one
 
 
-def test_a_server_is_trusted_by_the_authority_that_is_given(
+def test_a_server_certified_by_the_configured_authority_is_trusted(
     authority: Authority, server: VllmDouble, opened: Opener
 ) -> None:
-    """A private authority needs no change to the system."""
+    """A private authority needs no change to the system's trust store."""
     enricher = opened(base_url=server.base_url, tls_ca_file=authority.file)
     assert enricher.enrich(request_for(enricher, spoken(5), "title")).results
 
 
 @pytest.mark.parametrize("is_given", [False, True])
-def test_a_server_of_an_unknown_authority_is_not_spoken_to(
+def test_a_server_of_an_unknown_authority_gets_no_request(
     is_given: bool, server: VllmDouble, opened: Opener, tmp_path: Path
 ) -> None:
-    """Intake pauses, and the message names the variable; nothing was sent."""
+    """Intake pauses, the message names the variable, and nothing was sent."""
     other = Authority(tmp_path, "other").file if is_given else None
     enricher = opened(base_url=server.base_url, tls_ca_file=other)
     with pytest.raises(DependencyDown, match="KASCRIBE_VLLM_TLS_CA_FILE"):
@@ -62,10 +62,10 @@ def test_a_server_of_an_unknown_authority_is_not_spoken_to(
     assert not server.requests
 
 
-def test_a_server_that_asks_who_we_are_is_told(
+def test_a_server_that_requires_a_client_certificate_gets_it(
     authority: Authority, ours: Certified, context: ssl.SSLContext, server: VllmDouble, opened: Opener
 ) -> None:
-    """With a certificate the job completes, without one the server is of no use."""
+    """With a certificate the job completes; without one the dependency is down."""
     context.load_verify_locations(authority.file)
     context.verify_mode = ssl.CERT_REQUIRED
     known = opened(
@@ -87,7 +87,7 @@ def test_a_server_that_asks_who_we_are_is_told(
 def test_a_certificate_file_that_cannot_be_used_is_named(
     setting: str, wrong: str, ours: Certified, opened: Opener, tmp_path: Path
 ) -> None:
-    """At the start, by the variable and the path."""
+    """The error at start names the variable and the path."""
     (tmp_path / "nonsense").write_text("nothing", encoding="utf-8")
     (tmp_path / "directory").mkdir()
     files: dict[str, Any] = {"tls_certificate_file": ours.certificate, "tls_key_file": ours.key} | {
@@ -98,9 +98,11 @@ def test_a_certificate_file_that_cannot_be_used_is_named(
     assert str(tmp_path / wrong) in str(raised.value)
 
 
-def test_a_key_of_another_certificate_is_said_to_be(authority: Authority, ours: Certified, opened: Opener) -> None:
-    """Both files can be read, and do not go together; a key alone is of no use either."""
-    other = authority.certifies("other")
+def test_a_key_that_does_not_match_its_certificate_is_refused(
+    authority: Authority, ours: Certified, opened: Opener
+) -> None:
+    """Both files can be read but do not match; a key without a certificate is refused too."""
+    other = authority.certify("other")
     with pytest.raises(ConfigurationError, match="KASCRIBE_VLLM_TLS_KEY_FILE"):
         opened(base_url="https://127.0.0.1:1", tls_certificate_file=ours.certificate, tls_key_file=other.key)
     with pytest.raises(ConfigurationError, match="set both or none"):

@@ -1,4 +1,4 @@
-"""Connections to a server over real sockets: shared, bounded, given back, and closed when nobody uses them."""
+"""Connections to a server over real sockets: shared, bounded, released, and closed when idle."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,18 +14,18 @@ from tests.support.clock import HandClock
 from tests.support.waiting import eventually
 
 MOST_TURNS = 12
-"""Of the event loop, between two cancellations: cleaning up takes fewer."""
+"""Turns of the event loop between two cancellations; cleaning up takes fewer."""
 
 
 class Server:
-    """Answers each request once it may, and counts what is open."""
+    """A server that holds its responses until it may answer, and counts connections."""
 
     def __init__(self) -> None:
         self.may_answer = asyncio.Event()
         self.opened = self.open = self.in_flight = self.most_in_flight = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, until its client closes it."""
+        """Serve one connection until the client closes it."""
         self.opened += 1
         self.open += 1
         try:
@@ -50,7 +50,7 @@ class Server:
 
 @asynccontextmanager
 async def connected(most: int, clock: Clock) -> AsyncIterator[tuple[Server, httpx.AsyncClient]]:
-    """A server, and a client whose transport has up to ``most`` connections to it."""
+    """Run a server and a client with up to ``most`` connections to it."""
     server = Server()
     async with await asyncio.start_server(server.serve, "127.0.0.1", 0) as listening:
         url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
@@ -61,12 +61,12 @@ async def connected(most: int, clock: Clock) -> AsyncIterator[tuple[Server, http
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Waits for what the server's side learns a moment later."""
+    """Wait for a condition on the server's side, which lags behind."""
     await asyncio.to_thread(eventually, holds, timeout_seconds=30, what="the server's side")
 
 
 def run(most: int, story: Callable[[Server, httpx.AsyncClient, HandClock], Awaitable[None]]) -> None:
-    """The story, with a clock that it may set."""
+    """Run the story with a clock that it may set."""
     clock = HandClock()
 
     async def told() -> None:
@@ -77,7 +77,7 @@ def run(most: int, story: Callable[[Server, httpx.AsyncClient, HandClock], Await
 
 
 def test_more_requests_than_connections_wait_for_one() -> None:
-    """Never more at once than allowed; all are answered, over no more connections than that."""
+    """The limit holds for requests and for connections, and all requests are answered."""
 
     async def story(server: Server, client: httpx.AsyncClient, _: HandClock) -> None:
         asked = [asyncio.ensure_future(client.get(f"/{number}")) for number in range(9)]
@@ -90,8 +90,8 @@ def test_more_requests_than_connections_wait_for_one() -> None:
     run(3, story)
 
 
-def test_one_after_another_shares_one_connection() -> None:
-    """The one that was used last, whose socket is surely alive."""
+def test_sequential_requests_share_one_connection() -> None:
+    """The most recently used connection is reused: its socket is most likely alive."""
 
     async def story(server: Server, client: httpx.AsyncClient, _: HandClock) -> None:
         server.may_answer.set()
@@ -103,8 +103,8 @@ def test_one_after_another_shares_one_connection() -> None:
 
 
 @pytest.mark.parametrize("how", ["cancelled", "broken"])
-def test_a_request_that_ends_badly_gives_its_place_back(how: str) -> None:
-    """The socket is closed, which is what tells the server; the next request finds a place."""
+def test_a_failed_request_releases_its_slot(how: str) -> None:
+    """Its socket is closed, which ends it in the server, and the next request gets the slot."""
 
     async def story(server: Server, client: httpx.AsyncClient, _: HandClock) -> None:
         ending = asyncio.ensure_future(client.get("/breaks"))
@@ -123,13 +123,13 @@ def test_a_request_that_ends_badly_gives_its_place_back(how: str) -> None:
 
 @pytest.mark.parametrize("path", ["/stalls", "/waits"])
 def test_a_request_that_is_cancelled_twice_holds_no_connection(path: str) -> None:
-    """Whatever the second cancellation interrupts of what the first one began to clean up."""
+    """The slot is released, wherever the second cancellation interrupts the cleaning up of the first."""
 
     async def story(server: Server, client: httpx.AsyncClient, _: HandClock) -> None:
         for turns in range(MOST_TURNS):
             server.may_answer.clear()
             has_head = asyncio.Event()
-            ending = asyncio.ensure_future(ask(client, path, has_head))
+            ending = asyncio.ensure_future(send(client, path, has_head))
             await until(lambda: server.in_flight == 1)
             if path == "/stalls":
                 server.may_answer.set()
@@ -148,22 +148,22 @@ def test_a_request_that_is_cancelled_twice_holds_no_connection(path: str) -> Non
 
 
 async def turn() -> None:
-    """Lets everybody else have one turn of the event loop."""
+    """Yield for one turn of the event loop."""
     loop = asyncio.get_running_loop()
     over = loop.create_future()
     loop.call_soon(over.set_result, None)
     await over
 
 
-async def ask(client: httpx.AsyncClient, path: str, has_head: asyncio.Event) -> None:
-    """One request, told of when its answer begins."""
+async def send(client: httpx.AsyncClient, path: str, has_head: asyncio.Event) -> None:
+    """Send one request, and set ``has_head`` when its response begins."""
     async with client.stream("GET", path) as response:
         has_head.set()
         await response.aread()
 
 
-def test_a_body_that_nobody_reads_to_its_end_gives_its_place_back() -> None:
-    """Such as an answer that is longer than any may be."""
+def test_a_body_that_is_not_read_to_its_end_releases_its_slot() -> None:
+    """A response over the size limit is such a body."""
 
     async def story(server: Server, client: httpx.AsyncClient, _: HandClock) -> None:
         server.may_answer.set()
@@ -174,8 +174,8 @@ def test_a_body_that_nobody_reads_to_its_end_gives_its_place_back() -> None:
     run(1, story)
 
 
-def test_connections_that_nobody_uses_are_closed() -> None:
-    """After a rush, with the next request; the one in use stays."""
+def test_idle_connections_are_closed() -> None:
+    """After a burst, the next request closes them; the one in use stays."""
 
     async def story(server: Server, client: httpx.AsyncClient, clock: HandClock) -> None:
         rush = [asyncio.ensure_future(client.get("/")) for _ in range(4)]

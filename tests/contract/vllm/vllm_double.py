@@ -1,8 +1,8 @@
-"""A small language model server over real sockets: the part of vLLM's API that we use, and ways to misbehave.
+"""A small language model server over real sockets: the part of vLLM's API in use, and ways to misbehave.
 
 It enforces its context (one byte is one token, as in the tiny model, unless ``bytes_per_token`` says otherwise),
-answers schemas with values made from them, streams, and knows who hung up. ``faults`` are taken one per chat or
-completion request; after them, ``faults_by_name`` has those of requests by the name in their id.
+answers schemas with values made from them, streams, and counts disconnects. Each chat or completion
+request takes the next of ``faults``; after them, ``faults_by_name`` applies by the name in a request's id.
 """
 
 import asyncio
@@ -27,8 +27,8 @@ NO_SUCH_PATH = (404, {"detail": "Not Found"})
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What arrived."""
+class ReceivedRequest:
+    """A request as it arrived."""
 
     method: str
     path: str
@@ -37,27 +37,27 @@ class Request:
 
     @property
     def prompt(self) -> str:
-        """All the text that the model would see."""
+        """The whole text that the model would get."""
         if "messages" in self.body:
             return "\n".join(each["content"] for each in self.body["messages"])
         return str(self.body.get("prompt", ""))
 
     @property
     def name(self) -> str:
-        """What is asked: a profile's name, ``notes`` or ``merge``, as the enricher's request ids have it."""
+        """The name in the request's id: a profile's name, ``notes`` or ``merge``."""
         return self.headers.get("x-request-id", "").partition(":")[2].partition(":")[0]
 
 
 @dataclass
 class VllmDouble:
-    """One server. Everything may be changed while it runs, from any thread."""
+    """One server. All attributes may be changed while it runs, from any thread."""
 
     context_tokens: int = 512
     has_chat: bool = True
     takes_system: bool = True
     counts_tokens: bool = True
-    instead: dict[str, tuple[int, object]] = field(default_factory=dict)
-    """Fixed answers by path; those under an empty path are for every other one."""
+    fixed_responses: dict[str, tuple[int, object]] = field(default_factory=dict)
+    """By path; those under an empty path are for all other paths."""
     api_key: str | None = None
     forbidden: str | None = None
     healthy: bool = True
@@ -68,25 +68,25 @@ class VllmDouble:
     faults_by_name: dict[str, Fault] = field(default_factory=dict)
     bytes_per_token: int = 1
     base_url: str = ""
-    requests: list[Request] = field(default_factory=list)
-    hung_up: int = 0
+    requests: list[ReceivedRequest] = field(default_factory=list)
+    disconnects: int = 0
     in_flight: int = 0
     most_in_flight: int = 0
     gate: threading.Event | None = None
     _random: random.Random = field(default_factory=lambda: random.Random(7))
 
     @property
-    def asked(self) -> list[Request]:
-        """The requests for answers, probes left out."""
+    def completion_requests(self) -> list[ReceivedRequest]:
+        """The requests for completions, without probes."""
         paths = ("/v1/chat/completions", "/v1/completions")
         return [r for r in self.requests if r.path in paths and r.headers.get("x-request-id") != "probe"]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, kept alive until either side ends it."""
+        """Serve one connection, kept alive until either side ends it."""
         try:
             going_on = True
             while going_on:
-                request = Request(*await read(reader))
+                request = ReceivedRequest(*await read(reader))
                 self.requests.append(request)
                 going_on = await self._respond(request, reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
@@ -94,10 +94,12 @@ class VllmDouble:
         finally:
             writer.close()
 
-    async def _respond(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _respond(
+        self, request: ReceivedRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
         if self.stopped:
             return await self._hang(reader)
-        if fixed := self.instead.get(request.path) or self.instead.get(""):
+        if fixed := self.fixed_responses.get(request.path) or self.fixed_responses.get(""):
             return await send_json(writer, *fixed)
         if (early := self._without_work(request)) is not None:
             return await send(writer, *early)
@@ -111,7 +113,7 @@ class VllmDouble:
         async with self._counted():
             return await self._complete(request, reader, writer)
 
-    def _without_work(self, request: Request) -> tuple[int, bytes] | None:
+    def _without_work(self, request: ReceivedRequest) -> tuple[int, bytes] | None:
         if request.path == "/health":
             return 200 if self.healthy else 503, b""
         if self.api_key and request.headers.get("authorization") != f"Bearer {self.api_key}":
@@ -123,7 +125,7 @@ class VllmDouble:
             return 400, json.dumps(error("System role not supported", None)).encode()
         return None
 
-    def _counted_tokens(self, request: Request) -> tuple[int, object]:
+    def _counted_tokens(self, request: ReceivedRequest) -> tuple[int, object]:
         if not self.counts_tokens:
             return NO_SUCH_PATH
         if "messages" in request.body and not self.has_chat:
@@ -131,7 +133,7 @@ class VllmDouble:
         return 200, {"count": self._tokens(request), "max_model_len": self.context_tokens}
 
     async def _complete(
-        self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, request: ReceivedRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         while self.gate is not None and not self.gate.is_set():
             await asyncio.to_thread(self.gate.wait, 0.05)
@@ -155,11 +157,13 @@ class VllmDouble:
         return await self._answer(request, tokens, fault, writer)
 
     async def _hang(self, reader: asyncio.StreamReader) -> bool:
-        await reader.read(1)  # returns when the client hangs up, which is all that ends this
-        self.hung_up += 1
+        await reader.read(1)  # returns when the client disconnects; nothing else ends this
+        self.disconnects += 1
         return False
 
-    async def _answer(self, request: Request, tokens: int, fault: Fault, writer: asyncio.StreamWriter) -> bool:
+    async def _answer(
+        self, request: ReceivedRequest, tokens: int, fault: Fault, writer: asyncio.StreamWriter
+    ) -> bool:
         body = request.body
         limit = self.bytes_per_token * min(
             int(body.get("max_completion_tokens") or body.get("max_tokens") or 10**9), self.context_tokens - tokens
@@ -191,7 +195,7 @@ class VllmDouble:
 
     async def _stream(
         self,
-        request: Request,
+        request: ReceivedRequest,
         text: str,
         finish: str,
         usage: dict[str, object],
@@ -227,7 +231,7 @@ class VllmDouble:
         value = json.dumps(value_of(wanted["schema"], self._random), ensure_ascii=False, separators=(",", ":"))
         return value.replace(" ", "\x01\n") if fault is Fault.CONTROL_CHARACTERS else value
 
-    def _tokens(self, request: Request) -> int:
+    def _tokens(self, request: ReceivedRequest) -> int:
         return self._tokens_of(request.prompt) + (TEMPLATE_TOKENS if "messages" in request.body else 0)
 
     def _tokens_of(self, text: str) -> int:
@@ -245,7 +249,7 @@ class VllmDouble:
 
 @contextmanager
 def running(double: VllmDouble, *, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[VllmDouble]:
-    """The double on a loopback port, in a thread of its own, until the context ends."""
+    """Run the double on a loopback port, in a thread of its own, until the context ends."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="vllm double", daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""How one request to the double can go wrong, and what its answer is then made of."""
+"""Faults of single requests to the double, and the messages that they produce."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -8,7 +8,7 @@ PIECE_CHARACTERS: Final = 8
 
 
 class Fault(StrEnum):
-    """How one request can go wrong. ``NONE`` lets it go right."""
+    """A fault of one request. ``NONE`` is none."""
 
     NONE = "none"
     BUSY = "503"
@@ -42,7 +42,7 @@ ENDINGS: Final = {
     Fault.TOOL_CALL: "tool_calls",
     Fault.REASONING: "length",
 }
-"""What the answer ends with, whatever its length."""
+"""Finish reasons of faults, whatever the length of the completion."""
 
 _CALL: Final = {"id": "call-1", "type": "function", "function": {"name": "look_it_up", "arguments": "{}"}}
 _INSTEAD: Final[dict[Fault, dict[str, Any]]] = {
@@ -50,18 +50,18 @@ _INSTEAD: Final[dict[Fault, dict[str, Any]]] = {
     Fault.TOOL_CALL: {"tool_calls": [_CALL]},
     Fault.REASONING: {"reasoning": "First I should think about it."},
 }
-"""What comes beside content that is null."""
+"""Fields beside content that is null."""
 
 
 def message(text: str, fault: Fault) -> dict[str, Any]:
-    """The assistant's whole message."""
+    """Return the assistant's whole message."""
     if fault in _INSTEAD:
         return {"role": "assistant", "content": None, **_INSTEAD[fault]}
     return {"role": "assistant", "content": _parts(text) if fault is Fault.PARTS else text}
 
 
 def deltas(text: str, fault: Fault) -> Iterator[dict[str, Any]]:
-    """The same message as it is streamed."""
+    """Yield the same message as streamed deltas."""
     yield {"role": "assistant", "content": ""}
     if fault in _INSTEAD:
         yield _INSTEAD[fault]

@@ -1,4 +1,4 @@
-"""Enrichers on doubles, which never pause: how long they would have paused is kept instead."""
+"""Enrichers on doubles, which record their pauses instead of sleeping."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +14,13 @@ class Opener(Protocol):
     """Opens an enricher with these settings, by default on the test's double."""
 
     def __call__(self, *, clock: Clock | None = None, **settings: object) -> Enricher:
-        """It is closed when the test ends."""
+        """Open an enricher; it is closed when the test ends."""
         ...
 
 
 @contextmanager
 def opener(double: VllmDouble, pauses: list[float]) -> Iterator[Opener]:
-    """Closes what it opened."""
+    """Yield an opener; close what it opened at the end."""
     enrichers: list[Enricher] = []
 
     async def no_pause(seconds: float) -> None:

@@ -112,14 +112,14 @@ def test_a_client_that_leaves_ends_its_request_to_the_language_model(house: Hous
     connection = gateway.begin(PATH, wav_bytes(1), headers=KEY, profiles="title")
     eventually(lambda: double.in_flight == 1, timeout_seconds=20, what="the question")
     connection.close()
-    eventually(lambda: double.hung_up == 1, timeout_seconds=20, what="the end of the question")
+    eventually(lambda: double.disconnects == 1, timeout_seconds=20, what="the end of the question")
     assert gateway.waiting == 0
     assert stored_in(house).enrichment(job_id("call-7"), EnrichOptions(profiles=("title",))) is None
     double.always = Fault.NONE
     answer = gateway.post(PATH, wav_bytes(1), headers=KEY, profiles="title")
     assert answer.body["profiles"]["title"]
     assert house.engine.heard == 1
-    assert len(double.asked) == 2
+    assert len(double.completion_requests) == 2
 
 
 def test_who_waits_for_the_same_enrichment_elsewhere_survives_the_others_leaving(
@@ -139,7 +139,7 @@ def test_who_waits_for_the_same_enrichment_elsewhere_survives_the_others_leaving
         records_on(house.settings.kafka.bootstrap_servers, TOPICS.cancellations, count=1, partitions=4)
         double.gate.set()
         assert asked.result().body["profiles"]["title"]
-    assert len(double.asked) == 1
+    assert len(double.completion_requests) == 1
 
 
 def test_who_waits_for_an_enrichment_that_others_withdrew_asks_for_it_again(
@@ -155,7 +155,7 @@ def test_who_waits_for_an_enrichment_that_others_withdrew_asks_for_it_again(
         event = CancellationEvent(event_id="c", occurred_at=datetime.now(UTC), job_id=job)
         publisher.publish([encode(event, topic=TOPICS.cancellations, key=job, trace=TRACE)])
         assert asked.result().body["profiles"]["title"]
-    assert double.hung_up == 1
+    assert double.disconnects == 1
     assert house.engine.heard == 1
 
 
