@@ -45,4 +45,4 @@ def test_the_page_about_the_architecture_names_files_that_are_there() -> None:
     named = {name for name in _CODE.findall(page) if name.endswith(".py")}
     assert len(named) > 40
     missing = sorted(name for name in named if not ((ROOT / name).is_file() or (ROOT / RUNTIME / name).is_file()))
-    assert missing == ["ports.py"]
+    assert missing == []
