@@ -1,1 +1,1 @@
-"""Where settings come from, and how they are read."""
+"""The settings: their sources, and how they are read."""

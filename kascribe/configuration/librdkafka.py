@@ -24,8 +24,8 @@ DECIDED_BY_THE_RUNTIME: Final = frozenset(
         "transactional.id",
     }
 )
-"""What the runtime's promises rest on, under each of librdkafka's names: another value would break them, or be
-shown as in force while ours is."""
+"""Properties on which the delivery guarantee depends, under each of librdkafka's names: another value would break
+it, or be shown as effective although ours is."""
 
 OFTEN_USED: Final = (
     "client.id",
@@ -63,14 +63,14 @@ OFTEN_USED: Final = (
     "ssl.key.pem",
     "statistics.interval.ms",
 )
-"""For suggestions only. Every other property passes as well."""
+"""For suggestions only. Every other property is accepted as well."""
 
 _SECRET_WORDS: Final = ("password", "secret", "pem", "config", "assertion", "token")
 _SENTINEL: Final = "kascribe.sentinel"
 
 
 class PropertyStatus(Enum):
-    """What librdkafka says of a property."""
+    """Whether librdkafka accepts a property."""
 
     ACCEPTED = "accepted"
     UNKNOWN = "unknown"
@@ -78,27 +78,27 @@ class PropertyStatus(Enum):
 
 
 def property_names(capitals: str) -> tuple[str, str]:
-    """What ``SASL_USERNAME`` may stand for: ``sasl.username``, or for a few, such as ``log_level``, as it is."""
+    """Return what ``SASL_USERNAME`` may stand for: ``sasl.username``, or the name itself (``log_level``)."""
     return capitals.lower().replace("_", "."), capitals.lower()
 
 
 def is_secret(name: str) -> bool:
-    """Whether a property's value must not be shown. Addresses of token endpoints may be."""
+    """Whether a property's value must be masked. Addresses of token endpoints may be shown."""
     return any(word in name for word in _SECRET_WORDS) and not name.endswith((".url", ".location"))
 
 
 def check_property(name: str, value: str) -> tuple[PropertyStatus, str]:
-    """What librdkafka says of one property, and its sentence. Opens nothing: no client comes into being."""
+    """Check one property with librdkafka; return the status and its error message. Creates no client."""
     try:
-        # Properties are set in order and the first refusal ends it. The second name exists nowhere, so a
-        # complaint about it means that the first pair was accepted, and a client is never built.
+        # Properties are set in order, and the first refused one ends that. The second name exists nowhere, so an
+        # error about it means that the first was accepted; a client is never built.
         Producer({name: value, _SENTINEL: ""})
     except KafkaException as error:
         sentence = str(error.args[0].str())
     except TypeError:  # the client's own names, such as error_cb, take functions
         return PropertyStatus.UNKNOWN, f"{name} is not for settings"
     else:
-        raise AssertionError(f"librdkafka took {_SENTINEL}")
+        raise AssertionError(f"librdkafka accepted {_SENTINEL}")
     if _SENTINEL in sentence:
         return PropertyStatus.ACCEPTED, ""
     unknown = sentence.startswith(("No such configuration property", "Internal property"))

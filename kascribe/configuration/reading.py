@@ -1,4 +1,4 @@
-"""Reads the settings, from the weakest source to the strongest.
+"""Settings, read from the weakest source to the strongest.
 
 Defaults, names that other programs use too (``AWS_REGION``), a TOML file, a ``.env`` file, the environment,
 the command line. Every error names a setting as the user wrote it.
@@ -42,7 +42,7 @@ _EXPORTED: Final = ("AWS_", "HF_", "HUGGINGFACE_HUB_TOKEN")
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The settings, and who said what. A key that is not in ``provenance`` has its default."""
+    """The settings, and the source of each. A key that is not in ``provenance`` has its default."""
 
     settings: Settings
     provenance: Mapping[str, str]
@@ -50,7 +50,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One setting for people. ``source`` is ``default`` or the name as the user wrote it. Secrets are hidden."""
+    """One setting for display. ``source`` is ``default`` or the name as the user wrote it. Secrets are masked."""
 
     environment_name: str
     key: str
@@ -65,11 +65,10 @@ def load(
     environment_file: Path = ENVIRONMENT_FILE,
     environment: MutableMapping[str, str] | None = None,
 ) -> Loaded:
-    """All settings. ``overrides`` are keys such as ``whisper.device``; None in them was not given.
+    """Load all settings. ``overrides`` are keys such as ``whisper.device``; None in them was not given.
 
-    Reads files; opens no socket. What a ``.env`` file says about ``AWS_*`` and ``HF_*`` is added to
-    ``environment`` (None: this process's) where it is absent or empty, so that the libraries that read these see
-    it.
+    Reads files; opens no socket. ``AWS_*`` and ``HF_*`` from a ``.env`` file are added to ``environment`` (None:
+    this process's) where they are absent or empty, for the libraries that read them there.
     Raises ConfigurationError.
     """
     environment = os.environ if environment is None else environment
@@ -87,7 +86,7 @@ def load(
 
 
 def describe(loaded: Loaded) -> tuple[Row, ...]:
-    """Every setting with its value and source, fit to be printed: no secret is in it."""
+    """Return every setting with its value and source, safe to print: secrets are masked."""
     rows: list[Row] = []
     for setting in settings():
         if setting.is_table:
@@ -129,11 +128,11 @@ def _environment_file(path: Path) -> dict[str, str]:
 
 def _config_file(chosen: Path | None, environment: Mapping[str, str], in_file: Mapping[str, str]) -> Path | None:
     named = environment.get(CONFIG_NAME) or in_file.get(CONFIG_NAME)
-    for path, who in ((chosen, "--config"), (Path(named).expanduser() if named else None, CONFIG_NAME)):
+    for path, origin in ((chosen, "--config"), (Path(named).expanduser() if named else None, CONFIG_NAME)):
         if path is None:
             continue
         if not path.is_file():
-            raise ConfigurationError(f"{who} names {path}, which is not there")
+            raise ConfigurationError(f"{origin} names {path}, which is not there")
         return path
     return CONFIG_FILE if CONFIG_FILE.is_file() else None
 

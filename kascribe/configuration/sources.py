@@ -1,6 +1,6 @@
-"""Where settings come from: TOML, names in an environment or a ``.env`` file, the command line.
+"""The sources of settings: TOML, names in an environment or a ``.env`` file, the command line.
 
-Each source gives a layer: what was said, under the setting's key, with the words by which the user knows it.
+Each source gives a layer: the values by the setting's key, each with the name that the user gave it.
 """
 
 import difflib
@@ -39,23 +39,23 @@ FOREIGN_NAMES: Final[dict[str, str]] = {
     "WHISPER_DEVICE": "whisper.device",
     "MODEL_NAME": "vllm.model",
 }
-"""Names that are not ours, the stronger before the weaker. They fill in what nobody said under our own names."""
+"""Names that are not ours, the stronger before the weaker. They apply where no name of ours is set."""
 
 
 @dataclass(frozen=True, slots=True)
 class GivenValue:
-    """A value that somebody gave. ``label`` is the name as they wrote it, and where they did."""
+    """A value from one source. ``label`` is the name as the user wrote it, and the place."""
 
     value: Any
     label: str
 
 
 Layer = dict[str, GivenValue]
-"""By key: ``whisper.device``, and ``kafka.properties.sasl.username`` for what is librdkafka's."""
+"""By key: ``whisper.device``, and ``kafka.properties.sasl.username`` for a librdkafka property."""
 
 
 def from_names(names: Mapping[str, str], *, where: str = "") -> Layer:
-    """The layer of ``KASCRIBE_*`` names. An empty value counts as not given, as in compose files.
+    """Return the layer of ``KASCRIBE_*`` names. An empty value counts as not given, as in compose files.
 
     Reads the files that ``*_FILE`` names point to. Raises ConfigurationError for a name that is no setting.
     """
@@ -73,7 +73,7 @@ def from_names(names: Mapping[str, str], *, where: str = "") -> Layer:
 
 
 def from_foreign_names(names: Mapping[str, str], *, where: str = "") -> Layer:
-    """The layer of the names that other programs use too."""
+    """Return the layer of the names that other programs use too."""
     layer: Layer = {}
     for name, key in FOREIGN_NAMES.items():
         if names.get(name):
@@ -82,7 +82,7 @@ def from_foreign_names(names: Mapping[str, str], *, where: str = "") -> Layer:
 
 
 def from_toml(path: Path) -> Layer:
-    """The layer of a TOML file. Raises ConfigurationError when it cannot be read or names what is no setting."""
+    """Return the layer of a TOML file. Raises ConfigurationError for a bad file or an unknown setting."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -93,7 +93,7 @@ def from_toml(path: Path) -> Layer:
 
 
 def from_overrides(overrides: Mapping[str, object]) -> Layer:
-    """The layer of the command line: keys such as ``whisper.device``. None is an option that was not given."""
+    """Return the layer of the command line, by keys such as ``whisper.device``. None means not given."""
     layer: Layer = {}
     for key, value in overrides.items():
         if value is None:
@@ -105,7 +105,7 @@ def from_overrides(overrides: Mapping[str, object]) -> Layer:
 
 
 def _is_not_for_us(name: str, text: str) -> bool:
-    # Kubernetes tells each pod of every service: one called kascribe-gateway gives KASCRIBE_GATEWAY_PORT=tcp://...
+    # Kubernetes sets variables for every service in each pod: one called kascribe-gateway gives KASCRIBE_GATEWAY_PORT=tcp://...
     linked = _KUBERNETES_LINK.fullmatch(name) or _KUBERNETES_ADDRESS.match(text)
     return bool(linked) or name in OTHER_NAMES or name.startswith(TEST_PREFIX)
 

@@ -1,1 +1,1 @@
-"""What the commands show to a person: the live board, plain lines, endings."""
+"""Output of the commands: the live board, plain lines, the state of jobs behind them."""

@@ -1,4 +1,4 @@
-"""What a person sees of the jobs: a live table on a terminal, plain lines anywhere else."""
+"""The display of jobs: a live table on a terminal, plain lines anywhere else."""
 
 import sys
 import threading
@@ -30,10 +30,10 @@ from schemas.transcripts.caveats import SENTENCES
 
 VISIBLE_JOBS: Final = 12
 FRAME_LINES: Final = 4
-"""Of a screen's height: an empty line, the counts, and room for the cursor and for names that fold early."""
+"""Lines of the screen kept free: an empty line, the counts, the cursor, and names that fold early."""
 
 LISTED_FAILURES: Final = 20
-"""And as many transcripts that lack sound."""
+"""And as many transcripts with warnings about their sound."""
 REFRESHES_PER_SECOND: Final = 8
 
 STYLES: Final[dict[str, str]] = {
@@ -51,15 +51,15 @@ NOTE_COLUMNS_LEAST: Final = 16
 class Board:
     """The jobs of one session. Thread-safe.
 
-    The table is drawn on ``out`` if that is a terminal, else on ``beside`` if that is one; where nothing is drawn
-    over, ``out`` gets a line for each thing that there is to tell.
+    The table is drawn on ``out`` if that is a terminal, otherwise on ``beside`` if that is one. An ``out`` without
+    a table gets one line per change.
     """
 
     def __init__(self, out: Console, *, beside: Console | None = None) -> None:
         self._out = out
         self._jobs = JobLines()
         self._upload: JobLine | None = None
-        self._told: dict[str, JobLine] = {}
+        self._printed: dict[str, JobLine] = {}
         self._lock = threading.Lock()
         self._screen = next((each for each in (out, beside) if each and each.is_terminal), None)
         self._live = self._opened(self._screen) if self._screen else None
@@ -70,17 +70,17 @@ class Board:
             get_renderable=lambda: self._picture(screen),
             refresh_per_second=REFRESHES_PER_SECOND,
             redirect_stdout=False,
-            # What a library says would be drawn over; a file that stands in for the terminal gets it as it is.
+            # The table would overwrite the output of libraries; redirected to a file, it is written unchanged.
             redirect_stderr=sys.stderr.isatty(),
         )
 
     def start(self) -> None:
-        """Begins to draw. Safe to repeat."""
+        """Start to draw. Safe to repeat."""
         if self._live:
             self._live.start()
 
     def stop(self) -> None:
-        """Leaves the last picture on the screen, and says what failed or lacks sound, and what to do about it."""
+        """Leave the last table on the screen, and list failures and warnings with what to do about them."""
         if self._live:
             self._live.stop()
         with self._lock:
@@ -90,48 +90,48 @@ class Board:
                 self.announce(sentence)
 
     def expect(self, jobs: int) -> None:
-        """Says how many jobs there will be in all."""
+        """Set how many jobs there will be in all."""
         self._jobs.expected = jobs
 
     def announce(self, sentence: str) -> None:
-        """A sentence for the user, above the table."""
+        """Print a sentence for the user, above the table."""
         for console in {self._out, self._screen} - {None}:
             _print(console, sentence)
 
     def uploading(self, name: str, fraction: float = 0.0) -> None:
-        """Shows the file that is on its way to the bucket, until it is submitted."""
+        """Show the file that is being uploaded, until it is submitted."""
         self._upload = JobLine(name, LocalPhase.UPLOADING, fraction)
 
     def submitted(self, job_id: str, name: str) -> None:
-        """Names a job before its first event."""
+        """Show a job before its first event."""
         self._upload = None
         with self._lock:
             self._jobs.put(job_id, self._jobs.get(job_id, name))
-        self._tell(job_id)
+        self._print_change(job_id)
 
     def not_submitted(self, name: str, why: str) -> None:
-        """Counts a file among those that failed."""
+        """Count a file among the failures."""
         self._upload = None
         with self._lock:
             self._jobs.put(f"not submitted: {name}", JobLine(name, LocalPhase.NOT_SUBMITTED, note=why))
         self.announce(f"{name} was not submitted: {why}")
 
     def show(self, event: JobEvent) -> None:
-        """Draws what an event says."""
+        """Update the job of an event."""
         with self._lock:
             line = self._jobs.get(event.job_id, event.metadata.get("name", event.job_id[:8]))
-        is_told = True
+        is_printable = True
         if isinstance(event, ProgressEvent):
-            # The text comes by itself, before or after word that it is there: topics have no order among them.
-            line, is_told = after_progress(line, event), event.phase is not Phase.COMPLETED
+            # The text comes in an event of its own, before or after this one: topics have no order among them.
+            line, is_printable = after_progress(line, event), event.phase is not Phase.COMPLETED
         elif isinstance(event, TranscriptEvent):
             line = after_transcript(line, event)
         elif isinstance(event, EnrichmentEvent):
             line = after_enrichment(line, event)
         with self._lock:
             self._jobs.put(event.job_id, line)
-        if is_told:
-            self._tell(event.job_id)
+        if is_printable:
+            self._print_change(event.job_id)
 
     def _picture(self, screen: Console) -> Group:
         with self._lock:
@@ -141,13 +141,13 @@ class Board:
         # The counts come first: rich cuts the end off what is higher than the screen.
         return Group("", Text(counts if lines else ""), _table(lines, screen.width, screen.height - FRAME_LINES))
 
-    def _tell(self, job_id: str) -> None:
+    def _print_change(self, job_id: str) -> None:
         if self._screen is self._out:
             return
         with self._lock:
-            line, told = self._jobs.get(job_id, job_id), self._told.get(job_id)
-            self._told[job_id] = line
-        if _is_news(told, line):
+            line, printed = self._jobs.get(job_id, job_id), self._printed.get(job_id)
+            self._printed[job_id] = line
+        if _is_news(printed, line):
             note = f"  {line.note}" if line.note else ""
             _print(self._out, f"{line.name}: {line.phase.value}{note}")
 
@@ -157,11 +157,11 @@ def _print(console: Console | None, sentence: str) -> None:
         console.print(one_line(sentence), markup=False, highlight=False, soft_wrap=True)
 
 
-def _is_news(told: JobLine | None, line: JobLine) -> bool:
-    """Whether there is more to tell where nothing is drawn over; what is heard on the way is not told twice."""
-    if told is None or told.phase != line.phase:
+def _is_news(printed: JobLine | None, line: JobLine) -> bool:
+    """Whether to print this change in plain-line mode; interim text is printed once."""
+    if printed is None or printed.phase != line.phase:
         return True
-    return line.phase is Phase.COMPLETED and told.note != line.note
+    return line.phase is Phase.COMPLETED and printed.note != line.note
 
 
 def _listed(failures: list[JobLine]) -> Iterable[str]:
@@ -183,7 +183,7 @@ def _listed_flagged(flagged: list[JobLine]) -> Iterable[str]:
 
 
 def _table(lines: list[JobLine], columns: int, height: int) -> Table:
-    """As many jobs as the height has room for. No name is cut: a long one goes on in the next line."""
+    """Return a table of as many jobs as fit into the height. Long names are folded, never cut."""
     longest = max((cell_len(one_line(line.name)) for line in lines), default=0)
     left = columns - PHASE_COLUMNS - BAR_COLUMNS - 3 * GAP_COLUMNS
     name_columns = max(NAME_COLUMNS_LEAST, min(longest, left - NOTE_COLUMNS_LEAST))

@@ -1,4 +1,4 @@
-"""What is finished already of a job that has a key: its events may have been published before anybody followed."""
+"""What is finished already of a job with a key: its events may have been published before the command followed."""
 
 import hashlib
 from collections.abc import Iterator
@@ -16,9 +16,9 @@ from schemas.settings import S3Settings
 
 
 class FinishedJob:
-    """Looks into the bucket. Every method blocks and raises DependencyDown when it does not answer.
+    """Reads the bucket. Every method blocks and raises DependencyDown when the store does not answer.
 
-    ConfigurationError is raised for a job that is about something else than ``source`` and the request.
+    Raises ConfigurationError for a job of another source or of other options than the request's.
     """
 
     def __init__(self, settings: S3Settings, request: SubmissionRequest, source: Source) -> None:
@@ -29,7 +29,7 @@ class FinishedJob:
         self._source = source
 
     def events(self, job: str) -> Iterator[TranscriptEvent | EnrichmentEvent]:
-        """What was said about a job when it was done; nothing while it is not."""
+        """Return the final events of a job; none while it is not finished."""
         transcript = self._stored.transcript(job)
         if transcript is None:
             return
@@ -41,7 +41,7 @@ class FinishedJob:
                 yield enrichment
 
     def show_on(self, board: Board) -> bool:
-        """Shows the job of the request's key, if nothing of it is left to do; whether that is so."""
+        """Show the job of the request's key if it is wholly finished; return whether it is."""
         job = job_id(self._request.idempotency_key or "")
         events = list(self.events(job))
         if len(events) < (2 if self._request.enrich else 1):
@@ -54,10 +54,10 @@ class FinishedJob:
         return True
 
     def check(self, event: TranscriptEvent) -> None:
-        """Returns when the transcript is of the source, with the options of the request."""
-        wished = self._request.enrich is None or event.enrich == self._request.enrich
-        exported = set(self._request.options.exports) <= event.exports.keys()
-        if not (wished and exported) or not is_same_job(
+        """Check that the transcript is of the source, with the request's options. Raises ConfigurationError."""
+        enriches_same = self._request.enrich is None or event.enrich == self._request.enrich
+        has_exports = set(self._request.options.exports) <= event.exports.keys()
+        if not (enriches_same and has_exports) or not is_same_job(
             event, audio_sha256=self._sha256(event), options=self._request.options
         ):
             raise ConfigurationError(
@@ -67,7 +67,7 @@ class FinishedJob:
 
     def _sha256(self, event: TranscriptEvent) -> str:
         if self._source.location.startswith(S3_SCHEME):
-            # What lies there is not fetched for this: the address stands for it.
+            # The object is not fetched for this: its address identifies it.
             return event.source.sha256 if event.source.uri == self._source.location else ""
         with Path(self._source.location).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

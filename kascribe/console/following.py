@@ -1,4 +1,4 @@
-"""What is said about jobs, as events, for the commands that show them to a person."""
+"""Events of jobs as they arrive, for the commands that show them."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -15,12 +15,12 @@ POLL_SECONDS: Final = 0.2
 
 
 def answer_topics(topics: Topics) -> tuple[str, ...]:
-    """Where jobs are answered."""
+    """Return the topics with the answers to jobs."""
     return (topics.transcripts, topics.enrichments, topics.progress)
 
 
 def event_in(record: Record, topics: Topics) -> JobEvent | None:
-    """The event in a record of an answer topic; None for what is not ours or not understood."""
+    """Return the event in a record of an answer topic; None for another topic or an unreadable value."""
     kinds: dict[str, type[JobEvent]] = {
         topics.transcripts: TranscriptEvent,
         topics.enrichments: EnrichmentEvent,
@@ -43,7 +43,7 @@ class JobFeed:
         self._follower = Follower(settings, answer_topics(self._topics), start=start)
 
     def events(self) -> Iterator[JobEvent | None]:
-        """Each event as it arrives, for ever; None whenever nothing has arrived for a while."""
+        """Yield each event as it arrives, without end; None whenever nothing has arrived for POLL_SECONDS."""
         while True:
             records = self._follower.records(POLL_SECONDS)
             for record in records:
@@ -54,5 +54,5 @@ class JobFeed:
                 yield None
 
     def close(self) -> None:
-        """Stops following. Safe to repeat."""
+        """Stop following. Safe to repeat."""
         self._follower.close()

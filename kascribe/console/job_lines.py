@@ -1,4 +1,4 @@
-"""The jobs that a person follows: the state of each, how many there are, and which are worth showing."""
+"""The jobs that a user follows: the state of each, their counts, and which of them to show."""
 
 import json
 from collections import Counter
@@ -20,16 +20,16 @@ from schemas.transcripts.caveats import caveats
 from schemas.transcripts.transcript import QualityFlag
 
 VISIBLE_FAILURES: Final = 4
-"""Of those that are drawn: jobs at work have the rest, and what is done what they leave."""
+"""Failures in the table: active jobs take the other lines, and finished ones those that are left."""
 
 REMEMBERED_JOBS: Final = 1_000
-"""That have ended. Earlier ones are counted and no longer shown."""
+"""Ended jobs with a line. Earlier ones are counted and no longer shown."""
 
 PREVIEW_CHARACTERS: Final = 200
 
 
 class LocalPhase(StrEnum):
-    """Where a job is that no record is about yet."""
+    """The phase of a job before its reference is on a topic."""
 
     UPLOADING = "uploading"
     NOT_SUBMITTED = "not submitted"
@@ -42,7 +42,7 @@ FAILED: Final[frozenset[Phase | LocalPhase]] = frozenset({Phase.FAILED, LocalPha
 
 @dataclass(frozen=True, slots=True)
 class JobLine:
-    """The state of one job, as it is drawn."""
+    """The state of one job, as it is shown."""
 
     name: str
     phase: Phase | LocalPhase = Phase.ACCEPTED
@@ -53,12 +53,12 @@ class JobLine:
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing more is expected of the job."""
+        """Whether no further event of the job is expected."""
         return self.phase in ENDED or self.phase in FAILED
 
 
 def after_progress(line: JobLine, event: ProgressEvent) -> JobLine:
-    """The line after a progress event. What is finished stays so: late progress does not reopen it."""
+    """Return the line after a progress event. Late progress does not reopen a finished job."""
     if line.has_ended:
         return line
     fraction = 1.0 if event.phase is Phase.COMPLETED else event.fraction or line.fraction
@@ -70,7 +70,7 @@ def after_progress(line: JobLine, event: ProgressEvent) -> JobLine:
 
 
 def after_transcript(line: JobLine, event: TranscriptEvent) -> JobLine:
-    """The line of a job that is done."""
+    """Return the line of a job that is done."""
     if event.status.value == "no_speech":
         note = "(no speech)"
     else:
@@ -80,7 +80,7 @@ def after_transcript(line: JobLine, event: TranscriptEvent) -> JobLine:
 
 
 def after_enrichment(line: JobLine, event: EnrichmentEvent) -> JobLine:
-    """The line of a job whose transcript has been enriched."""
+    """Return the line of a job whose transcript has been enriched."""
     note = "; ".join(_result_note(result) for result in event.results)
     note = _flagged(note[:PREVIEW_CHARACTERS], line.flags)
     return replace(line, phase=Phase.COMPLETED, fraction=1.0, note=note)
@@ -97,9 +97,9 @@ def _result_note(result: EnrichmentResult) -> str:
 
 @dataclass
 class Tracker:
-    """Which of some jobs are still open. A job that is to be enriched is open until it is.
+    """The jobs of a submission that are still open. A job to be enriched is open until it is enriched.
 
-    ``references`` are the ids of the references that asked for them: another's failure is not ours.
+    ``references`` are the ids of our references: the failure of another one is not ours.
     """
 
     open: set[str]
@@ -108,7 +108,7 @@ class Tracker:
     failed: set[str] = field(default_factory=set)
 
     def take(self, event: JobEvent) -> bool:
-        """Takes note of an event; False for one of other jobs."""
+        """Apply an event; return False for an event of another job."""
         if event.job_id not in self.open or (isinstance(event, ProgressEvent) and not self._is_ours(event)):
             return False
         if isinstance(event, ProgressEvent) and event.phase in (Phase.FAILED, Phase.CANCELLED):
@@ -126,18 +126,18 @@ class Tracker:
 
 @dataclass
 class JobLines:
-    """The jobs of one session by id, in the order in which they were first seen, and how many there are in all."""
+    """The jobs of one session by id, in the order of their first event, and the number of all jobs."""
 
     expected: int = 0
     _lines: dict[str, JobLine] = field(default_factory=dict)
     _forgotten: Counter[Phase | LocalPhase] = field(default_factory=Counter)
 
     def get(self, job_id: str, name: str) -> JobLine:
-        """The job's line; a new one for a job that is not known."""
+        """Return the job's line; a new one for an unknown job."""
         return self._lines.get(job_id, JobLine(name))
 
     def put(self, job_id: str, line: JobLine) -> None:
-        """Changes a job's line. What ends moves behind all others that ended."""
+        """Set a job's line. A job that ends moves behind all others that have ended."""
         before = self._lines.get(job_id)
         if line.has_ended and not (before and before.has_ended):
             self._lines.pop(job_id, None)
@@ -145,7 +145,7 @@ class JobLines:
         self._forget()
 
     def counts(self) -> str:
-        """``57 of 61 done, 1 failed``; what failed or was cancelled is not among what is done."""
+        """Return ``57 of 61 done, 1 failed``; failed and cancelled jobs are not among the done ones."""
         phases = self._forgotten + Counter(line.phase for line in self._lines.values())
         kinds: tuple[frozenset[Phase | LocalPhase], ...] = (DONE, FAILED, CANCELLED)
         done, failed, cancelled = (sum(phases[phase] for phase in kind) for kind in kinds)
@@ -154,15 +154,15 @@ class JobLines:
         return counted + (f", {cancelled} cancelled" if cancelled else "")
 
     def failures(self) -> list[JobLine]:
-        """The jobs that failed, the first first."""
+        """Return the jobs that failed, the earliest first."""
         return [line for line in self._lines.values() if line.phase in FAILED]
 
     def flagged(self) -> list[JobLine]:
-        """The jobs that are done and whose transcript may lack words, the first first."""
+        """Return the done jobs whose transcript may lack words, the earliest first."""
         return [line for line in self._lines.values() if line.flags]
 
     def shown(self, limit: int) -> list[JobLine]:
-        """What there is room for: the last failures, then what is at work, then what ended last, flagged first."""
+        """Return ``limit`` lines: the last failures, active jobs, then the last that ended, flagged ones first."""
         lines = list(self._lines.values())
         active = [line for line in lines if not line.has_ended]
         failed = self.failures()[-VISIBLE_FAILURES:]

@@ -1,7 +1,7 @@
-"""What goes out to a terminal. The only module of the command line that prints.
+"""Output to the terminal. The only module of the command line that prints.
 
-Names, transcripts, dead letters and errors come from anywhere. What in them would steer a terminal is shown as the
-escape that JSON has for it, so that JSON stays JSON; and no text is taken for rich's markup.
+Names, transcripts, dead letters and errors come from anywhere. Control characters in them are shown as the escapes
+of JSON, so that JSON stays JSON; and no text is read as rich's markup.
 """
 
 import json
@@ -27,12 +27,12 @@ _BREAKS: Final = re.compile("[\t\n]")
 
 
 def visible(text: str) -> str:
-    """The text with all that would steer a terminal as JSON's escapes; tabs and new lines stay. Safe to repeat."""
+    """Escape the characters that control a terminal, as JSON does; tabs and new lines stay. Safe to repeat."""
     return _STEERING.sub(_escaped, text)
 
 
 def one_line(text: str) -> str:
-    """The same for a text that must not begin a line of its own, such as a file's name."""
+    """Escape tabs and new lines as well, for a text within a line, such as a file's name."""
     return _BREAKS.sub(_escaped, visible(text))
 
 
@@ -41,43 +41,43 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def write(text: str = "") -> None:
-    """What a command was asked for, to standard output and at once. A file or a pipe gets it as it is."""
+    """Write a command's result to standard output, unbuffered. A file or a pipe gets it unescaped."""
     print(visible(text) if sys.stdout.isatty() else text, flush=True)
 
 
 def notify(sentence: str = "", *, end: str = "\n") -> None:
-    """What a person should know beside that, to standard error."""
+    """Write a sentence for the user to standard error, beside the result."""
     print(visible(sentence), end=end, file=sys.stderr, flush=True)
 
 
 def print_traceback(error: BaseException) -> None:
-    """The traceback of a defect, to standard error: its message may hold any text."""
+    """Write the traceback of a defect to standard error, escaped: its message may contain any text."""
     notify("".join(traceback.format_exception(error)), end="")
 
 
 class Screen(Console):
-    """A console on which text is text: what it renders cannot steer the terminal, and is not read as markup."""
+    """A console that escapes what it renders and reads no markup."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, markup=False, emoji=False, highlight=False)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Everything that is printed or drawn comes through here."""
+        """Render with control characters escaped. Everything that is printed or drawn comes through here."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(visible(segment.text), segment.style)
 
 
 def print_table(console: Console, table: Table) -> None:
-    """A table that is wider than the terminal where columns that must not wrap need it: no name is cut."""
+    """Print a table, wider than the terminal where columns that must not wrap need it: no name is cut."""
     needed = console.measure(table, options=console.options.update_width(UNLIMITED_COLUMNS)).minimum
     console.width = max(console.width, needed)
     console.print(table, crop=False)
 
 
 def bars(*columns: ProgressColumn) -> Progress:
-    """Progress bars on standard error, which vanish at the end.
+    """Return progress bars on standard error, which vanish at the end.
 
-    Standard output is not theirs: rich would else print there what was meant for a file.
+    Standard output is not redirected: rich would otherwise print there what was meant for a file.
     """
     screen = Screen(stderr=True)
     return Progress(
