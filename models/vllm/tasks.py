@@ -44,7 +44,7 @@ class SingleFlight(Generic[Result]):
 
 
 class CancellationWatch:
-    """Cancels tasks whose jobs are cancelled. Belongs to one event loop.
+    """Cancels the tasks of cancelled jobs. Belongs to one event loop.
 
     One timer polls for all of them: hundreds of requests that each woke up to check would take the processor from
     those that have a reply to read.

@@ -54,7 +54,7 @@ class RequestTotals:
 
     usage: TokenCounts = field(default_factory=TokenCounts)
     finish_reasons: list[str] = field(default_factory=list)
-    """Finish reasons other than ``stop`` of completions whose text was accepted."""
+    """Finish reasons of accepted completions, other than ``stop``."""
 
 
 @dataclass(slots=True)

@@ -33,7 +33,7 @@ class TokenBudget:
 def bounded(schema: Mapping[str, Any], budget: TokenBudget | None = None) -> dict[str, Any]:
     """Bound every string, list and open object of a schema, so that the longest answer fits the budget.
 
-    A schema whose keys alone exceed it is made as small as possible. Callers must not change the result.
+    If its keys alone exceed the budget, it becomes as small as possible. Callers must not change the result.
     """
     return _bounded(json.dumps(schema), budget)
 
@@ -62,7 +62,7 @@ def longest_answer_tokens(schema: Any, budget: TokenBudget) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _LongestAnswers:
-    """Tokens of the longest answers to parts of one schema, whose references lead into ``root``."""
+    """Tokens of the longest answers to parts of one schema. References lead into ``root``."""
 
     root: Any
     budget: TokenBudget
@@ -161,7 +161,7 @@ def _scaled(schema: Any, factor: float) -> Any:
 
 
 def _is_open(schema: Mapping[str, Any]) -> bool:
-    """Return whether the schema describes any number of fields whose names it does not give."""
+    """Return whether the schema describes fields without stating their number and names."""
     return isinstance(schema.get("additionalProperties"), dict) or bool(schema.get("patternProperties"))
 
 

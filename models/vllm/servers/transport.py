@@ -74,7 +74,7 @@ class Transport(httpx.AsyncBaseTransport):
         self._slots.release()
 
     def _discard(self, connection: httpx.AsyncHTTPTransport) -> None:
-        """Close a connection whose request did not end normally.
+        """Close a connection after a request that did not end normally.
 
         A second cancellation may have kept httpcore from cleaning up, which leaves a connection busy forever.
         """

@@ -1,12 +1,13 @@
 """Completions read from choices of every shape that servers write."""
 
+import math
 from typing import Any
 
 import pytest
 
 from models.vllm.servers.completion import Completion, TokenCounts
 from models.vllm.servers.problems import ServerFailed
-from models.vllm.servers.responses import CompletionBuilder, read_completion, read_delta
+from models.vllm.servers.responses import CompletionBuilder, read_completion, read_delta, read_json
 
 
 def whole(finish_reason: object = "stop", **message: object) -> Completion:
@@ -108,3 +109,42 @@ def test_an_empty_completion_has_a_reason(finish_reason: str, message: dict[str,
 def test_a_completion_with_text_has_no_empty_reason() -> None:
     """Reasoning beside the text changes nothing."""
     assert whole(content="yes", reasoning="hm", refusal=None, tool_calls=[]).empty_reason == ""
+
+
+TEXT = {"text": "x"}
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        *(None, [], {}, {"choices": []}, {"choices": [{}]}, {"choices": [None]}, {"choices": [{"message": 1}]}),
+        *({"choices": [TEXT], "usage": {"prompt_tokens": tokens}} for tokens in ("many", [1], math.inf)),
+    ],
+)
+def test_an_answer_of_another_shape_is_a_failure_of_the_server(payload: object) -> None:
+    """Reading it raises no KeyError or other exception."""
+    with pytest.raises(ServerFailed):
+        read_completion(payload)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        *(None, [], {"choices": 1}, {"choices": [None]}, {"choices": [{"delta": "x"}]}),
+        *(
+            {"choices": [TEXT], "usage": usage}
+            for usage in ({"prompt_tokens": "many"}, {"completion_tokens": {}, "prompt_tokens": [1]})
+        ),
+    ],
+)
+def test_a_part_of_a_stream_of_another_shape_is_a_failure_of_the_server(payload: object) -> None:
+    """The same holds as for whole completions."""
+    with pytest.raises(ServerFailed):
+        read_delta(payload, CompletionBuilder())
+
+
+def test_garbage_is_a_failure_of_the_server() -> None:
+    """Bytes may be no JSON, or JSON nested without end."""
+    for raw in (b"\xff\x00<html>", b"", b"[" * 100_000):
+        with pytest.raises(ServerFailed):
+            read_json(raw)
