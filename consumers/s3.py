@@ -17,7 +17,7 @@ from botocore.exceptions import (
 from schemas.catalogue import without_credentials
 from schemas.client_refusals import s3_refusal
 from schemas.errors import AudioForbidden, AudioNotFound, DependencyDown, InvalidEvent, JobError
-from schemas.object_addresses import S3, refusal
+from schemas.object_addresses import S3, error_of_response
 from schemas.settings import S3Settings
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ def s3_errors(doing: str) -> Iterator[None]:
         answer = error.response
         status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         code = str(answer.get("Error", {}).get("Code", ""))
-        raise refusal(status=status, code=code, message=f"{doing}: the store answered {status} {code}") from error
+        raise error_of_response(
+            status=status, code=code, message=f"{doing}: the store answered {status} {code}"
+        ) from error
     except ParamValidationError as error:
         raise InvalidEvent(f"{doing}: no store has such a name: {error}") from error
     except BotoCoreError as error:

@@ -66,7 +66,7 @@ class Redrive:
 
     def _send_chunk(self, chunk: list[DeadLetter], done: RedriveResult) -> None:
         records = [
-            dead_letters.redriven(letter, topic=self.destination(letter), now_ms=self.clock.now_ms())
+            dead_letters.redrive(letter, topic=self.destination(letter), now_ms=self.clock.now_ms())
             for letter in chunk
         ]
         outcomes = list(zip(chunk, records, self.publisher.publish_each(records), strict=True))

@@ -20,7 +20,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 
 from producers.kafka import REFUSALS, discard, open_producer, produce, producer_configuration
 from schemas.clock import Clock, SystemClock
-from schemas.kafka.dead_letters import undeliverable
+from schemas.kafka.dead_letters import undeliverable_letter
 from schemas.kafka.delivery import Batch, Delivery
 from schemas.kafka.records import OutgoingRecord
 from schemas.settings import KafkaSettings
@@ -230,7 +230,7 @@ class AtLeastOnceOutbox:
             return
         if is_refusal:
             _log.error("output replaced by a dead letter", topic=output.record.topic, error=error.str())
-            output.record = undeliverable(output.record, message=error.str(), now_ms=self._clock.now_ms())
+            output.record = undeliverable_letter(output.record, message=error.str(), now_ms=self._clock.now_ms())
             output.is_replaced = True
             return
         if self._problem is None:

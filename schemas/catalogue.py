@@ -43,19 +43,19 @@ _KINDS: Final[dict[Any, str]] = {
 class Setting:
     """One setting. ``key`` is its TOML name with its table: ``whisper.device``."""
 
-    part: str
+    section: str
     name: str
     field: FieldInfo
 
     @property
     def key(self) -> str:
         """Table and name, as a TOML file and the command line have it."""
-        return f"{self.part}.{self.name}"
+        return f"{self.section}.{self.name}"
 
     @property
     def environment_name(self) -> str:
         """The name in the environment and in a ``.env`` file."""
-        return f"{ENVIRONMENT_PREFIX}{self.part}_{self.name}".upper()
+        return f"{ENVIRONMENT_PREFIX}{self.section}_{self.name}".upper()
 
     @property
     def annotation(self) -> Any:
@@ -122,7 +122,7 @@ def by_environment_name() -> dict[str, Setting]:
 
 @cache
 def by_key() -> dict[str, Setting]:
-    """``part.name`` to setting."""
+    """``section.name`` to setting."""
     return {setting.key: setting for setting in settings()}
 
 
@@ -136,21 +136,21 @@ def without_credentials(text: str) -> str:
     return _CREDENTIALS_IN_ADDRESS.sub(HIDDEN, text)
 
 
-def part_meanings() -> dict[str, str]:
-    """What each part is, in one phrase."""
-    return {name: (_part(field).__doc__ or "").strip() for name, field in Settings.model_fields.items()}
+def section_meanings() -> dict[str, str]:
+    """What each section is, in one phrase."""
+    return {name: (_section(field).__doc__ or "").strip() for name, field in Settings.model_fields.items()}
 
 
 def _settings() -> Iterator[Setting]:
-    for part, part_field in Settings.model_fields.items():
-        for name, field in _part(part_field).model_fields.items():
+    for section, section_field in Settings.model_fields.items():
+        for name, field in _section(section_field).model_fields.items():
             if field.default is PydanticUndefined and field.default_factory is None:
-                raise TypeError(f"{part}.{name} has no default; every setting needs one")
-            yield Setting(part, name, field)
+                raise TypeError(f"{section}.{name} has no default; every setting needs one")
+            yield Setting(section, name, field)
 
 
-def _part(field: FieldInfo) -> type[BaseModel]:
-    part = field.annotation
-    if not (isinstance(part, type) and issubclass(part, BaseModel)):
-        raise TypeError(f"{part!r} is not a part of the settings")
-    return part
+def _section(field: FieldInfo) -> type[BaseModel]:
+    section = field.annotation
+    if not (isinstance(section, type) and issubclass(section, BaseModel)):
+        raise TypeError(f"{section!r} is not a section of the settings")
+    return section

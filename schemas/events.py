@@ -59,7 +59,7 @@ class Event(Contract):
         return value
 
     @property
-    def is_of_a_later_version(self) -> bool:
+    def is_later_version(self) -> bool:
         """Whether its publisher may know options and fields that this release does not."""
         return _minor(self.schema_version) > _minor(EVENT_SCHEMA_VERSION)
 
@@ -202,7 +202,7 @@ class Phase(StrEnum):
     CANCELLED = "cancelled"
 
 
-ENDED: Final = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED})
+FINAL_PHASES: Final = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED})
 """Phases after which nothing more comes from the stage."""
 
 

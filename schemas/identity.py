@@ -41,7 +41,7 @@ def notification_key(
     *, bucket: str, key: str, version: str, options: TranscribeOptions, enrich: EnrichOptions | None
 ) -> str:
     """The idempotency key of a dropped object. ``version`` is its version id, else its etag."""
-    return _digest("notification", bucket, key, version, *_wishes(options, enrich))
+    return _digest("notification", bucket, key, version, *_requested(options, enrich))
 
 
 def reference_key(event_id: str) -> str:
@@ -59,10 +59,10 @@ def request_digest(event_id: str, occurred_at: str) -> str:
     return _digest("request", event_id, occurred_at)[:JOB_ID_CHARACTERS]
 
 
-def _wishes(options: TranscribeOptions, enrich: EnrichOptions | None) -> tuple[str, ...]:
+def _requested(options: TranscribeOptions, enrich: EnrichOptions | None) -> tuple[str, ...]:
     """All that a job is asked for: the words, the files beside them, and what is made of them."""
     exports = ("exports", *sorted(set(options.exports))) if options.exports else ()
-    enrichment = ("enrich", enrich_digest(enrich)) if enrich is not None and enrich.asks_for_anything else ()
+    enrichment = ("enrich", enrich_digest(enrich)) if enrich is not None and enrich.has_work else ()
     return (options_digest(options), *exports, *enrichment)
 
 

@@ -50,7 +50,7 @@ def allowed_address(uri: str, settings: S3Settings) -> ObjectAddress:
     return address
 
 
-def refusal(*, status: int, code: str, message: str) -> JobError:
+def error_of_response(*, status: int, code: str, message: str) -> JobError:
     """What a store's error answer means for the record at hand.
 
     ``status`` is HTTP's, ``code`` the store's own word, which a HEAD request does not have. Wrong credentials

@@ -120,6 +120,6 @@ class EnrichOptions(Options):
     )
 
     @property
-    def asks_for_anything(self) -> bool:
+    def has_work(self) -> bool:
         """Whether there is any work for the enricher."""
         return bool(self.profiles or self.instruction)

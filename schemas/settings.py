@@ -82,13 +82,13 @@ RetryDelay = Annotated[int, Field(ge=1)]
 ByteCount = Annotated[int, Field(ge=1)]
 
 
-class Part(BaseModel):
+class Section(BaseModel):
     """Parent of the parts: frozen, and a name that no part knows is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class KafkaSettings(Part):
+class KafkaSettings(Section):
     """The broker. Any other ``KASCRIBE_KAFKA_*`` name is passed on as a librdkafka property."""
 
     bootstrap_servers: str = Field(default="localhost:9092", description="Brokers, comma-separated.")
@@ -107,7 +107,7 @@ class KafkaSettings(Part):
     )
 
 
-class S3Settings(Part):
+class S3Settings(Section):
     """The object store. Credentials come from the standard AWS_* variables or files."""
 
     endpoint_url: HttpAddress | None = Field(default=None, description="None is AWS; MinIO: http://host:9000.")
@@ -131,7 +131,7 @@ class S3Settings(Part):
     timeout_seconds: Seconds = Field(default=30.0, description="Of one connect or one read.")
 
 
-class WhisperSettings(Part):
+class WhisperSettings(Section):
     """The model and how it runs."""
 
     model: str = Field(default="large-v3-turbo", description="A name that the store knows, or a directory.")
@@ -157,7 +157,7 @@ class WhisperSettings(Part):
     hang_timeout_seconds: Seconds = Field(default=300.0, description="One batch; after it the engine is replaced.")
 
 
-class RuntimeSettings(Part):
+class RuntimeSettings(Section):
     """The consumer's limits. They bound what is held in memory, and what a crash can make to be done again."""
 
     delivery: Literal["at_least_once"] = Field(
@@ -191,7 +191,7 @@ class RuntimeSettings(Part):
     dependency_check_seconds: Seconds = Field(default=2.0, description="Between probes of a service that is down.")
 
 
-class VllmSettings(Part):
+class VllmSettings(Section):
     """The language model server; without a URL there is no enrichment."""
 
     base_url: ServerAddresses | None = Field(
@@ -219,7 +219,7 @@ class VllmSettings(Part):
     profiles_directory: Path | None = Field(default=None, description="Profiles of your own, one file each.")
 
 
-class GatewaySettings(Part):
+class GatewaySettings(Section):
     """The HTTP front door."""
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
@@ -231,14 +231,14 @@ class GatewaySettings(Part):
     )
 
 
-class ServerSettings(Part):
+class ServerSettings(Section):
     """Health and metrics of the transcriber and the enricher over HTTP, one server per process."""
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: Port = Field(default=9464, description="0 takes a free one.")
 
 
-class LogSettings(Part):
+class LogSettings(Section):
     """What is logged and how."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
@@ -247,7 +247,7 @@ class LogSettings(Part):
     format: Literal["auto", "json", "console"] = Field(default="auto", description="auto: JSON off a terminal.")
 
 
-class Settings(Part):
+class Settings(Section):
     """All of it."""
 
     kafka: KafkaSettings = KafkaSettings()

@@ -109,7 +109,7 @@ class EnrichStage:
     def _process(self, job: Job) -> Sequence[OutgoingRecord]:
         event = wire.decode(job.record, TranscriptEvent)
         options = self._options(event)
-        if not options.asks_for_anything:
+        if not options.has_work:
             _log.debug("no enrichment requested", job_id=event.job_id)
             return ()
         # Stays bound: the runtime logs with it, too, when it settles what is raised here.

@@ -23,7 +23,7 @@ from schemas.events import Failure
 from schemas.kafka import dead_letters
 from schemas.kafka.dead_letters import Cause, Site
 from schemas.kafka.records import Coordinates, OutgoingRecord, Record
-from schemas.kafka.wire import traced
+from schemas.kafka.wire import with_trace
 from schemas.settings import Settings
 
 _log: Final = structlog.get_logger(__name__)
@@ -213,7 +213,7 @@ def _is_leaving(flight: Flight) -> bool:
 
 
 def _traced(flight: Flight) -> Record:
-    return traced(flight.record, flight.as_job().trace)
+    return with_trace(flight.record, flight.as_job().trace)
 
 
 def _message(error: BaseException) -> str:

@@ -112,7 +112,7 @@ def _options_digest(options: TranscribeOptions) -> str:
 
 
 def _requests_enrichment(enrich: EnrichOptions | None) -> bool:
-    return enrich is not None and enrich.asks_for_anything
+    return enrich is not None and enrich.has_work
 
 
 def _timing(attempt: Attempt, transcribed: TranscribedAudio, fetch_seconds: float, clock: Clock) -> StageTiming:

@@ -7,7 +7,7 @@ from consumers.progress import JobProgress, RateLimit
 from consumers.transcriber.ports import EngineProgress
 from schemas.clock import Clock
 from schemas.events import Phase
-from schemas.transcripts.joining import joined
+from schemas.transcripts.joining import join_texts
 
 TEXT_LIMIT_CHARACTERS: Final = 4_000
 """Of one report. Text beyond it is left to the transcript."""
@@ -27,7 +27,7 @@ class InterimText:
         """Add the text since the last call; report it if the last report is old enough."""
         with self._lock:
             self._fraction = progress.fraction
-            self._unreported = joined((self._unreported, progress.text))
+            self._unreported = join_texts((self._unreported, progress.text))
             if not self._rate_limit.try_acquire():
                 return
             text = self._take()

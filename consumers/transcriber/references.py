@@ -16,12 +16,12 @@ from schemas.kafka.topics import Topics, origin_topic
 from schemas.kafka.trace import Trace
 from schemas.notifications import (
     ObjectCreated,
-    is_our_own,
+    is_own_object,
     parse_notification,
     requested_options,
-    sound_options,
     split_notification,
     to_reference,
+    valid_options,
 )
 from schemas.notifications.metadata import PREFIX, plain_metadata
 from schemas.settings import S3Settings
@@ -98,7 +98,7 @@ class ReferenceReader:
             state = self._fetcher.stat(created.uri, version_id=created.version_id, etag=created.etag)
             reported = {PREFIX + name: value for name, value in state.reported_metadata.items()}
             created = replace(created, user_metadata=plain_metadata(reported))
-        job.notes.reference = to_reference(created, sound_options(created.user_metadata or {}), now=now)
+        job.notes.reference = to_reference(created, valid_options(created.user_metadata or {}), now=now)
         requested = requested_options(created.user_metadata or {})
         job.notes.reference = to_reference(created, requested, now=now)
         return ReadRecord(job.notes.reference, state)
@@ -112,7 +112,7 @@ class ReferenceReader:
         )
 
     def _without_results(self, created: tuple[ObjectCreated, ...]) -> tuple[ObjectCreated, ...]:
-        return tuple(one for one in created if not is_our_own(one.bucket, one.key, self._settings))
+        return tuple(one for one in created if not is_own_object(one.bucket, one.key, self._settings))
 
     def _guess(self, job: Job, now: datetime) -> AudioReference:
         unknown = AudioReference(
@@ -131,7 +131,7 @@ class ReferenceReader:
         except JobError:
             created = ()
         for one in created:
-            return to_reference(one, sound_options(one.user_metadata or {}), now=now)
+            return to_reference(one, valid_options(one.user_metadata or {}), now=now)
         return unknown
 
 

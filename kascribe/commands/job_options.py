@@ -41,7 +41,7 @@ def enrich_options(
     options = _parsed(
         EnrichOptions, {"profiles": profiles or (), "instruction": instruction, "language": language}
     )
-    if options.asks_for_anything:
+    if options.has_work:
         return options
     if language:
         raise ConfigurationError("--answer-language: say what the answer is to, with --profile or --instruction")

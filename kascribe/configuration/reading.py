@@ -92,7 +92,7 @@ def describe(loaded: Loaded) -> tuple[Row, ...]:
         if setting.is_table:
             rows.extend(_property_rows(loaded, setting))
             continue
-        value = getattr(getattr(loaded.settings, setting.part), setting.name)
+        value = getattr(getattr(loaded.settings, setting.section), setting.name)
         source = loaded.provenance.get(setting.key, "default")
         rows.append(Row(setting.environment_name, setting.key, _shown(value), source))
     return tuple(rows)
@@ -146,8 +146,8 @@ def _validated(given: Layer) -> Settings:
             _check_property(name, str(each.value), each.label)
             properties[name] = str(each.value)
         else:
-            part, name = key.split(".", 1)
-            tree.setdefault(part, {})[name] = each.value
+            section, name = key.split(".", 1)
+            tree.setdefault(section, {})[name] = each.value
     if properties:
         tree.setdefault("kafka", {})["properties"] = properties
     try:

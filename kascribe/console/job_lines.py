@@ -8,7 +8,7 @@ from typing import Final
 
 from schemas.errors import Reason
 from schemas.events import (
-    ENDED,
+    FINAL_PHASES,
     EnrichmentEvent,
     EnrichmentResult,
     JobEvent,
@@ -54,7 +54,7 @@ class JobLine:
     @property
     def has_ended(self) -> bool:
         """Whether no further event of the job is expected."""
-        return self.phase in ENDED or self.phase in FAILED
+        return self.phase in FINAL_PHASES or self.phase in FAILED
 
 
 def after_progress(line: JobLine, event: ProgressEvent) -> JobLine:

@@ -76,8 +76,8 @@ Prometheus's format. The gateway has none; its health is at `/health` of its own
 
 def settings_page() -> str:
     """Return the page of settings: environment name, TOML key, values, unit, default, meaning."""
-    parts = catalogue.part_meanings()
-    sections = [f"## {part}\n\n{meaning}\n\n" + _settings_table(part) for part, meaning in parts.items()]
+    meanings = catalogue.section_meanings()
+    sections = [f"## {name}\n\n{meaning}\n\n" + _settings_table(name) for name, meaning in meanings.items()]
     return page("Settings", _SETTINGS_INTRODUCTION, *sections)
 
 
@@ -104,7 +104,7 @@ def metrics_page(metrics: list[Metric]) -> str:
     return page("Metrics", _METRICS_INTRODUCTION, table(("metric", "kind", "unit", "labels", "meaning"), rows))
 
 
-def _settings_table(part: str) -> str:
+def _settings_table(section: str) -> str:
     rows = (
         (
             f"`{setting.environment_name}`" if not setting.is_table else "`KASCRIBE_KAFKA_*`",
@@ -115,7 +115,7 @@ def _settings_table(part: str) -> str:
             setting.meaning,
         )
         for setting in catalogue.settings()
-        if setting.part == part
+        if setting.section == section
     )
     return table(("environment", "TOML", "value", "unit", "default", "meaning"), rows)
 

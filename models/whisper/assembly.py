@@ -7,7 +7,7 @@ from models.whisper.state import TranscriptionState, audio_facts
 from models.whisper.text.segments import WindowResult, segments_of
 from schemas.errors import EngineFailed
 from schemas.options import Task, TranscribeOptions
-from schemas.transcripts.joining import joined
+from schemas.transcripts.joining import join_texts
 from schemas.transcripts.transcript import (
     Provenance,
     QualityFlag,
@@ -63,8 +63,8 @@ def assemble(
 def _text(results: Sequence[WindowResult], segments: Sequence[Segment]) -> str:
     """Join the windows' texts (mixed audio), or the segments of all channels in time order (split channels)."""
     if any(segment.channel is not None for segment in segments):
-        return joined(segment.text for segment in segments)
-    return joined(result.decoded.text for result in results if result.decoded is not None)
+        return join_texts(segment.text for segment in segments)
+    return join_texts(result.decoded.text for result in results if result.decoded is not None)
 
 
 def _flags(results: Sequence[WindowResult], finished: DecodeFinished) -> tuple[QualityFlag, ...]:

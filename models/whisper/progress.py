@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from models.whisper.state import TranscriptionState, audio_facts
-from schemas.transcripts.joining import joined
+from schemas.transcripts.joining import join_texts
 from schemas.transcripts.transcript import AudioFacts
 
 
@@ -44,7 +44,7 @@ class ProgressReporter:
         units = state.units[first : self._reported_units]
         results = [leaf.result for unit in units for leaf in unit.leaves()]
         texts = (result.decoded.text for result in results if result is not None and result.decoded is not None)
-        text = joined(texts)
+        text = join_texts(texts)
         total_seconds = state.opened.declared_seconds if state.opened else None
         if state.finished is not None:
             total_seconds = state.finished.audio_seconds

@@ -117,7 +117,7 @@ def enrich_options(form: FormData) -> EnrichOptions:
             "language": texts.get("answer_language") or None,
         },
     )
-    if not options.asks_for_anything:
+    if not options.has_work:
         raise RequestRefused.because(
             Reason.INVALID_OPTIONS,
             'say what to do with the text: -F "instruction=..." or -F "profiles=summary,key_points"',

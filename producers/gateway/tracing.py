@@ -39,7 +39,7 @@ class TraceMiddleware:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        trace = Trace.continued(lambda name: headers.get(name, "").encode("latin-1"))
+        trace = Trace.continue_from(lambda name: headers.get(name, "").encode("latin-1"))
         scope[_SCOPE_KEY] = trace
 
         has_begun = False

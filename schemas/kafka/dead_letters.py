@@ -125,11 +125,11 @@ def write(record: Record, cause: Cause, site: Site, *, attempt: int) -> Outgoing
         *_connect_headers(after, cause, site, message=message, stack_trace=stack_trace),
         *_spring_headers(after, cause, site, message=message, stack_trace=stack_trace),
     )
-    headers = (*history.write(after, without(record.headers)), *added)
+    headers = (*history.write(after, strip(record.headers)), *added)
     return OutgoingRecord(dead_letter_topic(record.topic), record.key, record.value, headers)
 
 
-def without(headers: Headers) -> Headers:
+def strip(headers: Headers) -> Headers:
     """The headers that no dead-letter writer has added."""
     return tuple(
         header
@@ -159,12 +159,12 @@ def read(record: Record) -> DeadLetter:
     )
 
 
-def redriven(letter: DeadLetter, *, topic: str, now_ms: int) -> OutgoingRecord:
+def redrive(letter: DeadLetter, *, topic: str, now_ms: int) -> OutgoingRecord:
     """The record that goes back, to ``topic``: key, value and headers as at first, attempts from 1 again.
 
     It keeps the origin's coordinates, for these own the job's result; they are believed on a retry topic only.
     """
-    headers = without(history.without(letter.record.headers))
+    headers = strip(history.strip(letter.record.headers))
     marks: Headers = (
         (REDRIVEN_FROM, str(letter.record.coordinates).encode()),
         (REDRIVEN_MS, str(now_ms).encode()),
@@ -216,7 +216,7 @@ def _spring_headers(
     )
 
 
-def undeliverable(record: OutgoingRecord, *, message: str, now_ms: int) -> OutgoingRecord:
+def undeliverable_letter(record: OutgoingRecord, *, message: str, now_ms: int) -> OutgoingRecord:
     """What takes the place of an output that the broker refuses for what it is, such as its size.
 
     It goes to the dead-letter topic of the output's topic, without the value, whose size and digest it names,

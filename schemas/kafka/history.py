@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.kafka.records import Coordinates, Headers, Record
-from schemas.kafka.topics import is_written_by_us_alone
+from schemas.kafka.topics import is_retry_or_dead_letter_topic
 
 ATTEMPT: Final = "kascribe-attempt"
 DUE_MS: Final = "kascribe-due-ms"
@@ -62,7 +62,7 @@ def read(record: Record) -> History:
     owns a job's result, or use up its attempts. What is read can be written again, also into the ints and longs of
     other dialects.
     """
-    if not is_written_by_us_alone(record.topic):
+    if not is_retry_or_dead_letter_topic(record.topic):
         return History(1, record.coordinates, record.timestamp_ms)
     return History(
         attempt=number(record, ATTEMPT, INT_LIMIT) or _big_endian(record, SPRING_ATTEMPTS, INT_LIMIT) or 1,
@@ -93,10 +93,10 @@ def write(history: History, headers: Headers) -> Headers:
             (DUE_MS, _digits(history.due_ms)),
             (SPRING_BACKOFF_TIMESTAMP, big_integer(history.due_ms)),
         ]
-    return (*without(headers), *written)
+    return (*strip(headers), *written)
 
 
-def without(headers: Headers) -> Headers:
+def strip(headers: Headers) -> Headers:
     """The headers that are not history."""
     return tuple(header for header in headers if header[0] not in NAMES)
 

@@ -9,7 +9,7 @@ from pydantic_core import from_json
 
 from schemas.errors import JobError
 from schemas.kafka.records import Record
-from schemas.notifications import parse_notification, sound_options
+from schemas.notifications import parse_notification, valid_options
 from schemas.options import Lane
 
 _INTERACTIVE: Final = Lane.INTERACTIVE.value.encode()
@@ -39,5 +39,5 @@ def _lane_of_objects(value: bytes) -> Lane:
         created = parse_notification(value).created
     except JobError:
         return Lane.BULK
-    lanes = {sound_options(one.user_metadata or {}).lane for one in created}
+    lanes = {valid_options(one.user_metadata or {}).lane for one in created}
     return Lane.INTERACTIVE if Lane.INTERACTIVE in lanes else Lane.BULK

@@ -84,7 +84,7 @@ def topics_with_letters(topics: Topics) -> tuple[str, ...]:
     return tuple(topic for topic in topics.all if topic != topics.cancellations)
 
 
-def is_written_by_us_alone(topic: str) -> bool:
+def is_retry_or_dead_letter_topic(topic: str) -> bool:
     """Whether a topic is a retry or dead-letter topic: only there are a record's history and origin believed.
 
     Callers write to the input topics, and could claim any history there.

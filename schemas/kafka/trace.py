@@ -19,7 +19,7 @@ CloudEvents' extension for tracing."""
 CARRIED_LIMIT_BYTES: Final = 8_192
 """Of one value: what W3C Baggage allows. A longer one stays behind, so that no event grows without limit."""
 
-Header = Callable[[str], bytes | None]
+HeaderLookup = Callable[[str], bytes | None]
 RandomHex = Callable[[int], str]
 """Takes a number of bytes, returns twice as many lower-case hexadecimal characters."""
 
@@ -56,7 +56,7 @@ class Trace:
         return cls(random_hex(16), random_hex(8))
 
     @classmethod
-    def continued(cls, header: Header, random_hex: RandomHex = random_hex) -> Self:
+    def continue_from(cls, header: HeaderLookup, random_hex: RandomHex = random_hex) -> Self:
         """A new span of the trace in some headers, or of a new trace; ``header`` gives a value by its name.
 
         ``traceparent`` wins over CloudEvents' extension. Without a sound one ``tracestate`` means nothing.
@@ -69,7 +69,7 @@ class Trace:
         return cls(random_hex(16), random_hex(8), carried=carried)
 
     @classmethod
-    def _parent(cls, header: Header, name: str) -> Self | None:
+    def _parent(cls, header: HeaderLookup, name: str) -> Self | None:
         value = header(name)
         return cls.parse(value.decode("ascii", "replace")) if value else None
 

@@ -60,9 +60,9 @@ def decode(record: Record, kind: type[E]) -> E:
     except ValidationError as error:
         if is_structured(record):
             raise InvalidEvent(STRUCTURED) from error
-        raise _translated(error, kind) from error
+        raise _translate_error(error, kind) from error
     sets = {name: options for name, options in OPTION_SETS.items() if name in kind.model_fields}
-    if sets and not event.is_of_a_later_version:
+    if sets and not event.is_later_version:
         _refuse_unknown_options(from_json(record.value), kind, sets)
     return event
 
@@ -80,10 +80,10 @@ def is_structured(record: Record) -> bool:
 
 def trace_of(record: Record) -> Trace:
     """A new span of the record's trace, or of a new trace when the record has none."""
-    return Trace.continued(record.header)
+    return Trace.continue_from(record.header)
 
 
-def traced(record: Record, trace: Trace) -> Record:
+def with_trace(record: Record, trace: Trace) -> Record:
     """The record with the ``traceparent`` of an attempt at it, unless it has a sound one of its own.
 
     A notification has none; its retries and its dead letter are found by the trace of the log lines all the same.
@@ -103,7 +103,7 @@ def _refuse_unknown_options(
     """
     unknown = _unknown_options(fields, sets)
     if "options" in sets:
-        unknown = chain(unknown, _misplaced(fields, kind))
+        unknown = chain(unknown, _misplaced_options(fields, kind))
     if sentences := tuple(islice(unknown, PROBLEMS_LIMIT)):
         raise InvalidOptions(f"not a valid {kind.__name__}: {'; '.join(sentences)}")
 
@@ -116,7 +116,7 @@ def _unknown_options(fields: Mapping[str, Any], sets: Mapping[str, type[BaseMode
                 yield f"{name}.{option[:NAME_CHARACTERS]} is not an option: {meant}"
 
 
-def _misplaced(fields: Mapping[str, Any], kind: type[Event]) -> Iterator[str]:
+def _misplaced_options(fields: Mapping[str, Any], kind: type[Event]) -> Iterator[str]:
     unknown = [name for name in fields if name not in kind.model_fields]
     yield from (
         f"{name} is an option: it belongs inside options"
@@ -127,7 +127,7 @@ def _misplaced(fields: Mapping[str, Any], kind: type[Event]) -> Iterator[str]:
         yield f"{name} is not a field: did you mean {meant}?"
 
 
-def _translated(error: ValidationError, kind: type[Event]) -> PermanentError:
+def _translate_error(error: ValidationError, kind: type[Event]) -> PermanentError:
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     sentences = "; ".join(
         f"{'.'.join(map(str, p['loc'])) or 'value'}: {p['msg']}" for p in problems[:PROBLEMS_LIMIT]

@@ -2,26 +2,26 @@
 
 ::
 
-    value ──▶ unwrap (SNS, SQS, a batch) ──▶ store's record or EventBridge event ──▶ ObjectCreated | Skipped
+    value ──▶ unwrap (SNS, SQS, a batch) ──▶ store's record or EventBridge event ──▶ ObjectCreated | SkippedEvent
 
 A notification is a hint: stores repeat, reorder and lose them. What it names is looked up before it is used.
 """
 
-from schemas.notifications.events import Dialect, Notification, ObjectCreated, Skipped
-from schemas.notifications.ownership import is_our_own
+from schemas.notifications.events import Dialect, Notification, ObjectCreated, SkippedEvent
+from schemas.notifications.ownership import is_own_object
 from schemas.notifications.parsing import parse_notification, split_notification
-from schemas.notifications.references import RequestedOptions, requested_options, sound_options, to_reference
+from schemas.notifications.references import RequestedOptions, requested_options, to_reference, valid_options
 
 __all__ = [
     "Dialect",
     "Notification",
     "ObjectCreated",
     "RequestedOptions",
-    "Skipped",
-    "is_our_own",
+    "SkippedEvent",
+    "is_own_object",
     "parse_notification",
     "requested_options",
-    "sound_options",
     "split_notification",
     "to_reference",
+    "valid_options",
 ]

@@ -50,7 +50,7 @@ class ObjectCreated:
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
+class SkippedEvent:
     """Something that the store reports and that is no new audio."""
 
     event_name: str
@@ -62,4 +62,4 @@ class Notification:
     """All that one message holds, in its order."""
 
     created: tuple[ObjectCreated, ...]
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[SkippedEvent, ...] = ()

@@ -21,28 +21,28 @@ def decode_key(written: str, *, dialect: Dialect, bucket: str, named: str | None
     Raises InvalidEvent when the bytes are not UTF-8, or when ``named`` is another object.
     """
     if dialect is Dialect.CEPH:
-        return _decoded(written) if _looks_encoded(written) else written
+        return _decode(written) if _looks_encoded(written) else written
     if named is None:
-        return _decoded(written)
-    return _cross_checked(written, named.removeprefix(f"{bucket}/"))
+        return _decode(written)
+    return _cross_check(written, named.removeprefix(f"{bucket}/"))
 
 
-def _decoded(written: str) -> str:
+def _decode(written: str) -> str:
     try:
         return unquote_plus(written, errors="strict")
     except UnicodeDecodeError as error:
         raise InvalidEvent(f"the object key {written[:200]!r} does not decode to UTF-8") from error
 
 
-def _cross_checked(written: str, named: str) -> str:
+def _cross_check(written: str, named: str) -> str:
     # The store wrote the key twice. As it is under Key, encoded in the record; a release that forgets to
     # encode the record, or encodes both, is still understood.
     if written == named and not _looks_encoded(written):
         return named
-    decoded = _decoded(written)
+    decoded = _decode(written)
     if named in (decoded, written):
         return decoded
-    if _decoded(named) == decoded:
+    if _decode(named) == decoded:
         return decoded
     raise InvalidEvent(f"the notification names two objects: Key {named[:200]!r} and key {decoded[:200]!r}")
 

@@ -3,7 +3,7 @@
 from schemas.settings import S3Settings
 
 
-def is_our_own(bucket: str, key: str, settings: S3Settings) -> bool:
+def is_own_object(bucket: str, key: str, settings: S3Settings) -> bool:
     """Whether a notification about this object is an echo of ourselves.
 
     Results are no audio; an upload by our own producers has a reference that is its job.

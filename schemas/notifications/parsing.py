@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from schemas.errors import InvalidEvent
-from schemas.notifications.events import Dialect, Notification, ObjectCreated, Skipped
+from schemas.notifications.events import Dialect, Notification, ObjectCreated, SkippedEvent
 from schemas.notifications.keys import decode_key
 from schemas.notifications.metadata import plain_metadata
 from schemas.notifications.shapes import EventBridgeEvent, Json, S3Record
@@ -29,7 +29,7 @@ _DIALECTS: Final = {
     "ceph:s3": Dialect.CEPH,
     "aws:s3": Dialect.AWS,
 }
-Read = TypeVar("Read", S3Record, EventBridgeEvent)
+ShapeT = TypeVar("ShapeT", S3Record, EventBridgeEvent)
 _METADATA_IS_REPORTED: Final = frozenset({Dialect.MINIO, Dialect.RUSTFS})
 
 
@@ -45,10 +45,10 @@ class _Leaf:
 def parse_notification(value: bytes | None) -> Notification:
     """What a message says. Raises InvalidEvent when it is no bucket notification that we know."""
     created: list[ObjectCreated] = []
-    skipped: list[Skipped] = []
+    skipped: list[SkippedEvent] = []
     for leaf in _leaves(value):
-        said = _without_folders(_said(leaf))
-        if isinstance(said, Skipped):
+        said = _skip_folder(_interpret(leaf))
+        if isinstance(said, SkippedEvent):
             skipped.append(said)
         else:
             created.append(said)
@@ -59,7 +59,7 @@ def split_notification(value: bytes | None) -> tuple[tuple[ObjectCreated, bytes]
     """The new objects, each with a message that names it alone and means the same. Raises InvalidEvent."""
     parts = []
     for leaf in _leaves(value):
-        said = _without_folders(_said(leaf))
+        said = _skip_folder(_interpret(leaf))
         if isinstance(said, ObjectCreated):
             alone = leaf.body if "detail" in leaf.body else {"Records": [leaf.body]}
             parts.append((said, json.dumps(alone, ensure_ascii=False, separators=(",", ":")).encode()))
@@ -70,7 +70,7 @@ def _leaves(value: bytes | None) -> list[_Leaf]:
     if value is None:
         raise InvalidEvent("the notification is a tombstone; expected a bucket notification as JSON")
     leaves: list[_Leaf] = []
-    for leaf in _unwrapped(_json(value), (), WRAPPING_LIMIT):
+    for leaf in _unwrap(_json(value), (), WRAPPING_LIMIT):
         leaves.append(leaf)
         if len(leaves) > EVENTS_LIMIT:
             raise InvalidEvent(f"the notification holds more than {EVENTS_LIMIT:,} events")
@@ -84,19 +84,19 @@ def _json(text: bytes | str) -> Any:
         raise InvalidEvent(f"the notification is not JSON: {error}") from error
 
 
-def _unwrapped(message: Any, via: tuple[str, ...], depth: int) -> Iterator[_Leaf]:
+def _unwrap(message: Any, via: tuple[str, ...], depth: int) -> Iterator[_Leaf]:
     if depth == 0:
         raise InvalidEvent(f"the notification has more than {WRAPPING_LIMIT} envelopes")
     if isinstance(message, list):
         for element in message:
-            yield from _unwrapped(element, via, depth - 1)
+            yield from _unwrap(element, via, depth - 1)
         return
     if not isinstance(message, dict):
         raise InvalidEvent("the notification is JSON but no object")
     inner = _wrapped_message(message)
     if inner is not None:
         bridge, text = inner
-        yield from _unwrapped(_json(text), (*via, bridge), depth - 1)
+        yield from _unwrap(_json(text), (*via, bridge), depth - 1)
     elif "Records" in message or "Messages" in message:
         yield from _batch(message, via, depth)
     else:
@@ -122,25 +122,25 @@ def _batch(message: Json, via: tuple[str, ...], depth: int) -> Iterator[_Leaf]:
         if isinstance(record, dict) and "s3" in record:
             yield _Leaf(record, via, named)
         else:
-            yield from _unwrapped(record, via, depth - 1)
+            yield from _unwrap(record, via, depth - 1)
 
 
-def _said(leaf: _Leaf) -> ObjectCreated | Skipped:
+def _interpret(leaf: _Leaf) -> ObjectCreated | SkippedEvent:
     body = leaf.body
     if body.get("Event") == TEST_EVENT:
-        return Skipped(TEST_EVENT, "the store tests its configuration")
+        return SkippedEvent(TEST_EVENT, "the store tests its configuration")
     if body.get("Type") in ("SubscriptionConfirmation", "UnsubscribeConfirmation"):
-        return Skipped(str(body["Type"]), "SNS tells about a subscription")
+        return SkippedEvent(str(body["Type"]), "SNS tells about a subscription")
     if "detail-type" in body:
         return _from_eventbridge(leaf)
     return _from_record(leaf)
 
 
-def _from_record(leaf: _Leaf) -> ObjectCreated | Skipped:
+def _from_record(leaf: _Leaf) -> ObjectCreated | SkippedEvent:
     name = str(leaf.body.get("eventName") or "").removeprefix("s3:")
     if name and not _is_new_audio(name):
-        return Skipped(name, "not an object's creation")
-    record = _validated(S3Record, leaf.body)
+        return SkippedEvent(name, "not an object's creation")
+    record = _validate(S3Record, leaf.body)
     dialect = _DIALECTS.get(record.event_source, Dialect.OTHER)
     found, bucket = record.s3.object, record.s3.bucket.name
     size = found.size
@@ -154,7 +154,7 @@ def _from_record(leaf: _Leaf) -> ObjectCreated | Skipped:
         bucket=bucket,
         key=decode_key(found.key, dialect=dialect, bucket=bucket, named=leaf.named),
         version_id=found.version_id,
-        etag=_unquoted(found.etag),
+        etag=_unquote(found.etag),
         object_size_bytes=size,
         sequencer=found.sequencer,
         user_metadata=None if metadata is None else plain_metadata(metadata),
@@ -164,18 +164,18 @@ def _from_record(leaf: _Leaf) -> ObjectCreated | Skipped:
     )
 
 
-def _from_eventbridge(leaf: _Leaf) -> ObjectCreated | Skipped:
+def _from_eventbridge(leaf: _Leaf) -> ObjectCreated | SkippedEvent:
     detail_type = leaf.body["detail-type"]
     if detail_type != "Object Created":
-        return Skipped(str(detail_type)[:200], "not an object's creation")
-    event = _validated(EventBridgeEvent, leaf.body)
+        return SkippedEvent(str(detail_type)[:200], "not an object's creation")
+    event = _validate(EventBridgeEvent, leaf.body)
     found, reason = event.detail.object, event.detail.reason
     return ObjectCreated(
         dialect=Dialect.EVENTBRIDGE,
         bucket=event.detail.bucket.name,
         key=found.key,
         version_id=found.version_id,
-        etag=_unquoted(found.etag),
+        etag=_unquote(found.etag),
         object_size_bytes=found.size,
         sequencer=found.sequencer,
         user_metadata=None,
@@ -185,10 +185,10 @@ def _from_eventbridge(leaf: _Leaf) -> ObjectCreated | Skipped:
     )
 
 
-def _without_folders(said: ObjectCreated | Skipped) -> ObjectCreated | Skipped:
+def _skip_folder(said: ObjectCreated | SkippedEvent) -> ObjectCreated | SkippedEvent:
     # Consoles show a folder by an empty object whose key ends in a slash.
     if isinstance(said, ObjectCreated) and said.key.endswith("/"):
-        return Skipped(said.event_name, "a folder's marker")
+        return SkippedEvent(said.event_name, "a folder's marker")
     return said
 
 
@@ -197,11 +197,11 @@ def _is_new_audio(name: str) -> bool:
     return family == "ObjectCreated" and kind in NEW_AUDIO
 
 
-def _unquoted(etag: str | None) -> str | None:
+def _unquote(etag: str | None) -> str | None:
     return etag.strip('"') if etag else None
 
 
-def _validated(kind: type[Read], body: Json) -> Read:
+def _validate(kind: type[ShapeT], body: Json) -> ShapeT:
     try:
         return kind.model_validate(body)
     except ValidationError as error:

@@ -37,7 +37,7 @@ OPTION_NAMES: Final[Mapping[str, tuple[str, str]]] = {
 """Metadata names, after ``x-amz-meta-``, that are options. Every other one is echoed in the job's events, unless
 it misspells an option."""
 
-Asked = TypeVar("Asked", bound=BaseModel)
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _LISTS: Final = frozenset({"exports", "enrich"})
 _FREE_TEXT: Final = frozenset(
@@ -82,7 +82,7 @@ def requested_options(user_metadata: Mapping[str, str]) -> RequestedOptions:
     return _requested(user_metadata)
 
 
-def sound_options(user_metadata: Mapping[str, str]) -> RequestedOptions:
+def valid_options(user_metadata: Mapping[str, str]) -> RequestedOptions:
     """The same without what is wrong: for what is said about an object whose options were refused."""
     return _requested(
         {name: value for name, value in user_metadata.items() if name not in OPTION_NAMES or _takes(name, value)}
@@ -98,11 +98,11 @@ def _requested(user_metadata: Mapping[str, str]) -> RequestedOptions:
             fields[part][field] = _option_value(name, value)
         else:
             echoed[name] = value
-    enrich = _validated(EnrichOptions, "enrich", fields["enrich"])
-    job = _validated(_JobFields, "job", fields["job"])
+    enrich = _validate(EnrichOptions, "enrich", fields["enrich"])
+    job = _validate(_JobFields, "job", fields["job"])
     return RequestedOptions(
-        options=_validated(TranscribeOptions, "options", fields["options"]),
-        enrich=enrich if enrich.asks_for_anything else None,
+        options=_validate(TranscribeOptions, "options", fields["options"]),
+        enrich=enrich if enrich.has_work else None,
         lane=job.lane,
         tenant=job.tenant,
         idempotency_key=job.idempotency_key,
@@ -152,7 +152,7 @@ def _refuse_misspelt(user_metadata: Mapping[str, str]) -> None:
 def _takes(option: str, value: str) -> bool:
     part, field = OPTION_NAMES[option]
     try:
-        _validated(PARTS[part], part, {field: _option_value(option, value)})
+        _validate(PARTS[part], part, {field: _option_value(option, value)})
     except InvalidOptions:
         return False
     return True
@@ -164,7 +164,7 @@ def _option_value(name: str, value: str) -> Any:
     return value if name in _FREE_TEXT else value.strip().lower()
 
 
-def _validated(kind: type[Asked], part: str, fields: Mapping[str, Any]) -> Asked:
+def _validate(kind: type[ModelT], part: str, fields: Mapping[str, Any]) -> ModelT:
     try:
         return kind.model_validate(dict(fields))
     except ValidationError as error:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
-Named = Annotated[str, Field(min_length=1)]
+NonEmptyText = Annotated[str, Field(min_length=1)]
 
 
 def _absent_when_empty(value: object) -> object:
@@ -31,8 +31,8 @@ def _time_or_none(value: object) -> object:
         return None
 
 
-Optional = Annotated[str | None, BeforeValidator(_absent_when_empty)]
-Time = Annotated[datetime | None, BeforeValidator(_time_or_none)]
+OptionalText = Annotated[str | None, BeforeValidator(_absent_when_empty)]
+OptionalTime = Annotated[datetime | None, BeforeValidator(_time_or_none)]
 
 
 class Shape(BaseModel):
@@ -44,17 +44,17 @@ class Shape(BaseModel):
 class S3Bucket(Shape):
     """``s3.bucket``."""
 
-    name: Named
+    name: NonEmptyText
 
 
 class S3Object(Shape):
     """``s3.object``; sizes may be text (Ceph's documentation), removals have hardly any field."""
 
-    key: Named
+    key: NonEmptyText
     size: int | None = Field(default=None, ge=0)
-    etag: Optional = Field(default=None, validation_alias=AliasChoices("eTag", "etag"))
-    version_id: Optional = Field(default=None, validation_alias=AliasChoices("versionId", "version-id"))
-    sequencer: Optional = None
+    etag: OptionalText = Field(default=None, validation_alias=AliasChoices("eTag", "etag"))
+    version_id: OptionalText = Field(default=None, validation_alias=AliasChoices("versionId", "version-id"))
+    sequencer: OptionalText = None
     user_metadata: Annotated[dict[str, str] | None, BeforeValidator(_metadata)] = Field(
         default=None, validation_alias=AliasChoices("userMetadata", "metadata")
     )
@@ -71,8 +71,8 @@ class S3Record(Shape):
     """One of the ``Records`` of MinIO, RustFS, Ceph RGW and AWS."""
 
     event_source: str = Field(default="", validation_alias="eventSource")
-    event_name: Named = Field(validation_alias="eventName")
-    event_time: Time = Field(default=None, validation_alias="eventTime")
+    event_name: NonEmptyText = Field(validation_alias="eventName")
+    event_time: OptionalTime = Field(default=None, validation_alias="eventTime")
     s3: S3Entity
 
 
@@ -87,8 +87,8 @@ class EventBridgeDetail(Shape):
 class EventBridgeEvent(Shape):
     """An S3 event on EventBridge."""
 
-    detail_type: Named = Field(validation_alias="detail-type")
-    time: Time = None
+    detail_type: NonEmptyText = Field(validation_alias="detail-type")
+    time: OptionalTime = None
     detail: EventBridgeDetail
 
 

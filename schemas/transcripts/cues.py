@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from schemas.transcripts.intervals import lasting, milliseconds
+from schemas.transcripts.intervals import lengthen, milliseconds
 from schemas.transcripts.transcript import Segment
 
 LINE_CELLS: Final = 42
@@ -62,7 +62,7 @@ def cues(segments: Sequence[Segment]) -> Iterator[Cue]:
     """
     ordered = sorted(segments, key=lambda s: (s.start, s.id))
     found = sorted((cue for segment in ordered for cue in _cues(segment)), key=lambda cue: cue.start_ms)
-    times = lasting((cue.start_ms, cue.end_ms) for cue in found)
+    times = lengthen((cue.start_ms, cue.end_ms) for cue in found)
     for number, (cue, (start, end)) in enumerate(zip(found, times, strict=True), 1):
         until = times[number][0] if number < len(times) else start + SHORTEST_CUE_MS
         yield replace(cue, start_ms=start, end_ms=max(end, min(start + SHORTEST_CUE_MS, until)))
@@ -70,17 +70,17 @@ def cues(segments: Sequence[Segment]) -> Iterator[Cue]:
 
 def _cues(segment: Segment) -> Iterator[Cue]:
     for run in _between_pauses(_pieces(segment)):
-        lines = _balanced(run)
+        lines = _balance(run)
         for first in range(0, len(lines), LINES_PER_CUE):
             yield _cue(lines[first : first + LINES_PER_CUE], segment.channel)
 
 
-def visible(text: str) -> str:
+def strip_controls(text: str) -> str:
     """The text without characters that no reader sees and a player may stop at."""
     return _CONTROLS.sub("", text)
 
 
-def cells(text: str) -> int:
+def cell_width(text: str) -> int:
     """How many cells of a fixed-width screen a text takes."""
     wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
     return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)
@@ -105,7 +105,7 @@ def _pieces(segment: Segment) -> list[_Piece]:
 
 def _breakable(text: str) -> list[str]:
     found: list[str] = []
-    for match in _PIECE.finditer(visible(text)):
+    for match in _PIECE.finditer(strip_controls(text)):
         word = re.sub(r"\s+", " ", match.group())
         for part in _by_character(word) if _is_spaceless(word) else [word]:
             found.extend(part[i : i + LINE_CELLS] for i in range(0, len(part), LINE_CELLS))
@@ -139,7 +139,7 @@ def _by_character(word: str) -> list[str]:
 
 def _spread(texts: Sequence[str], start: float, end: float) -> Iterator[_Piece]:
     # Without word times, time passes in step with the width of what is read.
-    widths = [cells(text) for text in texts]
+    widths = [cell_width(text) for text in texts]
     total = sum(widths) or 1
     done = 0
     for text, width in zip(texts, widths, strict=True):
@@ -160,22 +160,22 @@ def _between_pauses(pieces: Sequence[_Piece]) -> Iterator[list[_Piece]]:
         yield run
 
 
-def _balanced(pieces: Sequence[_Piece]) -> list[_Line]:
+def _balance(pieces: Sequence[_Piece]) -> list[_Line]:
     # The narrowest lines that are no more than the widest allowed would give.
     text = "".join(piece.text for piece in pieces)
-    widest = WIDE_LINE_CELLS if cells(text) > 1.5 * len(text) else LINE_CELLS
-    fewest = len(_wrapped(pieces, widest))
+    widest = WIDE_LINE_CELLS if cell_width(text) > 1.5 * len(text) else LINE_CELLS
+    fewest = len(_wrap(pieces, widest))
     low, high = 1, widest
     while low < high:
         middle = (low + high) // 2
-        if len(_wrapped(pieces, middle)) > fewest:
+        if len(_wrap(pieces, middle)) > fewest:
             low = middle + 1
         else:
             high = middle
-    return _wrapped(pieces, high)
+    return _wrap(pieces, high)
 
 
-def _wrapped(pieces: Sequence[_Piece], width: int) -> list[_Line]:
+def _wrap(pieces: Sequence[_Piece], width: int) -> list[_Line]:
     lines: list[_Line] = []
     line: list[_Piece] = []
     taken = 0

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from schemas.options import ExportFormat
 from schemas.results import EXPORT_EXTENSIONS
-from schemas.transcripts.cues import Cue, cues, visible
-from schemas.transcripts.intervals import lasting, milliseconds
+from schemas.transcripts.cues import Cue, cues, strip_controls
+from schemas.transcripts.intervals import lengthen, milliseconds
 from schemas.transcripts.transcript import Segment, Transcript, Word
 
 SEEK_FRAMES_PER_SECOND: Final = 100
@@ -28,7 +28,7 @@ class Exporter:
 
 def to_json(transcript: Transcript) -> str:
     """OpenAI's ``json``: the text and what was billed for. The whole transcript is the stored body."""
-    return _dumped({"text": transcript.text, "usage": _usage(transcript)})
+    return _dump({"text": transcript.text, "usage": _usage(transcript)})
 
 
 def to_verbose_json(transcript: Transcript) -> str:
@@ -40,17 +40,17 @@ def to_verbose_json(transcript: Transcript) -> str:
         "text": transcript.text,
         "segments": [
             _verbose_segment(segment, times)
-            for segment, times in zip(transcript.segments, _lasting_seconds(transcript.segments), strict=True)
+            for segment, times in zip(transcript.segments, _lengthened_seconds(transcript.segments), strict=True)
         ],
     }
     if transcript.options.word_timestamps:
         body["words"] = list(_verbose_words(transcript.segments))
-    return _dumped(body | {"usage": _usage(transcript)})
+    return _dump(body | {"usage": _usage(transcript)})
 
 
 def to_text(transcript: Transcript) -> str:
     """The text alone, ending in a line feed."""
-    return f"{visible(transcript.text).strip()}\n"
+    return f"{strip_controls(transcript.text).strip()}\n"
 
 
 def to_srt(transcript: Transcript) -> str:
@@ -72,9 +72,9 @@ def to_vtt(transcript: Transcript) -> str:
 
 def to_tsv(transcript: Transcript) -> str:
     """Tab-separated: start and end in whole milliseconds, and one segment's text per line."""
-    times = lasting(milliseconds(segment.start, segment.end) for segment in transcript.segments)
+    times = lengthen(milliseconds(segment.start, segment.end) for segment in transcript.segments)
     rows = (
-        f"{start}\t{end}\t{' '.join(visible(segment.text).split())}\n"
+        f"{start}\t{end}\t{' '.join(strip_controls(segment.text).split())}\n"
         for segment, (start, end) in zip(transcript.segments, times, strict=True)
     )
     return "start\tend\ttext\n" + "".join(rows)
@@ -94,7 +94,7 @@ EXPORTERS: Final[Mapping[ExportFormat, Exporter]] = {
 }
 
 
-def _dumped(value: Any) -> str:
+def _dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -102,9 +102,9 @@ def _usage(transcript: Transcript) -> dict[str, Any]:
     return {"type": "duration", "seconds": ceil(transcript.audio.audio_duration_seconds)}
 
 
-def _lasting_seconds(timed: Sequence[Segment] | Sequence[Word]) -> list[tuple[float, float]]:
+def _lengthened_seconds(timed: Sequence[Segment] | Sequence[Word]) -> list[tuple[float, float]]:
     # A transcript that was stored by an earlier version may hold what lasts no time.
-    times = lasting(milliseconds(one.start, one.end) for one in timed)
+    times = lengthen(milliseconds(one.start, one.end) for one in timed)
     return [(start / 1000, end / 1000) for start, end in times]
 
 
@@ -112,7 +112,7 @@ def _verbose_words(segments: Sequence[Segment]) -> Iterator[dict[str, Any]]:
     spoken: defaultdict[int | None, list[Word]] = defaultdict(list)
     for segment in segments:
         spoken[segment.channel].extend(segment.words or ())
-    times = {channel: iter(_lasting_seconds(words)) for channel, words in spoken.items()}
+    times = {channel: iter(_lengthened_seconds(words)) for channel, words in spoken.items()}
     for segment in segments:
         for word in segment.words or ():
             start, end = next(times[segment.channel])

@@ -14,7 +14,7 @@ def milliseconds(start_seconds: float, end_seconds: float) -> Interval:
     return round(start_seconds * 1000), round(end_seconds * 1000)
 
 
-def lasting(intervals: Iterable[Interval]) -> list[Interval]:
+def lengthen(intervals: Iterable[Interval]) -> list[Interval]:
     """The same intervals in their order, each of a millisecond at least, none beginning before the one before it.
 
     One that begins where the one before ended is pushed as far as that grew, so lengthening makes no overlap;

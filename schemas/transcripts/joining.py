@@ -20,7 +20,7 @@ _PUNCTUATION: Final = frozenset("、。〃〈〉《》「」『』【】〔〕�
 _FIRSTS: Final = tuple(first for first, _ in _SPACELESS)
 
 
-def joined(texts: Iterable[str]) -> str:
+def join_texts(texts: Iterable[str]) -> str:
     """The texts without the spaces around them, joined.
 
     Decided where two of them meet, not by language: Latin words within Chinese keep their space, and so does

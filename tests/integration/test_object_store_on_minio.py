@@ -11,7 +11,7 @@ from producers.results import ResultStore
 from producers.uploads import SMALLEST_PART_BYTES, Uploads
 from schemas.errors import DependencyDown
 from schemas.kafka.records import Record
-from schemas.notifications import Dialect, is_our_own, parse_notification
+from schemas.notifications import Dialect, is_own_object, parse_notification
 from schemas.settings import S3Settings
 from tests.contract.objects.fetch_suite import KEY, FetchSuite
 from tests.contract.objects.result_suite import ResultSuite
@@ -83,7 +83,7 @@ def test_a_drop_with_options_is_transcribed_once(stack: PrivateStack, store: Obj
     # Storing the results was announced as well; those are our own, and start nothing.
     (echo, *_) = _records(stack, topic, 3)[2:]
     created = parse_notification(echo.value).created[0]
-    assert is_our_own(created.bucket, created.key, settings)
+    assert is_own_object(created.bucket, created.key, settings)
     assert stage.process(Runtime().job(echo)) == ()
 
 

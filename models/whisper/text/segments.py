@@ -14,7 +14,7 @@ from typing import Final
 from models.media.speech.windows import Window
 from models.whisper.gate import Decoded
 from models.whisper.text.words import TimedWord, ends_sentence
-from schemas.transcripts.intervals import Interval, lasting, milliseconds
+from schemas.transcripts.intervals import Interval, lengthen, milliseconds
 from schemas.transcripts.transcript import QualityFlag, Segment, Word
 
 PAUSE_SECONDS: Final = 0.6
@@ -85,7 +85,7 @@ def _separate(drafts: Iterable[_Draft]) -> list[_Draft]:
     for draft in drafts:
         channels[draft.result.window.channel].append(draft)
     for of_channel in channels.values():
-        times = iter(lasting(interval for draft in of_channel for interval in draft.times))
+        times = iter(lengthen(interval for draft in of_channel for interval in draft.times))
         separated.extend(replace(draft, times=tuple(islice(times, len(draft.times)))) for draft in of_channel)
     return separated
 

@@ -109,7 +109,7 @@ def test_a_letter_that_is_redriven_and_fails_again_is_dead_lettered_again(
     cause, site = Cause("audio_undecodable", "no"), Site("transcriber", "group", 0)
     letter = dead_letters.write(failed, cause, site, attempt=1)
     kept = dead_letters.read(Record(letter.topic, 0, 3, letter.key, letter.value, letter.headers))
-    again = dead_letters.redriven(kept, topic=TOPICS.objects, now_ms=1)
+    again = dead_letters.redrive(kept, topic=TOPICS.objects, now_ms=1)
     redriven = Record(again.topic, 0, 10, again.key, again.value, again.headers)
     assert _end(stage, Runtime().job(redriven)) == "audio_undecodable"
 

@@ -88,7 +88,7 @@ def test_letters_that_were_kept_without_their_value_are_not_sent_back(
     publisher: Publisher, broker: MockCluster
 ) -> None:
     """An empty record would only fail again; the command says how many there are and what to do instead."""
-    refused = dead_letters.undeliverable(
+    refused = dead_letters.undeliverable_letter(
         OutgoingRecord(ORIGIN, b"job", b"x" * 2_000, ()), message="too large", now_ms=LATE_MS
     )
     publisher.publish([refused, letter(b"last")])

@@ -18,12 +18,12 @@ from schemas.kafka.headers import Encoding
 from schemas.kafka.records import Headers, OutgoingRecord, Record
 from schemas.kafka.topics import Topics, dead_letter_topic, topics_around
 from schemas.kafka.trace import Trace
-from schemas.kafka.wire import encode, traced
+from schemas.kafka.wire import encode, with_trace
 
 MOMENT = 1_795_680_000_123
 DOCUMENT = asyncapi("1")
 TRACE = Trace("0" * 31 + "1", "0" * 15 + "2", carried=(("tracestate", b"a=1"), ("baggage", b"b=2")))
-RECORD = traced(Record("audio.references", 3, 7, b"k", b"{}", (("x-own", b"1"),), MOMENT), TRACE)
+RECORD = with_trace(Record("audio.references", 3, 7, b"k", b"{}", (("x-own", b"1"),), MOMENT), TRACE)
 CAUSE = Cause("audio_not_found", "it is not there", "a.B", exception_cause="c.D", stack_trace="Traceback")
 LETTER = dead_letters.write(RECORD, CAUSE, Site("transcriber", "kascribe.transcriber", MOMENT), attempt=4)
 
@@ -64,7 +64,7 @@ def letters() -> Iterable[tuple[str, OutgoingRecord]]:
     yield RETRIED, retried(RECORD, retry)
     yield DEAD_LETTER, LETTER
     found = dead_letters.read(Record("audio.references.dlq", 0, 1, LETTER.key, LETTER.value, LETTER.headers))
-    again = dead_letters.redriven(found, topic="audio.references.retry.10s", now_ms=MOMENT)
+    again = dead_letters.redrive(found, topic="audio.references.retry.10s", now_ms=MOMENT)
     yield (
         DEAD_LETTER,
         dead_letters.write(
@@ -76,7 +76,7 @@ def letters() -> Iterable[tuple[str, OutgoingRecord]]:
     )
     yield (
         OVERSIZE_LETTER,
-        dead_letters.undeliverable(
+        dead_letters.undeliverable_letter(
             OutgoingRecord("audio.progress", b"k", b"{}"), message="too large", now_ms=MOMENT
         ),
     )

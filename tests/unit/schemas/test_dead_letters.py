@@ -96,7 +96,7 @@ def test_a_record_that_fails_again_and_again_does_not_grow() -> None:
     for _ in range(5):
         letter = dead_letters.read(arrived(dead_letters.write(record, CAUSE, SITE, attempt=3)))
         sizes.append(len(letter.record.headers))
-        back = dead_letters.redriven(letter, topic="audio.references.retry.10s", now_ms=1)
+        back = dead_letters.redrive(letter, topic="audio.references.retry.10s", now_ms=1)
         record = Record(back.topic, 5, 500, back.key, back.value, back.headers)
     assert sizes[1:] == [sizes[1]] * 4
 
@@ -104,7 +104,7 @@ def test_a_record_that_fails_again_and_again_does_not_grow() -> None:
 def test_a_redriven_record_starts_over_and_still_owns_its_job() -> None:
     """Attempt 1, with the first coordinates; what the dead letter added is gone."""
     letter = dead_letters.read(arrived(dead_letters.write(FAILED, CAUSE, SITE, attempt=4), offset=12))
-    back = dead_letters.redriven(letter, topic="audio.references.retry.10s", now_ms=1_000)
+    back = dead_letters.redrive(letter, topic="audio.references.retry.10s", now_ms=1_000)
     assert (back.topic, back.key, back.value) == ("audio.references.retry.10s", b"k", b"v")
     record = Record(back.topic, 0, 9_000, back.key, back.value, back.headers)
     assert history.read(record) == history.History(1, Coordinates("audio.references", 3, 41), 258)
@@ -120,7 +120,7 @@ def test_every_redrive_of_a_record_is_counted() -> None:
     for redrives in (1, 2, 3):
         letter = dead_letters.read(arrived(dead_letters.write(record, CAUSE, SITE, attempt=4)))
         assert letter.redrives == redrives - 1
-        back = dead_letters.redriven(letter, topic="audio.references.retry.10s", now_ms=1_000)
+        back = dead_letters.redrive(letter, topic="audio.references.retry.10s", now_ms=1_000)
         assert [value for name, value in back.headers if name == "kascribe-redrives"] == [str(redrives).encode()]
         record = Record(back.topic, 0, 9_000, back.key, back.value, back.headers)
 
@@ -163,7 +163,7 @@ def test_messages_and_stack_traces_are_bounded() -> None:
 def test_a_letter_without_its_value_is_told_from_one_that_never_had_any() -> None:
     """Sent back, the first would be nothing; the second is a tombstone, and goes as it was."""
     output = OutgoingRecord("audio.transcripts", b"k", b"v" * 9, ())
-    refused = dead_letters.undeliverable(output, message="too large", now_ms=5)
+    refused = dead_letters.undeliverable_letter(output, message="too large", now_ms=5)
     tombstone = dead_letters.write(replace(FAILED, value=None), CAUSE, SITE, attempt=1)
     assert dead_letters.read(arrived(refused)).lacks_value
     assert not dead_letters.read(arrived(tombstone)).lacks_value
@@ -172,7 +172,7 @@ def test_a_letter_without_its_value_is_told_from_one_that_never_had_any() -> Non
 def test_an_output_that_is_refused_leaves_a_small_dead_letter() -> None:
     """Its value and its large headers are named by size and digest instead of carried."""
     output = OutgoingRecord("audio.transcripts", b"k", b"v" * 9, (("big", b"b" * 9_999), ("small", b"s")))
-    letter = dead_letters.undeliverable(output, message="too large", now_ms=5)
+    letter = dead_letters.undeliverable_letter(output, message="too large", now_ms=5)
     assert (letter.topic, letter.key, letter.value) == ("audio.transcripts.dlq", b"k", None)
     headers = dict(letter.headers)
     assert headers["kascribe-reason"] == b"output_too_large"
@@ -214,7 +214,7 @@ def test_no_dead_letter_makes_the_reader_fail(
 ) -> None:
     """Whatever stands in the headers and the value, it is read, and it can be sent back."""
     letter = dead_letters.read(Record("x.dlq", 0, 0, None, value, tuple(headers)))
-    dead_letters.redriven(letter, topic="audio.references.retry.10s", now_ms=1)
+    dead_letters.redrive(letter, topic="audio.references.retry.10s", now_ms=1)
 
 
 @given(anybodys_headers)

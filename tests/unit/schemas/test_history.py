@@ -70,7 +70,7 @@ def test_what_is_written_is_read(past: History) -> None:
     """Writing twice does not add up: the second history stands in place of the first."""
     headers = history.write(past, history.write(History(9, ORIGIN, 1, 2), (("h", b"1"), ("h", b"2"))))
     assert history.read(record(headers)) == past
-    assert history.without(headers) == (("h", b"1"), ("h", b"2"))
+    assert history.strip(headers) == (("h", b"1"), ("h", b"2"))
     assert len({name for name, _ in headers}) == len(headers) - 1
 
 

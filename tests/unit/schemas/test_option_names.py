@@ -17,7 +17,7 @@ from schemas.events import AudioReference, CancellationEvent, Event, TranscriptE
 from schemas.kafka.records import Record
 from schemas.kafka.wire import decode
 from schemas.misspelling import misspelt
-from schemas.notifications import requested_options, sound_options
+from schemas.notifications import requested_options, valid_options
 from schemas.notifications.references import OPTION_NAMES
 from schemas.options import TranscribeOptions
 from schemas.transcripts.languages import nearest_language
@@ -140,7 +140,7 @@ def test_no_option_is_taken_for_a_misspelling_of_another() -> None:
 
 def test_an_object_whose_options_are_wrong_keeps_the_rest() -> None:
     """What is said about it still has its tenant, its key and the metadata of its owner."""
-    sound = sound_options({"language": "klingon", "tenant": "team", "idempotency-key": "k", "langauge": "ko"})
+    sound = valid_options({"language": "klingon", "tenant": "team", "idempotency-key": "k", "langauge": "ko"})
     assert (sound.options, sound.tenant, sound.idempotency_key) == (TranscribeOptions(), "team", "k")
     assert sound.metadata == {"langauge": "ko"}
 

@@ -35,7 +35,7 @@ def test_a_letter_of_an_output_that_was_too_large_has_no_large_key() -> None:
     """It must not be refused for the size of its key instead."""
     for size, kept in ((1_024, True), (1_025, False)):
         output = OutgoingRecord("audio.progress", b"k" * size, b"{}")
-        made = dead_letters.undeliverable(output, message="too large", now_ms=1)
+        made = dead_letters.undeliverable_letter(output, message="too large", now_ms=1)
         assert (made.key is not None) is kept
 
 

@@ -6,7 +6,7 @@ from kascribe.documents.event_examples import EXAMPLES
 from schemas.events import CancellationEvent
 from schemas.kafka.records import Headers, Record
 from schemas.kafka.trace import CARRIED_LIMIT_BYTES, Trace
-from schemas.kafka.wire import encode, trace_of, traced
+from schemas.kafka.wire import encode, trace_of, with_trace
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 OTHER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
@@ -64,7 +64,7 @@ def test_a_value_without_limit_stays_behind() -> None:
 def test_a_record_without_a_trace_gets_that_of_its_attempt(header: Headers) -> None:
     """So a notification's dead letter is found by the trace that the log lines name; its own headers stay."""
     trace = Trace.start()
-    marked = traced(record(*header, ("x-own", b"1")), trace)
+    marked = with_trace(record(*header, ("x-own", b"1")), trace)
     assert marked.headers == (*header, ("x-own", b"1"), ("traceparent", trace.traceparent.encode()))
     assert trace_of(marked).trace_id == trace.trace_id
 
@@ -72,7 +72,7 @@ def test_a_record_without_a_trace_gets_that_of_its_attempt(header: Headers) -> N
 def test_a_record_with_a_trace_keeps_it() -> None:
     """Dead letters carry the original headers."""
     original = record(("traceparent", PARENT.encode()))
-    assert traced(original, Trace.start()) is original
+    assert with_trace(original, Trace.start()) is original
 
 
 def test_a_later_version_of_a_traceparent_is_read_and_a_malformed_one_is_not() -> None:

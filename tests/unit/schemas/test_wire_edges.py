@@ -8,7 +8,7 @@ from schemas.errors import InvalidEvent
 from schemas.events import AudioReference
 from schemas.kafka.records import Record
 from schemas.kafka.trace import TRACEPARENT, Trace
-from schemas.kafka.wire import decode, trace_of, traced
+from schemas.kafka.wire import decode, trace_of, with_trace
 
 REFERENCE = b'{"event_id": "e", "occurred_at": "2026-01-01T00:00:00Z", "uri": "s3://a/b"%b}'
 
@@ -42,6 +42,6 @@ def test_a_trace_that_is_no_text_begins_a_new_one() -> None:
 def test_a_record_whose_trace_is_not_sound_gets_the_attempt_s(header: bytes) -> None:
     """Its own stays beside it; the last of two headers of one name is the one that counts."""
     trace = Trace("0" * 31 + "1", "1" * 16)
-    given = traced(record(b"{}", (TRACEPARENT, header)), trace)
+    given = with_trace(record(b"{}", (TRACEPARENT, header)), trace)
     assert given.headers == ((TRACEPARENT, header), (TRACEPARENT, trace.traceparent.encode()))
-    assert traced(given, Trace("2" * 32, "3" * 16)) == given
+    assert with_trace(given, Trace("2" * 32, "3" * 16)) == given

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.errors import InvalidOptions
 from schemas.notifications import (
-    is_our_own,
+    is_own_object,
     requested_options,
     to_reference,
 )
@@ -137,23 +137,23 @@ def test_the_order_of_exports_makes_no_other_job() -> None:
 def test_our_own_objects_are_recognised() -> None:
     """Results, and uploads that have a reference of their own, are not new audio; anything else is."""
     settings = S3Settings(bucket="audio")
-    assert is_our_own("audio", "kascribe-results/jobs/1.json", settings)
-    assert is_our_own("audio", "kascribe-uploads/1/call.wav", settings)
-    assert not is_our_own("audio", "calls/kascribe-results/1.wav", settings)
-    assert not is_our_own("other", "kascribe-uploads/1/call.wav", settings)
+    assert is_own_object("audio", "kascribe-results/jobs/1.json", settings)
+    assert is_own_object("audio", "kascribe-uploads/1/call.wav", settings)
+    assert not is_own_object("audio", "calls/kascribe-results/1.wav", settings)
+    assert not is_own_object("other", "kascribe-uploads/1/call.wav", settings)
     apart = S3Settings(bucket="audio", results_bucket="results")
-    assert is_our_own("results", "kascribe-results/jobs/1.json", apart)
-    assert not is_our_own("audio", "kascribe-results/jobs/1.json", apart)
+    assert is_own_object("results", "kascribe-results/jobs/1.json", apart)
+    assert not is_own_object("audio", "kascribe-results/jobs/1.json", apart)
 
 
 @pytest.mark.parametrize("written", ["results", "results/", "/results/", "//results//", " results "])
 def test_a_folder_is_ours_however_it_is_written(written: str) -> None:
     """A missing slash takes in no neighbour's objects; one too many, which stores drop, loses none of ours."""
     settings = S3Settings(bucket="audio", results_prefix=written, uploads_prefix=written.replace("results", "in"))
-    assert is_our_own("audio", "results/jobs/1.json", settings)
-    assert is_our_own("audio", "in/1/call.wav", settings)
-    assert not is_our_own("audio", "results-2026/call.wav", settings)
-    assert not is_our_own("audio", "inbox/call.wav", settings)
+    assert is_own_object("audio", "results/jobs/1.json", settings)
+    assert is_own_object("audio", "in/1/call.wav", settings)
+    assert not is_own_object("audio", "results-2026/call.wav", settings)
+    assert not is_own_object("audio", "inbox/call.wav", settings)
 
 
 def test_every_option_is_on_the_page_for_those_who_drop_audio() -> None:

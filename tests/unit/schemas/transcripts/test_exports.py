@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from schemas.options import ExportFormat, TranscribeOptions
 from schemas.results import EXPORT_EXTENSIONS
-from schemas.transcripts.cues import LINE_CELLS, LINES_PER_CUE, WIDE_LINE_CELLS, Cue, cells, cues, visible
+from schemas.transcripts.cues import (
+    LINE_CELLS,
+    LINES_PER_CUE,
+    WIDE_LINE_CELLS,
+    Cue,
+    cell_width,
+    cues,
+    strip_controls,
+)
 from schemas.transcripts.exports import EXPORTERS
 from schemas.transcripts.transcript import (
     AudioFacts,
@@ -196,12 +204,12 @@ def test_lines_are_readable_in_every_script(text: str, limit: int) -> None:
     """No line is wider than its script's limit, words stay whole where there are spaces, and nothing is lost."""
     made = list(cues([segment(text)]))
     lines = [line for cue in made for line in cue.lines]
-    assert all(cells(line) <= limit for line in lines)
+    assert all(cell_width(line) <= limit for line in lines)
     assert all(len(cue.lines) <= LINES_PER_CUE for cue in made)
     assert "".join("".join(lines).split()) == "".join(text.split())
     if " " in text.strip():
         assert " ".join(lines).split() == text.split()
-    widths = [cells(line) for line in lines]
+    widths = [cell_width(line) for line in lines]
     assert min(widths) > limit * 0.4, "balanced: no line holds a lonely word"
 
 
@@ -253,7 +261,9 @@ def test_any_text_survives_a_subtitle_file(found: Sequence[tuple[str, float, flo
     """Whatever was heard, the file parses, times are in order, and all visible text is there."""
     segments = [segment(text, start, start + length, id=n) for n, (text, start, length) in enumerate(found)]
     made = transcript(*segments)
-    shown = "".join("".join(visible(s.text).split()) for s in sorted(segments, key=lambda s: (s.start, s.id)))
+    shown = "".join(
+        "".join(strip_controls(s.text).split()) for s in sorted(segments, key=lambda s: (s.start, s.id))
+    )
     subtitles = exported(ExportFormat.VTT, made)
     read = parsed_vtt(subtitles) if subtitles.strip() != "WEBVTT" else []
     # Segments that overlap, as those of two channels do, are shown in turn.

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.transcripts.joining import joined
+from schemas.transcripts.joining import join_texts
 
 
 @pytest.mark.parametrize(
@@ -25,15 +25,15 @@ from schemas.transcripts.joining import joined
 )
 def test_a_space_stands_where_a_writer_puts_one(texts: list[str], text: str) -> None:
     """Between words of scripts that have spaces, and between such a word and one of another script."""
-    assert joined(texts) == text
+    assert join_texts(texts) == text
 
 
 @given(st.lists(st.text(alphabet=" aZ9.가天あก。\U00020000", max_size=6), max_size=8))
 def test_joining_loses_nothing_and_can_go_on_from_what_is_joined(texts: list[str]) -> None:
     """Text that is told bit by bit is the text that is told at once."""
-    whole = joined(texts)
+    whole = join_texts(texts)
     assert "".join(whole.split()) == "".join("".join(text.split()) for text in texts)
     so_far = ""
     for text in texts:
-        so_far = joined((so_far, text))
+        so_far = join_texts((so_far, text))
     assert so_far == whole
