@@ -147,14 +147,15 @@ class Claims:
 class Steps(Generic[Result]):
     """What a stage does about one job. Every step may block and raise what ``Stage.process`` may raise.
 
-    ``do`` stores the result unless another one is stored by then, and returns the stored one.
+    ``do`` stores the result unless another one is stored by then, and returns the stored one. The callbacks return
+    the record's outputs.
     """
 
     find: Callable[[], Result | None]
     do: Callable[[Claim], Result]
-    completed: Callable[[Result], Outputs]
-    completed_by_another: Callable[[Result], Outputs]
-    cancelled: Callable[[], Outputs]
+    on_completed: Callable[[Result], Outputs]
+    on_completed_by_another: Callable[[Result], Outputs]
+    on_cancelled: Callable[[], Outputs]
 
 
 class OncePerJob:
@@ -172,10 +173,10 @@ class OncePerJob:
             # Publish what is finished, cancelled or not: only its owner can, and other records may wait for it.
             result = steps.find() or claim.unless_cancelled(steps.do)
             if result is None:
-                raise CancelledByCaller(steps.cancelled())
+                raise CancelledByCaller(steps.on_cancelled())
             if result.owner == requester.origin:
-                return steps.completed(result)
-            return steps.completed_by_another(result)
+                return steps.on_completed(result)
+            return steps.on_completed_by_another(result)
 
 
 def _never() -> bool:

@@ -34,15 +34,13 @@ class ProgressEvents:
         """Return an event about a phase that begins or goes on."""
         return self._event(self.new_id(), phase, fraction=fraction, text=text)
 
-    def retrying(self, error: JobError, *, attempt: int) -> ProgressEvent:
+    def retry(self, error: JobError, *, attempt: int) -> ProgressEvent:
         """Return an event about a failed attempt that another one follows."""
         message = str(error)[:MESSAGE_CHARACTERS_LIMIT]
         failure = Failure(reason=error.reason, message=message, attempt=attempt)
         return self._event(self.new_id(), Phase.RETRYING, failure=failure)
 
-    def ended(
-        self, phase: Phase, *, failure: Failure | None = None, result_uri: str | None = None
-    ) -> ProgressEvent:
+    def end(self, phase: Phase, *, failure: Failure | None = None, result_uri: str | None = None) -> ProgressEvent:
         """Return the one event about the end of the reference. Its id is the same whenever it is built again."""
         digest = identity.request_digest(self.correlation["reference_event_id"] or "", self.role)
         event_id = f"{self.correlation['job_id']}.{self.role}.{phase.value}.{digest}"
@@ -75,13 +73,13 @@ class JobProgress:
     def report_retry(self, error: JobError) -> None:
         """Report a failed attempt, unless it was the last: FAILED then goes out with the dead letter."""
         if not self._job.is_final(error):
-            self._job.report(self._encode(self._events.retrying(error, attempt=self._job.attempt)))
+            self._job.report(self._encode(self._events.retry(error, attempt=self._job.attempt)))
 
-    def ended(
+    def end_record(
         self, phase: Phase, *, failure: Failure | None = None, result_uri: str | None = None
     ) -> OutgoingRecord:
         """Return the record about the end of the reference, to be published with the stage's other outputs."""
-        return self._encode(self._events.ended(phase, failure=failure, result_uri=result_uri))
+        return self._encode(self._events.end(phase, failure=failure, result_uri=result_uri))
 
     def _encode(self, event: ProgressEvent) -> OutgoingRecord:
         return wire.encode(event, topic=self._topic, key=event.job_id, trace=self._job.trace)

@@ -52,4 +52,4 @@ class Republishing:
 
     def _completed(self, event: JobEvent, role: Role, result_uri: str) -> tuple[str, Event]:
         events = ProgressEvents(role, event.correlation(), self.clock)
-        return self.topics.progress, events.ended(Phase.COMPLETED, result_uri=result_uri)
+        return self.topics.progress, events.end(Phase.COMPLETED, result_uri=result_uri)

@@ -100,7 +100,7 @@ class EnrichStage:
     def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
         """Return the FAILED event beside a dead letter, with as much of the job's identity as the record has."""
         event = _best_guess(job, now=self._clock.now())
-        return (self._progress(job, event).ended(Phase.FAILED, failure=failure),)
+        return (self._progress(job, event).end_record(Phase.FAILED, failure=failure),)
 
     def dependency_is_up(self, dependency: str) -> bool:
         """Return whether the bucket answers, or a model server generates tokens."""
@@ -139,29 +139,29 @@ class EnrichStage:
         return Steps(
             find=partial(self._results.find_enrichment, attempt.event.job_id, attempt.digest),
             do=partial(self._work.run, attempt),
-            completed=partial(self._completed, attempt),
-            completed_by_another=partial(self._completed_by_another, attempt),
-            cancelled=partial(self._cancelled, attempt),
+            on_completed=partial(self._on_completed, attempt),
+            on_completed_by_another=partial(self._on_completed_by_another, attempt),
+            on_cancelled=partial(self._on_cancelled, attempt),
         )
 
-    def _completed(self, attempt: Attempt, stored: StoredEnrichment) -> Sequence[OutgoingRecord]:
+    def _on_completed(self, attempt: Attempt, stored: StoredEnrichment) -> Sequence[OutgoingRecord]:
         event = stored.event
         _log.info("job completed", results_uri=event.results_uri, seconds=event.total_seconds)
         return (
             wire.encode(inline(event), topic=self._topics.enrichments, key=event.job_id, trace=attempt.job.trace),
-            attempt.progress.ended(Phase.COMPLETED, result_uri=event.results_uri),
+            attempt.progress.end_record(Phase.COMPLETED, result_uri=event.results_uri),
         )
 
-    def _completed_by_another(self, attempt: Attempt, stored: StoredEnrichment) -> Sequence[OutgoingRecord]:
+    def _on_completed_by_another(self, attempt: Attempt, stored: StoredEnrichment) -> Sequence[OutgoingRecord]:
         """Return the result's address for another reference; nothing for a copy of the same."""
         _log.info("job completed by another record", origin=str(attempt.job.origin), owner=str(stored.owner))
         if attempt.event.reference_event_id == stored.event.reference_event_id:
             return ()
-        return (attempt.progress.ended(Phase.COMPLETED, result_uri=stored.event.results_uri),)
+        return (attempt.progress.end_record(Phase.COMPLETED, result_uri=stored.event.results_uri),)
 
-    def _cancelled(self, attempt: Attempt) -> Sequence[OutgoingRecord]:
+    def _on_cancelled(self, attempt: Attempt) -> Sequence[OutgoingRecord]:
         _log.info("job cancelled", origin=str(attempt.job.origin))
-        return (attempt.progress.ended(Phase.CANCELLED),)
+        return (attempt.progress.end_record(Phase.CANCELLED),)
 
     def _identify(self, job: Job) -> RequestIdentity | None:
         try:

@@ -208,7 +208,7 @@ class ObjectFetcher:
                 )
                 for start in starts
             ]
-            return _all_read(parts)
+            return _wait_for_all(parts)
 
     def _read_part(self, state: ObjectState, file: int, start: int, end: int, cancelled: Cancelled) -> bool:
         # False: the object is no longer the one in ``state``.
@@ -236,7 +236,7 @@ class ObjectFetcher:
         return True
 
 
-def _all_read(parts: list[Future[bool]]) -> bool:
+def _wait_for_all(parts: list[Future[bool]]) -> bool:
     done, waiting = wait(parts, return_when=FIRST_EXCEPTION)
     # A running part writes to the file, which must outlive it; one that was cancelled in the queue never runs.
     wait([part for part in waiting if not part.cancel()])

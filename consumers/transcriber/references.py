@@ -72,14 +72,14 @@ class ReferenceReader:
         InvalidEvent, InvalidOptions, and what ``ObjectFetcher.stat`` raises.
         """
         if not self.is_notification(job):
-            job.notes.reference = reference = _identified(wire.decode(job.record, AudioReference))
+            job.notes.reference = reference = _with_key(wire.decode(job.record, AudioReference))
             return ReadRecord(reference)
         if wire.is_structured(job.record):
             raise InvalidEvent(wire.STRUCTURED)
         created = self._without_results(parse_notification(job.record.value).created)
         if len(created) > 1:
             return ReadRecord(None, forwarded=self._split(job.record, job.trace))
-        return self._dropped(job, created[0], now=now) if created else ReadRecord(None)
+        return self._read_dropped(job, created[0], now=now) if created else ReadRecord(None)
 
     def is_notification(self, job: Job) -> bool:
         """Return whether the record is about a dropped object. Copies of such a record arrive as a rule."""
@@ -92,7 +92,7 @@ class ReferenceReader:
         """
         return job.notes.reference or self._guess(job, now)
 
-    def _dropped(self, job: Job, created: ObjectCreated, *, now: datetime) -> ReadRecord:
+    def _read_dropped(self, job: Job, created: ObjectCreated, *, now: datetime) -> ReadRecord:
         state = None
         if created.user_metadata is None:
             state = self._fetcher.stat(created.uri, version_id=created.version_id, etag=created.etag)
@@ -124,7 +124,7 @@ class ReferenceReader:
         if not self.is_notification(job):
             guess = decode_leniently(job.record.value, AudioReference, _IDENTIFYING_FIELDS, unknown.model_dump())
             if guess.idempotency_key == unknown.idempotency_key and guess.event_id != unknown.event_id:
-                guess = _identified(guess.model_copy(update={"idempotency_key": None}))
+                guess = _with_key(guess.model_copy(update={"idempotency_key": None}))
             return guess
         try:
             created = parse_notification(job.record.value).created[:1]
@@ -135,7 +135,7 @@ class ReferenceReader:
         return unknown
 
 
-def _identified(reference: AudioReference) -> AudioReference:
+def _with_key(reference: AudioReference) -> AudioReference:
     if reference.idempotency_key is not None:
         return reference
     return reference.model_copy(update={"idempotency_key": identity.reference_key(reference.event_id)})

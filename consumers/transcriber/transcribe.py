@@ -91,7 +91,7 @@ class TranscribeStage:
     def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
         """Return the FAILED event beside a dead letter, with as much of the job's identity as the record has."""
         reference = self._references.best_guess(job, now=self._clock.now())
-        return (self._progress(job, reference).ended(Phase.FAILED, failure=failure),)
+        return (self._progress(job, reference).end_record(Phase.FAILED, failure=failure),)
 
     def dependency_is_up(self, dependency: str) -> bool:
         """Return whether the bucket or the engine answers, or the scratch disk has room."""
@@ -125,20 +125,20 @@ class TranscribeStage:
         return Steps(
             find=partial(self._results.find_job, attempt.job_id),
             do=partial(self._work.run, attempt),
-            completed=partial(self._completed, attempt),
-            completed_by_another=partial(self._completed_by_another, attempt),
-            cancelled=partial(self._cancelled, attempt),
+            on_completed=partial(self._on_completed, attempt),
+            on_completed_by_another=partial(self._on_completed_by_another, attempt),
+            on_cancelled=partial(self._on_cancelled, attempt),
         )
 
-    def _completed(self, attempt: Attempt, stored: StoredJob) -> Sequence[OutgoingRecord]:
+    def _on_completed(self, attempt: Attempt, stored: StoredJob) -> Sequence[OutgoingRecord]:
         event = stored.event
         _log.info("job completed", reused=event.reused, transcript_uri=event.transcript_uri)
         return (
             self._encode(attempt, event),
-            attempt.progress.ended(Phase.COMPLETED, result_uri=event.transcript_uri),
+            attempt.progress.end_record(Phase.COMPLETED, result_uri=event.transcript_uri),
         )
 
-    def _completed_by_another(self, attempt: Attempt, stored: StoredJob) -> Sequence[OutgoingRecord]:
+    def _on_completed_by_another(self, attempt: Attempt, stored: StoredJob) -> Sequence[OutgoingRecord]:
         """Return the result's address for a record that requests the same. Raises KeyReused."""
         job, reference, event = attempt.job, attempt.reference, stored.event
         if has_other_requirements(reference, stored) or not self._work.is_same_audio(attempt, stored):
@@ -149,13 +149,13 @@ class TranscribeStage:
         _log.info("job completed by another record", origin=str(job.origin), owner=str(stored.owner))
         if self._references.is_notification(job):
             return ()
-        completed = attempt.progress.ended(Phase.COMPLETED, result_uri=event.transcript_uri)
+        completed = attempt.progress.end_record(Phase.COMPLETED, result_uri=event.transcript_uri)
         own_event = transcript_for(reference, event)
         return (completed,) if own_event is None else (self._encode(attempt, own_event), completed)
 
-    def _cancelled(self, attempt: Attempt) -> Sequence[OutgoingRecord]:
+    def _on_cancelled(self, attempt: Attempt) -> Sequence[OutgoingRecord]:
         _log.info("job cancelled", origin=str(attempt.job.origin))
-        return (attempt.progress.ended(Phase.CANCELLED),)
+        return (attempt.progress.end_record(Phase.CANCELLED),)
 
     def _identify(self, job: Job) -> RequestIdentity:
         reference = self._references.best_guess(job, now=self._clock.now())

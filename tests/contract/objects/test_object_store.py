@@ -17,7 +17,7 @@ from botocore.stub import Stubber
 
 import consumers.s3
 import producers.s3
-from consumers.transcriber.fetch import ObjectFetcher, _all_read
+from consumers.transcriber.fetch import ObjectFetcher, _wait_for_all
 from producers.results import ResultStore
 from schemas.errors import (
     SCRATCH,
@@ -161,7 +161,7 @@ def test_a_failed_fetch_waits_for_no_part_of_another_object() -> None:
         connections.submit(gate.wait)
         waiting = connections.submit(lambda: True)
         try:
-            ended = fetches.submit(_all_read, [failed, waiting]).exception(timeout=30)
+            ended = fetches.submit(_wait_for_all, [failed, waiting]).exception(timeout=30)
         finally:
             gate.set()
     assert isinstance(ended, DependencyDown)

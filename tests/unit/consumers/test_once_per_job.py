@@ -41,9 +41,9 @@ class Job:
         steps = Steps(
             find=self._find,
             do=self._do,
-            completed=lambda _: outputs("completed"),
-            completed_by_another=lambda _: outputs("completed by another"),
-            cancelled=lambda: outputs("cancelled"),
+            on_completed=lambda _: outputs("completed"),
+            on_completed_by_another=lambda _: outputs("completed by another"),
+            on_cancelled=lambda: outputs("cancelled"),
         )
         (record,) = (once or OncePerJob()).run("j", requester, steps)
         return record.value
@@ -123,9 +123,9 @@ def test_another_record_follows_while_a_job_is_done() -> None:
     steps = Steps(
         find=lambda: None,
         do=do,
-        completed=lambda _: outputs("completed"),
-        completed_by_another=lambda _: (),
-        cancelled=lambda: (),
+        on_completed=lambda _: outputs("completed"),
+        on_completed_by_another=lambda _: (),
+        on_cancelled=lambda: (),
     )
     assert once.run("j", Requester(OTHER, lambda: False, lambda: False), steps) == outputs("completed")
     assert second.steps == []

@@ -78,10 +78,10 @@ def test_one_report_has_a_limited_text(progress: JobProgress, runtime: Runtime, 
 def test_the_end_of_a_reference_has_one_id_for_each_role_and_phase(clock: HandClock) -> None:
     """Subscribers recognize an end that is published again, later, by another process."""
     events = ProgressEvents(Role.TRANSCRIBER, CORRELATION, clock)
-    first = events.ended(Phase.COMPLETED)
+    first = events.end(Phase.COMPLETED)
     clock.seconds += 1
-    assert events.ended(Phase.COMPLETED).event_id == first.event_id
-    others = (events.ended(Phase.FAILED), replace(events, role=Role.ENRICHER).ended(Phase.COMPLETED))
+    assert events.end(Phase.COMPLETED).event_id == first.event_id
+    others = (events.end(Phase.FAILED), replace(events, role=Role.ENRICHER).end(Phase.COMPLETED))
     assert first.event_id not in {other.event_id for other in others}
 
 
