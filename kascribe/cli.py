@@ -1,4 +1,4 @@
-"""The command line: one file per command, errors as one sentence. Exit codes: 1 failed, 2 asked wrongly."""
+"""The command line: one file per command, errors as one sentence. Exit codes: 1 failed, 2 wrong usage."""
 
 import io
 import logging
@@ -42,9 +42,9 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_comp
 for command in (up, submit, watch, show, transcribe, enrich, run, selftest):
     app.command()(command)
 app.add_typer(models.app, name="models", help="Pull, list, verify and remove models.")
-app.add_typer(dlq.app, name="dlq", help="Look at dead letters and send them on their way again.")
+app.add_typer(dlq.app, name="dlq", help="List dead letters and send them back.")
 app.add_typer(results.app, name="results", help="Publish finished jobs again.")
-app.add_typer(config.app, name="config", help="Look at the settings.")
+app.add_typer(config.app, name="config", help="Show the settings.")
 
 
 def _print_version(wanted: bool) -> None:
@@ -68,7 +68,7 @@ def options(
 
 
 def main() -> None:
-    """The console script."""
+    """Run the console script."""
     _prepare_output()
     try:
         with ended_by_dead_threads():
@@ -93,10 +93,10 @@ def main() -> None:
 def _prepare_output() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A name that no encoding has is shown as its bytes; it must not end the command.
+            # A name that cannot be encoded is shown as its bytes; it must not end the command.
             stream.reconfigure(errors="backslashreplace")
     sys.excepthook = lambda _kind, error, _trace: terminal.print_traceback(error)
-    # A client's own lines are a role's log. A command says the same in one sentence.
+    # The Kafka client's log lines belong to a role's log. A command prints one sentence instead.
     logging.getLogger("kafka").addHandler(logging.NullHandler())
 
 

@@ -1,4 +1,4 @@
-"""Which files of a folder are meant to be transcribed: one rule for the drop folder and for ``submit DIR``."""
+"""The files of a folder that are to be transcribed: one rule for the drop folder and for ``submit DIR``."""
 
 import os
 from collections.abc import Iterator
@@ -9,9 +9,10 @@ UNFINISHED_SUFFIXES: Final = frozenset({".part", ".partial", ".crdownload", ".do
 
 
 def files_in(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """The files of a folder and its subfolders as they are now, by name; those that vanish meanwhile are left out.
+    """Yield the files of a folder and its subfolders as they are now, by name.
 
-    So is what is hidden or not finished. An empty file is among them: it is told about, not passed by.
+    Hidden and unfinished files, and those that vanish during the call, are left out. Empty files are included:
+    they are reported, not ignored.
     """
     found = [
         Path(folder, name) for folder, names in _folders(directory) for name in names if _is_meant(Path(name))
@@ -27,7 +28,7 @@ def files_in(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
 
 
 def _folders(directory: Path) -> Iterator[tuple[str, list[str]]]:
-    # A folder that cannot be listed, or is gone by now, is passed by: os.walk() says nothing of it.
+    # A folder that cannot be listed, or is gone by now, is skipped: os.walk() does not report it.
     for folder, subfolders, names in os.walk(directory):
         subfolders[:] = [name for name in subfolders if _is_meant(Path(name))]
         yield folder, names

@@ -1,4 +1,4 @@
-"""Counts what the engine and the language model servers do: a meter in front of each."""
+"""Metrics of the engine and of the language model servers: a meter in front of each."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -104,7 +104,7 @@ class MeteredEngine:
         lane: Lane,
         on_audio: Callable[[AudioFacts], None],
     ) -> Transcript:
-        """See ``SpeechToText``. Counts what ends well."""
+        """See ``SpeechToText``. Count what succeeds."""
         transcript = self._transcriber.transcribe(
             path, options, on_progress=on_progress, cancelled=cancelled, lane=lane, on_audio=on_audio
         )
@@ -117,7 +117,7 @@ class RequestMeter:
     """Implements ``models.vllm.servers.ports.Observer``."""
 
     def __init__(self, metrics: Metrics) -> None:
-        # Every outcome is there from the start: a counter that appears with its first event hides that event.
+        # Every outcome exists from the start: a counter that appears with its first event hides that event.
         self._requests = {outcome: metrics.counter(REQUESTS).labels(outcome.value) for outcome in RequestOutcome}
         self._seconds = metrics.histogram(REQUEST_SECONDS)
         self._prompt, self._cached, self._completion = (
@@ -135,7 +135,7 @@ class RequestMeter:
 
 
 def meter_load(load: Callable[[], RequestLoad], metrics: Metrics) -> None:
-    """Lets the gauges of the load be read when somebody looks."""
+    """Read the gauges of the load whenever the metrics are scraped."""
     metrics.gauge(REQUESTS_IN_FLIGHT).set_function(lambda: load().in_flight)
     metrics.gauge(REQUESTS_WAITING).set_function(lambda: load().waiting)
     metrics.gauge(REQUESTS_LIMIT).set_function(lambda: load().limit)

@@ -1,4 +1,4 @@
-"""A finished job's events, made again from the bucket: for a job whose record is gone before it published them."""
+"""A finished job's events, built again from the bucket: for a record that was lost before it published them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from schemas.roles import Role
 
 @dataclass(frozen=True, slots=True)
 class Republishing:
-    """Reads the bucket; publishes nothing itself. Methods block and raise DependencyDown."""
+    """Builds records from the bucket; publishes nothing itself. Methods block and raise DependencyDown."""
 
     results: ResultStore
     enrichments: EnrichmentResults
@@ -26,9 +26,9 @@ class Republishing:
     clock: Clock
 
     def records(self, job_id: str) -> Sequence[OutgoingRecord]:
-        """The job's transcript, its enrichments, and COMPLETED for each, with the ids that they always had.
+        """Return the job's transcript, its enrichments, and COMPLETED for each, with their original ids.
 
-        Raises ConfigurationError when no such job has finished, and InvalidEvent for what cannot be read.
+        Raises ConfigurationError when no such job has finished, and InvalidEvent for unreadable results.
         """
         stored = self.results.find_job(job_id)
         if stored is None:

@@ -1,4 +1,4 @@
-"""From a file or an address to a reference on the topic: what ``submit`` and the drop folder share."""
+"""From a file or an address to a reference on the topic; ``submit`` and the drop folder share it."""
 
 import mimetypes
 import os
@@ -25,7 +25,7 @@ S3_SCHEME: Final = "s3://"
 
 @dataclass(frozen=True, slots=True)
 class SubmissionRequest:
-    """What is asked for every source of one submission."""
+    """The options for every source of one submission."""
 
     options: TranscribeOptions = field(default_factory=TranscribeOptions)
     enrich: EnrichOptions | None = None
@@ -35,7 +35,7 @@ class SubmissionRequest:
 
 @dataclass(frozen=True, slots=True)
 class SubmittedJob:
-    """A job that is on its way."""
+    """A job whose reference is published."""
 
     job_id: str
     name: str
@@ -61,12 +61,12 @@ class Submitter:
         name: str | None = None,
         on_bytes: Callable[[int], None] | None = None,
     ) -> SubmittedJob:
-        """Submits one file or ``s3://`` address. ``on_bytes`` hears how many more bytes are uploaded.
+        """Submit one file or ``s3://`` address. ``on_bytes`` is called with the number of further bytes uploaded.
 
         ``name`` is for people; without one it is the last component of the source.
         Raises AudioEmpty for a file without a byte, OSError for one that cannot be read.
-        Each submission is a job of its own unless the request has an idempotency key; the same audio is not
-        transcribed twice all the same, since results are reused by content.
+        Each submission is a job of its own unless the request has an idempotency key; the same audio is still not
+        transcribed twice, since results are reused by content.
         """
         key = request.idempotency_key or f"submit:{self.new_id()}"
         name = readable(name or source.rstrip("/").rsplit("/", 1)[-1])
@@ -101,22 +101,22 @@ class Submitter:
 
 
 def readable(name: str) -> str:
-    """A file's name as text that can be sent: bytes that are no UTF-8, which old archives hold, are replaced."""
+    """Return a file's name as text that can be sent: bytes that are not UTF-8 (old archives) are replaced."""
     return os.fsencode(name).decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file or an address, and what it is called."""
+    """A file or an address, and its name."""
 
     location: str
     name: str
 
 
 def sources_of(arguments: list[str]) -> Iterator[Source]:
-    """The files and addresses that arguments name; a directory names the files in it, at any depth.
+    """Yield the files and addresses that arguments name; a directory names the files in it, at any depth.
 
-    Raises ConfigurationError for what is not there.
+    Raises ConfigurationError for a path that does not exist.
     """
     for argument in arguments:
         path = Path(argument)

@@ -1,4 +1,4 @@
-"""``kascribe config show``: what is in force, and who said it."""
+"""``kascribe config show``: the effective settings, each with its source."""
 
 import typer
 
@@ -7,7 +7,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def _group() -> None:
-    """Look at the settings."""
+    """Show the settings."""
 
 
 @app.command()

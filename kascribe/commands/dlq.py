@@ -1,4 +1,4 @@
-"""``kascribe dlq``: dead letters, listed, shown, and sent on their way again."""
+"""``kascribe dlq``: dead letters, listed, shown, and sent back."""
 
 import re
 import sys
@@ -30,7 +30,7 @@ LimitOption = Annotated[int, typer.Option("--limit", min=1, help="At most so man
 AgainOption = Annotated[bool, typer.Option("--again", help="Also what was redriven already.")]
 
 Row = tuple[str, str, str, str, str]
-"""A letter's name, the moment of its failure, reason, ``redriven`` or nothing, message."""
+"""A letter's name, time of failure, reason, ``redriven`` or nothing, message."""
 
 MESSAGE_CHARACTERS = 200
 MESSAGE_INDENT = 4
@@ -62,7 +62,7 @@ def list_letters(
 
 
 def print_letters(console: "Console", rows: Sequence[Row]) -> None:
-    """For each letter its name, the time and the reason in one line, never cut, and below them the message."""
+    """Print each letter's name, time and reason in one line, never cut, and the message below."""
     from rich.padding import Padding
     from rich.text import Text
 
@@ -179,7 +179,7 @@ def _moment(milliseconds: int) -> str:
     try:
         return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError, OSError):
-        return f"{milliseconds} ms"  # a header of somebody else's that no calendar holds
+        return f"{milliseconds} ms"  # a foreign header outside the range of dates
 
 
 def _selected(reader: "DeadLetterReader", selection: Selection, *, again: bool) -> "Iterator[FoundLetter]":

@@ -1,4 +1,4 @@
-"""``kascribe enrich``: try profiles and instructions on one transcript, and watch the answer arrive."""
+"""``kascribe enrich``: try profiles and instructions on one transcript, and stream the answer."""
 
 import json
 from pathlib import Path
@@ -81,7 +81,7 @@ class _Screen:
         self._profile: str | None = None
 
     def write(self, profile: str, piece: str | None) -> None:
-        """Called from the enricher's thread. A new beginning starts a new line."""
+        """Print a piece of an answer; None starts it again on a new line. Called on the enricher's thread."""
         if self._profile not in (None, profile):
             return
         if self._profile is None or piece is None:
@@ -96,7 +96,7 @@ def _shown(result: "EnrichmentResult") -> dict[str, object]:
 
 
 def _transcript(source: str, settings: "Settings") -> "tuple[tuple[Segment, ...], str | None, NoteStore | None]":
-    """The segments and the language of a file or of a finished job, and where a job's notes are kept.
+    """Return the segments and the language of a file or of a finished job, and the store of a job's notes.
 
     Raises ConfigurationError.
     """
@@ -134,7 +134,7 @@ def _from_file(path: Path) -> "tuple[tuple[Segment, ...], str | None]":
 
 
 def _from_export(path: Path, found: object) -> "tuple[tuple[Segment, ...], str | None]":
-    """OpenAI's ``verbose_json`` and ``json``, as we and others write them."""
+    """Read OpenAI's ``verbose_json`` and ``json``, as Kascribe and other programs write them."""
     from pydantic import BaseModel, ValidationError
 
     from schemas.errors import ConfigurationError

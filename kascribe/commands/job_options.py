@@ -1,4 +1,4 @@
-"""The options by which a person says what is wanted, shared by ``submit`` and ``transcribe``."""
+"""The options of a job on the command line, shared by ``submit``, ``transcribe`` and ``enrich``."""
 
 from typing import Annotated, TypeVar
 
@@ -28,7 +28,7 @@ Parsed = TypeVar("Parsed", TranscribeOptions, EnrichOptions)
 
 
 def transcribe_options(**given: object) -> TranscribeOptions:
-    """The options; raises ConfigurationError with a sentence per problem."""
+    """Return the options. Raises ConfigurationError with a sentence per problem."""
     if isinstance(language := given.get("language"), str):
         given["language"] = language_code(language)
     return _parsed(TranscribeOptions, given)
@@ -37,7 +37,7 @@ def transcribe_options(**given: object) -> TranscribeOptions:
 def enrich_options(
     profiles: list[str] | None, instruction: str | None, language: str | None = None
 ) -> EnrichOptions | None:
-    """What the enricher is asked for; None when nothing is. Raises ConfigurationError, for a language alone."""
+    """Return the options for the enricher, None without any. Raises ConfigurationError."""
     options = _parsed(
         EnrichOptions, {"profiles": profiles or (), "instruction": instruction, "language": language}
     )

@@ -1,4 +1,4 @@
-"""``kascribe selftest``: proves an installation, with the model that ships with it and no network."""
+"""``kascribe selftest``: check an installation, with the model that ships with it and no network."""
 
 import re
 import time
@@ -24,25 +24,25 @@ PIPELINE_TIMEOUT_SECONDS = 60.0
 
 @dataclass
 class Report:
-    """Checks and how they went."""
+    """The checks and their outcomes."""
 
     console: Screen
     failed: list[str] = field(default_factory=list)
 
-    def check(self, name: str, *, expected: str, heard: str, seconds: float) -> None:
-        """Prints one check; texts are compared word by word, without punctuation."""
-        passed = words(expected) == words(heard)
+    def check(self, name: str, *, expected: str, actual: str, seconds: float) -> None:
+        """Print one check; compare the texts word by word, without punctuation."""
+        passed = words(expected) == words(actual)
         if not passed:
             self.failed.append(name)
         verdict = ("ok  ", "green") if passed else ("FAIL", "red")
-        said = repr(heard) if heard else "(no text)"
+        shown = repr(actual) if actual else "(no text)"
         instead = "" if passed else f" instead of {expected!r}"
         took = (f"{seconds:.1f} s", "dim")
-        self.console.print(Text.assemble(verdict, f" {name:<28} {said}{instead}  ", took), soft_wrap=True)
+        self.console.print(Text.assemble(verdict, f" {name:<28} {shown}{instead}  ", took), soft_wrap=True)
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, for comparison: lower case, no punctuation."""
+    """Return the words of a text, for comparison: lower case, no punctuation."""
     return re.findall(r"\w+", text.lower())
 
 
@@ -89,13 +89,13 @@ def _check_engine(report: Report, clips: "tuple[Clip, ...]", device: str | None)
             _record(report, f"engine: {clip.name}", clip, transcript.text, started)
 
 
-def _record(report: Report, name: str, clip: "Clip", heard: str, started: float) -> None:
-    report.check(name, expected=clip.text, heard=heard, seconds=time.monotonic() - started)
+def _record(report: Report, name: str, clip: "Clip", actual: str, started: float) -> None:
+    report.check(name, expected=clip.text, actual=actual, seconds=time.monotonic() - started)
 
 
 @contextmanager
 def _pipeline(device: str | None) -> "Iterator[Callable[[Path], TranscriptEvent]]":
-    """A small embedded stack of its own; the function that it gives takes a file through all of it."""
+    """Run a small embedded stack; the function that it yields takes a file through all of it."""
     from kascribe.configuration.reading import load
     from kascribe.console.board import Board
     from kascribe.embedded.stack import EmbeddedStack, Plan

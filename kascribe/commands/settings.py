@@ -1,4 +1,4 @@
-"""Settings for a command, and the running embedded stack for those who configured nothing else."""
+"""Settings for a command; the running embedded stack is the default when no broker is configured."""
 
 import os
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ BUCKET_PART = "s3."
 
 
 def client_settings(overrides: Mapping[str, object] | None = None) -> Loaded:
-    """The settings of a command that talks to a running system.
+    """Load the settings of a command that connects to a running system.
 
-    Who named no broker means the stack that ``kascribe up`` runs on this machine, when there is one.
+    Without a configured broker that is the stack of ``kascribe up`` on this machine, if one runs.
     Raises ConfigurationError.
     """
     loaded = load(overrides=overrides)
@@ -27,9 +27,9 @@ def client_settings(overrides: Mapping[str, object] | None = None) -> Loaded:
 
 
 def running_system() -> Loaded:
-    """The settings of a command that needs a broker, which answers.
+    """Load the settings of a command that needs a broker, and probe it.
 
-    Blocks until it does, for seconds. Raises ConfigurationError when none is named, DependencyDown.
+    Blocks for seconds. Raises ConfigurationError when none is configured, DependencyDown when it does not answer.
     """
     from producers.topics import reach_broker
 
@@ -44,9 +44,9 @@ def running_system() -> Loaded:
 
 
 def stored_results() -> Loaded:
-    """The settings of a command that reads the bucket alone, whose store answers.
+    """Load the settings of a command that only reads the bucket, and probe its store.
 
-    Blocks until it does, for seconds. Raises ConfigurationError when none is named, DependencyDown.
+    Blocks for seconds. Raises ConfigurationError when none is configured, DependencyDown when it does not answer.
     """
     from consumers.s3 import reach_store
 
@@ -61,7 +61,7 @@ def stored_results() -> Loaded:
 
 
 def session_in_use(loaded: Loaded) -> Session | None:
-    """The embedded stack, when these settings are its own."""
+    """Return the embedded stack if these settings are its own."""
     session = Session.current()
     is_in_use = session and session.bootstrap_servers == loaded.settings.kafka.bootstrap_servers
     return session if is_in_use else None

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from kascribe.submission import Source, SubmissionRequest, SubmittedJob, Submitter
 
 POLL_SECONDS = 2.0
-"""Between looks into the bucket for a job whose answer may have been published before we asked."""
+"""Between reads of the bucket for a job whose answer may have been published before the command followed."""
 
 INTERRUPTED = 130
-"""The exit code of whoever was asked to stop by Ctrl-C."""
+"""The exit code of a command that Ctrl-C stopped."""
 
 
 def submit(
@@ -77,14 +77,14 @@ def submit(
     wanted = list(sources_of(sources))
     loaded = running_system()
     settings = loaded.settings
-    _refuse_in_vain(request, wanted, session_in_use(loaded))
+    _refuse_unanswerable(request, wanted, session_in_use(loaded))
     reach_store(settings.s3)
     board = Board(Screen(), beside=Screen(stderr=True))
     board.expect(len(wanted))
     finished = FinishedJob(settings.s3, request, wanted[0]) if key else None
     if finished and finished.show_on(board):
         return
-    # The feed opens first: an answer that overtakes us would be missed otherwise.
+    # The feed opens first: an answer that comes before it would be missed.
     with ExitStack() as resources:
         feed = JobFeed(settings.kafka, start=Start.NOW) if follow else None
         if feed:
@@ -100,8 +100,8 @@ def submit(
         raise typer.Exit(1)
 
 
-def _refuse_in_vain(request: "SubmissionRequest", sources: "list[Source]", session: "Session | None") -> None:
-    """Raises ConfigurationError for what can never be answered."""
+def _refuse_unanswerable(request: "SubmissionRequest", sources: "list[Source]", session: "Session | None") -> None:
+    """Refuse a submission that cannot be answered. Raises ConfigurationError."""
     if not sources:
         raise ConfigurationError("no file is there to submit: what is hidden or unfinished is left out")
     if request.idempotency_key and len(sources) > 1:
@@ -119,7 +119,7 @@ def _refuse_in_vain(request: "SubmissionRequest", sources: "list[Source]", sessi
 def _submit(
     submitter: "Submitter", sources: "list[Source]", request: "SubmissionRequest", board: Board
 ) -> "list[SubmittedJob]":
-    """Submits what can be read, and says what cannot."""
+    """Submit the readable sources, and report the others."""
     jobs = []
     for source in sources:
         try:
@@ -136,7 +136,7 @@ def _submit(
 
 
 def _upload_shown(source: "Source", board: Board) -> Callable[[int], None]:
-    """Shows how much of a file has been uploaded, on the board; what it returns is called with more bytes."""
+    """Show the progress of an upload on the board; return its callback for further bytes."""
     path, done_bytes = Path(source.location), 0
     total_bytes = path.stat().st_size if path.is_file() else 0
 
@@ -156,7 +156,7 @@ def _follow(
     request: "SubmissionRequest",
     finished: "FinishedJob | None",
 ) -> bool:
-    """Shows the jobs until each is done; whether one failed."""
+    """Show the jobs until each is done; return whether one failed."""
     names = {job.job_id: job.name for job in jobs}
     references = frozenset(job.reference_event_id for job in jobs)
     tracker = Tracker(set(names), enriched=request.enrich is not None, references=references)
@@ -184,9 +184,10 @@ def _answers(
     *,
     clock: Clock,
 ) -> "Iterator[JobEvent | None]":
-    """The feed's events. Of a job with a key also what is in the bucket: another record may have been answered.
+    """Yield the feed's events, and for a job with a key also its answers in the bucket.
 
-    Looks there however much the feed says of other jobs, and repeats nothing that it found.
+    Another record may have done the job before the feed was opened. The bucket is polled however busy the feed is
+    with other jobs; no answer is yielded twice.
     """
     polled_at = clock.monotonic()
     ours = {job.job_id for job in jobs}

@@ -14,7 +14,7 @@ from schemas.options import Channels, ExportFormat, Lane, Task
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from models.whisper.progress import Progress as Heard
+    from models.whisper.progress import Progress as EngineProgress
     from models.whisper.transcriber import Transcriber
     from schemas.options import TranscribeOptions
     from schemas.transcripts.transcript import Transcript
@@ -77,7 +77,7 @@ def transcribe(
 
 
 def _transcribed(transcriber: "Transcriber", file: Path, options: "TranscribeOptions") -> "Transcript":
-    """One file's transcript. Its bar is gone when that is printed, so neither is drawn over the other."""
+    """Transcribe one file. Its progress bar is removed before the transcript is printed."""
     with bars() as shown:
         bar = shown.add_task(one_line(file.name), total=1.0)
         return transcriber.transcribe(
@@ -90,9 +90,9 @@ def _transcribed(transcriber: "Transcriber", file: Path, options: "TranscribeOpt
 
 
 def _targets(files: list[Path], directory: Path, extension: str) -> dict[Path, Path]:
-    """Where each file's text goes, in a directory that is made if need be.
+    """Return the target of each file, in a directory that is created if needed.
 
-    Raises ConfigurationError before anything is transcribed in vain.
+    Raises ConfigurationError, before anything is transcribed.
     """
     sources: dict[str, Path] = {}
     for file in files:
@@ -109,5 +109,5 @@ def _targets(files: list[Path], directory: Path, extension: str) -> dict[Path, P
     return {file: directory / f"{file.name}.{extension}" for file in files}
 
 
-def _draw(shown: "Progress", bar: "TaskID", heard: "Heard") -> None:
-    shown.update(bar, completed=heard.fraction)
+def _draw(shown: "Progress", bar: "TaskID", progress: "EngineProgress") -> None:
+    shown.update(bar, completed=progress.fraction)

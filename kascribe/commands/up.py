@@ -59,7 +59,7 @@ def up(
         board = Board(console, beside=Screen(stderr=True))
         with EmbeddedStack(plan, settings, board) as stack, claim.announced(stack.session):
             console.print(Rule("Kascribe", style="yellow" if choice.is_selftest else "green"))
-            # Not wrapped: a path or a command is there to be copied.
+            # Not wrapped, so that paths and commands can be copied.
             console.print(_welcome(plan, choice, stack.session), soft_wrap=True)
             board.start()
             try:
@@ -78,7 +78,7 @@ def _refuse_nesting(dropped: Path, kept: Path) -> None:
 
 
 def _refuse_taken_port(gateway: "GatewaySettings") -> None:
-    """Raises ConfigurationError for a port that the gateway could not listen on, before anything is started."""
+    """Probe the gateway's port before anything is started. Raises ConfigurationError for one in use."""
     family = socket.AF_INET6 if ":" in gateway.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -46,7 +46,7 @@ class Channel:
 
     @property
     def messages(self) -> tuple[str, ...]:
-        """What may be on it."""
+        """The messages that may be on it."""
         return (self.message, OVERSIZE_LETTER) if self.message == DEAD_LETTER else (self.message,)
 
 
@@ -102,7 +102,7 @@ CHANNELS: Final = (
         _TOPICS.cancellations,
         CancellationEvent.__name__,
         "The job's id.",
-        "Nobody wants this job any more.",
+        "A caller cancels a job, or its own references to it.",
         ("receive", "send"),
         "Cancellation",
     ),
@@ -132,7 +132,7 @@ REFUSED_TOPICS: Final = topics_with_letters(_TOPICS)
 
 
 def asyncapi(version: str) -> dict[str, Any]:
-    """The document, ready to be written as JSON or YAML. ``version`` is Kascribe's."""
+    """Return the document, ready to be written as JSON or YAML. ``version`` is Kascribe's."""
     channels = (*CHANNELS, *TROUBLE)
     return {
         "asyncapi": VERSION,
@@ -203,7 +203,7 @@ def _message(channel: Channel) -> dict[str, Any]:
         headers = of_event(kind)
         message["headers"] = schema_of(headers)
         if kind in ASKED:
-            # Nobody has to write them: only the value is read.
+            # Publishers need not write them: only the value is read.
             message["headers"].pop("required")
         message["examples"] = [_example(kind, headers)]
     elif channel.message in _HEADERS:
@@ -246,7 +246,7 @@ def _schemas() -> dict[str, Any]:
 
 
 def topic_rows(retry_delays_seconds: tuple[int, ...]) -> list[tuple[str, str, str, str, str]]:
-    """Topic, value, key, what Kascribe does there, meaning: a row each, the retry and dead-letter topics last."""
+    """Return a row per topic: topic, value, key, actions, meaning; the retry and dead-letter topics last."""
     rows = [
         (f"`{each.address}`", each.message, each.key, ", ".join(each.actions), each.meaning) for each in CHANNELS
     ]

@@ -10,19 +10,19 @@ from kascribe.cli import app
 from kascribe.documents.markdown import page, table
 
 _INTRODUCTION: Final = """
-Exit codes: 0 done, 1 failed, 2 asked wrongly. Settings that several commands share are on
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings. Settings that several commands share are on
 [their page](settings.md); `kascribe --config FILE COMMAND` reads them from that file.
 """
 
 
 def commands_page() -> str:
-    """Every command with its arguments and options."""
+    """Return the page of every command with its arguments and options."""
     sections = (_section(name, command) for name, command in _commands(typer.main.get_command(app), "kascribe"))
     return page("Commands", _INTRODUCTION, *sections)
 
 
 def command_names() -> tuple[str, ...]:
-    """Every command, as it is typed after ``kascribe``."""
+    """Return every command, as it is typed after ``kascribe``."""
     commands = _commands(typer.main.get_command(app), "kascribe")
     return tuple(name.removeprefix("kascribe ") for name, _ in commands)
 
@@ -60,7 +60,7 @@ def _names(parameter: Any) -> str:
 
 
 def _default(value: object) -> str:
-    # Paths are left out: they are made from the home directory of whoever generates the page.
+    # Paths are left out: they depend on the home directory of the user that generates the page.
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, bool) or not isinstance(value, str | int | float):

@@ -1,4 +1,4 @@
-"""Models to JSON Schema that code generators of other languages take.
+"""Models as JSON Schema that code generators of other languages accept.
 
 Measured with generators for TypeScript, Java, Go and Python: ``anyOf`` with null costs Java the field, a title on
 a property makes a type of it, and a default that is an object or a list does not compile in Go. So a value that
@@ -16,13 +16,13 @@ from schemas.options import EnrichOptions, Options
 
 REFERENCE: Final = "#/$defs/{model}"
 SENT_SUFFIX: Final = "Sent"
-"""Of a model that is both asked for and reported, where the two differ: what is asked for keeps the name."""
+"""Suffix of a model that is both read and written, where the two differ: what Kascribe reads keeps the name."""
 
 Schemas = dict[str, dict[str, Any]]
 
 
 class _Generator(GenerateJsonSchema):
-    """Pydantic's, in the words above."""
+    """Pydantic's generator with the changes that the module describes."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         inner = self.generate_inner(schema["schema"])
@@ -48,7 +48,7 @@ class _Generator(GenerateJsonSchema):
 class _Asked(_Generator):
     """Schemas of what callers write: option sets are closed (see ``schemas.kafka.wire``); null leaves one out.
 
-    That is said in the definition, since a reference stands alone.
+    The definition says so, since a reference has no attributes beside it.
     """
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
@@ -63,9 +63,9 @@ class _Asked(_Generator):
 def schemas_of(
     asked: Iterable[type[BaseModel]], sent: Iterable[type[BaseModel]], *, reference: str = REFERENCE
 ) -> Schemas:
-    """Every model with all that it refers to, by name: ``asked`` as others may write it, ``sent`` as we write it.
+    """Return every model with all that it refers to, by name: ``asked`` as others write it, ``sent`` as we do.
 
-    What is sent has all fields but those that may have no value; what is asked for may leave out every default.
+    Sent events have all fields but those that may have no value; callers may leave out every field with a default.
     """
     ours = _definitions(sent, "serialization", _Generator, reference)
     theirs = _definitions(asked, "validation", _Asked, reference)
@@ -82,7 +82,7 @@ def schemas_of(
 
 
 def alone(name: str, schemas: Schemas) -> dict[str, Any]:
-    """One schema as a document of its own, with what it refers to in ``$defs``."""
+    """Return one schema as a document of its own, with what it refers to in ``$defs``."""
     needed = sorted(_needed(schemas[name], schemas))
     return {**schemas[name], **({"$defs": {each: schemas[each] for each in needed}} if needed else {})}
 
@@ -125,7 +125,7 @@ def _needed(node: Any, schemas: Schemas, known: frozenset[str] = frozenset()) ->
 
 
 def references(node: Any) -> Iterator[str]:
-    """Every ``$ref`` within a schema."""
+    """Yield every ``$ref`` within a schema."""
     if isinstance(node, dict):
         for name, value in node.items():
             if name == "$ref" and isinstance(value, str):

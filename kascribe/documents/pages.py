@@ -14,8 +14,8 @@ from schemas.settings import RuntimeSettings
 _SETTINGS_INTRODUCTION: Final = """
 A setting comes from, the later the stronger: its default, names that other programs use too (below), a TOML
 file (`kascribe.toml` in the working directory, or the one that `--config` or `KASCRIBE_CONFIG` names), a `.env`
-file in the working directory, the environment, the command line. `kascribe config show` prints what is in force
-and who said it.
+file in the working directory, the environment, the command line. `kascribe config show` prints each
+setting's effective value and its source.
 
 - In TOML, `[whisper]` and `device = "cuda"`; in the environment, `KASCRIBE_WHISPER_DEVICE=cuda`.
 - Lists are written with commas: `KASCRIBE_RUNTIME_RETRY_DELAYS_SECONDS=10,60`. Empty counts as not given.

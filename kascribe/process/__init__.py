@@ -1,1 +1,1 @@
-"""What a process of Kascribe does whatever its role: log, answer probes, end in time."""
+"""What every process does whatever its role: log, answer probes, end in time."""

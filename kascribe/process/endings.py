@@ -1,4 +1,4 @@
-"""How a process ends that cannot go on: with one sentence, in its log where that is JSON, else on stderr."""
+"""The end of a process that cannot go on: one sentence, in its log if that is JSON, otherwise on stderr."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ THREAD_DIED_EXIT_CODE: Final = 70
 
 
 def report_end(sentence: str, error: BaseException | None = None) -> None:
-    """Writes the sentence, and the traceback of ``error``."""
+    """Write the sentence, and the traceback of ``error``."""
     logs = sys.modules.get("kascribe.process.logs")
     if logs is not None and logs.writes_json():
         logs.log_end(sentence, error)
@@ -26,10 +26,10 @@ def report_end(sentence: str, error: BaseException | None = None) -> None:
 
 @contextmanager
 def ended_by_dead_threads(*, end: Callable[[int], object] = os._exit) -> Iterator[None]:
-    """Within the context a thread that dies of an exception ends the process, whichever thread it is.
+    """End the process when any thread dies of an exception, while the context lasts.
 
-    Every thread here does work that another part waits for, and what may fail in it is caught in it: what comes
-    out is a defect, and the part that waits would wait for ever. No drain: it may need the thread that died.
+    Every thread does work that another one waits for, and catches its expected errors: any other exception is a
+    defect, and the waiting thread would wait for ever. No drain: it may need the thread that died.
     """
 
     def died(arguments: threading.ExceptHookArgs) -> None:

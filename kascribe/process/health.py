@@ -56,7 +56,7 @@ class RoleHealth:
 
 @contextmanager
 def served(health: RoleHealth, settings: ServerSettings) -> Iterator[None]:
-    """Endpoints for health and metrics, from before the model is loaded until the last record has left."""
+    """Serve health and metrics while the context lasts, from before the model is loaded to the last record."""
     server = HealthServer(settings, live=health.live, ready=health.ready, registry=health.metrics.registry)
     server.start()
     _log.info("health and metrics served", port=server.port)

@@ -1,4 +1,4 @@
-"""What log lines look like: JSON off a terminal, text on one, secrets in neither."""
+"""The form of log lines: JSON off a terminal, text on one, secrets in neither."""
 
 import logging
 import re
@@ -22,7 +22,7 @@ _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 def configure_logs(settings: LogSettings, *, stream: TextIO = sys.stderr) -> None:
-    """Sends every line, of ours and of libraries, to ``stream``. Safe to repeat.
+    """Send every line, ours and those of libraries, to ``stream``. Safe to repeat.
 
     Lines carry what is bound to the context (a job's record, attempt, trace_id and job_id), so a stage only has
     to log what it does.
@@ -51,12 +51,12 @@ def configure_logs(settings: LogSettings, *, stream: TextIO = sys.stderr) -> Non
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    # Libraries speak from warning on: at info, httpx logs every request, with its URL and what that holds.
+    # Libraries log from warning on: at info, httpx logs every request with its URL, which may hold secrets.
     root.setLevel(max(level, logging.WARNING))
 
 
 def configure_process(settings: LogSettings) -> None:
-    """The same for a process of its own: its warnings and its last words go the same way as its lines."""
+    """Configure the logs of a whole process: its warnings and its last error are logged like its lines."""
     global _json  # noqa: PLW0603 - the process's, as sys.excepthook is
     configure_logs(settings)
     logging.captureWarnings(True)
@@ -71,7 +71,7 @@ def writes_json() -> bool:
 
 
 def log_end(sentence: str, error: BaseException | None) -> None:
-    """The line that a process ends with: ``why`` is the sentence."""
+    """Log the last line of a process: ``why`` is the sentence."""
     structlog.get_logger(__name__).error("the process ends", why=sentence, exc_info=error)
 
 
@@ -80,7 +80,7 @@ def _excepthook(_kind: type[BaseException], error: BaseException, _trace: Traceb
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """A processor: what is named like a secret, typed as one, or written into a URL is not printed."""
+    """Redact values that are named like a secret, typed as one, or part of a URL (a structlog processor)."""
     for name, value in event.items():
         event[name] = _redacted(name, value)
     return event
@@ -112,18 +112,18 @@ def _renderers(settings: LogSettings, stream: TextIO) -> list[Processor]:
     return [
         structlog.processors.format_exc_info,
         structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
-        # A pod's log is read on a terminal as well; within JSON, an escape says the same.
+        # A pod's log is read on a terminal as well; within JSON, an escape means the same.
         _line_shown,
     ]
 
 
 def _line_shown(_logger: WrappedLogger, _method: str, line: Any) -> str:
-    """A processor, behind a renderer."""
+    """Escape control characters in a rendered line (a processor behind a renderer)."""
     return visible(line)
 
 
 def _shown(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """A processor: what a name or a message holds cannot steer the terminal, nor look like a line of its own."""
+    """Escape control characters and line breaks in names and values (a processor)."""
     return {
         one_line(str(name)): visible(value) if name == "exception" else one_line(str(value))
         for name, value in event.items()

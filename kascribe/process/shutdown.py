@@ -1,4 +1,4 @@
-"""Signals: the first one drains, the second one ends at once, and neither takes longer than its limit."""
+"""Signals: the first one drains, the second one ends at once, each within its time limit."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from schemas.clock import Clock, SystemClock
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 STARTING_SECONDS: Final = 5.0
-"""For a process that is told to end before it has begun to work."""
+"""For a process that gets a signal before it has begun to work."""
 
 HURRY_SECONDS: Final = 1.0
 """From the second signal to the end of the process."""
@@ -26,10 +26,10 @@ _log: Final = structlog.get_logger(__name__)
 
 
 class Shutdown:
-    """Counts signals, passes them on to what runs, and ends the process when the time for its end is over.
+    """Counts signals, passes them on to the running part, and ends the process when its time is over.
 
-    What the process then still waits for (a call of the model, a read from the store, a thread that the
-    interpreter joins) is given up: nothing is lost by it, because what was not committed is done again.
+    What the process still waits for then (a call of the model, a read from the store, a thread that the
+    interpreter joins) is given up. Nothing is lost by that: uncommitted records are redelivered.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Shutdown:
         self._thread.start()
 
     def handle(self, number: int, _frame: FrameType | None = None) -> None:
-        """The signal handler. Raises SystemExit in a process that has not begun to work."""
+        """Handle a signal. Raises SystemExit in a process that has not begun to work."""
         self.signals += 1
         limit = self._limit_seconds if self._stop is not None else min(self._limit_seconds, STARTING_SECONDS)
         self.ends_at = min(self.ends_at, self._clock.monotonic() + (limit if self.signals == 1 else HURRY_SECONDS))
@@ -60,24 +60,24 @@ class Shutdown:
             raise SystemExit(128 + number)
 
     def pass_to(self, stop: Callable[[], None]) -> None:
-        """Calls ``stop`` at every signal from now on, and at once for each that came before."""
+        """Call ``stop`` at every signal from now on, and at once for each that came before."""
         self._stop = stop
         for _ in range(self.signals):
             stop()
 
     def wait(self, seconds: float) -> bool:
-        """Blocks until a signal comes, or for that long; whether one has come."""
+        """Block until a signal comes, or for that long; return whether one has come."""
         if not self.signals:
             with suppress(Empty):
                 self._woken.get(timeout=seconds)
         return self.signals > 0
 
     def seconds_left(self, most: float, *, reserve: float = 0.5) -> float:
-        """How long a step of the end may take: ``most``, or what is left of the time less the reserve."""
+        """Return the time limit for a step of the end: ``most``, or the time left minus the reserve."""
         return max(0.0, min(most, self.ends_at - self._clock.monotonic() - reserve))
 
     def close(self) -> None:
-        """Gives up the limit. Only for a process that goes on."""
+        """Drop the time limit. Only for a process that goes on."""
         self._deadlines.put(None)
         self._thread.join()
 
@@ -86,7 +86,7 @@ class Shutdown:
         while ends_at is not None:
             left_seconds = ends_at - self._clock.monotonic()
             if left_seconds <= 0:
-                _log.warning("the time to end is over; the process ends without waiting for the rest")
+                _log.warning("drain time is over; ending without waiting for the rest")
                 self._end(0)
                 return
             with suppress(Empty):
@@ -95,7 +95,7 @@ class Shutdown:
 
 @contextmanager
 def ended_by_signals(*, limit_seconds: float) -> Iterator[Shutdown]:
-    """Handles SIGTERM, SIGINT and SIGHUP from now on, also after the context, until the process has ended.
+    """Handle SIGTERM, SIGINT and SIGHUP from now on, also after the context, until the process has ended.
 
     SIGHUP stays ignored where it was (nohup).
     """

@@ -1,1 +1,1 @@
-"""Where the parts meet: settings in, running roles and clients out. Nothing is decided here but who gets what."""
+"""The wiring: settings in, running roles and clients out. It decides only which part gets which."""

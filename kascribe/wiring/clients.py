@@ -1,4 +1,4 @@
-"""Clients of a running system, opened and closed: what the commands and the embedded stack share."""
+"""Clients of a running system, opened and closed; the commands and the embedded stack share them."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,6 +12,6 @@ from schemas.settings import Settings
 
 @contextmanager
 def opened_submitter(settings: Settings) -> Iterator[Submitter]:
-    """A submitter to the system of these settings, for as long as the context lasts."""
+    """Open a submitter to the system of these settings while the context lasts."""
     with closing(Publisher(settings.kafka)) as publisher:
         yield Submitter(Uploads(settings.s3), publisher, Topics(settings.kafka.topic_prefix))

@@ -27,7 +27,7 @@ _log: Final = structlog.get_logger(__name__)
 
 @contextmanager
 def listening_for_cancellations(settings: Settings) -> Iterator[Cancellations]:
-    """The cancellations that arrive while the context lasts. Raises ConfigurationError as ``run_stage`` does.
+    """Collect the cancellations that arrive while the context lasts. Raises as ``run_stage`` does.
 
     While the broker is down cancellations are missed, and their jobs run to the end.
     """
@@ -64,7 +64,7 @@ def run_stage(stage: Stage, settings: Settings, health: RoleHealth, shutdown: Sh
 
 
 def _partitions(stage: Stage, settings: Settings) -> dict[str, int]:
-    """Every topic that the role touches, and its partitions if it has to be created."""
+    """Return every topic that the role uses, with its partitions if it has to be created."""
     topics = Topics(settings.kafka.topic_prefix)
     names = topics_around(topics, stage.topics, settings.runtime.retry_delays_seconds)
     return dict.fromkeys(names, settings.kafka.topic_partitions)

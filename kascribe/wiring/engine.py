@@ -11,7 +11,7 @@ from schemas.settings import WhisperSettings
 
 @contextmanager
 def opened_transcriber(settings: WhisperSettings) -> Iterator[Transcriber]:
-    """The model of the settings, loaded. Raises StoreError when it is not there and cannot be fetched."""
+    """Load the model of the settings. Raises StoreError when it is absent and cannot be fetched."""
     store = ModelStore.from_settings(settings, os.environ)
     directory = store.resolve(settings.model)
     name, *aliases = store.names_in_use(settings.model, directory)

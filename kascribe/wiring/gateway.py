@@ -64,13 +64,13 @@ def run_gateway(settings: Settings) -> None:
 
 
 def gateway_server(settings: Settings) -> GatewayServer:
-    """The server with the services of these settings behind it, not yet started."""
+    """Build the server with the services of these settings behind it, not yet started."""
     return GatewayServer(settings.gateway, open_services=partial(opened_services, settings))
 
 
 @asynccontextmanager
 async def opened_services(settings: Settings) -> AsyncIterator[Services]:
-    """The services behind the routes, for as long as the server runs. Raises DependencyDown without a broker."""
+    """Open the services behind the routes while the server runs. Raises DependencyDown without a broker."""
     clock = SystemClock()
     topics = Topics(settings.kafka.topic_prefix)
     answers = PendingAnswers(topics, asyncio.get_running_loop())
