@@ -61,12 +61,16 @@ class MembershipWatch:
     def _polls(self) -> Iterator[float]:
         client = open_admin(self._settings, role=f"{self._role}-watch")
         while True:
-            self.membership = self._request_membership(client)
-            if self.membership.problem is None:
-                self._lag.measure(client)
-            self._lag.expire()
+            self.poll_once(client)
             client.poll(0)  # passes on the client's own log lines
             yield INTERVAL_SECONDS
+
+    def poll_once(self, client: AdminClient) -> None:
+        """Request the group's members, and measure the lag. Blocks; called on the watch's thread."""
+        self.membership = self._request_membership(client)
+        if self.membership.problem is None:
+            self._lag.measure(client)
+        self._lag.expire()
 
     def _request_membership(self, client: AdminClient) -> Membership:
         member_id, group = self._member_id, group_id(self._settings, self._role)

@@ -66,10 +66,14 @@ class TopicIdWatch:
     def _polls(self) -> Iterator[float]:
         client = open_admin(self._settings, role=f"{self._role}-logs")
         while True:
-            if self._on_ids and (ids := self._request_ids(client)):
-                self._post(partial(self._on_ids, ids))
+            self.poll_once(client)
             client.poll(0)  # passes on the client's own log lines
             yield INTERVAL_SECONDS
+
+    def poll_once(self, client: AdminClient) -> None:
+        """Request the ids and post them. Blocks for a request; called on the watch's thread."""
+        if self._on_ids and (ids := self._request_ids(client)):
+            self._post(partial(self._on_ids, ids))
 
     def _request_ids(self, client: AdminClient) -> dict[str, str]:
         ids: dict[str, str] = {}

@@ -25,7 +25,7 @@ class Watching:
     def poll(self) -> Membership:
         """Return the membership after one more request, a second later."""
         self.clock.seconds += 1
-        self.watch.membership = self.watch._request_membership(self.client)
+        self.watch.poll_once(self.client)
         return self.watch.membership
 
 
