@@ -15,7 +15,7 @@ POLL_SECONDS: Final = 0.02
 class Row:
     """What one outage did to the records that were ``published``.
 
-    ``doubled`` and ``repeated`` are of all records so far: what comes late for an earlier row is in this one.
+    ``doubled`` and ``repeated`` count all records so far, so a late duplicate of an earlier row shows in this one.
     """
 
     what: str
@@ -49,7 +49,7 @@ HEADER: Final = f"{'what':44} {' '.join(COLUMNS)} paused seconds"
 
 
 def outcomes(wanted: set[str], enriched: Sequence[str], dead: Sequence[str]) -> dict[str, int]:
-    """How many of the wanted records came out in which way; a record in both topics is in three counts."""
+    """Count the records by outcome; a record in both topics is in three counts."""
     in_events, in_dead = wanted & set(enriched), wanted & set(dead)
     return {
         "published": len(wanted),
@@ -61,34 +61,34 @@ def outcomes(wanted: set[str], enriched: Sequence[str], dead: Sequence[str]) -> 
 
 
 class Extras:
-    """Records beyond one for each key, since the last time that anybody asked: none falls between two rows."""
+    """Records beyond one for each key, since the previous call: none falls between two rows."""
 
     def __init__(self, topic: KeysOn) -> None:
         self._topic = topic
         self._told = (0, 0)
 
     def since(self) -> dict[str, int]:
-        """Those with another value, and those that are the same byte for byte."""
+        """Return those with another value, and those that are the same byte for byte."""
         before, self._told = self._told, self._topic.extra()
         return {"doubled": self._told[0] - before[0], "repeated": self._told[1] - before[1]}
 
 
 class Stopwatch:
-    """Seconds for which a condition held, looked at from a thread of its own."""
+    """Seconds for which a condition held, sampled on its own thread."""
 
     def __init__(self, holds: Callable[[], bool]) -> None:
         self.seconds = 0.0
         self._holds = holds
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="stopwatch", daemon=True)
+        self._thread = threading.Thread(target=self._sample, name="stopwatch", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stops looking."""
+        """Stop sampling."""
         self._stopped.set()
         self._thread.join()
 
-    def _look(self) -> None:
+    def _sample(self) -> None:
         last = time.monotonic()
         held = False
         while not self._stopped.wait(POLL_SECONDS):

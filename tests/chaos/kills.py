@@ -21,16 +21,16 @@ from tests.flow.stages import TOPIC
 from tests.support.waiting import eventually
 
 RECORD_SECONDS = 0.8
-"""On average; exponentially distributed."""
+"""The mean; exponentially distributed."""
 
 KILL_SECONDS = (1.0, 8.0)
-"""After a process has the partition."""
+"""Counted from when the process has the partition."""
 
 JOIN_SECONDS = 60.0
 
 
 def kill_again_and_again(broker: MockCluster, *, records: int, kills: int, random: Random) -> int:
-    """Sends the records, kills so many processes over them, and lets the last one finish. How many letters came.
+    """Send the records, kill processes over them, let the last process finish; return how many dead letters came.
 
     Blocks until every record has come out.
     """
@@ -52,7 +52,7 @@ def kill_again_and_again(broker: MockCluster, *, records: int, kills: int, rando
 
 
 def letters(servers: str) -> int:
-    """How many dead letters there are."""
+    """Return the number of dead letters."""
     consumer = Consumer({"bootstrap.servers": servers, "group.id": "letters", "log_level": 0})
     _, end = consumer.get_watermark_offsets(TopicPartition(dead_letter_topic(TOPIC), 0), timeout=10)
     consumer.close()
@@ -70,7 +70,7 @@ def _holder(servers: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints what came out; 1 when a record was given up."""
+    """Print the result; return 1 when a record was given up."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.kills", description=__doc__)
     parser.add_argument("--records", type=int, default=700)
     parser.add_argument("--kills", type=int, default=47)

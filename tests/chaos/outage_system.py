@@ -37,7 +37,7 @@ DEADLINE_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """Something that breaks and is mended. One that ``lasts`` is mended once intake has paused.
+    """A fault that begins and is mended. One that ``lasts`` is mended once intake has paused.
 
     ``before`` is called before records are published, ``begin`` when requests for them are in flight.
     """
@@ -91,7 +91,7 @@ class System:
         self._numbers = count()
 
     def close(self) -> None:
-        """Drains and ends."""
+        """Drain and close."""
         self._paused.close()
         self._runtime.stop()
         self._thread.join()
@@ -101,7 +101,7 @@ class System:
         self._dead.close()
 
     def run(self, outage: Outage) -> Row:
-        """Publishes, breaks something, mends it once intake has paused, and counts when all is quiet."""
+        """Publish, begin an outage, mend it once intake has paused, and count once all is quiet."""
         started, paused_before = time.monotonic(), self._paused.seconds
         outage.before()
         wanted = self._publish()
@@ -117,7 +117,7 @@ class System:
                 lambda: self._paused.seconds > paused_before, timeout_seconds=DEADLINE_SECONDS, what="pausing"
             )
         outage.end()
-        # A record without an outcome at the end of the time is lost: that is for the table to say.
+        # A record without an outcome at the deadline is lost: the table reports it.
         with suppress(AssertionError):
             eventually(lambda: self._all_came_out(wanted), timeout_seconds=DEADLINE_SECONDS)
         ended = time.monotonic()
@@ -136,7 +136,7 @@ class System:
         return not outcomes(wanted, self._events.seen(), self._dead.seen())["lost"]
 
     def _is_quiet(self, since: float) -> bool:
-        """Whether after that time nothing is in work, waits for room or its time, or is on its way out."""
+        """Return whether at a snapshot after that time nothing was running, waiting or on its way out."""
         now = self._runtime.snapshot()
         return now.taken_at > since and not (
             now.in_flight_records or now.waiting_records or now.undelivered_records
@@ -161,7 +161,7 @@ class System:
 
 @contextmanager
 def system(broker: MockCluster, store: ObjectStore, base_url: str, records: int = RECORDS) -> Iterator[System]:
-    """A system that publishes so many records for each outage, drained at the end."""
+    """Run a system that publishes so many records for each outage, and drain it at the end."""
     one = System(broker, store, base_url, records)
     try:
         yield one

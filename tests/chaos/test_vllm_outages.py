@@ -1,4 +1,4 @@
-"""A slice of ``make chaos-vllm``, and that its table says what happened."""
+"""A slice of ``make chaos-vllm``, and a check that its table counts correctly."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ QUIET = Row(
 
 
 def test_a_lost_record_is_counted_beside_one_that_came_out_twice() -> None:
-    """They do not make up for each other."""
+    """Counts of lost and doubled records do not cancel each other out."""
     counts = outcomes({"a", "b"}, enriched=["a", "earlier"], dead=["a"])
     assert counts == {"published": 2, "enriched": 1, "dead_letters": 1, "both": 1, "lost": 1}
 

@@ -32,11 +32,11 @@ from tests.support.object_store import ObjectStore, running_object_store
 from tests.support.waiting import eventually
 
 TRANSPORT = (Fault.BUSY, Fault.ERROR, Fault.GARBAGE, Fault.HANG, Fault.DISCONNECT, Fault.CUT_CONNECTION)
-"""What a server does, whatever it is asked: no record may be held to account for it."""
+"""What a server does whatever the request: no record may be held to account for it."""
 
 
 def on_double(store: ObjectStore, broker: MockCluster) -> Iterator[Row]:
-    """Every fault, for a while and for every third request."""
+    """Run every fault on the double, lasting and for every third request."""
     with running_double(VllmDouble(context_tokens=4_096)) as double, system(broker, store, double.base_url) as one:
         yield one.run(held(double, Outage("nothing", lasts=False)))
         for fault in TRANSPORT:
@@ -47,7 +47,7 @@ def on_double(store: ObjectStore, broker: MockCluster) -> Iterator[Row]:
 
 
 def held(double: VllmDouble, outage: Outage) -> Outage:
-    """The same, with requests held at the double until the outage has begun: they meet it in flight."""
+    """Hold requests at the double until the outage has begun, so that it meets them in flight."""
     gate = threading.Event()
 
     def hold() -> None:
@@ -62,7 +62,7 @@ def held(double: VllmDouble, outage: Outage) -> Outage:
 
 
 def every_request(double: VllmDouble, fault: Fault) -> Outage:
-    """Each request goes wrong in this way until intake pauses."""
+    """Make each request fail in this way until intake pauses."""
 
     def always(wrong: Fault) -> None:
         double.always = wrong
@@ -74,7 +74,7 @@ def every_request(double: VllmDouble, fault: Fault) -> Outage:
 
 
 def every_third_request(double: VllmDouble, fault: Fault) -> Outage:
-    """One of three goes wrong in this way. A record whose answers are invalid again and again may be refused."""
+    """Make one of three requests fail in this way. A record whose answers stay invalid may be refused."""
 
     def sometimes() -> None:
         double.faults = deque([fault, Fault.NONE, Fault.NONE] * RECORDS)
@@ -85,7 +85,7 @@ def every_third_request(double: VllmDouble, fault: Fault) -> Outage:
 
 
 def on_real(store: ObjectStore, broker: MockCluster, state: Path) -> Iterator[Row]:
-    """A real server, stopped, killed and restarted on its port."""
+    """Stop, kill and restart a real server on its port."""
     server = up(cache=default_cache(), state=state, context_tokens=2_048)
     port = int(server.base_url.rpartition(":")[2])
     stop, go_on, kill = (
@@ -108,20 +108,20 @@ def on_real(store: ObjectStore, broker: MockCluster, state: Path) -> Iterator[Ro
 
 
 def signalled(state: Path, number: signal.Signals) -> None:
-    """Sends a signal to every process of the server that we started in ``state``."""
+    """Send a signal to every process of the server that we started in ``state``."""
     for process in known(state).processes:
         os.kill(process.pid, number)
 
 
 def terminated(state: Path) -> None:
-    """SIGTERM to the server's first process, and waits until it does not answer."""
+    """Send SIGTERM to the server's first process, and wait until it does not answer."""
     server = known(state)
     os.kill(server.process.pid, signal.SIGTERM)
     eventually(lambda: not is_healthy(server), timeout_seconds=60, what="ending")
 
 
 def known(state: Path) -> VllmServer:
-    """The server that was started there."""
+    """Return the server that was started there."""
     server = find_server(state)
     if server is None:
         raise SystemExit(f"no server in {state}")
@@ -129,7 +129,7 @@ def known(state: Path) -> VllmServer:
 
 
 def main() -> int:
-    """Prints the table; 1 when anything was lost or doubled, or refused because a server failed."""
+    """Print the table; return 1 when anything was lost or doubled, or refused because a server failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.vllm_outages", description=__doc__)
     parser.add_argument("--real", action="store_true", help="a real vLLM server instead of the double")
     parser.add_argument("--state", type=Path, default=default_cache() / "vllm" / "chaos", help="of the server")

@@ -22,7 +22,7 @@ from schemas.events import EnrichmentEvent, EnrichmentStatus
 from schemas.kafka.topics import Topics
 from schemas.settings import KafkaSettings
 from tests.demo.bucket import Drop, Watcher, drop, make_files
-from tests.demo.enrichment import GATEWAY_PORT, is_right, readme_requests, run_request, said_about
+from tests.demo.enrichment import GATEWAY_PORT, is_right, readme_requests, results_of, run_request
 from tests.demo.lag import committed_everything
 from tests.demo.role import RoleProcess
 from tests.sound.recordings import FORMATS, read, write
@@ -34,7 +34,7 @@ OUTAGE_DROPS = 5
 
 @dataclass
 class Demo:
-    """A running pipeline, and what has gone wrong so far."""
+    """A running pipeline, and the problems found so far."""
 
     stack: Stack
     watcher: Watcher
@@ -51,7 +51,7 @@ class Demo:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when everything came out as promised."""
+    """Return 0 when everything came out as promised."""
     parser = argparse.ArgumentParser(prog="python -m tests.demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the logs and the servers' data")
     parser.add_argument(
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def drop_every_format(demo: Demo) -> None:
-    """One file of each format, one after the other, so that each latency is that of an idle system."""
+    """Drop one file of each format, one after the other, so that each latency is that of an idle system."""
     files = make_files(demo.directory, read(demo.clip.path))
     drops = []
     for name, path in files.items():
@@ -93,7 +93,7 @@ def drop_every_format(demo: Demo) -> None:
 
 
 def drop_during_an_outage(demo: Demo) -> None:
-    """Kafka stops, files are dropped, Kafka returns: every one becomes an event."""
+    """Drop files while Kafka is stopped, and check that every one becomes an event once it is back."""
     demo.console.print("Stopping Kafka …")
     demo.stack.kafka_stop()
     drops = []
@@ -107,7 +107,7 @@ def drop_during_an_outage(demo: Demo) -> None:
 
 
 def check_that_each_was_transcribed_once(demo: Demo) -> None:
-    """Waits until the consumer has completed every notification, second copies too, and counts."""
+    """Wait until the consumer has completed every notification, second copies too, and count."""
     topic = Topics().objects
     eventually(
         lambda: committed_everything(demo.kafka, topic, group="kascribe.transcriber"),
@@ -123,7 +123,7 @@ def check_that_each_was_transcribed_once(demo: Demo) -> None:
 
 @contextmanager
 def enriching(demo: Demo) -> Iterator[None]:
-    """A vLLM server, an enricher and a gateway beside what runs already."""
+    """Run a vLLM server, an enricher and a gateway beside what runs already."""
     state = demo.directory / "vllm"
     server = vllm.up(cache=default_cache(), state=state, report=demo.console.print)
     try:
@@ -140,7 +140,7 @@ def enriching(demo: Demo) -> Iterator[None]:
 
 
 def enrich_a_drop(demo: Demo) -> None:
-    """A file whose metadata asks for a summary: transcript and enrichment carry one trace id."""
+    """Drop a file whose metadata requests a summary: transcript and enrichment carry one trace id."""
     path = make_files(demo.directory, read(demo.clip.path))["flac"]
     topics = (Topics().transcripts, Topics().enrichments)
     with Follower(demo.kafka, topics, start=Start.NOW) as follower:
@@ -153,7 +153,7 @@ def enrich_a_drop(demo: Demo) -> None:
             expected_text=demo.clip.text,
             enrich="summary,title",
         )
-        transcript, enrichment = said_about(follower, f"s3://{demo.stack.bucket}/{dropped.key}")
+        transcript, enrichment = results_of(follower, f"s3://{demo.stack.bucket}/{dropped.key}")
     seconds = time.monotonic() - dropped.dropped_at
     demo.console.print(f"{dropped.key}: transcript and enrichment after {seconds:.2f} s")
     demo.console.print(
@@ -169,7 +169,7 @@ def enrich_a_drop(demo: Demo) -> None:
 
 
 def ask_as_the_readme_does(demo: Demo) -> None:
-    """The README's curl lines, word for word."""
+    """Run the README's curl lines, word for word."""
     clip = next(clip for clip in clips() if clip.name.startswith("ko-commands"))
     recording = write(demo.directory / "clip.wav", read(clip.path), FORMATS["wav, 8 kHz stereo"])
     for command in readme_requests():
@@ -188,9 +188,9 @@ def _wait_for(demo: Demo, drops: list[Drop]) -> None:
 
 def _show(demo: Demo, title: str, drops: list[Drop]) -> None:
     table = Table("file", "transcript", "audio", "drop to event", title=title, title_justify="left")
-    answered = demo.watcher.answered
+    arrivals = demo.watcher.arrivals
     for dropped in drops:
-        event = answered.first[dropped.key]
+        event = arrivals.first[dropped.key]
         right = words(event.text or "") == words(dropped.expected_text)
         if not right:
             demo.wrong.append(f"{dropped.name}: {event.text!r} instead of {dropped.expected_text!r}")
@@ -198,7 +198,7 @@ def _show(demo: Demo, title: str, drops: list[Drop]) -> None:
             dropped.name,
             f"{'' if right else '[red]'}{event.text}",
             f"{event.audio_duration_seconds:.1f} s",
-            f"{answered.seen_at[dropped.key] - dropped.dropped_at:.2f} s",
+            f"{arrivals.seen_at[dropped.key] - dropped.dropped_at:.2f} s",
         )
     demo.console.print(table)
 

@@ -17,7 +17,7 @@ from tests.sound.recordings import FORMATS, Sound, write
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A file that was dropped: when (monotonic seconds), and what it says."""
+    """A file that was dropped: when (monotonic seconds), and the text it contains."""
 
     name: str
     key: str
@@ -26,8 +26,8 @@ class Drop:
 
 
 @dataclass
-class Answered:
-    """What the topics said: the first transcript of each object, when it came, and how many came."""
+class Arrivals:
+    """What the topics hold so far: the first transcript of each object, when it came, and how many came."""
 
     first: dict[str, TranscriptEvent] = field(default_factory=dict)
     seen_at: dict[str, float] = field(default_factory=dict)
@@ -36,37 +36,37 @@ class Answered:
 
 
 class Watcher:
-    """Follows the transcripts of one stack from now on."""
+    """A reader of the transcripts of one stack, from now on."""
 
     def __init__(self, settings: KafkaSettings) -> None:
-        self.answered = Answered()
+        self.arrivals = Arrivals()
         self._feed = JobFeed(settings, start=Start.NOW)
         self._events = self._feed.events()
 
-    def collect(self) -> Answered:
-        """Takes in what has arrived; returns when nothing more is there for a moment."""
+    def collect(self) -> Arrivals:
+        """Collect the events that have arrived; return when no more come for a moment."""
         while (event := next(self._events)) is not None:
             if isinstance(event, TranscriptEvent):
                 key = event.source.uri.split("/", 3)[3]
-                self.answered.first.setdefault(key, event)
-                self.answered.seen_at.setdefault(key, time.monotonic())
-                self.answered.counts[key] += 1
+                self.arrivals.first.setdefault(key, event)
+                self.arrivals.seen_at.setdefault(key, time.monotonic())
+                self.arrivals.counts[key] += 1
             elif isinstance(event, ProgressEvent) and event.phase is Phase.FAILED:
-                self.answered.failures.append(event)
-        return self.answered
+                self.arrivals.failures.append(event)
+        return self.arrivals
 
     def has(self, keys: Iterable[str]) -> bool:
-        """Whether each of these objects has its transcript."""
+        """Return whether each of these objects has its transcript."""
         first = self.collect().first
         return all(key in first for key in keys)
 
     def close(self) -> None:
-        """Stops following."""
+        """Stop reading."""
         self._feed.close()
 
 
 def make_files(directory: Path, sound: Sound) -> dict[str, Path]:
-    """The sound in every format, by the format's name."""
+    """Write the sound in every format; return the files by the format's name."""
     return {
         name: write(directory / f"{index}.{form.suffix}", sound, form)
         for index, (name, form) in enumerate(FORMATS.items())
@@ -76,7 +76,7 @@ def make_files(directory: Path, sound: Sound) -> dict[str, Path]:
 def drop(
     stack: Stack, bucket: str, path: Path, *, key: str, name: str, expected_text: str, **metadata: str
 ) -> Drop:
-    """Copies a file into the bucket with an S3 client; the moment counts from before the copy."""
+    """Copy a file into the bucket with an S3 client; the moment counts from before the copy."""
     s3: Any = stack.s3()
     started = time.monotonic()
     with path.open("rb") as body:

@@ -20,38 +20,38 @@ from tests.support.waiting import eventually
 
 README = Path(__file__).parents[2] / "README.md"
 GATEWAY_PORT = 8001
-"""The README's requests name it."""
+"""The port in the README's requests."""
 
 ANSWER_TIMEOUT_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class TracedEvent:
     """An event, and the trace that its record belongs to."""
 
     event: JobEvent
     trace_id: str
 
 
-def said_about(follower: Follower, uri: str) -> tuple[Said, Said]:
-    """The transcript and the enrichment of an object, once both are there."""
-    heard: list[Said] = []
+def results_of(follower: Follower, uri: str) -> tuple[TracedEvent, TracedEvent]:
+    """Wait for the transcript and the enrichment of an object."""
+    events: list[TracedEvent] = []
 
-    def both() -> tuple[Said, Said] | None:
+    def both() -> tuple[TracedEvent, TracedEvent] | None:
         for record in follower.records(0.1):
             trace = Trace.parse((record.header(TRACEPARENT) or b"").decode())
             event = event_in(record, Topics())
             if event is not None and trace is not None:
-                heard.append(Said(event, trace.trace_id))
+                events.append(TracedEvent(event, trace.trace_id))
         transcript = next(
-            (s for s in heard if isinstance(s.event, TranscriptEvent) and s.event.source.uri == uri), None
+            (s for s in events if isinstance(s.event, TranscriptEvent) and s.event.source.uri == uri), None
         )
         if transcript is None:
             return None
         enrichment = next(
             (
                 s
-                for s in heard
+                for s in events
                 if isinstance(s.event, EnrichmentEvent) and s.event.job_id == transcript.event.job_id
             ),
             None,
@@ -62,12 +62,12 @@ def said_about(follower: Follower, uri: str) -> tuple[Said, Said]:
 
 
 def readme_requests() -> list[str]:
-    """The README's requests to the gateway, word for word."""
+    """Read the README's requests to the gateway, word for word."""
     return re.findall(r"^\$ (curl .*localhost:8001\S*)$", README.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def is_right(command: str, answer: Mapping[str, Any], spoken: str) -> bool:
-    """Whether a request of the README got what the README promises for it."""
+    """Return whether a request of the README got what the README promises for it."""
     if command.endswith("/health"):
         return answer.get("status") == "ok"
     text_is_right = answer.get("success") is True and words(str(answer.get("text"))) == words(spoken)
@@ -78,7 +78,7 @@ def is_right(command: str, answer: Mapping[str, Any], spoken: str) -> bool:
 
 
 def run_request(command: str, directory: Path, recording: Path) -> dict[str, Any]:
-    """Runs a request in a directory in which ``audio.wav`` lies; the answer."""
+    """Run a request in a directory in which ``audio.wav`` lies and return the answer."""
     shutil.copy(recording, directory / "audio.wav")
     done = subprocess.run(
         shlex.split(command),

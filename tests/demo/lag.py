@@ -8,7 +8,7 @@ REQUEST_TIMEOUT_SECONDS = 10.0
 
 
 def committed_everything(settings: KafkaSettings, topic: str, *, group: str) -> bool:
-    """True when every partition's committed offset is its end. Joins nothing and commits nothing."""
+    """Return whether every partition's committed offset is its end. Joins no group and commits nothing."""
     consumer = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": group})
     try:
         numbers = consumer.list_topics(topic, timeout=REQUEST_TIMEOUT_SECONDS).topics[topic].partitions

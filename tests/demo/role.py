@@ -19,7 +19,7 @@ STOP_TIMEOUT_SECONDS = 45.0
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
+    """Find a loopback port on which nothing listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -39,7 +39,7 @@ class RoleProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
-        """Starts the process and returns at once."""
+        """Start the process and return at once."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,
@@ -51,7 +51,7 @@ class RoleProcess:
         return self
 
     def wait_until_ready(self, path: str = "/health/ready", *, port: int | None = None) -> None:
-        """Blocks until the role's health endpoint answers 200."""
+        """Block until the role's health endpoint answers 200."""
         url = f"http://127.0.0.1:{port or self.health_port}{path}"
         eventually(
             lambda: self._is_ready(url),
@@ -61,22 +61,22 @@ class RoleProcess:
 
     @property
     def pid(self) -> int:
-        """Of the process that runs now."""
+        """The id of the process that runs now."""
         if self._process is None:
             raise AssertionError(f"{self.role} was not started")
         return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
-        """How the process ended; None while it runs."""
+        """The process's exit code; None while it runs."""
         return self._process.poll() if self._process is not None else None
 
     def kill(self) -> None:
-        """``kill -9``: no chance to tidy up."""
+        """Kill the process (``kill -9``), without a chance to clean up."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> int:
-        """SIGTERM, so that it drains; returns its exit code."""
+        """Send SIGTERM, so that it drains, and return its exit code."""
         return self._end(signal.SIGTERM)
 
     def __enter__(self) -> Self:

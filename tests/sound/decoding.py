@@ -20,7 +20,7 @@ WAV = Format("wav", "pcm_s16le", "wav")
 
 
 class Decoders:
-    """A pool and a way to wait for it."""
+    """A pool of decoders, and calls that wait for their events."""
 
     def __init__(self, settings: WhisperSettings) -> None:
         self.pool = DecoderPool(settings, clock=SystemClock())
@@ -35,7 +35,7 @@ class Decoders:
         cancelled: Callable[[], bool] = lambda: False,
         spool: FeatureSpool | None = None,
     ) -> queue.SimpleQueue[DecoderEvent]:
-        """Where the events for a file arrive."""
+        """Submit a file and return the queue on which its events arrive."""
         inbox: queue.SimpleQueue[DecoderEvent] = queue.SimpleQueue()
         self.pool.submit(
             DecodeJob(
@@ -52,7 +52,7 @@ class Decoders:
         return inbox
 
     def events(self, path: Path, *, vad: bool = True, split: bool = False) -> list[DecoderEvent]:
-        """All that is said about a file, to the end."""
+        """Decode a file and return all of its events. Blocks until the last."""
         inbox = self.start(path, vad=vad, split=split)
         heard = [inbox.get(timeout=60)]
         while not isinstance(heard[-1], DecodeFinished | DecodeFailed):
@@ -60,19 +60,19 @@ class Decoders:
         return heard
 
     def outcome(self, path: Path, *, vad: bool = True, split: bool = False) -> DecodeFinished | KascribeError:
-        """How decoding ends."""
+        """Decode a file and return how that ended. Blocks."""
         return ending(self.start(path, vad=vad, split=split))
 
 
 def closed_spool() -> FeatureSpool:
-    """What a record leaves behind whose caller went away."""
+    """Return the spool of a record whose caller has gone."""
     spool = FeatureSpool(mel_bands=80)
     spool.close()
     return spool
 
 
 def ending(inbox: queue.SimpleQueue[DecoderEvent]) -> DecodeFinished | KascribeError:
-    """The last event: what was found, or the error."""
+    """Wait for the last event: the finding, or the error."""
     while True:
         event = inbox.get(timeout=60)
         if isinstance(event, DecodeFailed):
@@ -82,12 +82,12 @@ def ending(inbox: queue.SimpleQueue[DecoderEvent]) -> DecodeFinished | KascribeE
 
 
 def long_recording(directory: Path) -> Path:
-    """Nine minutes of noise: long enough to be caught in the middle."""
+    """Write nine minutes of noise: long enough to be caught in the middle."""
     return write(directory / "long.wav", np.random.default_rng(1).random(9 * 60 * 16_000, np.float32), WAV)
 
 
 def wide_recording(directory: Path) -> Path:
-    """Half a minute of nothing on 64 channels, which take a few hundred megabytes when each is kept apart."""
+    """Write half a minute of silence on 64 channels, which take a few hundred megabytes when kept apart."""
     path = directory / "wide.wav"
     with wave.open(str(path), "wb") as file:
         file.setnchannels(64)

@@ -1,7 +1,7 @@
-"""Recordings that went wrong on their way, made on the spot from the self-test's clips.
+"""Recordings that were damaged on their way, made on the spot from the self-test's clips.
 
-Each maker writes one file. ``DIGITS`` and ``COMMANDS`` are clips of about five seconds; ``three`` has the digits
-at 0, 20 and 40 s.
+Each function writes one file. ``DIGITS`` and ``COMMANDS`` are clips of about five seconds; ``three`` has the
+digits at 0, 20 and 40 s.
 """
 
 import random
@@ -22,7 +22,7 @@ COMMANDS: Final = "en-commands.ogg"
 KOREAN: Final = "ko-digits.ogg"
 
 Change = Callable[[int, Any], Any | None]
-"""What happens to the packet of a number: it, another one, or None for a lost one."""
+"""Maps a packet and its number to the packet to write: the same, another one, or None for a lost one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +36,22 @@ class Voice:
 
     @property
     def channels(self) -> Sound:
-        """Shape (channels, samples)."""
+        """The samples, in the shape (channels, samples)."""
         return np.atleast_2d(self.sound)
 
 
 def clip(name: str) -> Sound:
-    """One of the self-test's clips."""
+    """Read one of the self-test's clips."""
     return read(speech(name))
 
 
 def silence(seconds: float) -> Sound:
-    """Nothing, for so long."""
+    """Return silence of a length."""
     return np.zeros(round(seconds * SAMPLE_RATE_HERTZ), np.float32)
 
 
 def three() -> Sound:
-    """The digits at 0, 20 and 40 s."""
+    """Return the digits at 0, 20 and 40 s."""
     digits = clip(DIGITS)
     padded = np.concatenate([digits, silence(20)])[: 20 * SAMPLE_RATE_HERTZ]
     return np.concatenate([padded, padded, digits])
@@ -65,7 +65,7 @@ def mux(
     change: Change = lambda _, packet: packet,
     options: dict[str, str] | None = None,
 ) -> Path:
-    """Encodes the voices as tracks side by side; ``change`` sees the packets of the first."""
+    """Encode the voices as tracks side by side; ``change`` sees the packets of the first."""
     output: Any
     with av.open(str(path), "w", format=container, options=options or {}) as output:
         streams = [
@@ -115,7 +115,7 @@ def _changed(packets: Iterator[Any], change: Change | None) -> Iterator[Any]:
 
 
 def later(seconds: float, *, from_seconds: float = -1.0) -> Change:
-    """Moves what is at or after a time by so much; all, if none is given (a codec may begin before zero)."""
+    """Delay packets at or after a time; all of them if no time is given (a codec may begin before zero)."""
 
     def move(_: int, packet: Any) -> Any:
         if packet.pts * packet.time_base >= from_seconds:
@@ -128,13 +128,13 @@ def later(seconds: float, *, from_seconds: float = -1.0) -> Change:
 
 
 def packet_loss(path: Path, *, container: str = "webm", codec: str = "libopus", every: int = 10) -> Path:
-    """``three``, every tenth packet lost, the others' times kept."""
+    """Write ``three`` with every tenth packet lost, the others' times kept."""
     voice = Voice(three(), codec, 48_000)
     return mux(path, container, [voice], change=lambda n, packet: None if n % every == every - 1 else packet)
 
 
 def undecodable_beginning(path: Path) -> Path:
-    """``three`` as AAC in Matroska, noise in place of the packets before 15 s."""
+    """Write ``three`` as AAC in Matroska, with noise in place of the packets before 15 s."""
 
     def spoil(number: int, packet: Any) -> Any:
         return packet if packet.pts * packet.time_base >= 15 else spoiled(number, packet)
@@ -143,7 +143,7 @@ def undecodable_beginning(path: Path) -> Path:
 
 
 def spoiled(number: int, packet: Any) -> Any:
-    """Noise in the place of a packet's payload."""
+    """Replace a packet's payload by noise."""
     noise = av.Packet(random.Random(number).randbytes(packet.size))
     noise.stream, noise.time_base = packet.stream, packet.time_base
     noise.pts, noise.dts, noise.duration = packet.pts, packet.dts, packet.duration
@@ -151,21 +151,21 @@ def spoiled(number: int, packet: Any) -> Any:
 
 
 def clock_restart(path: Path) -> Path:
-    """The commands by a clock at 5,000 s, then ``three`` by a new one with a hole of 10 s at 25 s, in MPEG-TS."""
+    """Write the commands at a clock of 5,000 s, then ``three`` at a new one with a hole of 10 s at 25 s (MPEG-TS)."""
     first = mux(path.with_suffix(".first"), "mpegts", [Voice(clip(COMMANDS), "aac")], change=later(5_000))
     hole = later(10, from_seconds=25)
     return _joined(path, first, mux(path.with_suffix(".second"), "mpegts", [Voice(three(), "aac")], change=hole))
 
 
 def clock_jump(path: Path, *, seconds: float = 5_000) -> Path:
-    """The commands, and again by a clock that stands at 5,000 s, in MPEG-TS."""
+    """Write the commands twice, the second time at a clock that jumps to 5,000 s, in MPEG-TS."""
     voice = Voice(clip(COMMANDS), "aac")
     first = mux(path.with_suffix(".first"), "mpegts", [voice])
     return _joined(path, first, mux(path.with_suffix(".second"), "mpegts", [voice], change=later(seconds)))
 
 
 def zeroed(path: Path) -> Path:
-    """The commands, 15 s of silence, the digits, as Opus in WebM; a tenth of its bytes in the middle are zeros."""
+    """Write the commands, 15 s of silence, the digits, as Opus in WebM; zero a tenth of the bytes in the middle."""
     sound = np.concatenate([clip(COMMANDS), silence(15), clip(DIGITS)])
     mux(path, "webm", [Voice(sound, "libopus", 48_000)])
     content = bytearray(path.read_bytes())
@@ -176,7 +176,7 @@ def zeroed(path: Path) -> Path:
 
 
 def chained(path: Path, *, first: str = "flac", second: str = "flac") -> Path:
-    """Two Ogg streams of different shape: the digits in 16 kHz mono, the commands in 44.1 kHz stereo."""
+    """Chain two Ogg streams of different shape: the digits in 16 kHz mono, the commands in 44.1 kHz stereo."""
     begin = mux(path.with_suffix(".first"), "ogg", [Voice(clip(DIGITS), first)])
     rate_hertz = 48_000 if second == "libopus" else 44_100
     voice = Voice(np.stack([clip(COMMANDS)] * 2), second, rate_hertz)
@@ -184,24 +184,24 @@ def chained(path: Path, *, first: str = "flac", second: str = "flac") -> Path:
 
 
 def commands_and_korean(path: Path) -> Path:
-    """The commands six times, then Korean digits twice."""
+    """Write the commands six times, then Korean digits twice."""
     sound = np.concatenate([clip(COMMANDS)] * 6 + [clip(KOREAN)] * 2)
     return mux(path, "ogg", [Voice(sound, "libopus", 48_000)])
 
 
 def phase_inverted(path: Path) -> Path:
-    """The digits on the left, and upside down on the right: their mean is silence."""
+    """Write the digits on the left, and upside down on the right: their mean is silence."""
     digits = clip(DIGITS)
     return mux(path, "ogg", [Voice(np.stack([digits, -digits]), "libopus", 48_000)])
 
 
 def late_clock(path: Path) -> Path:
-    """``three`` by a clock that begins at 36,000 s."""
+    """Write ``three`` at a clock that begins at 36,000 s."""
     return mux(path, "matroska", [Voice(three(), "libopus", 48_000)], change=later(36_000))
 
 
 def silent_first_track(path: Path) -> Path:
-    """A track of silence, then one with the digits."""
+    """Write a track of silence, then one with the digits."""
     voices = [Voice(silence(5), "aac", language="kor"), Voice(clip(DIGITS), "aac", language="eng")]
     return mux(path, "mp4", voices)
 
@@ -212,13 +212,13 @@ def _joined(path: Path, *parts: Path) -> Path:
 
 
 def encrypted(path: Path, codec: str = "aac") -> Path:
-    """The digits in an MP4 whose samples are encrypted, as streaming services do it (CENC)."""
+    """Write the digits to an MP4 whose samples are encrypted, as streaming services do it (CENC)."""
     options = {"encryption_scheme": "cenc-aes-ctr", "encryption_key": "76" * 16, "encryption_kid": "a7" * 16}
     return mux(path, "mp4", [Voice(clip(DIGITS), codec, 48_000)], options=options)
 
 
 def scrambled(path: Path) -> Path:
-    """The digits in MPEG-TS, the sound's packets scrambled, as broadcasters do it."""
+    """Write the digits to MPEG-TS with the sound's packets scrambled, as broadcasters do it."""
     content = bytearray(mux(path, "mpegts", [Voice(clip(DIGITS), "aac")]).read_bytes())
     noise = random.Random(1)
     for at in range(0, len(content) - 187, 188):
@@ -231,7 +231,7 @@ def scrambled(path: Path) -> Path:
 
 
 def late_streams(path: Path) -> Path:
-    """The digits in FLV, then tags of seven other codecs and of a picture: each becomes a stream of its own."""
+    """Write the digits to FLV, then tags of seven other codecs and a picture: each becomes its own stream."""
     content = mux(path, "flv", [Voice(clip(DIGITS), "aac")]).read_bytes()
     sounds = [flv_tag(8, bytes([codec << 4 | 0xF]) + bytes(64), 5_000) for codec in (0, 2, 3, 5, 6, 7, 11)]
     path.write_bytes(content + b"".join(sounds) + flv_tag(9, b"\x22" + bytes(50), 5_000))
@@ -239,17 +239,17 @@ def late_streams(path: Path) -> Path:
 
 
 def late_sound(path: Path) -> Path:
-    """Seven megabytes of pictures in FLV whose header names no sound, then the digits."""
+    """Write seven megabytes of pictures to FLV whose header names no sound, then the digits."""
     content = mux(path, "flv", [Voice(clip(DIGITS), "aac")]).read_bytes()
     header, body = content[:13], content[13:]
-    body = body[int.from_bytes(body[1:4], "big") + 15 :]  # without what it says of itself
+    body = body[int.from_bytes(body[1:4], "big") + 15 :]  # without its header and metadata
     pictures = b"".join(flv_tag(9, b"\x22" + bytes(60_000), number * 40) for number in range(120))
     path.write_bytes(header[:4] + b"\x01" + header[5:] + pictures + body)
     return path
 
 
 def flv_tag(kind: int, payload: bytes, milliseconds: int) -> bytes:
-    """One tag of an FLV file."""
+    """Build one tag of an FLV file."""
     size = len(payload)
     head = bytes([kind]) + size.to_bytes(3, "big") + milliseconds.to_bytes(3, "big") + bytes(4)
     return head + payload + (size + 11).to_bytes(4, "big")

@@ -1,4 +1,4 @@
-"""Where the transcripts of tests say that they come from."""
+"""The origin that the transcripts of tests state."""
 
 from schemas.transcripts.transcript import Provenance
 

@@ -37,7 +37,7 @@ FORMATS: Final[dict[str, Format]] = {
 
 
 def read(path: Path) -> Sound:
-    """A recording as 16 kHz mono."""
+    """Read a recording as 16 kHz mono."""
     resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE_HERTZ)
     blocks = []
     with av.open(str(path)) as container:
@@ -48,7 +48,7 @@ def read(path: Path) -> Sound:
 
 
 def write(path: Path, sound: Sound, form: Format) -> Path:
-    """Encodes a 16 kHz mono sound; returns ``path``."""
+    """Encode a 16 kHz mono sound and return ``path``."""
     container: Any
     with av.open(str(path), "w", format=form.container) as container:
         picture = _picture_stream(container) if form.video else None

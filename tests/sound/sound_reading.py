@@ -1,4 +1,4 @@
-"""Containers of every kind, made on the spot, and all that a reader says of them."""
+"""Containers of every kind, made on the spot, and all that a reader reports of them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +47,7 @@ CONTAINERS = {
 
 @dataclass(frozen=True)
 class Read:
-    """All that a reader says of a file."""
+    """All that a reader reports of a file."""
 
     samples: Sound
     facts: SoundFacts
@@ -60,14 +60,14 @@ class Read:
 
 
 def read(path: Path, *, split: bool = False) -> Read:
-    """Decodes a whole file."""
+    """Decode a whole file."""
     with SoundReader(path, split=split) as sound:
         blocks = list(sound.blocks(10**9))
         return Read(np.concatenate(blocks, axis=1), sound.facts, sound.stats)
 
 
 def made(directory: Path, name: str, change: Change = lambda _, packet: packet, **options: str) -> Path:
-    """The digits twice, in one of the containers."""
+    """Write the digits twice, in one of the containers, and return its path."""
     container, codec, rate = CONTAINERS[name]
     sound = np.concatenate([media_cases.clip(media_cases.DIGITS)] * 2)
     path = directory / name.replace("/", ".")

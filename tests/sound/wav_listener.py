@@ -1,4 +1,4 @@
-"""A small true implementation of the engine's protocol: it hears how long a WAV file is."""
+"""A small true implementation of the engine's protocol: it recognises only how long a WAV file is."""
 
 import io
 import threading
@@ -23,17 +23,17 @@ from schemas.transcripts.transcript import (
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """Progress, as the engine tells it."""
+class ListenerProgress:
+    """Progress, as the engine reports it."""
 
     fraction: float | None
     text: str
 
 
 class WavListener:
-    """Says "second <n>." for every second of a WAV file. Cannot translate.
+    """An engine whose transcript is "second <n>." for every second of a WAV file. It cannot translate.
 
-    ``gate`` holds every call until it is set, for tests of what happens meanwhile; ``heard`` counts calls.
+    While ``gate`` is not set, every call blocks, so that tests can act during it; ``heard`` counts calls.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class WavListener:
 
     @property
     def provenance(self) -> Provenance:
-        """A model of its own, so that nobody takes it for speech recognition."""
+        """A model with a name of its own, so that the result is not mistaken for speech recognition."""
         return Provenance(
             engine="wav-listener",
             engine_version="1",
@@ -60,12 +60,12 @@ class WavListener:
         )
 
     def check(self, options: TranscribeOptions) -> None:
-        """Refuses another model, and translation."""
+        """Reject another model, and translation."""
         if options.model not in (None, "wav-listener") or options.task is Task.TRANSLATE:
             raise InvalidOptions("wav-listener neither translates nor is another model")
 
     def healthy(self) -> bool:
-        """See ``SpeechToText.healthy``."""
+        """Implement ``SpeechToText.healthy``."""
         return self.well
 
     def transcribe(
@@ -78,7 +78,7 @@ class WavListener:
         lane: Lane,  # noqa: ARG002 (it has one line only)
         on_audio: Callable[[AudioFacts], None],
     ) -> Transcript:
-        """See ``SpeechToText.transcribe``."""
+        """Implement ``SpeechToText.transcribe``."""
         self.check(options)
         if self.failure is not None:
             raise self.failure
@@ -103,7 +103,7 @@ class WavListener:
         segments = []
         for number in range(int(seconds)):
             segments.append(Segment(id=number, start=number, end=number + 1, text=f"second {number + 1}."))
-            on_progress(Heard((number + 1) / seconds, f"second {number + 1}."))
+            on_progress(ListenerProgress((number + 1) / seconds, f"second {number + 1}."))
         return Transcript(
             status=TranscriptStatus.COMPLETED if segments else TranscriptStatus.NO_SPEECH,
             language=options.language or ("en" if segments else None),
@@ -118,7 +118,7 @@ class WavListener:
 
 
 def wav_bytes(seconds: float, *, sample_rate_hertz: int = 8_000) -> bytes:
-    """Silence of a length, as a WAV file."""
+    """Return silence of a length, as a WAV file."""
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as sound:
         sound.setnchannels(1)

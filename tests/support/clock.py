@@ -7,7 +7,7 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class HandClock:
-    """A ``schemas.clock.Clock`` that stands still until a test adds to ``seconds``; it begins at the epoch."""
+    """A ``schemas.clock.Clock`` that starts at the epoch and stands still until a test adds to ``seconds``."""
 
     def __init__(self) -> None:
         self.seconds = 0.0

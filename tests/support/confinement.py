@@ -23,7 +23,7 @@ class _Program(ctypes.Structure):
 
 
 def without_internet() -> Callable[[], None]:
-    """For ``preexec_fn``: the process, and whatever it starts, dies of SIGSYS when it makes an internet socket."""
+    """Return a ``preexec_fn``: the process, and all it starts, dies of SIGSYS when it makes an internet socket."""
     number = _SOCKET_CALL.get(platform.machine())
     if platform.system() != "Linux" or number is None:
         pytest.skip("seccomp filters are written for Linux on x86-64 and ARM64")

@@ -1,4 +1,4 @@
-"""The commands with which containers ask how their process is, as the files in ``deploy`` have them."""
+"""The commands with which containers check the health of their process, as the files in ``deploy`` have them."""
 
 import json
 import os
@@ -12,7 +12,7 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 
 
 def of_image(target: str) -> list[str]:
-    """The command of one stage of the Dockerfile: its own, or that of the stage it is built on."""
+    """Return the command of one stage of the Dockerfile: its own, or that of the stage it is built on."""
     text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
     stages = {
         name: (base, body)
@@ -30,7 +30,7 @@ def of_image(target: str) -> list[str]:
 
 
 def exit_code(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """What Docker would see: 0 for healthy. ``python`` is this one, as in the image it is the image's."""
+    """Run a check, return what Docker would see: 0 for healthy. This process's Python stands for the image's."""
     python = {"python": sys.executable, "python3": sys.executable}
     ours = [python.get(command[0], command[0]), *command[1:]]
     variables = {"PATH": os.environ["PATH"], **environment}

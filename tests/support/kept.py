@@ -13,7 +13,7 @@ USAGE = Usage(audio_seconds=1.0, inference_seconds=0.0, windows=1, decoded_token
 
 
 def event_of(job_id: str, *, text: str | None = None, **metadata: str) -> TranscriptEvent:
-    """A job that is done."""
+    """Return the event of a completed job."""
     return TranscriptEvent(
         event_id=f"{job_id}.transcript",
         occurred_at=NOW,
@@ -34,7 +34,7 @@ def event_of(job_id: str, *, text: str | None = None, **metadata: str) -> Transc
 
 
 def spoken_transcript(text: str) -> Transcript:
-    """A transcript of one segment."""
+    """Return a transcript of one segment."""
     return Transcript(
         status=TranscriptStatus.COMPLETED,
         text=text,

@@ -1,4 +1,4 @@
-"""What tests of the engine listen with and to: a small real model, and real speech where there is any."""
+"""What tests of the engine run on: a small real model, and real speech where it is available."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ _SELFTEST_WEIGHTS = _SELFTEST / "weights"
 
 
 def model_directory() -> Path:
-    """A small Whisper-shaped model: KASCRIBE_TEST_MODEL, or the one that comes with the repository."""
+    """Find a small Whisper-shaped model: KASCRIBE_TEST_MODEL, or the one that comes with the repository."""
     named = os.environ.get("KASCRIBE_TEST_MODEL")
     directory = Path(named) if named else _SELFTEST_WEIGHTS
     if not (directory / "model.bin").is_file():
@@ -20,9 +20,9 @@ def model_directory() -> Path:
 
 
 def speech(name: str) -> Path:
-    """A recording that comes with the repository, or one of the corpus, without which the test is skipped.
+    """Find a recording that comes with the repository, or one of the corpus; skip the test without a corpus.
 
-    The corpus is not the repository's to carry, so a clean checkout passes without one, in CI as well.
+    The corpus cannot be part of the repository, so a clean checkout passes without it, in CI as well.
     """
     bundled = _SELFTEST / "clips" / name
     if bundled.is_file():
@@ -37,7 +37,7 @@ def speech(name: str) -> Path:
 
 
 def missing(what: str) -> NoReturn:
-    """Skips on a laptop; fails in CI, where everything must be there."""
+    """Skip the test on a laptop; fail it in CI, where everything must be there."""
     if os.environ.get("CI") == "true":
         pytest.fail(what)
     pytest.skip(what)

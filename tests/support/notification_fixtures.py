@@ -14,11 +14,11 @@ AWS_KEY = "calls/my call (+1).wav"
 
 
 def fixture(name: str) -> bytes:
-    """The bytes of a notification, as its store or bridge writes them."""
+    """Return the bytes of a notification, as its store or bridge writes them."""
     return (FIXTURES / f"{name}.json").read_bytes()
 
 
 def only(name: str) -> ObjectCreated:
-    """The one new object of a fixture."""
+    """Return the one new object of a fixture."""
     (created,) = parse_notification(fixture(name)).created
     return created

@@ -1,4 +1,4 @@
-"""An S3 server in this process, for tests that need a bucket and no more."""
+"""An S3 server in this process, for tests that need only a bucket."""
 
 import itertools
 import os
@@ -27,7 +27,7 @@ class ObjectStore:
         self.client: S3Client = create_client(S3Settings(endpoint_url=endpoint_url))
 
     def settings(self, *, versioned: bool = False, **changed: object) -> S3Settings:
-        """Settings for a bucket that exists and is empty; ``changed`` replaces fields of them."""
+        """Create an empty bucket and return settings for it; ``changed`` replaces fields of them."""
         bucket = f"audio-{os.getpid()}-{next(_numbers)}"
         self.client.create_bucket(Bucket=bucket)
         if versioned:
@@ -43,20 +43,20 @@ class ObjectStore:
         content_type: str = "application/octet-stream",
         metadata: Mapping[str, str] | None = None,
     ) -> str:
-        """Stores an object and returns its etag."""
+        """Store an object and return its etag."""
         answer = self.client.put_object(
             Bucket=settings.bucket, Key=key, Body=body, ContentType=content_type, Metadata=metadata or {}
         )
         return answer["ETag"].strip('"')
 
     def keys(self, bucket: str) -> list[str]:
-        """The keys of a bucket, sorted."""
+        """List the keys of a bucket, sorted."""
         return sorted(found["Key"] for found in self.client.list_objects_v2(Bucket=bucket).get("Contents", []))
 
 
 @contextmanager
 def running_object_store() -> Iterator[ObjectStore]:
-    """A server of moto's on a free loopback port, ended with the context."""
+    """Run moto's server on a free loopback port, until the context ends."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
@@ -69,7 +69,7 @@ def running_object_store() -> Iterator[ObjectStore]:
 
 @contextmanager
 def credentials(environment: Mapping[str, str]) -> Iterator[None]:
-    """AWS_* credentials in this process's environment, while the context lasts."""
+    """Put AWS_* credentials into this process's environment, while the context lasts."""
     with pytest.MonkeyPatch.context() as patch:
         for name in MOTO_CREDENTIALS:
             patch.setenv(name, environment[name])

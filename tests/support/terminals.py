@@ -1,4 +1,4 @@
-"""Commands as a person runs them: on a terminal, into a file, or into a file while a terminal looks on."""
+"""Commands as a person runs them: on a terminal, into a file, or one stream into a file and one on a terminal."""
 
 import fcntl
 import io
@@ -62,7 +62,7 @@ def kascribe(
 
 @contextmanager
 def _terminal() -> Iterator[tuple[int, io.FileIO]]:
-    """A terminal's two ends; the caller closes the second when its program has it."""
+    """Open a terminal and return its two ends; the caller closes the second once its program has it."""
     master, descriptor = pty.openpty()
     # A file, since it may be closed twice: a bare number may belong to another thread's file by then.
     with io.FileIO(master, "r+"), io.FileIO(descriptor, "r+") as slave:
@@ -71,7 +71,7 @@ def _terminal() -> Iterator[tuple[int, io.FileIO]]:
 
 
 def _read(master: int, process: subprocess.Popen[bytes]) -> str:
-    """All that comes until the program ends. Raises AssertionError when it does not."""
+    """Read all output until the program ends. Raises AssertionError when it does not."""
     read = b""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
@@ -82,6 +82,6 @@ def _read(master: int, process: subprocess.Popen[bytes]) -> str:
             continue
         try:
             more = os.read(master, READ_BYTES)
-        except OSError:  # Linux says so when no program has the terminal any more
+        except OSError:  # Linux reports this when no program has the terminal any more
             return read.decode("utf-8", "replace")
         read += more

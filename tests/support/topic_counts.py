@@ -9,7 +9,7 @@ from schemas.kafka.records import Record
 
 
 class KeysOn:
-    """Follows a topic from its beginning on a thread of its own."""
+    """A reader of a topic from its beginning, on its own thread."""
 
     def __init__(self, bootstrap_servers: str, topic: str, partitions: int) -> None:
         self._consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "counting", "log_level": 0})
@@ -20,27 +20,27 @@ class KeysOn:
         self._thread.start()
 
     def seen(self) -> list[str]:
-        """All keys so far; one that was written twice is there twice."""
+        """Return all keys so far; a key that was written twice is there twice."""
         return [key for key, _ in self._records]
 
     def extra(self) -> tuple[int, int]:
-        """Records beyond one for each key so far: doubled, with another value, and repeated, byte for byte.
+        """Count records beyond one for each key so far: doubled, with another value, and repeated, byte for byte.
 
-        Counted from the beginning, so that one which comes late is not missed.
+        Counted from the beginning, so that a late record is not missed.
         """
         records = tuple(self._records)
         different = set(records)
         return len(different) - len({key for key, _ in different}), len(records) - len(different)
 
     def close(self) -> None:
-        """Stops following."""
+        """Stop reading."""
         self._stopped.set()
         self._thread.join()
         self._consumer.close()
 
     @staticmethod
     def job_of(record: Record) -> str:
-        """The job that an event is about, which is its key."""
+        """Return the job that an event is about, which is its key."""
         return str(json.loads(record.value or b"{}")["job_id"])
 
     def _follow(self) -> None:

@@ -14,10 +14,10 @@ def eventually(
     interval_seconds: float = 0.05,
     what: str = "the condition",
 ) -> Seen:
-    """The first truthy value of `condition`, asked at least once and a last time after the deadline.
+    """Return the first truthy value of `condition`, checked at least once and a last time after the deadline.
 
     Blocks up to `timeout_seconds`, then raises AssertionError with the last value seen. What `condition`
-    raises passes through at once: one that may fail on the way answers with a falsy value instead.
+    raises passes through at once: a condition that may fail before it holds returns a falsy value instead.
     """
     deadline = time.monotonic() + timeout_seconds
     while True:
