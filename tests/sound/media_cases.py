@@ -151,7 +151,7 @@ def spoiled(number: int, packet: Any) -> Any:
 
 
 def clock_restart(path: Path) -> Path:
-    """Write the commands at a clock of 5,000 s, then ``three`` at a new one with a hole of 10 s at 25 s (MPEG-TS)."""
+    """Write the commands at a clock of 5,000 s, then ``three`` at a new one (hole of 10 s at 25 s), in MPEG-TS."""
     first = mux(path.with_suffix(".first"), "mpegts", [Voice(clip(COMMANDS), "aac")], change=later(5_000))
     hole = later(10, from_seconds=25)
     return _joined(path, first, mux(path.with_suffix(".second"), "mpegts", [Voice(three(), "aac")], change=hole))
@@ -165,7 +165,7 @@ def clock_jump(path: Path, *, seconds: float = 5_000) -> Path:
 
 
 def zeroed(path: Path) -> Path:
-    """Write the commands, 15 s of silence, the digits, as Opus in WebM; zero a tenth of the bytes in the middle."""
+    """Write the commands, 15 s of silence and the digits as Opus in WebM; zero a tenth of it in the middle."""
     sound = np.concatenate([clip(COMMANDS), silence(15), clip(DIGITS)])
     mux(path, "webm", [Voice(sound, "libopus", 48_000)])
     content = bytearray(path.read_bytes())
