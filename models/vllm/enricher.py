@@ -15,7 +15,7 @@ from models.vllm.enrichment.ports import NoteStore
 from models.vllm.enrichment.profiles import Profile, for_instruction, load_profiles
 from models.vllm.enrichment.prompts import Nonce, nonce_from
 from models.vllm.enrichment.request import Enrichment, EnrichRequest, OnChunk, OnProfileText
-from models.vllm.enrichment.results import skipped
+from models.vllm.enrichment.results import skipped_results
 from models.vllm.enrichment.run import Run
 from models.vllm.enrichment.token_estimate import TokenEstimate
 from models.vllm.event_loop import EventLoopThread
@@ -102,7 +102,7 @@ class Enricher:
         """
         if not request.has_text:
             model = self._settings.model or "none"
-            return Enrichment(model, skipped(request.profiles), TokenUsage(), 0.0)
+            return Enrichment(model, skipped_results(request.profiles), TokenUsage(), 0.0)
         work = self._cancellations.run(self._enrich(request, on_text, on_chunk), cancelled)
         try:
             return self._loop.submit(work).result()

@@ -24,7 +24,7 @@ import jsonschema
 from deploy.stack.cache import default_cache
 from deploy.vllm.server import down, up
 from models.vllm.enricher import Enricher
-from models.vllm.enrichment.bounds import bounded
+from models.vllm.enrichment.bounds import bound_schema
 from schemas.errors import JobError
 from schemas.events import EnrichmentResult, EnrichmentStatus
 from schemas.settings import VllmSettings
@@ -81,7 +81,7 @@ def _problem(enricher: Enricher, result: EnrichmentResult, segment_count: int) -
     if result.status is not EnrichmentStatus.COMPLETED:
         return f"{result.status.value}: {result.failure}"
     try:
-        jsonschema.validate(result.output, bounded(enricher.profiles[PROFILE].schema or {}))
+        jsonschema.validate(result.output, bound_schema(enricher.profiles[PROFILE].schema or {}))
     except jsonschema.ValidationError as invalid:
         return f"schema: {invalid.message}"
     if result.coverage < 1.0:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import jsonschema
 from jsonschema.protocols import Validator
 
-from models.vllm.enrichment.bounds import referenced
+from models.vllm.enrichment.bounds import resolve_reference
 from models.vllm.enrichment.cleaning import as_plain_text, plain_strings
 
 CITATION_FIELDS: Final = frozenset({"segment_ids", "segment_id"})
@@ -29,7 +29,7 @@ def validator_for(schema: Mapping[str, Any]) -> Validator:
     kind.check_schema(dict(schema))
     for node in _nodes(dict(schema)):
         if isinstance(node.get("$ref"), str):
-            referenced(schema, node["$ref"])
+            resolve_reference(schema, node["$ref"])
     return kind(dict(schema))
 
 
@@ -40,8 +40,10 @@ def read_answer(text: str, schema: Mapping[str, Any], segment_ids: Collection[in
     are removed afterwards. The schema decides everything else, before and after cleaning.
     """
     try:
-        value = json.loads(_unwrapped(text), strict=False, parse_float=_finite, parse_constant=_finite)
-        return _cleaned(value, *_cached_validator(json.dumps(schema)), segment_ids)
+        value = json.loads(
+            _strip_code_fence(text), strict=False, parse_float=_parse_finite, parse_constant=_parse_finite
+        )
+        return _clean(value, *_cached_validator(json.dumps(schema)), segment_ids)
     except (ValueError, RecursionError) as error:
         raise InvalidAnswer(f"not JSON: {error}") from error
 
@@ -52,7 +54,7 @@ def with_existing_citations(value: Any, segment_ids: Collection[int]) -> Any:
         return [with_existing_citations(item, segment_ids) for item in value]
     if not isinstance(value, dict):
         return value
-    return {key: _checked(key, item, segment_ids) for key, item in value.items()}
+    return {key: _known_citations(key, item, segment_ids) for key, item in value.items()}
 
 
 def citations(value: Any) -> Iterator[int]:
@@ -75,7 +77,7 @@ def _cached_validator(schema: str) -> tuple[Validator, frozenset[str]]:
     return validator_for(parsed), frozenset(_literals(parsed))
 
 
-def _cleaned(value: Any, validator: Validator, literals: Collection[str], segment_ids: Collection[int]) -> Any:
+def _clean(value: Any, validator: Validator, literals: Collection[str], segment_ids: Collection[int]) -> Any:
     _validate(value, validator)
     for name in (name for node in _nodes(value) for name in node):
         if name not in literals and as_plain_text(name) != name:
@@ -119,14 +121,14 @@ def _items(value: Any) -> Collection[Any]:
     return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
-def _finite(text: str) -> float:
+def _parse_finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(f"{text} is no number in JSON")
     return number
 
 
-def _checked(key: str, item: Any, segment_ids: Collection[int]) -> Any:
+def _known_citations(key: str, item: Any, segment_ids: Collection[int]) -> Any:
     if key not in CITATION_FIELDS:
         return with_existing_citations(item, segment_ids)
     if isinstance(item, list):
@@ -138,7 +140,7 @@ def _is_id(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _unwrapped(text: str) -> str:
+def _strip_code_fence(text: str) -> str:
     """Remove the code fence that unconstrained models often put around JSON."""
     stripped = text.strip()
     if stripped.startswith("```") and stripped.endswith("```"):

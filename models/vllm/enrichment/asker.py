@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Final
 
 from models.vllm.enrichment.answers import InvalidAnswer, read_answer
-from models.vllm.enrichment.bounds import TokenBudget, bounded
+from models.vllm.enrichment.bounds import TokenBudget, bound_schema
 from models.vllm.enrichment.cleaning import as_plain_text
 from models.vllm.enrichment.planner import completion_tokens, prompt_tokens
 from models.vllm.enrichment.ports import CompletionServer
@@ -96,7 +96,7 @@ class Asker:
             completion = await self._complete(self._request(question, attempt, cut_off), on_text)
             totals.usage += completion.usage
             try:
-                answer = _checked(completion, question)
+                answer = _check(completion, question)
             except InvalidAnswer as invalid:
                 cut_off += not completion.is_complete
                 problem = invalid
@@ -187,14 +187,14 @@ class Asker:
             per_string_character=self.estimate.tokens_per_character,
             per_other_character=min(1.0, 2 * self.estimate.tokens_per_byte),
         )
-        return bounded(question.schema, budget)
+        return bound_schema(question.schema, budget)
 
 
-def _checked(completion: Completion, question: Question) -> Any:
+def _check(completion: Completion, question: Question) -> Any:
     if completion.empty_reason:
         raise InvalidAnswer(f"an empty answer: {completion.empty_reason}")
     if question.schema is not None:
-        return read_answer(completion.text, bounded(question.schema), question.segment_ids)
+        return read_answer(completion.text, bound_schema(question.schema), question.segment_ids)
     text = as_plain_text(completion.text)
     if not text:
         raise InvalidAnswer("an empty answer: it holds no words")

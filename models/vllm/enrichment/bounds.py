@@ -30,22 +30,22 @@ class TokenBudget:
     per_other_character: float = 1.0
 
 
-def bounded(schema: Mapping[str, Any], budget: TokenBudget | None = None) -> dict[str, Any]:
+def bound_schema(schema: Mapping[str, Any], budget: TokenBudget | None = None) -> dict[str, Any]:
     """Bound every string, list and open object of a schema, so that the longest answer fits the budget.
 
     If its keys alone exceed the budget, it becomes as small as possible. Callers must not change the result.
     """
-    return _bounded(json.dumps(schema), budget)
+    return _bound(json.dumps(schema), budget)
 
 
 @lru_cache(maxsize=SCHEMAS_CACHED)
-def _bounded(text: str, budget: TokenBudget | None) -> dict[str, Any]:
-    result: dict[str, Any] = _scaled(json.loads(text), 1.0)
+def _bound(text: str, budget: TokenBudget | None) -> dict[str, Any]:
+    result: dict[str, Any] = _scale(json.loads(text), 1.0)
     for _ in range(_ROUNDS):
         worst = longest_answer_tokens(result, budget) if budget else 0.0
         if budget is None or worst <= budget.tokens:
             break
-        smaller = _scaled(result, max(0.3, min(0.9, budget.tokens / worst)))
+        smaller = _scale(result, max(0.3, min(0.9, budget.tokens / worst)))
         if smaller == result:
             break
         result = smaller
@@ -83,7 +83,7 @@ class _LongestAnswers:
         ]
         reference = schema.get("$ref")
         if isinstance(reference, str) and reference not in within and len(within) < _REFERENCE_DEPTH:
-            parts.append(self.of(referenced(self.root, reference), (*within, reference)))
+            parts.append(self.of(resolve_reference(self.root, reference), (*within, reference)))
         kinds = _kinds(schema)
         if parts and not kinds:
             return sum(parts)
@@ -102,8 +102,8 @@ class _LongestAnswers:
             named = sum((len(key) + 4) * other + self.of(value, within) for key, value in fields.items())
             return 2 * other + named + more * ((_NAME_CHARACTERS + 4) * other + largest)
         if kind == "array":
-            first = _listed(schema.get("prefixItems")) or _listed(schema.get("items"))
-            rest = schema.get("additionalItems" if _listed(schema.get("items")) else "items", True)
+            first = _as_list(schema.get("prefixItems")) or _as_list(schema.get("items"))
+            rest = schema.get("additionalItems" if _as_list(schema.get("items")) else "items", True)
             most = int(schema.get("maxItems", ARRAY_LIMIT_ITEMS))
             repeated = self.of(rest, within) + other
             return (
@@ -117,7 +117,7 @@ class _LongestAnswers:
         return other * (_NUMBER_CHARACTERS if kind in _SCALARS else _UNKNOWN_CHARACTERS)
 
 
-def referenced(root: Any, reference: str) -> Any:
+def resolve_reference(root: Any, reference: str) -> Any:
     """Return the part of a schema that a reference such as ``#/$defs/name`` means. Else raises ValueError."""
     start, *steps = reference.split("/")
     part = root
@@ -129,21 +129,21 @@ def referenced(root: Any, reference: str) -> Any:
     return part
 
 
-def _scaled(schema: Any, factor: float) -> Any:
+def _scale(schema: Any, factor: float) -> Any:
     if isinstance(schema, list):
-        return [_scaled(part, factor) for part in schema]
+        return [_scale(part, factor) for part in schema]
     if not isinstance(schema, dict):
         return schema  # true and false are schemas too
     result = dict(schema)
     for group in _NAMED_SCHEMAS:
         if isinstance(schema.get(group), dict):
-            result[group] = {key: _scaled(value, factor) for key, value in schema[group].items()}
+            result[group] = {key: _scale(value, factor) for key, value in schema[group].items()}
     for key in _SCHEMAS:
         if key in schema:
-            result[key] = _scaled(schema[key], factor)
+            result[key] = _scale(schema[key], factor)
     kinds = _kinds(schema)
     if "array" in kinds:
-        first = len(_listed(schema.get("prefixItems")) or _listed(schema.get("items")))
+        first = len(_as_list(schema.get("prefixItems")) or _as_list(schema.get("items")))
         most = int(schema.get("maxItems", max(ARRAY_LIMIT_ITEMS, first)))
         least = max(int(schema.get("minItems", 0)), min(max(first, 1), most))
         result["maxItems"] = max(least, int(most * factor))
@@ -175,5 +175,5 @@ def _kinds(schema: Mapping[str, Any]) -> tuple[str, ...]:
     return ("array",) if {"items", "prefixItems"} & schema.keys() else ()
 
 
-def _listed(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []

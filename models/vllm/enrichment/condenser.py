@@ -10,7 +10,7 @@ from models.vllm.enrichment.note_taker import (
     NOTES_COMPLETION_TOKENS,
     NotedPart,
     NoteTaker,
-    joined,
+    join_parts,
     texts_differ,
 )
 from models.vllm.enrichment.planner import (
@@ -20,9 +20,9 @@ from models.vllm.enrichment.planner import (
     chunks_of,
     groups_of,
     passages_of,
-    shrunk,
-    total,
-    trimmed,
+    shrink,
+    total_tokens,
+    trim,
 )
 from models.vllm.enrichment.request import OnChunk
 from models.vllm.tasks import gather_or_cancel
@@ -77,14 +77,14 @@ class Condenser:
         async with self._lock:
             for level in range(LEVELS):
                 notes = self._trim(self._levels[level], limit)
-                if total(notes.points, self.asker.estimate) <= limit:
+                if total_tokens(notes.points, self.asker.estimate) <= limit:
                     return notes
                 if level + 1 == len(self._levels):
                     self._levels.append(await self._merge_once(self._levels[level]))
                 if self._levels[level + 1].points == self._levels[level].points:
                     break
         ids = self.note_taker.ids_per_point
-        kept = shrunk(notes.points, self.asker.estimate, limit_tokens=limit, ids=ids)
+        kept = shrink(notes.points, self.asker.estimate, limit_tokens=limit, ids=ids)
         return Notes(tuple(kept), notes.seen, shortened=True)
 
     async def _note_all(self, segments: Sequence[Segment], language: str) -> Notes:
@@ -102,7 +102,7 @@ class Condenser:
                 self.on_chunk(done, len(chunks))
             return part
 
-        whole = joined(await gather_or_cancel([note(chunk) for chunk in chunks]))
+        whole = join_parts(await gather_or_cancel([note(chunk) for chunk in chunks]))
         seen = frozenset(segment.id for segment in segments) - whole.unseen
         return Notes(tuple(whole.points), seen, whole.shortened)
 
@@ -112,11 +112,11 @@ class Condenser:
         budget = await self.asker.tokens_for_lines(task, NOTES_COMPLETION_TOKENS)
         notes = self._trim(notes, budget)
         groups = groups_of(notes.points, self.asker.estimate, budget_tokens=budget)
-        whole = joined(await gather_or_cancel([self.note_taker.merge(group, task) for group in groups]))
+        whole = join_parts(await gather_or_cancel([self.note_taker.merge(group, task) for group in groups]))
         return Notes(tuple(whole.points), notes.seen, notes.shortened or whole.shortened)
 
     def _trim(self, notes: Notes, budget: int) -> Notes:
         """Trim points so that each can be merged with another within the budget."""
         estimate, limit, ids = self.asker.estimate, int(budget * POINT_SHARE), self.note_taker.ids_per_point
-        points = [trimmed(point, estimate, limit_tokens=limit, ids=ids) for point in notes.points]
+        points = [trim(point, estimate, limit_tokens=limit, ids=ids) for point in notes.points]
         return Notes(tuple(points), notes.seen, notes.shortened or texts_differ(points, notes.points))

@@ -17,10 +17,10 @@ from models.vllm.enrichment.planner import (
     SHRINK,
     Chunk,
     Point,
-    halves,
-    shrunk,
-    total,
-    trimmed,
+    halve,
+    shrink,
+    total_tokens,
+    trim,
 )
 from models.vllm.enrichment.prompts import COMPACT, NOTES_VERSION
 from models.vllm.servers.problems import ContextExceeded
@@ -95,9 +95,9 @@ class NoteTaker:
         async with self._slots:
             points = await self._merge_by_model(group, task) or group
         estimate, ids = self.asker.estimate, self.ids_per_point
-        limit = int(total(group, estimate) * SHRINK)
-        short = [trimmed(point, estimate, limit_tokens=limit, ids=ids) for point in points]
-        short = shrunk(short, estimate, limit_tokens=limit, ids=ids)
+        limit = int(total_tokens(group, estimate) * SHRINK)
+        short = [trim(point, estimate, limit_tokens=limit, ids=ids) for point in points]
+        short = shrink(short, estimate, limit_tokens=limit, ids=ids)
         return NotedPart(short, shortened=texts_differ(short, points))
 
     async def _note(self, chunk: Chunk, task: str) -> NotedPart:
@@ -117,12 +117,12 @@ class NoteTaker:
         return NotedPart(points)
 
     async def _note_halves(self, chunk: Chunk, task: str) -> NotedPart:
-        parts = halves(chunk, self.asker.estimate)
+        parts = halve(chunk, self.asker.estimate)
         if len(parts) == 1:
             raise EnrichmentInvalid(
                 f"the model's context of {self.asker.model.context_tokens} tokens holds no text"
             )
-        return joined([await self._note(part, task) for part in parts])
+        return join_parts([await self._note(part, task) for part in parts])
 
     async def _merge_by_model(self, group: list[Point], task: str) -> list[Point] | None:
         cited = frozenset(number for point in group for number in point.segment_ids)
@@ -173,7 +173,7 @@ def note_by_rule(chunk: Chunk) -> NotedPart:
     )
 
 
-def joined(parts: Sequence[NotedPart]) -> NotedPart:
+def join_parts(parts: Sequence[NotedPart]) -> NotedPart:
     """Join parts in order."""
     return NotedPart(
         [point for part in parts for point in part.points],

@@ -140,7 +140,7 @@ def chunks_of(passages: Sequence[Passage], *, budget_tokens: int) -> list[Chunk]
     return [*chunks, Chunk(tuple(current), repeated)] if len(current) > repeated else chunks
 
 
-def halves(chunk: Chunk, size: Size) -> list[Chunk]:
+def halve(chunk: Chunk, size: Size) -> list[Chunk]:
     """Split a chunk into two, or its single passage into two halves. A single character stays whole."""
     if len(chunk.passages) > 1:
         middle = len(chunk.passages) // 2
@@ -155,7 +155,7 @@ def halves(chunk: Chunk, size: Size) -> list[Chunk]:
     return [Chunk((Passage(number, text, _line_size(number, text, size=size)),)) for text in texts]
 
 
-def trimmed(point: Point, size: Size, *, limit_tokens: int, ids: int) -> Point:
+def trim(point: Point, size: Size, *, limit_tokens: int, ids: int) -> Point:
     """Return the point with at most ``ids`` citations and a line within the limit, its text cut if necessary."""
     point = Point(point.text, point.segment_ids[:ids])
     while point.segment_ids and size(Point("", point.segment_ids).line) + 1 > limit_tokens // 2:
@@ -180,14 +180,14 @@ def groups_of(points: Sequence[Point], size: Size, *, budget_tokens: int) -> lis
     return groups
 
 
-def shrunk(points: Sequence[Point], size: Size, *, limit_tokens: int, ids: int) -> list[Point]:
+def shrink(points: Sequence[Point], size: Size, *, limit_tokens: int, ids: int) -> list[Point]:
     """Fit the points into a limit for all of them: cut the long ones, then leave out the last ones."""
-    if total(points, size) <= limit_tokens:
+    if total_tokens(points, size) <= limit_tokens:
         return list(points)
     share = max(limit_tokens // max(len(points), 1), 12)
     kept: list[Point] = []
     used = 0
-    for point in (trimmed(point, size, limit_tokens=share, ids=min(ids, 2)) for point in points):
+    for point in (trim(point, size, limit_tokens=share, ids=min(ids, 2)) for point in points):
         used += size(point.line) + 1
         if kept and used > limit_tokens:
             break
@@ -195,7 +195,7 @@ def shrunk(points: Sequence[Point], size: Size, *, limit_tokens: int, ids: int) 
     return kept
 
 
-def total(points: Iterable[Point], size: Size) -> int:
+def total_tokens(points: Iterable[Point], size: Size) -> int:
     """Return the tokens of all their lines."""
     return sum(size(point.line) + 1 for point in points)
 

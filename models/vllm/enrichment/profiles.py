@@ -11,7 +11,7 @@ import jsonschema
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from models.vllm.enrichment.answers import validator_for
-from models.vllm.enrichment.bounds import TokenBudget, bounded
+from models.vllm.enrichment.bounds import TokenBudget, bound_schema
 from schemas.errors import ConfigurationError
 from schemas.misspelling import did_you_mean
 from schemas.options import ProfileName
@@ -72,7 +72,7 @@ def read_profile(path: Path) -> Profile:
         if not isinstance(schema, dict) or schema.get("type") != "object" or fields.name == INSTRUCTION:
             raise ConfigurationError(f"{path}: schema must be of type object, and the name not {INSTRUCTION!r}")
         validator_for(schema)
-        bounded(schema, TokenBudget(fields.max_completion_tokens))
+        bound_schema(schema, TokenBudget(fields.max_completion_tokens))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"]))

@@ -70,15 +70,15 @@ def wording_for(context_tokens: int) -> Wording:
     return COMPACT if context_tokens < COMPACT_BELOW_TOKENS else FULL
 
 
-def fenced(lines: Iterable[str], nonce: str) -> str:
-    """Return the lines between two equal fence lines. The nonce is hexadecimal and unknown to any speaker."""
-    fence = f"====={nonce}====="
-    return "\n".join((fence, *lines, fence))
+def fence(lines: Iterable[str], nonce: str) -> str:
+    """Put the lines between two equal fence lines. The nonce is hexadecimal and unknown to any speaker."""
+    border = f"====={nonce}====="
+    return "\n".join((border, *lines, border))
 
 
 def build_prompt(words: Wording, lines: Iterable[str], task: str, *, nonce: str) -> Prompt:
     """Build a prompt: system, material, task."""
-    return Prompt(words.system, fenced(lines, nonce), task)
+    return Prompt(words.system, fence(lines, nonce), task)
 
 
 def task_text(task: str, language: str) -> str:

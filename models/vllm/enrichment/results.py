@@ -11,7 +11,7 @@ from models.vllm.servers.completion import TokenCounts
 from schemas.events import EnrichmentResult, EnrichmentStatus, TokenUsage
 
 
-def skipped(profiles: Sequence[Profile]) -> tuple[EnrichmentResult, ...]:
+def skipped_results(profiles: Sequence[Profile]) -> tuple[EnrichmentResult, ...]:
     """Return the results for a transcript without words: a model that was sent it would invent some."""
     return tuple(
         EnrichmentResult(

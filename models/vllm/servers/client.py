@@ -15,7 +15,7 @@ import httpx
 
 from models.vllm.servers.completion import Completion, CompletionRequest, OnText, Prompt, ServedModel, TokenCounts
 from models.vllm.servers.error_responses import problem_of, says_no_template
-from models.vllm.servers.event_stream import bounded, events
+from models.vllm.servers.event_stream import events, limit_size
 from models.vllm.servers.problems import (
     AccessRefused,
     Rejected,
@@ -72,9 +72,9 @@ class ServerClient:
 
         Raises AccessRefused when the server does not have the model that the settings name.
         """
-        async with self._translated(self._probe_timeout_seconds):
+        async with self._translating(self._probe_timeout_seconds):
             cards = _model_cards(read_json(await self._body("GET", "/v1/models")))
-            card = self._chosen(cards)
+            card = self._choose_card(cards)
             stated = _context(card)
             parent = next((one for one in cards if one.get("id") == card.get("parent")), {})
             assumed = stated or _context(parent) or self._settings.context_tokens
@@ -83,7 +83,7 @@ class ServerClient:
 
     async def count_tokens(self, prompt: Prompt, model: ServedModel) -> int:
         """Count the tokens of a prompt, chat template included. Raises ServerProblem."""
-        async with self._translated(self._settings.timeout_seconds):
+        async with self._translating(self._settings.timeout_seconds):
             return (await self._tokenize(prompt, model))[0]
 
     async def complete(
@@ -96,7 +96,7 @@ class ServerClient:
         priority = _PRIORITIES[request.lane] if self._settings.priority else None
         body = request_body(request, model, stream=on_text is not None, priority=priority)
         path, headers = completions_path(model), {"X-Request-Id": request.request_id}
-        async with self._translated(self._settings.timeout_seconds):
+        async with self._translating(self._settings.timeout_seconds):
             if on_text is None:
                 return read_completion(read_json(await self._body("POST", path, body, headers)))
             return await self._stream(path, body, headers, on_text)
@@ -106,11 +106,11 @@ class ServerClient:
         request = CompletionRequest(Prompt("", "", "."), 1, 0.0, "probe", lane=Lane.INTERACTIVE)
         body = request_body(request, model, stream=False, priority=None)
         headers = {"X-Request-Id": request.request_id}
-        async with self._translated(self._probe_timeout_seconds):
+        async with self._translating(self._probe_timeout_seconds):
             await self._body("GET", "/v1/models")
             read_completion(read_json(await self._body("POST", completions_path(model), body, headers)))
 
-    def _chosen(self, cards: list[dict[str, Any]]) -> dict[str, Any]:
+    def _choose_card(self, cards: list[dict[str, Any]]) -> dict[str, Any]:
         wanted = self._settings.model
         card = next((card for card in cards if wanted in (None, card.get("id"))), None)
         if card is None:
@@ -173,7 +173,7 @@ class ServerClient:
         return completion
 
     @asynccontextmanager
-    async def _translated(self, timeout_seconds: float) -> AsyncIterator[None]:
+    async def _translating(self, timeout_seconds: float) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(timeout_seconds):
                 yield
@@ -197,7 +197,7 @@ def translate(error: Exception, base_url: str) -> ServerProblem:
 
 async def _read_body(response: httpx.Response) -> bytes:
     """Return the body. Raises the ServerProblem that another status than 200 means."""
-    raw = b"".join([piece async for piece in bounded(response.aiter_bytes())])
+    raw = b"".join([piece async for piece in limit_size(response.aiter_bytes())])
     if response.status_code != 200:
         raise problem_of(response.status_code, raw, retry_after=response.headers.get("retry-after"))
     return raw

@@ -1,4 +1,4 @@
-"""Response bodies as they arrive: bounded, and server-sent events as JSON. No HTTP library."""
+"""Response bodies as they arrive: limited in size, and server-sent events as JSON. No HTTP library."""
 
 from collections.abc import AsyncIterator
 from typing import Final
@@ -11,7 +11,7 @@ BODY_LIMIT_BYTES: Final = 16 * 1024**2
 _STREAM_END: Final = b"[DONE]"
 
 
-async def bounded(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def limit_size(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Pass the pieces on. Raises ServerFailed when they exceed ``BODY_LIMIT_BYTES``."""
     size_bytes = 0
     async for piece in pieces:
@@ -26,7 +26,7 @@ async def events(pieces: AsyncIterator[bytes]) -> AsyncIterator[object]:
 
     Raises the ServerProblem that an event carries.
     """
-    async for line in _lines(bounded(pieces)):
+    async for line in _lines(limit_size(pieces)):
         payload = line.removeprefix(b"data:").strip()
         if not line.startswith(b"data:"):
             continue  # keep-alive comments and blank lines

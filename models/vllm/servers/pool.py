@@ -34,8 +34,8 @@ def addresses(settings: VllmSettings) -> list[str]:
     return [url for url in urls if url]
 
 
-def ranked(urls: Sequence[str], affinity: str) -> list[int]:
-    """Rank indexes by rendezvous hash, so that a transcript prefers the same server, and its prefix cache.
+def rank(urls: Sequence[str], affinity: str) -> list[int]:
+    """Rank server indexes by rendezvous hash, so that a transcript prefers the same server, and its prefix cache.
 
     Adding or removing a server moves only the transcripts that prefer that server.
     """
@@ -117,7 +117,7 @@ class ServerPool:
         return await self._try_servers(affinity, complete_on)
 
     async def _try_servers(self, affinity: str, call: Callable[[Server, int], Awaitable[Result]]) -> Result:
-        servers = [self._servers[index] for index in ranked(self._urls, affinity)]
+        servers = [self._servers[index] for index in rank(self._urls, affinity)]
         failover = Failover(servers, attempts=self._attempts)
         for server in servers:
             server.probe_if_due()

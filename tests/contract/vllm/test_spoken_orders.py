@@ -16,7 +16,7 @@ import pytest
 
 from deploy.vllm.server import VllmServer
 from models.vllm.enricher import Enricher
-from models.vllm.enrichment.bounds import bounded
+from models.vllm.enrichment.bounds import bound_schema
 from models.vllm.enrichment.cleaning import as_material
 from schemas.events import EnrichmentResult, EnrichmentStatus
 from schemas.settings import VllmSettings
@@ -51,7 +51,7 @@ def assert_holds(enricher: Enricher, result: EnrichmentResult, segment_count: in
     assert all(0 <= number < segment_count for number in result.citations)
     assert not [text for text in strings_in(result.output) if MARKUP.search(text)]
     if result.profile != "instruction":
-        jsonschema.validate(result.output, bounded(enricher.profiles[result.profile].schema or {}))
+        jsonschema.validate(result.output, bound_schema(enricher.profiles[result.profile].schema or {}))
     else:
         assert isinstance(result.output, str)
         assert len(result.output) <= 8_000

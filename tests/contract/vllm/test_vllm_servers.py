@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from models.vllm.servers.failover import BACKOFF_SECONDS
-from models.vllm.servers.pool import ranked
+from models.vllm.servers.pool import rank
 from schemas.errors import (
     DependencyDown,
     EnrichmentFailed,
@@ -107,7 +107,7 @@ def test_a_server_that_hung_is_trusted_when_it_makes_a_token(double: VllmDouble,
         hung.always = Fault.HANG
         urls = [hung.base_url, double.base_url]
         enricher = opened(base_url=",".join(urls), timeout_seconds=1.0, clock=LeapingClock())
-        jobs = (job for job in map(str, count()) if ranked(urls, job)[0] == 0)
+        jobs = (job for job in map(str, count()) if rank(urls, job)[0] == 0)
         for _ in range(6):
             enricher.enrich(request_for(enricher, spoken(5), "title", job_id=next(jobs)))
         assert len(hung.completion_requests) == 1

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from models.vllm.enrichment.answers import InvalidAnswer, read_answer
-from models.vllm.enrichment.bounds import TokenBudget, bounded, longest_answer_tokens
+from models.vllm.enrichment.bounds import TokenBudget, bound_schema, longest_answer_tokens
 from models.vllm.enrichment.profiles import load_profiles
 from schemas.errors import ConfigurationError
 
@@ -40,7 +40,7 @@ def with_fields(**fields: Any) -> dict[str, Any]:
 def test_what_cleaning_makes_invalid_is_refused(schema: dict[str, Any], answer: dict[str, Any]) -> None:
     """Answers are validated again after markup and unknown citations were removed."""
     with pytest.raises(InvalidAnswer):
-        read_answer(json.dumps(answer), bounded(schema), KNOWN)
+        read_answer(json.dumps(answer), bound_schema(schema), KNOWN)
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
@@ -55,7 +55,7 @@ def test_a_number_that_json_does_not_have_is_refused(number: str) -> None:
 def test_a_choice_of_the_schema_is_not_cleaned(choice: str, keyword: str) -> None:
     """It is the schema author's word, not the model's, even if it looks like markup."""
     schema = with_fields(kind={"anyOf": [{keyword: [choice] if keyword == "enum" else choice}, {"type": "null"}]})
-    assert read_answer(json.dumps({"kind": choice}), bounded(schema)) == {"kind": choice}
+    assert read_answer(json.dumps({"kind": choice}), bound_schema(schema)) == {"kind": choice}
 
 
 OPEN: dict[str, Any] = {
@@ -85,7 +85,7 @@ OPEN: dict[str, Any] = {
 @pytest.mark.parametrize("name", OPEN)
 def test_every_valid_schema_is_bounded_and_shrinks(name: str) -> None:
     """The result is a valid schema with shorter answers, for lists, maps, choices and references alike."""
-    schema, small = bounded(OPEN[name]), bounded(OPEN[name], TokenBudget(100))
+    schema, small = bound_schema(OPEN[name]), bound_schema(OPEN[name], TokenBudget(100))
     jsonschema.validators.validator_for(small).check_schema(small)
     assert longest_answer_tokens(small, TokenBudget(100)) <= longest_answer_tokens(schema, TokenBudget(100))
 
@@ -93,15 +93,15 @@ def test_every_valid_schema_is_bounded_and_shrinks(name: str) -> None:
 def test_bounds_reach_strings_within_all_of() -> None:
     """They reach those of anyOf and oneOf too."""
     expected = {"allOf": [{"type": "array", "items": {**TEXT, "maxLength": 2_000}, "maxItems": 64}]}
-    assert bounded(OPEN["all of some"])["properties"]["a"] == expected
+    assert bound_schema(OPEN["all of some"])["properties"]["a"] == expected
 
 
 @pytest.mark.parametrize("name", ["all of some", "a tuple", "a map", "a pattern of names", "a reference"])
 def test_the_longest_answer_of_what_can_be_bounded_fits(name: str) -> None:
     """The token limit then cuts off no answer."""
     budget = TokenBudget(400)
-    assert longest_answer_tokens(bounded(OPEN[name]), budget) > 400
-    assert longest_answer_tokens(bounded(OPEN[name], budget), budget) <= 400
+    assert longest_answer_tokens(bound_schema(OPEN[name]), budget) > 400
+    assert longest_answer_tokens(bound_schema(OPEN[name], budget), budget) <= 400
 
 
 def test_a_bound_of_the_schema_is_never_widened() -> None:
@@ -112,7 +112,7 @@ def test_a_bound_of_the_schema_is_never_widened() -> None:
         short={**TEXT, "maxLength": 3},
         day={**TEXT, "format": "date"},
     )
-    assert bounded(schema)["properties"] == {
+    assert bound_schema(schema)["properties"] == {
         "none": {"type": "array", "maxItems": 0, "items": {**TEXT, "maxLength": 2_000}},
         "closed": {"type": "object", "maxProperties": 0, "additionalProperties": {**TEXT, "maxLength": 2_000}},
         "short": {**TEXT, "maxLength": 3},

@@ -15,13 +15,13 @@ from models.vllm.enrichment.planner import (
     chunks_of,
     completion_tokens,
     groups_of,
-    halves,
+    halve,
     passages_of,
     prompt_tokens,
-    shrunk,
+    shrink,
     split_text,
-    total,
-    trimmed,
+    total_tokens,
+    trim,
 )
 from schemas.transcripts.transcript import Segment
 
@@ -109,7 +109,7 @@ def test_pieces_of_a_text_are_within_the_limit(text: str, limit: int) -> None:
 def test_halves_hold_what_the_chunk_held(segments: list[Segment], budget: int) -> None:
     """Halving after a context error loses nothing, and ends at single characters."""
     chunk = Chunk(tuple(passages_of(segments, in_bytes, limit_tokens=budget)))
-    parts = halves(chunk, in_bytes)
+    parts = halve(chunk, in_bytes)
     assert frozenset().union(*(part.segment_ids for part in parts)) == chunk.segment_ids
     text = "".join(passage.text for passage in chunk.passages)
     assert "".join(passage.text for part in parts for passage in part.passages) == text
@@ -120,14 +120,14 @@ def test_halves_hold_what_the_chunk_held(segments: list[Segment], budget: int) -
 def test_halving_a_single_character_returns_it() -> None:
     """It cannot be split further."""
     chunk = Chunk((Passage(3, "x", 6),))
-    assert halves(chunk, in_bytes) == [chunk]
+    assert halve(chunk, in_bytes) == [chunk]
 
 
 @given(POINTS, st.integers(min_value=24, max_value=300), st.integers(min_value=1, max_value=8))
 def test_a_trimmed_point_fits_and_cites_only_what_it_cited(points: list[Point], limit: int, ids: int) -> None:
     """Its text is shorter, its citations are fewer, and none is new."""
     for point in points:
-        short = trimmed(point, in_bytes, limit_tokens=limit, ids=ids)
+        short = trim(point, in_bytes, limit_tokens=limit, ids=ids)
         assert in_bytes(short.line) + 1 <= limit or len(short.text) <= 1
         assert set(short.segment_ids) <= set(point.segment_ids)
         assert point.text.startswith(short.text)
@@ -136,19 +136,19 @@ def test_a_trimmed_point_fits_and_cites_only_what_it_cited(points: list[Point], 
 @given(POINTS, st.integers(min_value=80, max_value=600))
 def test_groups_hold_all_points_in_order_within_the_budget(points: list[Point], budget: int) -> None:
     """Each group fits; with points of at most 0.4 of the budget only the last group can be a single one."""
-    small = [trimmed(point, in_bytes, limit_tokens=int(budget * 0.4), ids=3) for point in points]
+    small = [trim(point, in_bytes, limit_tokens=int(budget * 0.4), ids=3) for point in points]
     groups = groups_of(small, in_bytes, budget_tokens=budget)
     assert [point for group in groups for point in group] == small
-    assert all(total(group, in_bytes) <= budget for group in groups)
+    assert all(total_tokens(group, in_bytes) <= budget for group in groups)
     assert all(len(group) > 1 for group in groups[:-1])
 
 
 @given(POINTS, st.integers(min_value=40, max_value=400))
 def test_what_is_shrunk_by_rule_fits(points: list[Point], limit: int) -> None:
     """When the model does not shorten, the limit holds nevertheless, and at least one point remains."""
-    kept = shrunk(points, in_bytes, limit_tokens=limit, ids=3)
+    kept = shrink(points, in_bytes, limit_tokens=limit, ids=3)
     assert kept
-    assert total(kept, in_bytes) <= limit
+    assert total_tokens(kept, in_bytes) <= limit
 
 
 @given(st.integers(min_value=256, max_value=200_000), st.integers(min_value=16, max_value=8_000))

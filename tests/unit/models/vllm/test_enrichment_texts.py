@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.vllm.enrichment.answers import InvalidAnswer, citations, read_answer, with_existing_citations
-from models.vllm.enrichment.bounds import TokenBudget, bounded, longest_answer_tokens
+from models.vllm.enrichment.bounds import TokenBudget, bound_schema, longest_answer_tokens
 from models.vllm.enrichment.cleaning import as_material, as_plain_text, plain_strings, without_controls
 from models.vllm.enrichment.note_taker import POINTS_SCHEMA
 from models.vllm.enrichment.profiles import load_profiles
-from models.vllm.enrichment.prompts import COMPACT, FULL, build_prompt, fenced, language_sentence, task_text
+from models.vllm.enrichment.prompts import COMPACT, FULL, build_prompt, fence, language_sentence, task_text
 
 NONCE = "0123456789ab"
 MARKED = st.text(alphabet="ab <>/[](){}`~!:.=|\n\twhttps\x00\x1b\u202e한", max_size=80)
@@ -25,7 +25,7 @@ MARKUP = re.compile(r"<[a-zA-Z/!?]|\]\(|!\[|```|~~~|[a-z][a-z0-9+.-]+://\S|[\x00
 def test_no_speech_can_look_like_the_fence(texts: list[str]) -> None:
     """There are exactly two fence lines, with one line per segment between them, whatever a speaker says."""
     lines = [f"[{number}] {as_material(text)}" for number, text in enumerate(texts)]
-    material = fenced(lines, NONCE).split("\n")
+    material = fence(lines, NONCE).split("\n")
     assert len(material) == len(texts) + 2
     assert [index for index, line in enumerate(material) if line.startswith("=====")] == [0, len(texts) + 1]
 
@@ -99,16 +99,16 @@ def test_the_longest_answer_of_every_profile_fits_the_budget(tokens: int, per_ch
     budget = TokenBudget(tokens, per_character)
     least = TokenBudget(1, per_character)
     for schema in (*(p.schema for p in load_profiles().values() if p.schema), POINTS_SCHEMA):
-        small = bounded(schema, budget)
+        small = bound_schema(schema, budget)
         assert longest_answer_tokens(small, budget) <= max(
-            tokens, longest_answer_tokens(bounded(schema, least), least)
+            tokens, longest_answer_tokens(bound_schema(schema, least), least)
         )
 
 
 def test_unbounded_strings_and_lists_get_bounds() -> None:
     """A user's schema needs no bounds of its own."""
     schema = {"type": "object", "properties": {"a": {"type": "array", "items": {"type": "string"}}}}
-    limited = bounded(schema)
+    limited = bound_schema(schema)
     assert limited["properties"]["a"]["maxItems"] == 64
     assert limited["properties"]["a"]["items"]["maxLength"] == 2_000
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from models.vllm.enrichment.note_taker import NOTE_CHARACTERS, NotedPart, joined, note_by_rule, texts_differ
+from models.vllm.enrichment.note_taker import NOTE_CHARACTERS, NotedPart, join_parts, note_by_rule, texts_differ
 from models.vllm.enrichment.notes_cache import NotesCache
 from models.vllm.enrichment.planner import Chunk, Passage, Point
 
@@ -30,9 +30,9 @@ def test_parts_add_up() -> None:
         NotedPart([Point("a", (1,))], frozenset({1}), shortened=True),
         NotedPart([Point("b", (2,))], frozenset({3})),
     )
-    assert joined([one, two]) == NotedPart([*one.points, *two.points], frozenset({1, 3}), shortened=True)
-    assert joined([two, two]).shortened is False
-    assert joined([]) == NotedPart([])
+    assert join_parts([one, two]) == NotedPart([*one.points, *two.points], frozenset({1, 3}), shortened=True)
+    assert join_parts([two, two]).shortened is False
+    assert join_parts([]) == NotedPart([])
 
 
 def test_points_differ_only_by_their_texts() -> None:

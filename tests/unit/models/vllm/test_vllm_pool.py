@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.vllm.servers.pool import addresses, ranked
+from models.vllm.servers.pool import addresses, rank
 from schemas.errors import ConfigurationError
 from schemas.settings import VllmSettings
 
@@ -18,7 +18,7 @@ def test_removing_a_server_moves_only_its_own_transcripts() -> None:
     """Rendezvous hashing keeps the other servers' prefix caches useful."""
     urls = [f"http://host-{number}" for number in range(4)]
     jobs = [f"job-{number}" for number in range(400)]
-    before = {job: urls[ranked(urls, job)[0]] for job in jobs}
-    after = {job: urls[:3][ranked(urls[:3], job)[0]] for job in jobs}
+    before = {job: urls[rank(urls, job)[0]] for job in jobs}
+    after = {job: urls[:3][rank(urls[:3], job)[0]] for job in jobs}
     assert {before[job] for job in jobs if before[job] != after[job]} == {urls[3]}
     assert all(60 <= sum(url == found for found in before.values()) <= 140 for url in urls)
