@@ -16,12 +16,12 @@ GAP_MAP_CHARACTERS_LIMIT: Final = METADATA_CHARACTERS_LIMIT - LOG_ID_CHARACTERS 
 
 
 class Books:
-    """What is complete of one log, and what the broker knows of that. Pure; one thread's.
+    """The ledger and journal of one log, and the commits that the broker has of them. Pure; not thread-safe.
 
     ``committed`` is the predecessor's commit, None if there is none. ``holder`` names this process, ``is_alive``
-    tells whether another holder is known to be alive, ``wary_records`` and ``killer_attempts`` are the journal's.
-    ``log_id`` is the topic's id, empty while it is not known. ``confirmed`` is what the broker has, ``submitted``
-    what was offered last.
+    returns whether another holder is known to be alive; ``wary_records`` and ``killer_attempts`` are the
+    journal's. ``log_id`` is the topic's id, empty while it is unknown. ``confirmed`` is the commit that the broker
+    has, ``submitted`` the one offered last.
     """
 
     def __init__(
@@ -55,15 +55,15 @@ class Books:
         self.log_id = log_id
 
     def complete(self, offset: int) -> None:
-        """Note that nothing remains to be done for a record. Safe to repeat."""
+        """Mark a record as complete. Safe to repeat."""
         self.ledger.complete(offset)
         self.journal.complete(offset)
 
     def commit(self, *, last: bool = False) -> Commit | None:
         """Return the offset, gap map and journal that the broker lacks; None if there is nothing to commit.
 
-        ``last`` closes the journal: this process lets go of the partition. The caller submits the commit, and
-        answers with ``confirm`` or ``fail``.
+        ``last`` closes the journal: this process releases the partition. The caller submits the commit, then calls
+        ``confirm`` or ``fail``.
         """
         wanted = self._wanted(last=last)
         # A record that ended and began again is named as before, and still waits until its name is durable.
@@ -95,7 +95,7 @@ class Books:
         return True
 
     def is_committed(self, *, last: bool = False) -> bool:
-        """Whether the broker has everything."""
+        """Return whether the broker has everything."""
         return self._wanted(last=last) == self.confirmed
 
     @property

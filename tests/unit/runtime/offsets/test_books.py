@@ -69,7 +69,7 @@ def test_an_older_commit_that_is_confirmed_late_does_not_make_newer_names_durabl
 
 
 def test_what_is_confirmed_twice_counts_once() -> None:
-    """Who lets go asks the broker, and the client answers as well: by then something newer may be confirmed."""
+    """A release requests the committed offset, and the client reports it too: a newer one may be known then."""
     books = _books()
     books.ledger.receive(5)
     older = _offered(books)
@@ -84,7 +84,7 @@ def test_what_is_confirmed_twice_counts_once() -> None:
 
 @pytest.mark.parametrize(("log_id", "last"), [("", ""), (LOG, f"  {LOG}")])
 def test_the_last_commit_says_that_nobody_holds_the_books(log_id: str, last: str) -> None:
-    """The next holder suspects nobody, and knows which log the offset is of."""
+    """The next holder has no suspects, and knows which log the offset refers to."""
     books = _books(log_id=log_id)
     books.ledger.receive(5)
     books.ledger.complete(5)
@@ -93,7 +93,7 @@ def test_the_last_commit_says_that_nobody_holds_the_books(log_id: str, last: str
 
 
 def test_a_partition_that_read_nothing_keeps_its_offset_and_gap_map() -> None:
-    """Its first commit says who holds it, and nothing else changes."""
+    """Its first commit names the holder, and nothing else changes."""
     books = _books(Commit(5, "gaps  " + LOG), log_id=LOG)
     assert _offered(books) == Commit(5, f"gaps oself {LOG}")
 
@@ -113,7 +113,7 @@ def test_a_name_that_was_refused_is_offered_again_although_the_text_is_the_same(
 
 
 def test_what_an_earlier_holder_completed_is_known_beside_its_journal() -> None:
-    """A successor runs none of it again, and says so in its own commits."""
+    """A successor runs none of it again, and lists it in its own commits."""
     gaps = gap_map.encode(5, [(7, 8)])
     books = _books(Commit(5, f"{gaps} odead"))
     assert [books.ledger.receive(offset) for offset in (5, 6, 7)] == [True, True, False]
