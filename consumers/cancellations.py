@@ -55,7 +55,7 @@ class Cancellations:
         self._lock = threading.Lock()
 
     def track(self, job_id: str, *, requested_at: datetime, event_id: str | None) -> TrackedRequest:
-        """Return a handle on a request whose work begins; it is tracked for as long as the handle is referenced.
+        """Return a handle on a request that is being worked on; it is tracked while the handle is referenced.
 
         ``event_id`` is as in ``is_cancelled``. A ``requested_at`` in the future counts as now.
         """

@@ -44,7 +44,7 @@ class FailureClaims:
     ) -> Sequence[OutgoingRecord]:
         """Return the outputs of ``process``; none when it fails for good and another copy has claimed the failure.
 
-        ``identify`` must not raise; None for a record whose request no other record can carry. Raises what
+        ``identify`` must not raise; None when no other record can carry the same request. Raises what
         ``process`` raises, or DependencyDown instead while the store may still come back for this attempt.
         """
         try:

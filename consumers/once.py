@@ -21,7 +21,7 @@ from schemas.errors import JobCancelled
 from schemas.kafka.records import Coordinates, OutgoingRecord
 
 REQUESTERS_LIMIT: Final = 100
-"""Records whose cancellation a claim checks. A job that more records request runs to its end."""
+"""Most records that a claim checks for cancellation. A job that more records request runs to its end."""
 
 Found = TypeVar("Found")
 Result = TypeVar("Result", bound=Owned)
