@@ -1,12 +1,12 @@
-# `make` lists what can be made. Everything happens in .venv; nothing is installed outside it but the servers
-# that `make stack` and `make vllm` build, which go to KASCRIBE_CACHE (default: kascribe in the user's cache).
+# `make` lists the targets. Everything is installed in .venv, except the servers that `make stack` and `make vllm`
+# build: they go to KASCRIBE_CACHE (default: kascribe in the user's cache).
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# `make setup CUDA=1` adds what a GPU needs: 600 MB that no other machine should have to fetch.
+# `make setup CUDA=1` adds what a GPU needs: 600 MB that machines without a GPU should not download.
 CUDA ?=
 LOCKS := requirements.lock $(if $(CUDA),requirements-cuda.lock)
 STAMP := $(VENV)/.synchronised$(if $(CUDA),-cuda)
@@ -41,13 +41,13 @@ $(STAMP): $(LOCKS) pyproject.toml
 up: setup  ## Run the embedded stack: broker, object store, transcriber, gateway, drop folder
 	$(BIN)/kascribe up
 
-selftest: setup  ## Prove this installation with the model that the repository carries
+selftest: setup  ## Verify this installation with the model in this repository
 	$(BIN)/kascribe selftest
 
-test: setup lint  ## Run linters, types, contracts and every test (real Kafka and MinIO where they can run)
+test: setup lint  ## Run linters, type checks, contract checks and every test, on real servers where they can run
 	$(BIN)/pytest
 
-lint: setup  ## Run ruff, mypy and import-linter, and compare the generated documents
+lint: setup  ## Run ruff, mypy and import-linter, and check the generated documents
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -57,62 +57,62 @@ lint: setup  ## Run ruff, mypy and import-linter, and compare the generated docu
 clients-check: setup  ## Generate and compile TypeScript, Java, Go and Python types from the contracts
 	$(BIN)/pytest -q tests/clients
 
-docs: setup  ## Write the generated documents anew
+docs: setup  ## Write the generated documents
 	$(BIN)/python -m kascribe.documents
 
-stack: setup  ## Start a real Kafka (BROKERS=3 for three) and a real MinIO on loopback (the first time builds them)
+stack: setup  ## Start a real Kafka and MinIO on loopback; the first run builds them; BROKERS=3 for three
 	$(BIN)/python -m deploy.stack up --brokers $(BROKERS)
 
-stack-down: setup  ## End exactly what `make stack` started
+stack-down: setup  ## Stop exactly what `make stack` started
 	$(BIN)/python -m deploy.stack down
 
-vllm: setup  ## Start a real vLLM server on the CPU with a tiny made-up model
+vllm: setup  ## Start a real vLLM server on the CPU with a tiny random model
 	$(BIN)/python -m deploy.vllm up
 
-vllm-down: setup  ## End exactly what `make vllm` started
+vllm-down: setup  ## Stop exactly what `make vllm` started
 	$(BIN)/python -m deploy.vllm down
 
 demo: setup  ## Drop files into a real bucket, read transcripts from a real topic, survive a broker outage
 	$(BIN)/python -m tests.demo
 
-mutants: setup  ## Plant small faults in what decides, and list those that no fast test notices (PER_MODULE=12 samples)
+mutants: setup  ## Plant faults and list those that no fast test notices; PER_MODULE=12 takes a sample
 	$(BIN)/python -m tests.mutants --per-module $(PER_MODULE)
 
-structure: setup  ## Measure functions, folders, import circles and vocabulary; BEFORE=HEAD~1 beside them
+structure: setup  ## Measure functions, folders, import circles and vocabulary; BEFORE=REV also at REV
 	$(BIN)/python -m tests.structure $(BEFORE:%=--revision %)
 
-bench-runtime: setup  ## Microseconds of runtime per record, beside raw poll; BEFORE=REV: beside that commit
+bench-runtime: setup  ## Measure the runtime's time per record, beside raw poll; BEFORE=REV also at REV
 	$(if $(BEFORE),$(BIN)/python -m tests.benchmarks.beside $(BEFORE),\
 	  $(BIN)/python -m tests.benchmarks.ledger && $(BIN)/python -m tests.benchmarks.runtime)
 
-bench-enrich: setup  ## Enrichment throughput beside a raw load generator on the same server
+bench-enrich: setup  ## Measure enrichment throughput beside a raw load generator on the same server
 	$(BIN)/python -m tests.benchmarks.enrich
 
-bench-enrich-lengths: setup  ## 1,000 transcripts of 10 to 200,000 words on a server with a small context (an hour)
+bench-enrich-lengths: setup  ## Enrich 1,000 transcripts of 10 to 200,000 words on a server with a small context (an hour)
 	$(BIN)/python -m tests.benchmarks.enrich_lengths
 
-bench-gateway: setup  ## What the gateway adds to direct Kafka; 200 uploads at once
+bench-gateway: setup  ## Measure what the gateway adds to direct Kafka, and 200 uploads at once
 	$(BIN)/python -m tests.benchmarks.gateway
 
-bench-decoding: setup  ## Decoding, speech detection and memory on a recording of ten minutes
+bench-decoding: setup  ## Measure decoding, speech detection and memory on a recording of ten minutes
 	$(BIN)/python -m tests.benchmarks.long_file --model models/selftest/weights \
 	  --clip models/selftest/clips/en-digits.ogg --hours 0.1667 --pause-seconds 15
 
-chaos-vllm: setup  ## Break a double of the language model server in every way, and count what comes out
+chaos-vllm: setup  ## Break a double of the language model server in every way, and count the results
 	$(BIN)/python -m tests.chaos.vllm_outages
 
-chaos-vllm-real: setup  ## Stop, kill and restart a real vLLM server, and count what comes out
+chaos-vllm-real: setup  ## Stop, kill and restart a real vLLM server, and count the results
 	$(BIN)/python -m tests.chaos.vllm_outages --real
 
-chaos-kills: setup  ## Kill transcriber-like processes 47 times over 700 records: none may be given up
+chaos-kills: setup  ## Kill transcriber-like processes 47 times over 700 records; no record may be given up
 	$(BIN)/python -m tests.chaos.kills
 
-bench-long-file: setup  ## A four-hour file: no rebalance, bounded memory, short files pass it
+bench-long-file: setup  ## Transcribe a four-hour file: no rebalance, bounded memory, short files complete before it
 	$(BIN)/python -m tests.benchmarks.long_beside_short
 
-lock: setup  ## Resolve the dependencies anew (hashes, no addresses)
+lock: setup  ## Resolve the dependencies again, with hashes and without index addresses
 	$(COMPILE) $(EXTRAS) pyproject.toml -o requirements.lock
 	$(BIN)/python -c '$(CUDA_EXTRA)' | $(COMPILE) - -o requirements-cuda.lock
 
-clean:  ## Remove .venv and caches of tools; built servers and models stay
+clean:  ## Remove .venv and the tools' caches; built servers and models stay
 	rm -rf $(VENV) mutants .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
