@@ -1,34 +1,34 @@
-"""The broker that lives inside librdkafka: real protocol, no files. Its topics end with the process.
+"""The broker inside librdkafka: real protocol, no files. Its topics end with the process.
 
 It keeps at most 5 MiB or 100,000 records per partition and has no transaction isolation (librdkafka 2.16), so it
 serves one machine and at-least-once delivery, and nothing else.
 """
 
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from confluent_kafka import Producer
 
-START_TIMEOUT_SECONDS = 10.0
+START_TIMEOUT_SECONDS: Final = 10.0
 
 
 class EmbeddedBroker:
-    """Lives from construction until ``close``; listens on a free port of 127.0.0.1, for any process."""
+    """Runs from construction until ``close``; listens on a free port of 127.0.0.1, for any process."""
 
     def __init__(self) -> None:
-        # The handle that asks for the mock cluster owns it: other clients just connect to its port.
+        # The client that configures the mock cluster owns it: other clients just connect to its port.
         self._owner: Producer | None = Producer({"test.mock.num.brokers": 1, "log_level": 3})
         brokers = self._owner.list_topics(timeout=START_TIMEOUT_SECONDS).brokers
         self.bootstrap_servers = ",".join(f"{broker.host}:{broker.port}" for broker in brokers.values())
 
     def create_topics(self, names: tuple[str, ...]) -> None:
-        """Makes topics exist (four partitions each): this broker creates what it is asked about."""
+        """Create topics (four partitions each): this broker creates a topic when its metadata is requested."""
         if self._owner is not None:
             for name in names:
                 self._owner.list_topics(name, timeout=START_TIMEOUT_SECONDS)
 
     def close(self) -> None:
-        """Ends the broker and forgets every topic. Safe to repeat."""
+        """Stop the broker and drop every topic. Safe to repeat."""
         self._owner = None
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Buckets in a directory: bytes in files, names and versions in memory. What the embedded object store keeps."""
+"""Buckets in a directory, for the embedded object store: bytes in files, names and versions in memory."""
 
 import hashlib
 import shutil
@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final
 
+from kascribe.embedded.ports import Reader
 from schemas.clock import Clock, SystemClock
 
 COPY_BYTES: Final = 1024**2
 
 
 class S3Error(Exception):
-    """What S3 says when it does not do what was asked: a status of HTTP and a code of its own."""
+    """An error response of S3: an HTTP status and a code of S3."""
 
     def __init__(self, status: HTTPStatus, code: str, message: str = "") -> None:
         super().__init__(message or code)
@@ -26,17 +27,9 @@ class S3Error(Exception):
         self.code = code
 
 
-class Reader(Protocol):
-    """A body that is read piece by piece."""
-
-    def read(self, size: int, /) -> bytes:
-        """At most so many bytes; none at the end."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """Bytes that are in a file of their own, and belong to no object yet."""
+    """Bytes in a file of their own that belong to no object yet."""
 
     path: Path
     md5: str
@@ -45,7 +38,7 @@ class Spooled:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of an object. Without a path it marks that the object was deleted."""
+    """One version of an object. Without a path it is a delete marker."""
 
     version_id: str
     path: Path | None
@@ -63,7 +56,7 @@ class Bucket:
     objects: dict[str, list[Version]] = field(default_factory=dict)
 
     def put(self, key: str, version: Version, *, only_if_absent: bool) -> list[Version]:
-        """Makes a version the newest one; those that are gone for it. Raises S3Error."""
+        """Make a version the newest one; return the versions that it replaces. Raises S3Error."""
         versions = self.objects.get(key, [])
         if only_if_absent and versions and versions[-1].path is not None:
             raise S3Error(HTTPStatus.PRECONDITION_FAILED, "PreconditionFailed", "the object exists")
@@ -92,27 +85,27 @@ class Buckets:
         self._lock = threading.Lock()
 
     def create(self, name: str) -> None:
-        """Makes a bucket. Safe to repeat."""
+        """Create a bucket. Safe to repeat."""
         with self._lock:
             self._buckets.setdefault(name, Bucket())
 
     def names(self) -> list[str]:
-        """Every bucket."""
+        """Return the names of all buckets."""
         with self._lock:
             return sorted(self._buckets)
 
     def set_versioned(self, name: str, *, versioned: bool) -> None:
-        """Whether what is overwritten or deleted is kept from now on."""
+        """Keep, or do not keep, overwritten and deleted versions from now on."""
         with self._in(name) as bucket:
             bucket.versioned = versioned
 
     def is_versioned(self, name: str) -> bool:
-        """What ``set_versioned`` said last."""
+        """Return whether overwritten and deleted versions are kept. Raises S3Error."""
         with self._in(name) as bucket:
             return bucket.versioned
 
     def spool(self, body: Reader) -> Spooled:
-        """Writes a body to a file. Leaves nothing when it breaks off, or the disk is full."""
+        """Write a body to a file. Leaves nothing when the body ends early or the disk is full."""
         path, size_bytes = self._directory / uuid.uuid4().hex, 0
         digest = hashlib.md5(usedforsecurity=False)
         try:
@@ -129,11 +122,11 @@ class Buckets:
     def put(
         self, bucket: str, key: str, spooled: Spooled, headers: Mapping[str, str], *, only_if_absent: bool = False
     ) -> Version:
-        """Makes an object of what was spooled, in one step. Raises S3Error, and keeps nothing then."""
+        """Make an object of a spooled body, atomically. Raises S3Error, and removes the body then."""
         return self._put(bucket, key, spooled, spooled.md5, headers, only_if_absent=only_if_absent)
 
     def get(self, bucket: str, key: str, version_id: str | None = None) -> Version:
-        """A version that has bytes: the newest unless one is named. Raises S3Error."""
+        """Return a version that has bytes: the newest unless one is named. Raises S3Error."""
         with self._in(bucket) as found:
             versions = found.objects.get(key, [])
             if version_id is None:
@@ -148,7 +141,7 @@ class Buckets:
         return named
 
     def delete(self, bucket: str, key: str, version_id: str | None = None) -> None:
-        """Deletes a version, or, where versions are kept, marks the object as deleted. Safe to repeat."""
+        """Delete a version, or, where versions are kept, mark the object as deleted. Safe to repeat."""
         with self._in(bucket) as found:
             versions = found.objects.get(key, [])
             if version_id is None and found.versioned:
@@ -163,20 +156,20 @@ class Buckets:
             _remove(version.path)
 
     def keys(self, bucket: str, prefix: str = "") -> Iterator[tuple[str, Version]]:
-        """The objects whose keys begin so, sorted, as they are now."""
+        """Return the objects whose keys begin with ``prefix``, sorted, as they are now."""
         with self._in(bucket) as found:
             newest = [(key, versions[-1]) for key, versions in found.objects.items() if key.startswith(prefix)]
         return ((key, version) for key, version in sorted(newest) if version.path is not None)
 
     def begin(self, bucket: str, key: str, headers: Mapping[str, str]) -> str:
-        """Begins a multipart upload; its id."""
+        """Create a multipart upload; return its id."""
         upload_id = uuid.uuid4().hex
         with self._in(bucket):
             self._uploads[upload_id] = Upload(bucket, key, headers)
         return upload_id
 
     def put_part(self, upload_id: str, number: int, spooled: Spooled) -> None:
-        """Keeps a part; one of the same number is replaced."""
+        """Add a part; replace one of the same number. Raises S3Error."""
         with self._lock:
             upload = self._uploads.get(upload_id)
             before = upload.parts.get(number) if upload else spooled
@@ -187,7 +180,7 @@ class Buckets:
             raise _no_upload()
 
     def complete(self, upload_id: str, parts: list[tuple[int, str]], *, only_if_absent: bool = False) -> Version:
-        """Makes one object of the parts (number and etag) in their order. Raises S3Error."""
+        """Make one object of the parts (number and etag) in their order. Raises S3Error."""
         with self._lock:
             upload = self._uploads.get(upload_id)
             if upload is None:
@@ -210,7 +203,7 @@ class Buckets:
         return self._put(upload.bucket, upload.key, spooled, etag, upload.headers, only_if_absent=only_if_absent)
 
     def abort(self, upload_id: str) -> None:
-        """Forgets an upload and its parts."""
+        """Remove an upload and its parts. Raises S3Error."""
         with self._lock:
             upload = self._uploads.pop(upload_id, None)
         if upload is None:
@@ -219,7 +212,7 @@ class Buckets:
             _remove(part.path)
 
     def _joined(self, parts: list[Spooled]) -> Spooled:
-        """One file of all parts; each part's file is removed as soon as its bytes are in it."""
+        """Join all parts in one file; remove each part's file as soon as its bytes are copied."""
         path = self._directory / uuid.uuid4().hex
         try:
             with path.open("wb") as whole:
@@ -270,7 +263,7 @@ def _append(path: Path, whole: BinaryIO) -> None:
 
 
 def _remove(path: Path | None) -> None:
-    # A reader that has the file open reads on.
+    # A reader that has the file open can read on.
     if path is not None:
         with suppress(FileNotFoundError):
             path.unlink()

@@ -17,16 +17,16 @@ from schemas.errors import ConfigurationError, KascribeError
 
 RESTART_DELAY_SECONDS: Final = 2.0
 RESTART_LIMIT: Final = 5
-"""A child that dies more often than this is not started again: something is wrong that a restart does not mend."""
+"""A child that dies more often than this is not started again: a restart does not repair the cause."""
 
 HEALTHY_SECONDS: Final = 60.0
-"""A child that has run for so long is well again: earlier deaths do not count any more."""
+"""A child that has run for this long is healthy: earlier deaths do not count any more."""
 
 USAGE_EXIT_CODE: Final = 2
-"""The exit code of a setting that is wrong, as it will be after a restart."""
+"""The exit code for wrong usage or settings, which a restart does not change."""
 
 LOG_TAIL_BYTES: Final = 4_096
-"""From the end of a log, in which a child's last sentence is looked for."""
+"""The end of a log, which is searched for a child's last sentence."""
 
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -40,7 +40,7 @@ def _die_with_parent() -> None:
 
 @dataclass
 class Child:
-    """One role: how it is started, and the process that runs it now."""
+    """One role: its environment and log, and the process that runs it now."""
 
     role: str
     environment: Mapping[str, str]
@@ -52,17 +52,17 @@ class Child:
     restart_at: float = 0.0
 
     def start(self) -> None:
-        """Starts the role's process; its output goes to the end of the log file."""
+        """Start the role's process; append its output to the log file."""
         self.started_at = self.clock.monotonic()
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                # Our own code, whatever the working directory holds that has one of its names.
+                # Our own code, whatever modules of the same names the working directory has.
                 [sys.executable, "-P", "-m", "kascribe", "run", self.role],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # a Ctrl-C at the terminal is the parent's to handle
+                start_new_session=True,  # the parent handles Ctrl-C at the terminal
                 # Other threads run here, and may hold a lock at the fork. Nothing is imported or loaded between
                 # fork and exec: the library was opened with this module, and prctl(2) is a bare system call.
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - see above
@@ -70,11 +70,11 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """How the process ended; None while it runs or before it was started."""
+        """The exit code of the process; None while it runs or before it was started."""
         return self.process.poll() if self.process else None
 
     def last_sentence(self) -> str:
-        """What the process said last: the sentence by which a command ends, else its last line."""
+        """Return the error sentence with which the process ended, otherwise the last line of its log."""
         with suppress(OSError), self.log_path.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
             text = log.read().decode("utf-8", "replace").strip()
@@ -84,9 +84,9 @@ class Child:
 
 @dataclass
 class Children:
-    """All the roles. ``tend`` is called now and then and never blocks.
+    """All the roles. Call ``supervise`` regularly; it never blocks.
 
-    ``stop_timeout_seconds`` is what they have after SIGTERM, to finish what is in flight and leave.
+    ``stop_timeout_seconds`` is their time after SIGTERM, to finish what is in flight and leave.
     """
 
     stop_timeout_seconds: float
@@ -95,21 +95,21 @@ class Children:
     _deadline: float | None = None
 
     def start(self, role: str, environment: Mapping[str, str], log_path: Path) -> Child:
-        """Starts a role and tends it from now on."""
+        """Start a role, and supervise it from now on."""
         child = Child(role, environment, log_path, self.clock)
         child.start()
         self._children.append(child)
         return child
 
     def supervise(self) -> list[str]:
-        """Restarts what died, a bounded number of times; returns sentences for the user.
+        """Restart dead children, a bounded number of times; return sentences for the user.
 
-        Raises KascribeError for a child that no restart mends: ConfigurationError when a setting is wrong.
+        Raises KascribeError for a child that restarts do not repair: ConfigurationError for a wrong setting.
         """
         return [sentence for child in self._children if (sentence := self._supervise(child))]
 
     def check(self) -> None:
-        """Raises KascribeError when a child has ended: for those who need all of them and restart none."""
+        """Raise KascribeError when a child has ended: for callers that need all of them and restart none."""
         for child in self._children:
             if child.exit_code is not None:
                 raise KascribeError(
@@ -144,19 +144,19 @@ class Children:
         return tuple(child.role for child in self._children if child.process and child.exit_code is None)
 
     def terminate(self) -> None:
-        """SIGTERM to all, so that each drains. Their time runs from the first call on; the next hurries them."""
+        """Send SIGTERM to all, so that each drains. Their time runs from the first call; the next hurries them."""
         if self._deadline is None:
             self._deadline = self.clock.monotonic() + self.stop_timeout_seconds
         for child in self._children:
             if child.process and child.exit_code is None:
                 child.process.terminate()
 
-    def kill_the_late(self) -> tuple[str, ...]:
-        """SIGKILL to those whose time is up; their roles. Blocks until they are gone."""
+    def kill_overdue(self) -> tuple[str, ...]:
+        """Send SIGKILL to those whose time is up, and return their roles. Blocks until they are gone."""
         return () if self._deadline is None or self.clock.monotonic() < self._deadline else self._kill()
 
     def close(self) -> None:
-        """Ends them all: what has not left by itself in its time is killed. Safe to repeat."""
+        """Stop them all; kill those that have not left in time. Safe to repeat."""
         if self.running and self._deadline is None:
             self.terminate()
         for child in self._children:
@@ -180,6 +180,6 @@ def _last_sentence(text: str) -> str:
         return text.rpartition("kascribe: ")[2]
     line = text.rpartition("\n")[2]
     with suppress(ValueError):
-        said = json.loads(line)
-        return str(said.get("why", line)) if isinstance(said, dict) else line
+        entry = json.loads(line)
+        return str(entry.get("why", line)) if isinstance(entry, dict) else line
     return line

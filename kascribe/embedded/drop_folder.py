@@ -4,37 +4,38 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from watchfiles import watch
 
 from kascribe.dropped_files import files_in
 from schemas.clock import Clock
 
-STABLE_SECONDS = 0.5
+STABLE_SECONDS: Final = 0.5
 """A file whose size and time have not changed for this long is taken to be complete."""
 
-EMPTY_STABLE_SECONDS = 5.0
-"""The same for a file without a byte, as which every copy begins: then it is told that it is empty."""
+EMPTY_STABLE_SECONDS: Final = 5.0
+"""The same for an empty file, as which every copy begins: after this time it is reported as empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What tells one content of a path from another, as cheaply as the file system can."""
+    """A cheap identity of a path's content, from the file system alone."""
 
     path: Path
     object_size_bytes: int
     changed_ns: int
-    """When it came to be here as it is: a copy may keep an older time of modification, this one no copy sets."""
+    """The inode's change time: a copy may keep an older modification time, but cannot set this one."""
 
 
 def scan(directory: Path) -> Iterator[Fingerprint]:
-    """The files that may be audio that someone dropped, as they are now."""
+    """Yield the files that may be dropped audio, as they are now."""
     for path, status in files_in(directory):
         yield Fingerprint(path, status.st_size, status.st_ctime_ns)
 
 
 class Debouncer:
-    """Decides when a file is complete. Pure but for what it remembers: time and sightings are given."""
+    """Decides when a file is complete. The caller passes the time and the files seen; nothing else is read."""
 
     def __init__(self, done: Callable[[Fingerprint], bool]) -> None:
         self._done = done
@@ -42,7 +43,7 @@ class Debouncer:
         self._taken: set[Fingerprint] = set()
 
     def stable(self, seen: Iterator[Fingerprint], now: float) -> list[Fingerprint]:
-        """The files that have stayed as they are for long enough, each content once."""
+        """Return the files that have not changed for long enough, each content once."""
         ready: list[Fingerprint] = []
         for fingerprint in seen:
             if fingerprint in self._taken:
@@ -66,10 +67,10 @@ def follow(
     stop: threading.Event,
     clock: Clock,
 ) -> None:
-    """Submits what settles in ``directory`` until ``stop`` is set. Blocks; ``submit`` handles its own errors.
+    """Submit complete files in ``directory`` until ``stop`` is set. Blocks; ``submit`` handles its own errors.
 
-    The operating system tells of changes; between them the folder is looked at again every half second, since
-    a file settles by nothing happening to it.
+    The operating system reports changes; between them the folder is scanned every half second, since a file
+    becomes complete by not changing.
     """
     interval_ms = int(STABLE_SECONDS * 1000)
     changes = watch(

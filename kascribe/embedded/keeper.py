@@ -1,4 +1,4 @@
-"""Keeps on disk what was transcribed: the embedded stack's topics and objects end with it, the files do not."""
+"""Transcripts on disk: the embedded stack's topics and objects end with it, these files do not."""
 
 import hashlib
 import json
@@ -17,14 +17,14 @@ from schemas.transcripts.transcript import Transcript
 READABLE_FORMATS: Final = (ExportFormat.TEXT, ExportFormat.SRT)
 
 NAME_LIMIT_BYTES: Final = 200
-"""Of one name below the folder. File systems take 255, and a suffix, a job's id and ``.partial`` are added."""
+"""One name below the folder. File systems allow 255; a suffix, a job's id and ``.partial`` are added."""
 
 ID_CHARACTERS: Final = 8
-"""Of a job's id or a name's digest, in a name that would not be unique without it."""
+"""The part of a job's id or of a name's digest that makes a name unique."""
 
 
 def relative_name(name: str) -> Path:
-    """A job's name as a path below the folder of transcripts, whatever the name tries and however long it is."""
+    """Return a job's name as a path that cannot leave the folder of transcripts, whatever its parts and length."""
     plain = name.replace("\\", "/").replace("\0", "")
     parts = [_shortened(part) for part in PurePosixPath(plain).parts if part not in ("/", "..", ".")]
     return Path(*parts) if parts else Path("unnamed")
@@ -41,7 +41,7 @@ def _shortened(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A file of the drop folder by its name there, and when it came to be as it was submitted."""
+    """A file of the drop folder: its name there, and its change time when it was submitted."""
 
     name: str
     changed_ns: int
@@ -51,8 +51,8 @@ class Dropped:
 class Keeper:
     """Writes files into ``directory``. ``read_transcript`` takes a job's id. Safe to call from any thread.
 
-    A dropped file's transcript goes by the file's name, of which the folder has only one; any other job's also
-    has part of the job's id in its name.
+    A dropped file's transcript has the file's name, which is unique in the folder; any other job's also has part
+    of the job's id in its name.
     """
 
     directory: Path
@@ -62,22 +62,22 @@ class Keeper:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def expect(self, job_id: str, dropped: Dropped) -> None:
-        """Says which file a job is for, before it is submitted. Earlier jobs of that name are outdated then."""
+        """Register the file of a job before it is submitted. Earlier jobs of that name become outdated."""
         with self._lock:
             self._dropped[job_id] = dropped
             self._newest[dropped.name] = job_id
 
     def is_kept(self, dropped: Dropped) -> bool:
-        """Whether the transcript of this name is of the file as it is now."""
+        """Whether the transcript of this name belongs to the file as it is now."""
         try:
             return self._path(relative_name(dropped.name), ".json").stat().st_mtime_ns == dropped.changed_ns
         except OSError:
             return False
 
     def keep_transcript(self, event: TranscriptEvent) -> Path | None:
-        """Writes the transcript in every kept form; returns the path of the whole. Safe to repeat.
+        """Write the transcript in every kept form; return the path of the JSON file. Safe to repeat.
 
-        None when a newer file of the same name has been submitted since: nothing is written then.
+        Write nothing and return None when a newer file of the same name has been submitted since.
         """
         dropped = self._dropped.get(event.job_id)
         if self._is_outdated(event.job_id):
@@ -86,13 +86,13 @@ class Keeper:
         name = self._name(event.job_id, event.metadata)
         for exporter in map(EXPORTERS.__getitem__, READABLE_FORMATS):
             _write(self._path(name, f".{exporter.extension}"), exporter.render(transcript))
-        # The whole transcript last: its presence says that the others are there, its time of which file.
+        # The JSON file last: its presence implies the others, and its modification time identifies the file.
         path = self._path(name, ".json")
         _write(path, transcript.model_dump_json(indent=2), changed_ns=dropped.changed_ns if dropped else None)
         return path
 
     def keep_enrichment(self, event: EnrichmentEvent) -> Path | None:
-        """Writes the results of the enricher, as ``keep_transcript`` does. Safe to repeat."""
+        """Write the results of the enricher, as ``keep_transcript`` does. Safe to repeat."""
         if self._is_outdated(event.job_id):
             return None
         results = {result.profile: result.model_dump(mode="json") for result in event.results}

@@ -1,4 +1,4 @@
-"""Which model ``kascribe up`` runs: a real one when it can be had, otherwise the self-test model, said loudly."""
+"""The model that ``kascribe up`` runs: a real one if available, otherwise the self-test model, with a warning."""
 
 import os
 from dataclasses import dataclass
@@ -28,15 +28,14 @@ class ModelChoice:
 
     @property
     def is_selftest(self) -> bool:
-        """Whether no real model could be had."""
+        """Whether no real model is available."""
         return self.model == SELFTEST
 
 
 def choose_model(settings: WhisperSettings, console: Console, *, is_named: bool) -> ModelChoice:
-    """The model of the settings, fetched if need be; when there is no way to it and nobody named it, the self-test
-    model.
+    """Return the model of the settings, fetched if needed; the self-test model instead of an unavailable default.
 
-    Raises ConfigurationError when the model that was named cannot be had, StoreError when it is damaged.
+    Raises ConfigurationError when a model that the user named is not available, StoreError when it is damaged.
     """
     if settings.model == SELFTEST:
         return ModelChoice(SELFTEST, SELFTEST, "as asked: it knows digits and a few commands, nothing else")

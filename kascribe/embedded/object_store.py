@@ -13,22 +13,22 @@ from kascribe.embedded.buckets import Buckets
 from kascribe.embedded.s3_http import S3Server
 
 ACCESS_KEY: Final = "embedded"
-"""Both halves of the credentials: the server takes any, and listens on loopback alone."""
+"""Both halves of the credentials: the server accepts any, and listens on loopback only."""
 
 POLL_SECONDS: Final = 0.1
-"""Between looks whether to stop."""
+"""Between checks whether to stop."""
 
 
 class EmbeddedObjectStore:
-    """Lives from construction until ``close``; listens on a free port of 127.0.0.1.
+    """Runs from construction until ``close``; listens on a free port of 127.0.0.1.
 
-    ``directory`` is the store's alone: what an earlier one left there, which could not end in order, is removed.
+    ``directory`` belongs to the store: files that a crashed one left there are removed.
     """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         _remove(directory)
-        directory.mkdir(parents=True, mode=0o700)  # recordings of people are their own, whatever the umask
+        directory.mkdir(parents=True, mode=0o700)  # recordings are private, whatever the umask
         self._server = S3Server(("127.0.0.1", 0), Buckets(directory))
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(POLL_SECONDS,), name="object-store", daemon=True
@@ -37,14 +37,14 @@ class EmbeddedObjectStore:
         self.endpoint_url = f"http://127.0.0.1:{self._server.server_port}"
 
     def create_bucket(self, name: str) -> None:
-        """Makes the bucket, with versions."""
+        """Create the bucket, with versioning."""
         session = boto3.session.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=ACCESS_KEY)
         with closing(session.client("s3", endpoint_url=self.endpoint_url, region_name="us-east-1")) as s3:
             s3.create_bucket(Bucket=name)
             s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
 
     def close(self) -> None:
-        """Stops serving and removes every object. Safe to repeat."""
+        """Stop serving and remove every object. Safe to repeat."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -60,5 +60,5 @@ class EmbeddedObjectStore:
 
 
 def _remove(directory: Path) -> None:
-    # A request that is still served may write a file meanwhile; what it leaves goes with the next start.
+    # A request that is still being served may write a file during this; the next start removes what it leaves.
     shutil.rmtree(directory, ignore_errors=True)

@@ -1,27 +1,20 @@
-"""A request's body as its bytes, however the client has wrapped them."""
+"""A request's body as plain bytes, whatever encoding the client used."""
 
 import re
 from email.message import Message
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Final
 
-from kascribe.embedded.buckets import Reader, S3Error
+from kascribe.embedded.buckets import S3Error
+from kascribe.embedded.ports import Reader, Stream
 
 LINE_BYTES: Final = 4_096
 STREAMED: Final = "STREAMING-"
-"""How the digest of a body begins that a client signs chunk by chunk."""
-
-
-class Stream(Reader, Protocol):
-    """A body of which lines are read too."""
-
-    def readline(self, limit: int, /) -> bytes:
-        """One line, without more than so many bytes."""
-        ...
+"""The beginning of x-amz-content-sha256 for a body that a client signs chunk by chunk."""
 
 
 def body_of(headers: Message, stream: Stream) -> Reader:
-    """What a request carries: as long as it says, in chunks of HTTP's, and in chunks that AWS clients sign."""
+    """Return a request's body: of a given length, in chunks of HTTP, and in chunks that AWS clients sign."""
     length = headers.get("Content-Length", "0")
     is_chunked = headers.get("Transfer-Encoding", "").lower() == "chunked"
     body = Chunked(stream) if is_chunked else Limited(stream, int(length) if length.isdecimal() else 0)
@@ -29,14 +22,14 @@ def body_of(headers: Message, stream: Stream) -> Reader:
 
 
 class Limited:
-    """So many bytes of a stream. Raises S3Error when there are fewer."""
+    """A given number of bytes of a stream. Raises S3Error when there are fewer."""
 
     def __init__(self, stream: Stream, size_bytes: int) -> None:
         self._stream = stream
         self.left_bytes = size_bytes
 
     def read(self, size: int, /) -> bytes:
-        """At most so many bytes; none at the end."""
+        """Read at most so many bytes; none at the end."""
         piece = self._stream.read(min(size, self.left_bytes)) if self.left_bytes else b""
         if self.left_bytes and not piece:
             raise _incomplete()
@@ -44,14 +37,14 @@ class Limited:
         return piece
 
     def readline(self, limit: int, /) -> bytes:
-        """One line, without more than so many bytes."""
+        """Read one line, at most so many bytes of it."""
         line = self._stream.readline(min(limit, self.left_bytes))
         self.left_bytes -= len(line)
         return line
 
 
 class Chunked:
-    """What is in chunks that begin with their size in hexadecimal: HTTP's own, and those that AWS clients sign."""
+    """A body in chunks that begin with their size in hexadecimal: HTTP's own, and those that AWS clients sign."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -59,7 +52,7 @@ class Chunked:
         self._is_over = False
 
     def read(self, size: int, /) -> bytes:
-        """At most so many bytes; none at the end, which leaves nothing of the body behind."""
+        """Read at most so many bytes; none at the end, when the body has been consumed with its trailers."""
         if self._is_over:
             return b""
         if not self._left_bytes:
@@ -78,7 +71,7 @@ class Chunked:
         return piece
 
     def readline(self, limit: int, /) -> bytes:
-        """One line, for chunks within chunks."""
+        """Read one line, for chunks within chunks."""
         line = b""
         while not line.endswith(b"\n") and len(line) < limit and (byte := self.read(1)):
             line += byte

@@ -1,7 +1,7 @@
-"""S3 over HTTP, as much of it as Kascribe and a person with a command line use. Bodies go by in pieces.
+"""S3 over HTTP, the part of it that Kascribe and command-line clients use. Bodies are streamed.
 
-Any credentials do, for it listens on loopback alone, but a request must have some: a browser that is led here by
-another page has none.
+Any credentials are accepted, because it listens on loopback only, but a request must have some: a browser that
+another page leads here has none.
 """
 
 import re
@@ -18,11 +18,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 from kascribe.embedded import s3_listing
-from kascribe.embedded.buckets import COPY_BYTES, Buckets, Reader, S3Error, Spooled, Version
+from kascribe.embedded.buckets import COPY_BYTES, Buckets, S3Error, Spooled, Version
+from kascribe.embedded.ports import Reader
 from kascribe.embedded.s3_bodies import body_of
 
 DOCUMENT_BYTES: Final = 4 * 1024**2
-"""Of a body that is XML: 10,000 parts with their digests take one MiB."""
+"""Limit of an XML body: 10,000 parts with their digests take one MiB."""
 
 KEPT_HEADERS: Final = (
     "content-type",
@@ -34,14 +35,14 @@ KEPT_HEADERS: Final = (
 NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
 DISCARD_BYTES: Final = 64 * 1024**2
 DISCARD_SECONDS: Final = 5.0
-"""What is read of a body that was refused, and the longest wait for more of it."""
+"""How much of a refused body is read, and the longest wait for more of it."""
 
 PART_NUMBERS: Final = range(1, 10_001)
 STORAGE_FULL: Final = HTTPStatus.INSUFFICIENT_STORAGE
 
 
 class S3Server(ThreadingHTTPServer):
-    """One thread for each connection."""
+    """The server, with one thread per connection."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -63,12 +64,12 @@ class S3Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name for it
-        """Requests are not logged: keys are names of people's files."""
+        """Log nothing: keys are names of users' files."""
 
     def do_GET(self) -> None:
-        """Also HEAD, which has the same answer without a body."""
+        """Answer GET, and HEAD with the same answer without a body."""
         with self._errors_answered():
-            bucket, key, query = self._asked()
+            bucket, key, query = self._parse_request()
             if not bucket:
                 self._send_xml(s3_listing.buckets(self._buckets.names()))
             elif key:
@@ -89,9 +90,9 @@ class S3Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815 - the library's name for it
 
     def do_PUT(self) -> None:
-        """Buckets, their versions, objects and parts."""
+        """Create buckets, set their versioning, store objects and parts."""
         with self._errors_answered():
-            bucket, key, query = self._asked()
+            bucket, key, query = self._parse_request()
             if not key and "versioning" in query:
                 versioned = b"<Status>Enabled</Status>" in self._document()
                 self._buckets.set_versioned(bucket, versioned=versioned)
@@ -109,16 +110,16 @@ class S3Handler(BaseHTTPRequestHandler):
                 self._send(HTTPStatus.OK, {"ETag": f'"{spooled.md5}"'})
             else:
                 absent = self.headers.get("If-None-Match") == "*"
-                version = self._buckets.put(bucket, key, self._spooled(), self._kept(), only_if_absent=absent)
+                version = self._buckets.put(bucket, key, self._spooled(), self._metadata(), only_if_absent=absent)
                 self._send(HTTPStatus.OK, self._version_headers(bucket, version))
 
     def do_POST(self) -> None:
-        """Multipart uploads: their beginning and their end."""
+        """Create and complete multipart uploads."""
         with self._errors_answered():
-            bucket, key, query = self._asked()
+            bucket, key, query = self._parse_request()
             if key and "uploads" in query:
                 self._document()
-                upload_id = self._buckets.begin(bucket, key, self._kept())
+                upload_id = self._buckets.begin(bucket, key, self._metadata())
                 self._send_xml(s3_listing.begun(bucket, key, upload_id))
             elif key and "uploadId" in query:
                 parts = s3_listing.parts_in(self._document())
@@ -131,9 +132,9 @@ class S3Handler(BaseHTTPRequestHandler):
                 raise _unknown()
 
     def do_DELETE(self) -> None:
-        """Objects, their versions, and uploads that are given up."""
+        """Delete objects and versions, and abort uploads."""
         with self._errors_answered():
-            bucket, key, query = self._asked()
+            bucket, key, query = self._parse_request()
             if not key:
                 raise _unknown()
             if "uploadId" in query:
@@ -146,19 +147,19 @@ class S3Handler(BaseHTTPRequestHandler):
     def _buckets(self) -> Buckets:
         return cast("S3Server", self.server).buckets
 
-    def _asked(self) -> tuple[str, str, dict[str, str]]:
-        """The request's bucket, key and parameters. Raises S3Error, and ValueError for what cannot be read."""
+    def _parse_request(self) -> tuple[str, str, dict[str, str]]:
+        """Return the request's bucket, key and parameters. Raises S3Error, or ValueError if malformed."""
         url = urlsplit(self.path)
         bucket, _, key = url.path.lstrip("/").partition("/")
         query = {name: values[-1] for name, values in parse_qs(url.query, keep_blank_values=True).items()}
         query.pop("x-id", None)  # the name of the operation, which newer clients add
-        self._refuse_strangers(query)
-        # A key that is no UTF-8 is refused: no listing could name it.
+        self._refuse_anonymous(query)
+        # A key that is not UTF-8 is refused: no listing could name it.
         return bucket, unquote(key, errors="strict"), query
 
     @contextmanager
     def _errors_answered(self) -> Iterator[None]:
-        """What is raised within becomes S3's answer."""
+        """Answer an exception of the context as S3 does."""
         try:
             yield
         except S3Error as error:
@@ -172,12 +173,12 @@ class S3Handler(BaseHTTPRequestHandler):
         except OSError as error:
             self._send_error(S3Error(STORAGE_FULL, "XMinioStorageFull", str(error)))
 
-    def _refuse_strangers(self, query: dict[str, str]) -> None:
+    def _refuse_anonymous(self, query: dict[str, str]) -> None:
         if "Authorization" not in self.headers and "X-Amz-Credential" not in query:
             raise S3Error(HTTPStatus.FORBIDDEN, "AccessDenied", "any credentials do, but there must be some")
 
     def _send_error(self, error: S3Error) -> None:
-        # What is left of the body is not a request: the next one would begin in the middle of it.
+        # The rest of the body is not a request: the next one would begin in the middle of it.
         self.close_connection = True
         document = f"<Error><Code>{error.code}</Code><Message>{escape(str(error))}</Message></Error>"
         self._send(error.status, {"Content-Type": "application/xml", "Connection": "close"}, document.encode())
@@ -238,11 +239,11 @@ class S3Handler(BaseHTTPRequestHandler):
                 self.connection.sendfile(file, start, end - start)
 
     def _range(self, size_bytes: int) -> tuple[int, int]:
-        """From and up to which byte, without the last one."""
-        asked = self.headers.get("Range")
-        if asked is None:
+        """Return the requested range as a first byte and an end (exclusive). Raises S3Error."""
+        requested = self.headers.get("Range")
+        if requested is None:
             return 0, size_bytes
-        match = re.fullmatch(r"bytes=(\d*)-(\d*)", asked)
+        match = re.fullmatch(r"bytes=(\d*)-(\d*)", requested)
         if match is None or match[0] == "bytes=-":
             raise S3Error(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "InvalidRange", "one range of bytes")
         if not match[1]:
@@ -253,8 +254,8 @@ class S3Handler(BaseHTTPRequestHandler):
             raise S3Error(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "InvalidRange", "there are no such bytes")
         return start, end
 
-    def _kept(self) -> dict[str, str]:
-        """The headers that an object keeps: what kind it is, and its metadata."""
+    def _metadata(self) -> dict[str, str]:
+        """Return the headers that are stored with an object: its content type and metadata."""
         names = {name.lower(): value for name, value in self.headers.items()}
         kept = {
             name: value for name, value in names.items() if name in KEPT_HEADERS or name.startswith("x-amz-meta-")

@@ -1,4 +1,4 @@
-"""The XML of S3's answers, and of the one request that we read: pure."""
+"""The XML of S3's answers, and of the one request with a document. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,7 +26,7 @@ _NAMESPACE: Final = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 
 
 def buckets(names: Iterable[str]) -> str:
-    """Every bucket."""
+    """Return the list of all buckets."""
     listed = "".join(
         f"<Bucket><Name>{escape(name)}</Name><CreationDate>2000-01-01T00:00:00.000Z</CreationDate></Bucket>"
         for name in names
@@ -35,7 +35,7 @@ def buckets(names: Iterable[str]) -> str:
 
 
 def begun(bucket: str, key: str, upload_id: str) -> str:
-    """A multipart upload that began."""
+    """Return the answer to the creation of a multipart upload."""
     return (
         f"<InitiateMultipartUploadResult {_NAMESPACE}><Bucket>{escape(bucket)}</Bucket><Key>{escape(key)}</Key>"
         f"<UploadId>{upload_id}</UploadId></InitiateMultipartUploadResult>"
@@ -43,7 +43,7 @@ def begun(bucket: str, key: str, upload_id: str) -> str:
 
 
 def completed(bucket: str, key: str, etag: str) -> str:
-    """A multipart upload that is an object now."""
+    """Return the answer to a completed multipart upload."""
     return (
         f"<CompleteMultipartUploadResult {_NAMESPACE}><Bucket>{escape(bucket)}</Bucket><Key>{escape(key)}</Key>"
         f"<ETag>&quot;{etag}&quot;</ETag></CompleteMultipartUploadResult>"
@@ -51,7 +51,7 @@ def completed(bucket: str, key: str, etag: str) -> str:
 
 
 def parts_in(document: bytes) -> list[tuple[int, str]]:
-    """Number and etag of each part that a client lists at the end of an upload."""
+    """Return number and etag of each part that a client lists to complete an upload."""
     parts = []
     for part in re.findall(rb"<Part>(.*?)</Part>", document, re.DOTALL):
         number = re.search(rb"<PartNumber>\s*(\d{1,5})\s*</PartNumber>", part)
@@ -61,11 +61,11 @@ def parts_in(document: bytes) -> list[tuple[int, str]]:
 
 
 def objects(bucket: str, found: Iterator[tuple[str, Version]], query: Mapping[str, str]) -> str:
-    """A page of a bucket's objects, by either version of the request: what comes after a key, up to a limit."""
+    """Return a page of a bucket's objects, for either version of the request: those after a key, up to a limit."""
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
     after = unquote(query.get("continuation-token", "")) or query.get("start-after") or query.get("marker") or ""
-    asked = query.get("max-keys", "")
-    limit = min(KEYS_LIMIT, int(asked) if asked.isdecimal() else KEYS_LIMIT)
+    max_keys = query.get("max-keys", "")
+    limit = min(KEYS_LIMIT, int(max_keys) if max_keys.isdecimal() else KEYS_LIMIT)
     shown = quote if query.get("encoding-type") == "url" else escape
     entries: dict[str, str] = {}
     is_truncated = False
@@ -85,7 +85,7 @@ def objects(bucket: str, found: Iterator[tuple[str, Version]], query: Mapping[st
             "<StorageClass>STANDARD</StorageClass></Contents>"
         )
     last = next(reversed(entries), "")
-    # The token is ours to spell: a key may hold what XML cannot.
+    # The token is quoted: a key may hold characters that XML cannot.
     more = f"<NextContinuationToken>{quote(last)}</NextContinuationToken><NextMarker>{shown(last)}</NextMarker>"
     return (
         f"<ListBucketResult {_NAMESPACE}><Name>{escape(bucket)}</Name><Prefix>{shown(prefix)}</Prefix>"

@@ -1,6 +1,6 @@
-"""Where a running ``kascribe up`` can be found by the other commands of the same user.
+"""The session of a running ``kascribe up``, by which the other commands of the same user find it.
 
-Its file is locked for as long as the stack runs, so whatever ends the process ends the session too.
+Its file is locked while the stack runs, so the session ends with the process, however that ends.
 """
 
 import fcntl
@@ -20,16 +20,16 @@ from schemas.errors import ConfigurationError
 FILE_NAME: Final = "embedded.json"
 CLAIM_TRIES: Final = 10
 CLAIM_PAUSE_SECONDS: Final = 0.05
-"""Between them: a command that looks whether a stack runs holds the lock for a moment."""
+"""Between attempts: a command that checks whether a stack runs holds the lock for a moment."""
 
 
 def state_directory() -> Path:
-    """Of this user, by the XDG specification: what may be lost without harm but should last a while."""
+    """Return this user's directory for state (XDG): files that should last, and whose loss does no harm."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "kascribe"
 
 
 class Session(BaseModel):
-    """One running embedded stack. The file of one that has ended is not believed, whatever it says."""
+    """One running embedded stack. The unlocked file of a stack that has ended is ignored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,7 +45,7 @@ class Session(BaseModel):
 
     @classmethod
     def current(cls, directory: Path | None = None) -> Self | None:
-        """The stack that is running, if one is."""
+        """Return the running stack, if there is one."""
         path = (directory or state_directory()) / FILE_NAME
         try:
             with path.open("rb") as file:
@@ -68,13 +68,13 @@ class Session(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to be this user's one embedded stack."""
+    """The exclusive right to be this user's embedded stack."""
 
     file: BinaryIO
 
     @contextmanager
     def announced(self, session: Session) -> Iterator[None]:
-        """The other commands find the stack while the context lasts."""
+        """Let the other commands find the stack while the context lasts."""
         self._write(json.dumps(session.model_dump(), indent=2) + "\n")
         try:
             yield
@@ -82,7 +82,7 @@ class Claim:
             self._write("")
 
     def _write(self, text: str) -> None:
-        # Never another file of the same name: the lock is on this one.
+        # Never replaced by another file: the lock is on this one.
         self.file.seek(0)
         self.file.truncate()
         self.file.write(text.encode())
@@ -91,9 +91,9 @@ class Claim:
 
 @contextmanager
 def claimed(directory: Path) -> Iterator[Claim]:
-    """Makes sure that no other stack of this user runs or starts while the context lasts.
+    """Exclude other stacks of this user while the context lasts.
 
-    Raises ConfigurationError when one does. What is written is readable by the user alone.
+    Raises ConfigurationError when one runs. The file is readable by the user alone.
     """
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / FILE_NAME

@@ -1,4 +1,4 @@
-"""The embedded stack: what it consists of, in which order it starts, and what its one loop does."""
+"""The embedded stack: its parts, the order in which they start, and its one loop."""
 
 import os
 import threading
@@ -34,15 +34,15 @@ from schemas.roles import Role
 from schemas.settings import Settings
 
 LEAVE_SECONDS: Final = 20.0
-"""For a role to leave after its drain: to commit, and to tell those who wait over HTTP."""
+"""For a role to leave after its drain: to commit, and to answer waiting HTTP requests."""
 
 QUIET_POLLS: Final = 3
-"""Polls without an event after which no role that has left can have said anything that is still to come."""
+"""Polls without an event after which no event of an ended role can still arrive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run and where files are."""
+    """The roles and the model to run, and the directories."""
 
     model: str
     model_name: str
@@ -53,7 +53,7 @@ class Plan:
 
 
 class EmbeddedStack:
-    """Broker, object store, consumers and drop folder. Used as a context; ``run`` blocks until it is stopped."""
+    """Broker, object store, consumers and drop folder. A context manager; ``run`` blocks until it is stopped."""
 
     def __init__(self, plan: Plan, settings: Settings, board: Board, *, clock: Clock | None = None) -> None:
         self._plan = plan
@@ -74,10 +74,10 @@ class EmbeddedStack:
         self._resources.close()
 
     def run(self, stop: threading.Event, *, at_once: threading.Event | None = None) -> None:
-        """Shows jobs, keeps transcripts and tends the consumers until ``stop``; then until they have drained.
+        """Show jobs, keep transcripts and supervise the consumers until ``stop``, then until they have drained.
 
-        ``at_once`` hurries the drain. Raises KascribeError when a consumer died that no restart mends, after the
-        others have drained.
+        Blocks. ``at_once`` hurries the drain. Raises KascribeError when a consumer died that restarts do not
+        repair, after the others have drained.
         """
         dropping = threading.Thread(target=self._watch_folder, args=(stop,), name="drop-folder", daemon=True)
         dropping.start()
@@ -91,7 +91,7 @@ class EmbeddedStack:
     def _work(self, stop: threading.Event) -> None:
         for event in self._feed.events():
             if event is not None:
-                self._take(event)
+                self._on_event(event)
             if stop.is_set():
                 return
             if event is None:
@@ -99,7 +99,7 @@ class EmbeddedStack:
                     self._board.announce(sentence)
 
     def _drain(self, at_once: threading.Event) -> None:
-        """What finishes on the way out is kept like everything else: the topics that it is on end with us."""
+        """Drain the consumers and keep the transcripts that finish, since their topics end with this process."""
         self._board.announce(
             "Draining what is in flight; Ctrl-C again ends that at once. "
             "Topics end with this process; transcripts stay."
@@ -108,18 +108,18 @@ class EmbeddedStack:
         is_hurried, quiet_polls = False, 0
         for event in self._feed.events():
             if event is not None:
-                self._take(event)
+                self._on_event(event)
             quiet_polls = quiet_polls + 1 if event is None and not self._children.running else 0
             if quiet_polls > QUIET_POLLS:
                 return
             if at_once.is_set() and not is_hurried:
                 is_hurried = True
                 self._children.terminate()
-            for role in self._children.kill_the_late():
+            for role in self._children.kill_overdue():
                 self._board.announce(f"{role} did not end in time and was killed; what it had in flight is lost")
 
     def transcribe(self, path: Path, *, timeout_seconds: float) -> TranscriptEvent:
-        """Takes one file through the whole stack. Blocks; not to be called while ``run`` runs.
+        """Take one file through the whole stack. Blocks; must not be called while ``run`` runs.
 
         Raises KascribeError when the job fails or the time is up.
         """
@@ -143,7 +143,7 @@ class EmbeddedStack:
         store = resources.enter_context(EmbeddedObjectStore(self._plan.directory / "objects"))
         broker.create_topics(topic_names(self._settings))
         self.session = self._session(broker, store)
-        # boto3 finds its credentials in the environment, here as in every process that we start.
+        # boto3 reads its credentials from the environment, here and in every child process.
         os.environ.update(self.session.environment)
         settings = load().settings
         store.create_bucket(settings.s3.bucket)
@@ -176,7 +176,7 @@ class EmbeddedStack:
         environment = {
             "KASCRIBE_WHISPER_MODEL": self._plan.model,
             "KASCRIBE_WHISPER_DEVICE": self._settings.whisper.device,
-            # Each role has a health port of its own, so none of them may insist on the one in the settings.
+            # Each role takes any free health port: they cannot share the one in the settings.
             "KASCRIBE_SERVER_PORT": "0",
             "KASCRIBE_GATEWAY_ENRICHMENT": str(Role.ENRICHER in self._plan.roles).lower(),
         }
@@ -188,13 +188,13 @@ class EmbeddedStack:
         debouncer = drop_folder.Debouncer(lambda file: self._keeper.is_kept(_dropped_in(directory, file)))
         try:
             drop_folder.follow(directory, debouncer=debouncer, submit=self._submit, stop=stop, clock=self._clock)
-        except Exception as error:  # noqa: BLE001 - it ends a thread that nobody else looks at
+        except Exception as error:  # noqa: BLE001 - it ends the thread; the board is the only place to report it
             self._board.announce(f"{directory} is not watched any more, the rest goes on: {error!r}")
 
     def _submit(self, file: Fingerprint) -> None:
         dropped = _dropped_in(self._plan.drop_directory, file)
         key = f"drop:{uuid.uuid4().hex}"
-        # Known before it is submitted: the transcript may be there before the submitter has returned.
+        # Registered before the submission: the transcript may come before the submitter has returned.
         self._keeper.expect(job_id(key), dropped)
         try:
             job = self._submitter.submit(str(file.path), SubmissionRequest(idempotency_key=key), name=dropped.name)
@@ -203,7 +203,7 @@ class EmbeddedStack:
             return
         self._board.submitted(job.job_id, job.name)
 
-    def _take(self, event: JobEvent) -> None:
+    def _on_event(self, event: JobEvent) -> None:
         self._keep(event)
         self._board.show(event)
 
@@ -218,7 +218,7 @@ class EmbeddedStack:
 
 
 def topic_names(settings: Settings) -> tuple[str, ...]:
-    """Every topic that the stack's consumers subscribe to or write to."""
+    """Return every topic that the stack's consumers subscribe to or write to."""
     topics = Topics(settings.kafka.topic_prefix)
     inputs = (topics.references, topics.objects, topics.transcripts)
     return topics_around(topics, inputs, settings.runtime.retry_delays_seconds)
