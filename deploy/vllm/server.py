@@ -1,4 +1,4 @@
-"""Start and stop of the local server, whose process is recorded in ``server.json`` beside its log."""
+"""Start and stop of the local server. ``server.json`` beside its log records its process."""
 
 import json
 import os

@@ -19,7 +19,7 @@ from tests.support.waiting import eventually
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    """The file that the leader and its children write to."""
+    """Return the file that the leader and its children write to."""
     return tmp_path / "log"
 
 

@@ -16,19 +16,19 @@ from tests.contract.vllm.vllm_opening import Opener
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
-    """The authority that the test trusts."""
+    """Create the authority that the test trusts."""
     return Authority(tmp_path, "ours")
 
 
 @pytest.fixture
 def ours(authority: Authority) -> Certified:
-    """A client certificate."""
+    """Create a client certificate."""
     return authority.certify("client")
 
 
 @pytest.fixture
 def context(authority: Authority) -> ssl.SSLContext:
-    """The server's TLS context, which requires no client certificate."""
+    """Create the server's TLS context, which requires no client certificate."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server = authority.certify("server")
     made.load_cert_chain(server.certificate, server.key)
