@@ -104,7 +104,7 @@ class Committer:
             return
         self._sent.append(sent)
         for partition in self._unsubmitted:
-            partition.outputs.clear()
+            partition.clear_outputs()
         self._unsubmitted.clear()
         self._records = 0
 

@@ -48,7 +48,7 @@ class Dispatch:
         """Take a record in: it is in flight from now on."""
         self._flow_control.add(flight)
         self._following.begin(flight)
-        flight.partition.flights[flight.record.offset] = flight
+        flight.partition.add(flight)
         self._run_with_caution(flight)
 
     def start_waiting(self) -> None:
@@ -70,7 +70,7 @@ class Dispatch:
     def release(self, flight: Flight) -> None:
         """End a flight, whatever its outcome: free its room, let its followers run. Call once per flight."""
         self._end_attempt(flight)
-        flight.partition.flights.pop(flight.record.offset, None)
+        flight.partition.remove(flight)
         self._following.end(flight)
         self._flow_control.remove(flight)
 
@@ -117,13 +117,13 @@ class Dispatch:
             self._isolation.add(flight, rested=caution is Caution.ALONE)
 
     def _start(self, flight: Flight) -> None:
-        partition, journal = flight.partition, flight.partition.books.journal
+        journal = flight.partition.books.journal
         self._running.add(flight)
         journal.start(flight.record.offset, alone=flight is self._isolation.alone)
         if journal.is_durable:
             self._submit(flight)
         else:
-            partition.unnamed.append(flight)
+            flight.partition.hold_until_named(flight)
 
     def _submit(self, flight: Flight) -> None:
         self.submitted_at = self._clock.monotonic()

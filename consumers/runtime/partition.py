@@ -97,6 +97,18 @@ class AssignedPartition:
         """Take in nothing more before this moment, in milliseconds since the epoch: the next record is not due."""
         self.due_at_ms = due_at_ms
 
+    def add(self, flight: "Flight") -> None:
+        """Own a flight from now on."""
+        self.flights[flight.record.offset] = flight
+
+    def remove(self, flight: "Flight") -> None:
+        """Own a flight no more. Safe to repeat."""
+        self.flights.pop(flight.record.offset, None)
+
+    def hold_until_named(self, flight: "Flight") -> None:
+        """Keep a flight until the journal names it durably."""
+        self.unnamed.append(flight)
+
     def take_unnamed(self) -> list["Flight"]:
         """Return the flights that waited for the journal, each once."""
         taken, self.unnamed = self.unnamed, []
@@ -106,6 +118,10 @@ class AssignedPartition:
         """Note that a record is done once ``outputs`` are delivered."""
         self.books.complete(offset)
         self.outputs.extend(outputs)
+
+    def clear_outputs(self) -> None:
+        """Forget the outputs: they are submitted."""
+        self.outputs.clear()
 
     def commit(self) -> Commit | None:
         """Return what to commit now; see ``Books.commit``."""
