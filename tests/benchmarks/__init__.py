@@ -1,1 +1,1 @@
-"""What things cost, measured; each module prints its figures and says what it compares with."""
+"""Costs, measured; each module prints its figures and names what it compares with."""

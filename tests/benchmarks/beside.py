@@ -53,7 +53,7 @@ def _unpack(revision: str, directory: Path) -> None:
 
 
 def _measure(tree: Path, records: int) -> Measures:
-    """Run the benchmark of a tree. Its own modules come before those that are installed."""
+    """Run the benchmark of a tree. Its own modules take precedence over those that are installed."""
     done = subprocess.run(
         [sys.executable, "-m", BENCHMARK, "--records", str(records)],
         cwd=tree,

@@ -4,7 +4,7 @@ Fails when ours is below ``--least-ratio`` of raw, in requests or in tokens.
 
 Both send the same bodies, as many at once; only the cache salt differs, so that neither finds the prefixes of the
 other in the server. Temperature 0 and a schema of one length make all answers equally long. The raw side writes
-prepared bytes to sockets and reads the answers; ours plans, asks, parses, validates and cleans. Rounds are pairs,
+prepared bytes to sockets and reads the answers; ours plans, sends, parses, validates and cleans. Rounds are pairs,
 whose sides take turns in beginning, so that what else the machine does hits both; they last for half a minute, so
 that their beginnings and ends, when the server is not full, weigh little. Both run on the processors that no
 worker of the server is bound to: where one spins, others have been seen to wait for more than a second.
@@ -63,8 +63,8 @@ ONE_LENGTH: Final[dict[str, Any]] = {
     },
 }
 """The schema of ``key_points`` for three points of 80 characters: what a client costs is to be seen beside answers
-as long as those of real models. Letters alone, since markup that the tiny model babbles is taken out, and the
-answer asked for again."""
+as long as those of real models. Letters alone, since markup that the tiny model babbles is removed, and the
+request then repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Measured:
 
     @property
     def size(self) -> tuple[int, int, int]:
-        """What the server had to do, which is the same for both sides."""
+        """The server's work, which is the same for both sides."""
         return self.requests, self.prompt_tokens, self.completion_tokens
 
     @property
@@ -102,7 +102,7 @@ class Measured:
         return self.completion_tokens / self.seconds
 
     def figures(self) -> dict[str, float]:
-        """For people."""
+        """Format the figures for people."""
         return {
             "requests_per_second": round(self.requests_per_second, 3),
             "tokens_per_second": round(self.tokens_per_second, 1),
@@ -113,7 +113,7 @@ class Measured:
 
 
 def ours(enricher: Enricher, requests: Sequence[EnrichRequest], in_flight: int) -> Measured:
-    """The requests through the enricher, from as many threads as may be in flight."""
+    """Send the requests through the enricher, from as many threads as may be in flight."""
     started, cpu_started = time.perf_counter(), time.process_time()
     with ThreadPoolExecutor(in_flight) as threads:
         made = list(threads.map(enricher.enrich, requests))
@@ -130,7 +130,7 @@ def ours(enricher: Enricher, requests: Sequence[EnrichRequest], in_flight: int) 
 
 
 def bodies_of(requests: Sequence[EnrichRequest], model: str) -> list[bytes]:
-    """What the enricher sends for these requests, recorded by a double with the same context."""
+    """Record what the enricher sends for these requests, with a double of the same context."""
     answer = json.dumps({"key_points": [{"text": "x" * TEXT_CHARACTERS, "segment_ids": [0]}] * POINTS})
     with running(VllmDouble(context_tokens=CONTEXT_TOKENS, text=answer)) as double:
         with Enricher(VllmSettings(base_url=double.base_url), nonce=lambda _: NONCE) as enricher:
@@ -140,7 +140,7 @@ def bodies_of(requests: Sequence[EnrichRequest], model: str) -> list[bytes]:
 
 
 async def raw(url: str, bodies: Sequence[bytes], in_flight: int) -> Measured:
-    """The bodies over bare sockets, kept alive, one answer after another on each."""
+    """Send the bodies over bare sockets, kept alive, one request after another on each."""
     address = urlsplit(url)
     left = list(reversed(bodies))
     usages: list[dict[str, int]] = []
@@ -171,12 +171,12 @@ async def raw(url: str, bodies: Sequence[bytes], in_flight: int) -> Measured:
 
 
 def profile_of_one_length(enricher: Enricher) -> Profile:
-    """The profile that is asked for, with answers that are equally long and the same every time."""
+    """Build the requested profile, with answers that are equally long and the same every time."""
     return replace(enricher.profiles[PROFILE], schema=ONE_LENGTH, temperature=0.0)
 
 
 def transcripts(enricher: Enricher, count: int, *, seed: int, salt: str) -> list[EnrichRequest]:
-    """Different transcripts of one length, each one request."""
+    """Make different transcripts of one length, each of which takes one request."""
     profiles = (profile_of_one_length(enricher),)
     return [
         replace(
@@ -191,7 +191,7 @@ def transcripts(enricher: Enricher, count: int, *, seed: int, salt: str) -> list
 
 
 def compare(url: str, model: str, *, count: int, rounds: int, in_flight: int) -> dict[str, object]:
-    """Both sides, alternating; medians of the pairs' ratios."""
+    """Measure both sides, alternating; return the medians of the pairs' ratios."""
     pairs: list[tuple[Measured, Measured]] = []
     settings = VllmSettings(base_url=url, concurrency_limit=in_flight)
     with Enricher(settings, nonce=lambda _: NONCE) as enricher:
@@ -212,12 +212,12 @@ def compare(url: str, model: str, *, count: int, rounds: int, in_flight: int) ->
 
 
 def is_enough(found: Mapping[str, Any], least_ratio: float) -> bool:
-    """Whether ours keeps up with raw, in requests and in tokens."""
+    """Return whether ours keeps up with raw, in requests and in tokens."""
     return min(float(found["requests_ratio"]), float(found["tokens_ratio"])) >= least_ratio
 
 
 def report(pairs: Sequence[tuple[Measured, Measured]]) -> dict[str, object]:
-    """Ours by raw: the median pair, and each of them; the figures of both sides over all rounds."""
+    """Report ours by raw: the median pair, and each of them; the figures of both sides over all rounds."""
     requests = [mine.requests_per_second / bare.requests_per_second for mine, bare in pairs]
     tokens = [mine.tokens_per_second / bare.tokens_per_second for mine, bare in pairs]
     nothing = Measured(0, 0, 0, 0.0, 0.0)
@@ -231,14 +231,14 @@ def report(pairs: Sequence[tuple[Measured, Measured]]) -> dict[str, object]:
 
 
 def free_processors(server: VllmServer) -> set[int]:
-    """Those that no process of the server is bound to; all, if there are none."""
+    """Return the processors that no process of the server is bound to; all, if there are none."""
     usable = os.sched_getaffinity(0)
     allowed = [os.sched_getaffinity(process.pid) for process in server.processes]
     return usable.difference(*(those for those in allowed if those < usable)) or usable
 
 
 def main() -> int:
-    """Prints the comparison as JSON; 1 when ours is too slow."""
+    """Print the comparison as JSON; return 1 when ours is too slow."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.enrich", description=__doc__)
     parser.add_argument("--count", type=int, default=200, help="requests per round and side (default: 200)")
     parser.add_argument("--rounds", type=int, default=6, help="(default: 6)")

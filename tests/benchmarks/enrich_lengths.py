@@ -2,7 +2,7 @@
 Fails when any is not.
 
 Lengths are spread evenly over their logarithm, in an order of which every beginning is spread too, so that a run
-that is cut short says something about all of them. A run with ``--checkpoint`` goes on where it was cut.
+that is cut short covers all of them. A run with ``--checkpoint`` goes on where it was cut.
 Run: ``python -m tests.benchmarks.enrich_lengths --count 40``.
 """
 
@@ -48,7 +48,7 @@ class Outcome:
 
 
 def lengths(count: int, most: int = WORDS_MOST) -> Iterator[int]:
-    """That many lengths in words, the extremes first, then ever finer between them."""
+    """Choose that many lengths in words, the extremes first, then ever finer between them."""
     yield from (most, WORDS_LEAST)[:count]
     for number in range(1, count - 1):
         fraction, step, left = 0.0, 0.5, number
@@ -58,7 +58,7 @@ def lengths(count: int, most: int = WORDS_MOST) -> Iterator[int]:
 
 
 def outcome_of(enricher: Enricher, number: int, words: int) -> Outcome:
-    """Enriches one transcript and checks everything that is promised."""
+    """Enrich one transcript and check everything that is promised."""
     segments = spoken(words, seed=number)
     started = time.perf_counter()
     try:
@@ -104,7 +104,7 @@ class Checkpoint:
             self.done[number] = Outcome(**kept)
 
     def add(self, number: int, outcome: Outcome) -> None:
-        """Safe between threads."""
+        """Record an outcome. Safe between threads."""
         with self._lock:
             self.done[number] = outcome
             if self._path:
@@ -115,7 +115,7 @@ class Checkpoint:
 def measure(
     url: str, wanted: Iterable[int], *, checkpoint: Checkpoint, side_by_side: int, limit_seconds: float
 ) -> dict[str, object]:
-    """Runs the transcripts that are not done yet until all are or the time is up; those begun are finished."""
+    """Run the transcripts that are not done yet until all are or the time is up; those begun are finished."""
     started = time.monotonic()
     with (
         Enricher(VllmSettings(base_url=url, timeout_seconds=300.0)) as enricher,
@@ -133,7 +133,7 @@ def measure(
 
 
 def summary(done: list[Outcome], seconds: float, *, here: int) -> dict[str, object]:
-    """The figures of all that is done; ``seconds`` is what the last run took for ``here`` of them at most."""
+    """Summarise all outcomes; ``seconds`` is what the last run took for ``here`` of them at most."""
     problems = Counter(outcome.problem for outcome in done if outcome.problem)
     words = sum(outcome.words for outcome in done)
     return {
@@ -152,7 +152,7 @@ def summary(done: list[Outcome], seconds: float, *, here: int) -> dict[str, obje
 
 @contextmanager
 def server(chosen: argparse.Namespace) -> Iterator[str]:
-    """A real server's address, or the double's."""
+    """Yield a real server's address, or the double's."""
     if chosen.double:
         with running(VllmDouble(context_tokens=chosen.context_tokens)) as double:
             yield double.base_url
@@ -166,7 +166,7 @@ def server(chosen: argparse.Namespace) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the figures as JSON; 1 when any transcript's enrichment is not valid."""
+    """Print the figures as JSON; return 1 when any transcript's enrichment is not valid."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.enrich_lengths", description=__doc__)
     parser.add_argument("--count", type=int, default=1_000, help="transcripts (default: 1000)")
     parser.add_argument("--most-words", type=int, default=WORDS_MOST, help="of a transcript (default: 200000)")

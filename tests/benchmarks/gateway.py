@@ -57,7 +57,7 @@ MEMORY_PER_REQUEST_BYTES = 1024**2
 
 
 class ByHand:
-    """The same request without a gateway: one client each for the bucket, producing and following."""
+    """The same request without a gateway: one client each for the bucket, producing and reading events."""
 
     def __init__(self, kafka: KafkaSettings, s3: S3Settings) -> None:
         self._uploads = Uploads(s3)
@@ -65,7 +65,7 @@ class ByHand:
         self._follower = Follower(kafka, (TOPICS.transcripts,), start=Start.NOW)
 
     def transcribe(self, clip: bytes) -> None:
-        """Blocks until the transcript's event is there."""
+        """Block until the transcript's event is there."""
         key = uuid.uuid4().hex
         stored = self._uploads.upload(io.BytesIO(clip), name="audio.wav", content_type="audio/wav")
         reference = AudioReference(
@@ -86,13 +86,13 @@ class ByHand:
         raise AssertionError("no transcript came")
 
     def close(self) -> None:
-        """Stops following."""
+        """Stop reading."""
         self._follower.close()
 
 
 @contextmanager
 def served(house: House) -> Iterator[tuple[Client, int]]:
-    """``kascribe run gateway`` as anybody runs it: its client, and its process id."""
+    """Run ``kascribe run gateway`` as an operator does; yield its client and its process id."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
@@ -122,26 +122,26 @@ def _healthy(client: Client) -> bool:
 
 
 def ask(gateway: Client, clip: bytes) -> None:
-    """One request through the gateway."""
+    """Send one request through the gateway."""
     answer = gateway.post("/transcribe", clip)
     if answer.status != 200:
         raise AssertionError(answer.body)
 
 
 def timed(act: Callable[..., None], *arguments: object) -> float:
-    """Seconds that it took."""
+    """Return the seconds that a call took."""
     began = time.perf_counter()
     act(*arguments)
     return time.perf_counter() - began
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that is not below this share of them."""
+    """Return the smallest value that at least this share of them does not exceed."""
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
 def measure_latency(gateway: Client, process_id: int, by_hand: ByHand, rounds: int) -> bool:
-    """Prints what the gateway adds; whether that is within the goal."""
+    """Print what the gateway adds; return whether that is within the goal."""
     pairs: list[tuple[float, float]] = []
     worked_seconds = 0.0
     for number in range(WARM_UP_ROUNDS + rounds):
@@ -167,7 +167,7 @@ def measure_latency(gateway: Client, process_id: int, by_hand: ByHand, rounds: i
 
 
 def measure_uploads(gateway: Client, process_id: int, uploads: int, upload_bytes: int) -> bool:
-    """Many clients at once; whether all were answered, with the gateway's memory within its bound."""
+    """Send many requests at once; return whether all were answered, with the gateway's memory within its bound."""
     clips = [wav_bytes(upload_bytes / 16_000)[:-16] + uuid.uuid4().bytes for _ in range(uploads)]
     ask(gateway, clips[0])
     before = memory_bytes(process_id, "VmRSS")
@@ -191,13 +191,13 @@ def measure_uploads(gateway: Client, process_id: int, uploads: int, upload_bytes
 
 
 def processor_seconds(process_id: int) -> float:
-    """Of all threads of a process, user and system (Linux): what a busy machine cannot blur."""
+    """Return the time of all threads of a process, user and system (Linux); a busy machine does not affect it."""
     after_name = Path(f"/proc/{process_id}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_bytes(process_id: int, name: str) -> int:
-    """VmRSS is what a process has in memory now, VmHWM the most it had (Linux)."""
+    """Read a size from a process's status (Linux): VmRSS is the memory it has now, VmHWM the most it had."""
     status = Path(f"/proc/{process_id}/status").read_text(encoding="ascii")
     (line,) = (line for line in status.splitlines() if line.startswith(f"{name}:"))
     return int(line.split()[1]) * 1024
@@ -205,7 +205,7 @@ def memory_bytes(process_id: int, name: str) -> int:
 
 @contextmanager
 def embedded() -> Iterator[House]:
-    """Broker and bucket inside this process."""
+    """Run broker and bucket inside this process."""
     with (
         MockCluster() as broker,
         running_object_store() as store,
@@ -216,8 +216,8 @@ def embedded() -> Iterator[House]:
 
 @contextmanager
 def on_stack() -> Iterator[House]:
-    """A real Kafka and a real MinIO."""
-    # Topics of the stack's own would have another number of partitions than the house waits for.
+    """Run a real Kafka and a real MinIO."""
+    # The stack's topics would have another number of partitions than this benchmark waits for.
     stack = Stack.up(default_cache() / "bench-gateway", topics=(), notify_topic="bench.objects")
     environment = stack.environment
     try:
@@ -233,7 +233,7 @@ def on_stack() -> Iterator[House]:
 
 
 def main() -> int:
-    """Exit code 1 when a goal was missed."""
+    """Return 1 when a goal was missed."""
     configure_logs(LogSettings(level="warning"))
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

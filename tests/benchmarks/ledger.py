@@ -20,7 +20,7 @@ ROUNDS = 5
 
 
 def completion_order(in_flight: int, *, seed: int = 1) -> list[tuple[int, int]]:
-    """Pairs of an offset to receive and one to complete, drawn from those in flight."""
+    """Return pairs of an offset to receive and one to complete, drawn from those in flight."""
     chance = random.Random(seed)
     waiting: list[int] = []
     pairs = []
@@ -36,7 +36,7 @@ def completion_order(in_flight: int, *, seed: int = 1) -> list[tuple[int, int]]:
 
 
 def microseconds_per_record(in_flight: int) -> float:
-    """Receive, complete and the commit's share of one record; CPU time, the median of five rounds."""
+    """Measure receiving, completing and the commit's share of one record; CPU time, the median of five rounds."""
     pairs = completion_order(in_flight)
     return statistics.median(_one_round(pairs) for _ in range(ROUNDS))
 
@@ -54,7 +54,7 @@ def _one_round(pairs: list[tuple[int, int]]) -> float:
 
 
 def windows() -> Iterator[tuple[str, int, list[tuple[int, int]]]]:
-    """Name, records and complete ranges of windows to encode."""
+    """Return name, records and complete ranges of windows to encode."""
     for records, share in (
         (64, 0.5),
         (1_000, 0.5),
@@ -77,7 +77,7 @@ def windows() -> Iterator[tuple[str, int, list[tuple[int, int]]]]:
 
 
 def main() -> None:
-    """Prints both tables."""
+    """Print both tables."""
     print("in flight   us/record")
     for in_flight in (1, 64, 1_000, 10_000):
         print(f"{in_flight:9,}   {microseconds_per_record(in_flight):9.2f}")

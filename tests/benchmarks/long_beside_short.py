@@ -27,12 +27,12 @@ POLL_INTERVAL_MS = 30_000
 GROWTH_LIMIT_MIB = 190
 """200 MB."""
 REALTIME_FACTOR_FLOOR = 4.0
-"""A machine slower than this times real time gives up instead of waiting for ever."""
+"""A machine slower than this times real time fails instead of waiting forever."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What happened. Memory is that of the role and its children together, over what they held when ready."""
+    """The result. Memory is that of the role and its children together, over what they held when ready."""
 
     audio_seconds: float
     short_files: int
@@ -43,7 +43,7 @@ class Outcome:
     long_file_seconds: float
 
     def misses(self) -> list[str]:
-        """What does not hold of what must."""
+        """List the required properties that do not hold."""
         found = {
             f"{self.rebalances_after_ready} rebalances": self.rebalances_after_ready > 0,
             f"only {self.short_files_before_the_long_one} short files first": (
@@ -55,25 +55,25 @@ class Outcome:
 
 
 def metrics(port: int) -> str:
-    """The role's metrics page."""
+    """Read the role's metrics page."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         return str(answer.read().decode())
 
 
 def total(page: str, name: str) -> int:
-    """The sum of a counter over its labels."""
+    """Sum a counter over its labels."""
     return int(sum(float(value) for value in re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", page, re.MULTILINE)))
 
 
 def longest_bucket_seconds(page: str, name: str) -> float:
-    """The upper bound of the highest bucket of a histogram that holds anything."""
+    """Return the upper bound of the highest bucket of a histogram that holds anything."""
     rows = re.findall(rf'^{name}_bucket{{le="([^"]+)"}} (\S+)$', page, re.MULTILINE)
     everything = max(float(count) for _, count in rows)
     return min(float(bound) for bound, count in rows if float(count) == everything)
 
 
 def measure(stack: PrivateStack, directory: Path, *, seconds: float, short_files: int) -> Outcome:
-    """Runs it once; blocks for as long as the long recording takes."""
+    """Run the scenario once. Blocks for as long as the long recording takes."""
     clip = next(clip.path for clip in clips() if clip.text)
     long_file = repeated(clip, directory / "long.mp3", seconds=seconds, pause_seconds=0)
     settings = {"KASCRIBE_KAFKA_MAX_POLL_INTERVAL_MS": str(POLL_INTERVAL_MS)}
@@ -109,7 +109,7 @@ def measure(stack: PrivateStack, directory: Path, *, seconds: float, short_files
 
 @contextmanager
 def private_stack(directory: Path) -> Iterator[PrivateStack]:
-    """Kafka and MinIO for this run alone."""
+    """Run Kafka and MinIO for this run alone."""
     servers = Stack.up(directory / "stack", topics=())
     try:
         yield PrivateStack(servers, servers.s3())
@@ -118,7 +118,7 @@ def private_stack(directory: Path) -> Iterator[PrivateStack]:
 
 
 def main() -> int:
-    """Prints the outcome as JSON; 1 when something does not hold."""
+    """Print the outcome as JSON; return 1 when something does not hold."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.long_beside_short", description=__doc__)
     parser.add_argument("--seconds", type=float, default=4 * 3600.0, help="of the long recording")
     parser.add_argument("--short-files", type=int, default=100)

@@ -37,7 +37,7 @@ class Cost:
 
 
 def repeated(clip: Path, path: Path, *, seconds: float, pause_seconds: float) -> Path:
-    """Clip and pause again and again as mp3, until it is as long as asked: streams of mp3 may simply be joined."""
+    """Repeat clip and pause as mp3 until it is as long as requested: streams of mp3 may simply be joined."""
     sound = np.pad(read(clip), (0, round(pause_seconds * 16_000)))
     once = write(path.with_suffix(".once.mp3"), sound, Format("mp3", "libmp3lame", "mp3")).read_bytes()
     with path.open("wb") as file:
@@ -49,7 +49,7 @@ def repeated(clip: Path, path: Path, *, seconds: float, pause_seconds: float) ->
 def measure(
     model: Path, clip: Path, *, seconds: float, pause_seconds: float = 0.0, options: TranscribeOptions
 ) -> Cost:
-    """Transcribes so many seconds of the clip, on a CPU, and says what that cost."""
+    """Transcribe so many seconds of the clip, on a CPU, and return what that cost."""
     transcriber = Transcriber(WhisperSettings(device="cpu"), model, "benchmark")
     transcriber.warm_up()
     with tempfile.TemporaryDirectory() as directory:
@@ -78,7 +78,7 @@ def measure(
 
 
 def main() -> None:
-    """Prints the cost as JSON."""
+    """Print the cost as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--clip", type=Path, required=True)

@@ -37,7 +37,7 @@ VALUE = b'{"schema_version": "1.0", "uri": "s3://audio/call.wav"}' + b" " * 200
 
 
 class CountingStage:
-    """Does nothing but count; with ``answers`` it gives one output per record."""
+    """A stage that only counts; with ``answers`` it returns one output per record."""
 
     name = "counting"
     topics = (TOPIC,)
@@ -48,31 +48,31 @@ class CountingStage:
 
     @property
     def count(self) -> int:
-        """Records processed; list.append is what makes counting safe from many threads."""
+        """The number of records processed; list.append makes counting safe from many threads."""
         return len(self._counted)
 
     @property
     def services(self) -> tuple[str, ...]:
-        """None."""
+        """No services."""
         return ()
 
     def process(self, job: Job) -> Sequence[OutgoingRecord]:
-        """Counts."""
+        """Count the record."""
         self._counted.append(None)
         record = job.record
         return (OutgoingRecord("out", record.key, record.value, record.headers),) if self._answers else ()
 
     def failed(self, _job: Job, _failure: Failure) -> Sequence[OutgoingRecord]:
-        """Never called."""
+        """Return nothing; never called."""
         return ()
 
     def dependency_is_up(self, _dependency: str) -> bool:
-        """Never called."""
+        """Return True; never called."""
         return True
 
 
 def main() -> None:
-    """Prints microseconds of wall clock per record."""
+    """Print microseconds of wall clock per record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=60_000)
     parser.add_argument("--in-flight", type=int, default=RuntimeSettings().in_flight_records)
@@ -119,7 +119,7 @@ def _raw(broker: MockCluster, records: int, *, batch: int) -> float:
     seen, started = 0, 0.0
     while seen < records:
         got = len(consumer.consume(batch, 0.1)) if batch > 1 else int(consumer.poll(0.1) is not None)
-        # Joining the group is not what is measured.
+        # Joining the group is not measured.
         started = started or (time.perf_counter() if got else 0.0)
         seen += got
     seconds = time.perf_counter() - started

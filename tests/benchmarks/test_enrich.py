@@ -17,7 +17,7 @@ def test_too_slow_in_requests_or_in_tokens_is_too_slow(requests: float, tokens: 
     assert enrich.is_enough({"requests_ratio": requests, "tokens_ratio": tokens}, 0.9) is enough
 
 
-def test_both_sides_ask_and_get_the_same() -> None:
+def test_both_sides_send_and_get_the_same() -> None:
     """Requests, prompt tokens and completion tokens; a comparison of anything else is refused."""
     answer = json.dumps(
         {"key_points": [{"text": "x" * enrich.TEXT_CHARACTERS, "segment_ids": [0]}] * enrich.POINTS}

@@ -10,12 +10,12 @@ UPLOAD_BYTES = 480_000
 
 @pytest.mark.parametrize(("share", "value"), [(0.5, 3.0), (0.95, 5.0), (0.2, 1.0), (0.21, 2.0)])
 def test_a_percentile_is_one_of_the_values(share: float, value: float) -> None:
-    """The smallest that is not below this share of them."""
+    """The smallest that at least this share of them does not exceed."""
     assert percentile([5.0, 3.0, 1.0, 4.0, 2.0], share) == value
 
 
 def test_many_uploads_at_once_are_answered_in_bounded_memory() -> None:
-    """By a gateway in a process of its own."""
+    """The gateway runs in its own process."""
     with embedded() as house:
         house.transcribe()
         with served(house) as (gateway, process_id):

@@ -1,4 +1,4 @@
-"""The committed contracts, laid out for generators; and what their types must have."""
+"""The committed contracts, laid out for generators, and what generated types must contain."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _BYTES: Final = frozenset({"ObjectNotification", "RetriedRecord", "DeadLetter", 
 
 
 def bundle() -> dict[str, Any]:
-    """The models of the AsyncAPI document."""
+    """Combine the models of the AsyncAPI document in one schema."""
     text = (CONTRACTS / "asyncapi.json").read_text(encoding="utf-8").replace(_COMPONENTS, "#/$defs/")
     models = json.loads(text)["components"]["schemas"]
     models = {name: schema for name, schema in models.items() if name not in _BYTES}
@@ -30,7 +30,7 @@ def bundle() -> dict[str, Any]:
 
 
 def lay_out(directory: Path) -> list[Path]:
-    """The bundle and the schema of each model, each in a folder of its own."""
+    """Write the bundle and the schema of each model, each in its own folder; return their paths."""
     schemas = [bundle(), *(json.loads(path.read_text(encoding="utf-8")) for path in _single())]
     places = []
     for schema in schemas:
@@ -42,19 +42,19 @@ def lay_out(directory: Path) -> list[Path]:
 
 
 def objects() -> Iterator[tuple[str, frozenset[str]]]:
-    """Every model that has fields, with their names."""
+    """Iterate over every model that has fields, with their names."""
     for name, schema in bundle()["$defs"].items():
         if schema.get("properties"):
             yield name, frozenset(schema["properties"])
 
 
 def enumerations() -> frozenset[str]:
-    """Every model that is one of several words."""
+    """Return the names of the models that are enumerations."""
     return frozenset(name for name, schema in bundle()["$defs"].items() if "enum" in schema)
 
 
 def examples() -> dict[str, str]:
-    """An event of every kind as it travels."""
+    """Return an event of every kind, as JSON, by the model's name."""
     events = (kind.model_validate(example) for kind, example in EXAMPLES.items())
     return {type(event).__name__: event.model_dump_json(exclude_none=True) for event in events}
 

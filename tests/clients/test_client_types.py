@@ -15,7 +15,7 @@ NULLABLE = "EnrichOptions"
 
 
 def prepared(toolchain: Toolchain) -> Path:
-    """The generator's directory; a skipped test where it cannot be had, and in CI a failed one."""
+    """Return the generator's directory; skip the test where it cannot be installed, or fail it in CI."""
     if programs := toolchain.missing():
         missing(f"{toolchain.language} types need, on PATH: {', '.join(programs)}")
     try:

@@ -32,11 +32,11 @@ class Toolchain:
     install: Callable[[Path], None]
 
     def missing(self) -> list[str]:
-        """The programs that are not on PATH."""
+        """List the programs that are not on PATH."""
         return [name for name in self.programs if shutil.which(name) is None]
 
     def prepare(self) -> Path:
-        """The directory of the generator, installed first where the cache lacks it. Blocks. Raises StackError."""
+        """Return the generator's directory; install it where the cache lacks it. Blocks. Raises StackError."""
         home = default_cache() / "clients"
         place = home / f"{self.language}-{self._digest()}"
         home.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ class Toolchain:
 
 
 def run(command: Sequence[object], **environment: str) -> None:
-    """Runs a program to its end. Raises StackError with the end of what it said."""
+    """Run a program to its end. Raises StackError with the end of its output."""
     run_tool([str(part) for part in command], environment, RUN_SECONDS)
 
 

@@ -18,7 +18,7 @@ CLIPS = ("en-digits.ogg", "en-commands.ogg", "ko-digits.ogg", "ko-commands.ogg")
 
 @pytest.fixture(scope="module")
 def transcriber() -> Iterator[Transcriber]:
-    """One on the first GPU, in single precision so that texts can be compared."""
+    """Yield a transcriber on the first GPU, in single precision so that texts can be compared."""
     settings = WhisperSettings(device="cuda", compute_type="float32", batch_size=8)
     each = Transcriber(settings, model_directory(), "test-model")
     each.warm_up()
@@ -27,7 +27,7 @@ def transcriber() -> Iterator[Transcriber]:
 
 
 def test_the_device_is_the_gpu(transcriber: Transcriber) -> None:
-    """Provenance says where a text was made."""
+    """Provenance states where a text was made."""
     assert transcriber.provenance.device == "cuda"
 
 
@@ -41,7 +41,7 @@ def test_batches_across_records_and_languages_do_not_change_the_text(transcriber
     assert all(segment.words for _, transcript in together for segment in transcript.segments)
 
 
-def test_a_gpu_hears_what_a_cpu_hears(transcriber: Transcriber) -> None:
+def test_a_gpu_recognises_what_a_cpu_recognises(transcriber: Transcriber) -> None:
     """The same weights and precision give the same words."""
     settings = WhisperSettings(device="cpu", compute_type="float32", decoder_processes=1)
     on_cpu = Transcriber(settings, model_directory(), "test-model")

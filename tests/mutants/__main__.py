@@ -1,4 +1,4 @@
-"""Plants faults, runs the tests that belong to them, and writes docs/mutants.md. Run it again to go on.
+"""Plant faults, run the tests that belong to them, and write docs/mutants.md. Run it again to continue.
 
 Results are kept in ``mutants/``. A fault that was noticed stays noticed until its function changes; what was not
 noticed is tried again each time, so that new tests count.
@@ -20,7 +20,7 @@ FIRST = "schemas.notifications.ownership*"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code: 0 also where faults were not noticed, which the page says.
+    """Return the exit code: 0 also where faults were not noticed, which the page reports.
 
     Raises SystemExit where mutmut fails, as it does when a test fails without any fault: the page stays as it is.
     """
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     per_module = None if asked.per_module == "all" else int(asked.per_module)
     if not asked.report_only:
-        # First what changed is planted anew: the sample is drawn from what is there now.
+        # Plant the changed functions' faults again before drawing the sample from what exists now.
         _mutmut(asked.processes, [FIRST])
         names = [mutant.name for mutant in sampled(all_mutants(), per_module) if not mutant.noticed]
         if names:

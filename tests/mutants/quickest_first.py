@@ -1,6 +1,6 @@
 """How pytest runs while faults are planted: the quickest tests first, and few random examples.
 
-mutmut names it to pytest with ``-p``. A fault is noticed by the first test that fails, so the order decides how
+mutmut passes it to pytest with ``-p``. A fault is noticed by the first test that fails, so the order decides how
 long a fault takes, and never whether it is noticed.
 """
 
@@ -26,7 +26,7 @@ STATISTICS = Path("mutmut-stats.json")
 
 
 def pytest_configure() -> None:
-    """Give every run the same examples, and look for no shorter one after a failure."""
+    """Give every run the same examples, and do not shrink them after a failure."""
     settings.register_profile(
         "mutants",
         deadline=None,
@@ -40,7 +40,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is slow, and put what was quick last time first."""
+    """Leave out the slow tests, and put first those that were quick last time."""
     left_out = [
         item
         for item in items

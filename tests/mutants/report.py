@@ -1,4 +1,4 @@
-"""What came of the planted faults, as a page: a table by module, and every fault that no test noticed."""
+"""The results of the planted faults, as a page: a table by module, and every fault that no test noticed."""
 
 import re
 import tomllib
@@ -31,7 +31,7 @@ class Change:
 
     @property
     def is_wording(self) -> bool:
-        """Whether only letters of texts for people differ: of literals with a space in them."""
+        """Whether only the letters of messages differ: of literals with a space in them."""
         plain = [line.replace("XX", "").casefold() for line in (self.was, self.became)]
         texts = zip(_LITERAL.findall(self.was), _LITERAL.findall(self.became), strict=False)
         changed = [was for was, became in texts if was != became]
@@ -39,7 +39,7 @@ class Change:
 
 
 def change_in(diff: str) -> Change:
-    """The first changed line of a unified diff."""
+    """Find the first changed line of a unified diff."""
     lines = [line for line in diff.splitlines() if not line.startswith(("---", "+++"))]
     was = next((line[1:].strip() for line in lines if line.startswith("-")), "")
     became = next((line[1:].strip() for line in lines if line.startswith("+")), "")
@@ -47,14 +47,14 @@ def change_in(diff: str) -> Change:
 
 
 def known_reasons(path: Path = REASONS) -> dict[tuple[str, str], str]:
-    """Why a change is not noticed, by the line and what it became; written by people."""
+    """Read the reasons, written by people, why changes are not noticed; by the line and what it became."""
     with path.open("rb") as file:
         entries: list[Mapping[str, str]] = tomllib.load(file).get("reason", [])
     return {(entry["was"], entry["became"]): entry["why"] for entry in entries}
 
 
 def page(ran: Sequence[Mutant], *, rule: str, change_of: Callable[[str], Change]) -> str:
-    """The whole page. ``rule`` says which mutants ran; ``change_of`` tells what a mutant changed, by its name."""
+    """Write the whole page. ``rule`` states which mutants ran; ``change_of`` returns a mutant's change by name."""
     unnoticed = [mutant for mutant in ran if not mutant.noticed]
     return "\n".join(
         [_HEAD, rule, "", *_table(ran), "", "## Not noticed", "", *_survivors(unnoticed, change_of), ""]

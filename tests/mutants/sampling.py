@@ -26,7 +26,7 @@ class Mutant:
 
 
 def all_mutants(workplace: Path = WORKPLACE) -> list[Mutant]:
-    """Every mutant that mutmut made, by module."""
+    """List every mutant that mutmut made, by module."""
     found: list[Mutant] = []
     for meta in sorted(workplace.rglob("*.py.meta")):
         module = str(meta.relative_to(workplace)).removesuffix(".meta")
@@ -36,7 +36,7 @@ def all_mutants(workplace: Path = WORKPLACE) -> list[Mutant]:
 
 
 def sampled(mutants: Iterable[Mutant], per_module: int | None) -> list[Mutant]:
-    """Of every module the ``per_module`` mutants whose names have the lowest digests; all where it is None."""
+    """Select of every module the ``per_module`` mutants whose names have the lowest digests; None selects all."""
     by_module: dict[str, list[Mutant]] = {}
     for mutant in mutants:
         by_module.setdefault(mutant.module, []).append(mutant)

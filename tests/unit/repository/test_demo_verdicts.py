@@ -15,7 +15,7 @@ PROCESSED: Answer = {**TRANSCRIBED, "processed_text": "두 낱말"}
 
 
 def test_each_request_of_the_readme_has_an_answer_that_is_right() -> None:
-    """Three requests, and what each is answered with when all goes well."""
+    """Three requests, each with the answer that it gets when all goes well."""
     answers = (HEALTHY, TRANSCRIBED, PROCESSED)
     for command, answer in zip(readme_requests(), answers, strict=True):
         assert is_right(command, answer, SPOKEN)

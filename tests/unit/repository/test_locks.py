@@ -1,4 +1,4 @@
-"""What is installed is what was looked at: locks with hashes, without addresses, and for every extra."""
+"""Locks pin what was reviewed: with hashes, without addresses, and for every extra."""
 
 import re
 import tomllib
@@ -12,14 +12,14 @@ LOCKS = (*OURS, "deploy/vllm/requirements.lock", "tests/clients/requirements.loc
 
 
 def pinned(lock: str) -> dict[str, list[str]]:
-    """Package and version to hashes."""
+    """Read a lock: hashes by package and version."""
     text = re.sub(r"\s*\\\n\s*", " ", (ROOT / lock).read_text(encoding="utf-8"))
     lines = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
     return {line.split(" ", 1)[0]: re.findall(r"--hash=sha256:([0-9a-f]{64})\b", line) for line in lines}
 
 
 def name_of(requirement: str) -> str:
-    """The package's name, as locks write it."""
+    """Return the package's name, as locks write it."""
     return re.split(r"[\[<>=!~; ]", requirement, maxsplit=1)[0].lower()
 
 
@@ -40,7 +40,7 @@ def test_no_lock_names_an_address(lock: str) -> None:
 
 
 def test_every_extra_is_in_a_lock_and_no_package_in_two() -> None:
-    """A role's image and a GPU's environment install nothing that no lock has seen."""
+    """A role's image and a GPU's environment install nothing that is in no lock."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     asked = {name_of(each) for group in project["optional-dependencies"].values() for each in group}
     asked |= {name_of(each) for each in project["dependencies"]}

@@ -1,4 +1,4 @@
-"""Which planted faults are run, and how they are told."""
+"""Which planted faults are run, and how they are reported."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def test_the_page_counts_by_module_and_lists_what_nothing_noticed(
 
 
 def test_a_change_of_letters_in_a_message_is_told_from_one_of_meaning() -> None:
-    """The tests look for what a message must say, not for each of its letters."""
+    """The tests check for what a message must say, not for each of its letters."""
     diff = '--- a.py\n+++ a.py\n@@ -1 +1 @@\n def f():\n-    raise E("not here")\n+    raise E("XXnot hereXX")\n'
     assert change_in(diff) == Change('raise E("not here")', 'raise E("XXnot hereXX")')
     assert change_in(diff).is_wording

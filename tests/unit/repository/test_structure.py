@@ -51,13 +51,13 @@ def test_a_declaration_without_a_body_is_no_function(body: str) -> None:
 
 @pytest.mark.parametrize(("share", "value"), [(0.5, 5), (0.9, 9), (0.91, 10), (1.0, 10), (0.0, 1)])
 def test_a_percentile_is_one_of_the_values(share: float, value: int) -> None:
-    """The smallest that at least so many do not exceed."""
+    """The smallest that at least this share of them does not exceed."""
     assert percentile(list(range(10, 0, -1)), share) == value
     assert percentile([], share) == 0
 
 
 def test_modules_are_measured_without_the_files_that_make_packages() -> None:
-    """An almost empty file for each package would say nothing of the modules."""
+    """An almost empty file for each package would distort the figures of the modules."""
     texts = {"schemas/__init__.py": '"""S."""\n', "schemas/a.py": "a = 1\nb = 2\n", "schemas/n.md": "text"}
     assert [(lines, finding.path) for lines, finding in module_lengths(parse(texts))] == [(2, "schemas/a.py")]
 
@@ -237,7 +237,7 @@ def test_each_limit_is_broken_by_a_tree_that_breaks_it_alone() -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A repository with one commit, tagged ``before``, and a working tree that goes on from there."""
+    """Make a repository with one commit, tagged ``before``, and a working tree with changes after it."""
     (tmp_path / "schemas").mkdir()
     module = tmp_path / "schemas" / "a.py"
     module.write_text("A = 1\n", encoding="utf-8")

@@ -21,14 +21,14 @@ FORBIDDEN_WORDS: Final = frozenset(
 )
 MACHINE_PATHS: Final = re.compile(r"(?<![\w.])/(?:work|root|home|Users|tmp/bash_jobs)[/.]")
 CONTAINER_PATHS: Final = {"deploy": "root/.cache"}
-"""By folder, what lies in an image and not on somebody's machine."""
+"""Paths, by folder, that are in an image and not on a developer's machine."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @cache
 def tracked(pattern: str) -> tuple[Path, ...]:
-    """Files of the repository that git knows and that are still there."""
+    """List the files that git tracks and that still exist."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", pattern], cwd=ROOT, capture_output=True, check=True, text=True
     ).stdout
@@ -38,19 +38,19 @@ def tracked(pattern: str) -> tuple[Path, ...]:
 
 @cache
 def parsed(path: Path) -> ast.Module:
-    """The syntax tree of a file."""
+    """Parse a file."""
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def functions(path: Path) -> Iterator[Function]:
-    """Every function and method."""
+    """List every function and method."""
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
 
 def every_test() -> Iterator[tuple[Path, Function]]:
-    """Every test function."""
+    """List every test function."""
     for path in tracked("tests/**/test_*.py"):
         for function in functions(path):
             if function.name.startswith("test_"):
@@ -58,12 +58,12 @@ def every_test() -> Iterator[tuple[Path, Function]]:
 
 
 def here(path: Path, line: int) -> str:
-    """A place, as editors open it."""
+    """Format a place as editors open it."""
     return f"{path.relative_to(ROOT)}:{line}"
 
 
 def every_text() -> Iterator[tuple[Path, str]]:
-    """Every tracked file that is text, with what is in it."""
+    """Return every tracked file that is text, with its content."""
     for path in tracked("*"):
         content = path.read_bytes()
         if b"\0" not in content:
@@ -72,7 +72,7 @@ def every_text() -> Iterator[tuple[Path, str]]:
 
 
 def expect_none(places: Iterable[str]) -> None:
-    """Fails with one place a line."""
+    """Fail with one place a line."""
     found = list(places)
     assert not found, "\n" + "\n".join(found)
 
@@ -80,11 +80,11 @@ def expect_none(places: Iterable[str]) -> None:
 @pytest.fixture(autouse=True)
 def _needs_git() -> None:
     if not (ROOT / ".git").exists():
-        missing("not a git checkout, so nobody knows which files are the repository's")
+        missing("not a git checkout: the repository's files are unknown")
 
 
 def test_a_module_is_at_most_300_lines() -> None:
-    """What does not fit is two things."""
+    """A longer module has two subjects."""
     lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in tracked("*.py")}
     expect_none(here(path, lines) for path, lines in lengths.items() if lines > MODULE_LINES_LIMIT)
 
@@ -107,7 +107,7 @@ def test_names_say_what_a_thing_is() -> None:
         for node in ast.walk(parsed(path)):
             if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 words = re.findall(r"[A-Z]?[a-z]+\d*", node.name)
-                # A function may well speak of base models; it is its last word that says what it gives.
+                # A function may well speak of base models; its last word names what it returns.
                 named.append((node.lineno, words if isinstance(node, ast.ClassDef) else words[-1:]))
         found += [here(path, line) for line, words in named if {word.lower() for word in words} & FORBIDDEN_WORDS]
     expect_none(found)
@@ -147,7 +147,7 @@ def test_nothing_of_ours_is_mocked() -> None:
 
 
 def test_no_file_knows_the_machine_it_was_written_on() -> None:
-    """No absolute path of somebody's computer, in any file that is text."""
+    """No absolute path of a developer's machine, in any file that is text."""
     found = []
     for path, text in every_text():
         inside = CONTAINER_PATHS.get(path.relative_to(ROOT).parts[0])
@@ -166,7 +166,7 @@ def test_a_path_of_a_machine_is_found_wherever_it_stands(line: str, place: str) 
 
 
 def test_nothing_is_left_for_later() -> None:
-    """No note in the code promises work that nobody does."""
+    """No note in the code promises work for later."""
     marks = re.compile(r"#.*\b(TODO|FIXME|XXX|HACK)\b")
     expect_none(
         here(path, number)

@@ -1,4 +1,4 @@
-"""The glossary and the page about the architecture name what is there."""
+"""The glossary and the architecture page name what exists."""
 
 import ast
 import re
@@ -14,14 +14,14 @@ _CODE: Final = re.compile(r"`([^`\s]+)`")
 
 
 def glossary() -> list[tuple[str, set[str]]]:
-    """The nouns of the runtime, each with its classes."""
+    """Read the nouns of the runtime, each with its classes."""
     section = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split(HEADING)[1]
     rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("| ")]
     return [(noun, set(_CODE.findall(classes))) for noun, _, classes in rows[1:]]
 
 
 def public_classes() -> set[str]:
-    """Every public class of the runtime's modules."""
+    """Collect every public class of the runtime's modules."""
     return {
         node.name
         for path in (ROOT / RUNTIME).rglob("*.py")
