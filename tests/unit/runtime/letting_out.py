@@ -1,4 +1,4 @@
-"""The runtime's outlet without a broker: commits are noted, and deliveries happen when the test says so."""
+"""The runtime's committer without a broker: commits are recorded, and deliveries happen when the test says so."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,21 +12,21 @@ from tests.unit.runtime.taking_in import TakingIn
 
 
 class NotingConsumer(Consumer):
-    """The real client, which has no broker: commits are noted, and ``forgetful`` loses them without a word."""
+    """A real client without a broker: commits are recorded, and ``forgetful`` loses them silently."""
 
     def __init__(self) -> None:
-        super().__init__({"bootstrap.servers": "127.0.0.1:9", "group.id": "nobody", "log_level": 0})
+        super().__init__({"bootstrap.servers": "127.0.0.1:9", "group.id": "unused", "log_level": 0})
         self.noted: list[TopicPartition] = []
         self.forgetful = False
 
     def commit(self, *, offsets: Sequence[TopicPartition], asynchronous: bool) -> None:  # type: ignore[override]
-        """Notes it; the client's callback is never served."""
+        """Record the commit; the client's callback is never served."""
         assert asynchronous
         if not self.forgetful:
             self.noted += offsets
 
     def committed(self, partitions: Sequence[TopicPartition], timeout: float) -> list[TopicPartition]:  # type: ignore[override]
-        """What was noted last of each."""
+        """Return what was committed last of each partition."""
         assert timeout > 0
         last = {(each.topic, each.partition): each for each in self.noted}
         return [
@@ -36,27 +36,27 @@ class NotingConsumer(Consumer):
 
 
 class LettingOut(TakingIn):
-    """With an outbox that holds what it was given until ``deliver``."""
+    """A bench whose outbox holds what it was given until ``deliver``."""
 
     def __init__(self, consumer: NotingConsumer, committed: Sequence[tuple[int, str]], settings: RuntimeSettings):
         super().__init__(consumer, committed, TOPIC, settings)
         self.consumer = consumer
 
     def deliver(self) -> None:
-        """The broker has confirmed everything that was submitted so far; the owner hears of it."""
+        """Confirm everything that was submitted so far, as the broker would, and tell the loop."""
         batches, self.outbox.batches = self.outbox.batches, []
         for batch, settled in batches:
             settled(Delivery(batch, committed=False))
         self.mailbox.listen(0)
 
     def offsets(self) -> list[int]:
-        """The offsets that were committed, in order."""
+        """Return the offsets that were committed, in order."""
         return [position.offset for position in self.consumer.noted]
 
 
 @contextmanager
 def letting_out(*committed: tuple[int, str], settings: RuntimeSettings | None = None) -> Iterator[LettingOut]:
-    """Partitions of one topic, assigned as their commits describe them, and the way out of them."""
+    """Yield a bench with partitions of one topic, assigned as their commits describe them."""
     consumer = NotingConsumer()
     try:
         yield LettingOut(consumer, committed, settings or RuntimeSettings())

@@ -1,4 +1,4 @@
-"""An intake whose outcomes are settled, without a broker and without threads."""
+"""A runtime whose attempts are settled, without a broker and without threads."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,19 +17,19 @@ OUTPUT = OutgoingRecord("out", b"key", b"done")
 
 
 class MuteableStage(CommandStage):
-    """Fails to say that a record failed, when it is told to."""
+    """A stage whose ``failed`` raises while ``mute`` is set."""
 
     mute = False
 
     def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
-        """Raises what a stage should not."""
+        """Raise what a stage should not."""
         if self.mute:
             raise ZeroDivisionError("a mistake of the stage")
         return super().failed(job, failure)
 
 
 class Settling:
-    """A runtime whose attempts end as the test says; what leaves lies in ``left``."""
+    """A runtime whose attempts end as the test says; ``left`` returns what leaves it."""
 
     def __init__(self, consumer: Consumer, committed: Sequence[tuple[int, str]]) -> None:
         self.stage = MuteableStage()
@@ -41,7 +41,7 @@ class Settling:
         self.settlement = self.bench.runtime.settlement
 
     def take(self, *offsets: int) -> list[Flight]:
-        """The flights of records that arrived now, handed over and begun."""
+        """Let records arrive; return their flights, handed over and begun."""
         self.bench.arrive(*offsets)
         flights = [flight for _ in range(3) for flight in self.bench.turn()]
         for flight in flights:
@@ -51,7 +51,7 @@ class Settling:
     def end(
         self, flight: Flight, outcome: BaseException | OutgoingRecord | None = None, *, seconds: float = 0.0
     ) -> None:
-        """The attempt came back like this, and is settled."""
+        """End an attempt with an outcome, and settle it."""
         flight.end(
             (outcome,) if isinstance(outcome, OutgoingRecord) else (),
             outcome if isinstance(outcome, BaseException) else None,
@@ -61,22 +61,22 @@ class Settling:
         self.settlement.settle(flight)
 
     def left(self) -> list[OutgoingRecord]:
-        """What goes to the broker because of it."""
+        """Return what was submitted to the broker."""
         self.bench.committer.submit()
         return [output for batch, _ in self.bench.outbox.batches for output in batch.outputs]
 
     def sample(self, name: str, **labels: str) -> float:
-        """A metric of this stage; 0 when it was never set."""
+        """Read a metric of this stage; 0 when it was never set."""
         return self.registry.get_sample_value(name, {"stage": "commands", **labels}) or 0.0
 
     def settled(self, outcome: str) -> float:
-        """How many records ended so."""
+        """Return how many records ended with this outcome."""
         labels = {"topic": "in", "outcome": outcome}
         return self.registry.get_sample_value("kascribe_records_settled_total", labels) or 0.0
 
 
 @contextmanager
 def settling(*committed: tuple[int, str]) -> Iterator[Settling]:
-    """An intake of one partition, or as given."""
+    """Yield a bench with one partition, or those given."""
     with unconnected() as consumer:
         yield Settling(consumer, committed or ((0, ""),))

@@ -1,4 +1,4 @@
-"""The runtime without a broker and without running threads: what it submits to the workers lies in line."""
+"""The runtime without a broker and without running threads: what it submits to the workers stays in line."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,17 +35,17 @@ class HeldOutbox:
         self.batches: list[tuple[Batch, OnDelivered]] = []
 
     def submit(self, batch: Batch, on_delivered: OnDelivered) -> bool:
-        """Takes it in unless it is full."""
+        """Keep the batch, and return whether there was room."""
         if self.is_full:
             return False
         self.batches.append((batch, on_delivered))
         return True
 
     def report(self, record: OutgoingRecord) -> None:
-        """Lost."""
+        """Lose the record."""
 
     def close(self, *, timeout_seconds: float) -> bool:
-        """Gives up at once, however much time there is."""
+        """Return at once, however much time there is; True if nothing is undelivered."""
         return timeout_seconds >= 0 and not self.batches
 
 
@@ -86,7 +86,7 @@ class TakingIn:
         self.assigned(*(Commit(*position) for position in committed))
 
     def assigned(self, *committed: Commit) -> None:
-        """The group gives these partitions, from 0 on, also again."""
+        """Assign these partitions, numbered from 0; also those that are assigned already."""
         self.assignment.take(
             TopicPartition(self._topic, number, commit.offset, metadata=commit.metadata)
             for number, commit in enumerate(committed)
@@ -100,24 +100,24 @@ class TakingIn:
         timestamp_ms: int = 0,
         lane: Lane = Lane.BULK,
     ) -> None:
-        """Records come from a poll."""
+        """Receive records as from a poll."""
         value = reference_value(lane)
         self.intake.receive(
             [Record(self._topic, partition, offset, b"key", value, headers, timestamp_ms) for offset in offsets]
         )
 
     def turn(self) -> list[Flight]:
-        """Admits what there is room for, commits what wants to be committed; what was handed over by that."""
+        """Admit what there is room for and commit what is to be committed; return what was handed over."""
         self.intake.admit()
         self.commit()
         return self.handed_over()
 
     def handed_over(self) -> list[Flight]:
-        """What lies in line for the workers; each is given once."""
+        """Take what lies in line for the workers; each flight is returned once."""
         return list(iter(self.runtime.workers.next_flight, None))
 
     def commit(self) -> None:
-        """Every partition's commit gets through at once."""
+        """Confirm every partition's commit at once."""
         for partition in self.assignment.partitions.values():
             commit = partition.commit()
             if commit is not None:
@@ -126,26 +126,26 @@ class TakingIn:
                 self.dispatch.start_durable(partition)
 
     def complete(self, flight: Flight) -> None:
-        """The attempt ended well, and nothing is left to do."""
+        """End an attempt well, with no outputs."""
         self.dispatch.release(flight)
         flight.partition.complete(flight.record.offset, ())
 
     def finish(self, flight: Flight, *outputs: OutgoingRecord) -> None:
-        """The attempt ended well; its outputs are on their way, and nothing is committed until they are there."""
+        """End an attempt well and submit its outputs; nothing is committed until they are delivered."""
         self.dispatch.release(flight)
         self.committer.complete(flight, outputs)
         self.committer.submit()
 
     def park(self, flight: Flight, dependency: str = "s3") -> None:
-        """The attempt ended because a service is down."""
+        """End an attempt because a service is down."""
         self.dispatch.park(flight, dependency)
 
     def sample(self, name: str, **labels: str) -> float:
-        """A metric's value; 0 when it was never set."""
+        """Read a metric's value; 0 when it was never set."""
         return self.registry.get_sample_value(name, labels) or 0.0
 
     def snapshot(self) -> Snapshot:
-        """What the loop looks like now, after it has listened."""
+        """Take a snapshot of the loop as it is now, after it has listened."""
         self.mailbox.listen(0)
         self.runtime.membership_watch.membership = Membership(answered_at=self.clock.seconds, has_answered=True)
         self.runtime.snapshot_taker.take(is_draining=False)
@@ -153,14 +153,14 @@ class TakingIn:
 
 
 def reference_value(lane: Lane) -> bytes:
-    """A reference as our producers write it."""
+    """Encode a reference as our producers write it."""
     event = AudioReference(event_id="e", occurred_at=datetime(2026, 1, 1, tzinfo=UTC), uri="s3://a/b", lane=lane)
     return encode(event, topic=TOPIC, key="key", trace=Trace.start()).value or b""
 
 
 @contextmanager
 def unconnected() -> Iterator[Consumer]:
-    """A real client that finds no broker."""
+    """Yield a real client that finds no broker."""
     consumer = Consumer({"bootstrap.servers": "127.0.0.1:9", "group.id": "unused", "log_level": 0})
     try:
         yield consumer
@@ -172,11 +172,11 @@ def unconnected() -> Iterator[Consumer]:
 def taking_in(
     *committed: tuple[int, str], topic: str = TOPIC, settings: RuntimeSettings | None = None
 ) -> Iterator[TakingIn]:
-    """A runtime whose partitions are assigned already."""
+    """Yield a runtime whose partitions are assigned already."""
     with unconnected() as consumer:
         yield TakingIn(consumer, committed, topic, settings or RuntimeSettings())
 
 
 def offsets(flights: Sequence[Flight]) -> list[int]:
-    """Which records these are."""
+    """Return the offsets of flights."""
     return [flight.record.offset for flight in flights]

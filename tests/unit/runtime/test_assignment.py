@@ -1,4 +1,4 @@
-"""Which partitions a process holds, and what becomes of those that it lets go of."""
+"""Which partitions a process holds, and what is left of those that it lets go of."""
 
 from confluent_kafka import OFFSET_INVALID, TopicPartition
 from prometheus_client import CollectorRegistry
@@ -15,7 +15,7 @@ SETTINGS = RuntimeSettings()
 
 
 def crashed_at(offset: int) -> str:
-    """The metadata of a process that ended with this record before it."""
+    """Return the metadata of a process that ended with this record before it."""
     with taking_in((offset, "")) as bench:
         bench.arrive(offset)
         bench.turn()
@@ -24,7 +24,7 @@ def crashed_at(offset: int) -> str:
 
 
 def sample(registry: CollectorRegistry, name: str, **labels: str) -> float:
-    """A metric's value; 0 when it was never set."""
+    """Read a metric's value; 0 when it was never set."""
     return registry.get_sample_value(name, labels) or 0.0
 
 
@@ -67,7 +67,7 @@ def test_a_holder_that_ended_with_records_before_it_is_counted() -> None:
 
 
 def test_a_partition_that_is_let_go_keeps_nothing() -> None:
-    """Its attempts are cancelled, what waits is forgotten, and it knows that it is not held; others stay."""
+    """Its attempts are cancelled, its backlog is dropped, and it is marked as not held; others stay."""
     with taking_in((0, ""), (0, "")) as bench:
         bench.arrive(0)
         (flight,) = bench.turn()
@@ -81,7 +81,7 @@ def test_a_partition_that_is_let_go_keeps_nothing() -> None:
         assert bench.assignment.waiting_records == 0
 
 
-def test_a_partition_that_is_given_again_begins_anew() -> None:
+def test_a_partition_that_is_given_again_starts_over() -> None:
     """What the old object still works on is cancelled, so nothing is recorded twice."""
     with taking_in((0, "")) as bench:
         bench.arrive(0)
@@ -106,7 +106,7 @@ def test_what_waits_is_counted_over_all_partitions() -> None:
 
 
 def test_a_topic_s_id_is_learned_once_and_an_older_one_never_comes_back() -> None:
-    """A broker that lags behind says the old id again, which replaces nothing."""
+    """A broker that lags behind returns the old id again, which replaces nothing."""
     with taking_in((0, "")) as bench:
         logs = bench.assignment.replaced_logs
         (partition,) = bench.assignment.partitions.values()
@@ -120,7 +120,7 @@ def test_a_topic_s_id_is_learned_once_and_an_older_one_never_comes_back() -> Non
 
 
 def replace(bench: TakingIn, log_id: str) -> None:
-    """The one partition begins with a new log."""
+    """Replace the one partition's log by a new one."""
     (old,) = bench.assignment.partitions.values()
     bench.assignment.replace(old, log_id=log_id, rewinding=False)
     (new,) = bench.assignment.partitions.values()
@@ -129,7 +129,7 @@ def replace(bench: TakingIn, log_id: str) -> None:
 
 
 def test_a_commit_over_another_log_begins_the_new_log_under_its_own_id() -> None:
-    """What is committed next names the log that it is of, and nothing of the old offset counts."""
+    """The next commit names its own log, and nothing of the old offset counts."""
     assignment = Assignment(SETTINGS, Metrics(CollectorRegistry()))
     assignment.replaced_logs({"in": "today"})
     assignment.take([TopicPartition("in", 0, 7, metadata=str(CommitMetadata(log_id="former")))])
@@ -138,7 +138,7 @@ def test_a_commit_over_another_log_begins_the_new_log_under_its_own_id() -> None
 
 
 def test_a_partition_that_stays_as_it_is_hides_no_other_whose_log_is_new() -> None:
-    """Every topic is looked at, whichever comes first."""
+    """Every topic is checked, whichever comes first."""
     assignment = Assignment(SETTINGS, Metrics(CollectorRegistry()))
     assignment.take([TopicPartition("same", 0, 7), TopicPartition("anew", 0, 7)])
     assert assignment.replaced_logs({"same": "a", "anew": "b"}) == []

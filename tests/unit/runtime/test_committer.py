@@ -1,4 +1,4 @@
-"""The way out of the runtime: outputs first, then commits; and what letting go of a partition waits for."""
+"""The committer: outputs first, then commits; and what letting go of a partition waits for."""
 
 from consumers.runtime.drain import (
     CLOSING_SECONDS,
@@ -16,7 +16,7 @@ STEP_SECONDS = 0.1
 
 
 def _do(bench: LettingOut, offset: int, *outputs: OutgoingRecord) -> None:
-    """One record from its poll to the outbox."""
+    """Run one record from its poll to the outbox."""
     bench.arrive(offset)
     (flight,) = bench.turn()
     bench.finish(flight, *outputs)
@@ -39,7 +39,7 @@ def test_nothing_is_committed_before_the_outputs_that_it_covers_are_there() -> N
         assert bench.offsets()[-1] == 1
 
 
-def test_commits_go_along_once_an_interval_and_are_not_asked_for_each_time() -> None:
+def test_commits_go_along_once_an_interval_and_not_each_time() -> None:
     """Outputs never wait for it; a journal that must be durable before a record may run does not either."""
     with letting_out((0, ""), settings=RuntimeSettings(commit_interval_seconds=10.0)) as bench:
         bench.clock.seconds = 100.0
@@ -72,7 +72,7 @@ def test_a_record_that_waits_for_its_name_to_be_durable_does_not_wait_for_the_in
 
 
 def test_a_commit_that_found_no_room_in_the_outbox_is_offered_again() -> None:
-    """It left with no batch, so it may not count as submitted: nothing else would ever offer it."""
+    """It left with no batch, so it may not count as submitted: nothing else would ever offer it again."""
     with letting_out((0, "")) as bench:
         bench.outbox.is_full = True
         _do(bench, 0, OUTPUT)
@@ -100,8 +100,8 @@ def test_what_is_delivered_after_its_partition_was_lost_is_not_committed() -> No
         assert {position.partition for position in bench.consumer.noted} == {kept[1]}
 
 
-def test_who_lets_go_of_a_partition_asks_what_is_committed_and_commits_again_when_it_is_something_else() -> None:
-    """The client's callback is not served within the group's callbacks, so the broker is asked."""
+def test_a_last_commit_is_read_back_and_repeated_when_the_broker_has_another() -> None:
+    """The client's callback is not served within the group's callbacks, so the broker is queried."""
     with letting_out((0, "")) as bench:
         _do(bench, 0)
         (partition,) = bench.assignment.partitions.values()
@@ -122,7 +122,7 @@ def test_who_lets_go_of_a_partition_asks_what_is_committed_and_commits_again_whe
 
 
 def test_a_drain_that_took_all_its_time_still_delivers_and_commits() -> None:
-    """Work that ends with the last second would else be done again."""
+    """Work that ends within the last second would otherwise be done again."""
     with letting_out((0, "")) as bench:
         bench.arrive(0, 1)
         done, running = bench.turn()
@@ -185,7 +185,7 @@ def test_a_drain_lets_run_what_runs_and_cancels_the_rest_before_it_lets_go() -> 
 
 
 def test_a_drain_does_not_wait_for_what_has_not_begun() -> None:
-    """Jobs of other partitions may hold every worker for hours: none of them comes to take it out of the line."""
+    """Jobs of other partitions may hold every worker for hours: no worker would take it out of the line."""
     with letting_out((0, "")) as bench:
         bench.arrive(0)
         (queued,) = bench.turn()

@@ -19,12 +19,12 @@ LIMITS = RuntimeSettings(in_flight_records=8, in_flight_bytes=1_000, in_flight_a
 
 
 def no_job(_flight: Flight) -> Job:
-    """Flights of these tests never run."""
+    """Fail: flights of these tests never run."""
     raise NotImplementedError
 
 
 def flight(offset: int) -> Flight:
-    """A record in flight, without a runtime."""
+    """Build a record in flight, without a runtime."""
     record = Record("t", 0, offset, None, b"")
     partition = AssignedPartition(("t", 0), Books(None, holder="h", wary_records=0, killer_attempts=3), epoch=1)
     return Flight(record, partition, no_job, origin=record.coordinates, attempt=1, taken_at=0.0)
@@ -32,7 +32,7 @@ def flight(offset: int) -> Flight:
 
 @pytest.fixture
 def flow() -> Iterator[FlowControl]:
-    """Nothing in flight."""
+    """Return flow control with nothing in flight."""
     with unconnected() as consumer:
         yield FlowControl(consumer, LIMITS, clock=HandClock())
 
@@ -138,7 +138,7 @@ def test_there_is_always_room_when_nothing_is_in_flight(limit: int, taken: int) 
 
 
 def test_only_what_changes_is_steered() -> None:
-    """A partition pauses for its own backlog or its own gap map, and is not told twice."""
+    """A partition pauses for its own backlog or its own gap map, and each change is sent to the client once."""
 
     def fetch(number: int, *, paused: bool = False, waiting: int = 0, can_receive: bool = True) -> Fetch:
         return Fetch(("t", number), paused, waiting, can_receive)

@@ -10,7 +10,7 @@ from schemas.settings import RuntimeSettings
 from tests.unit.runtime.taking_in import TakingIn, offsets, taking_in
 
 EIGHT = RuntimeSettings(in_flight_records=8)
-"""With one place for those that somebody waits for."""
+"""With one place reserved for interactive records."""
 ONE_SUSPECT = (100, " wdead0+1")
 """The record at offset 100 was running at one death before this one."""
 
@@ -20,7 +20,7 @@ def _suspects(count: int) -> tuple[int, str]:
 
 
 def _until_handed_over(bench: TakingIn) -> list[int]:
-    """What a few turns hand over: a suspect that waits for its turn starts in the turn after its admission."""
+    """Take a few turns; return the flights: a suspect starts in the turn after its admission."""
     return offsets(_handed_over(bench, turns=3))
 
 
@@ -75,7 +75,7 @@ def test_suspects_that_waited_for_a_dependency_still_run_alone() -> None:
 
 
 def test_a_suspect_that_ended_a_process_alone_rests_before_it_runs_alone_again() -> None:
-    """Other records go on without it meanwhile; when its time is up nothing else runs beside it."""
+    """Other records run while it rests; when its time is up nothing else runs beside it."""
     with taking_in((100, " wdead0!2")) as bench:
         bench.arrive(100, 101, 102)
         others = _handed_over(bench)
@@ -112,7 +112,7 @@ def test_a_partition_that_leaves_takes_its_resting_suspects_along() -> None:
 
 
 def test_suspects_in_line_leave_with_their_partition() -> None:
-    """One that waits behind another would else hold up everything that comes after it."""
+    """One that waits behind another would otherwise hold up everything that comes after it."""
     with taking_in((100, " wdead0!2,1!2"), (0, "")) as bench:
         bench.arrive(100, 101)
         assert _handed_over(bench, turns=2) == []
@@ -127,7 +127,7 @@ def test_suspects_in_line_leave_with_their_partition() -> None:
 
 
 def test_a_suspect_that_rests_leaves_with_its_partition() -> None:
-    """It would else begin, when its rest is over, with nobody to commit its name."""
+    """It would otherwise begin after its rest, with no holder to commit its name."""
     with taking_in((100, " wdead0!2"), (0, "")) as bench:
         bench.arrive(100)
         assert _handed_over(bench, turns=2) == []
@@ -156,7 +156,7 @@ def test_a_partition_that_leaves_takes_its_suspects_along() -> None:
 
 
 def test_a_suspect_is_left_to_the_next_holder_as_a_suspect() -> None:
-    """The commit with which a partition is let go keeps who is suspected, and the next holder runs it alone."""
+    """The commit with which a partition is let go keeps the suspects, and the next holder runs them alone."""
     with taking_in(ONE_SUSPECT) as bench:
         partition = bench.assignment.partitions["in", 0]
         partition.advance(PartitionState.LEAVING)
@@ -185,7 +185,7 @@ def test_a_due_time_in_the_wrong_unit_blocks_no_partition() -> None:
 
 
 def test_a_record_that_ended_and_began_again_between_two_commits_runs() -> None:
-    """Its name in the journal is the same as before, and it still has to hear that the name is durable."""
+    """Its name in the journal is the same as before, and it still has to be started when the name is durable."""
     with taking_in((100, " odead")) as bench:
         bench.arrive(100)
         (flight,) = bench.turn()
@@ -195,7 +195,7 @@ def test_a_record_that_ended_and_began_again_between_two_commits_runs() -> None:
 
 
 def test_a_partition_that_comes_back_unchanged_runs_its_records() -> None:
-    """Who lost it for a while and finds its own commit there has nothing new to say, and still must hear of it."""
+    """A holder that lost it and finds its own commit there has nothing new to commit; its records still run."""
     with taking_in((100, "")) as bench:
         bench.arrive(100)
         (flight,) = bench.turn()
@@ -245,7 +245,7 @@ def test_bulk_waits_for_its_own_places() -> None:
 
 
 def test_nothing_takes_a_kept_place_while_a_dependency_is_down() -> None:
-    """Nor beside a suspect, nor at the end: intake is shut for everybody."""
+    """Nor beside a suspect, nor at the end: intake is shut for all records."""
     with taking_in((0, ""), (0, ""), settings=EIGHT) as bench:
         bench.arrive(*range(9))
         flights = bench.turn()

@@ -35,7 +35,7 @@ def test_room_is_what_is_left_of_the_limit() -> None:
 
 
 def test_a_record_that_was_complete_before_is_skipped_and_counted() -> None:
-    """The gap map of the last holder says so."""
+    """The gap map of the last holder lists it."""
     gaps = gap_map.encode(0, [(1, 3)])
     with taking_in((0, gaps)) as bench:
         bench.arrive(0, 1, 2, 3)
@@ -44,7 +44,7 @@ def test_a_record_that_was_complete_before_is_skipped_and_counted() -> None:
 
 
 def test_partitions_take_turns_where_there_is_room_for_one_record() -> None:
-    """None waits for another one's backlog to end."""
+    """None waits until another's backlog ends."""
     with taking_in(*[(0, "")] * 3, settings=RuntimeSettings(in_flight_records=1)) as bench:
         for number in range(3):
             bench.arrive(*range(10), partition=number)
@@ -119,8 +119,8 @@ def test_records_set_aside_leave_with_their_partition() -> None:
         assert [output.topic for output in bench.left()] == ["in.dlq", "out"]
 
 
-def test_a_new_log_and_an_unclean_end_are_told() -> None:
-    """An operator reads which topic it is, and what follows from it."""
+def test_a_new_log_and_an_unclean_end_are_logged() -> None:
+    """The log names the topic, and what follows from it."""
     with capture_logs() as said, taking_in((100, " odead")) as bench:
         bench.intake.on_log_ids({"in": "former"})
         bench.intake.on_log_ids({"in": "now"})

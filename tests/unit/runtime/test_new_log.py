@@ -1,4 +1,4 @@
-"""A topic that is created again, or whose log is cut off: a new log, of which nothing is taken for known."""
+"""A topic that is created again, or whose log is cut off: a new log, of which nothing is known."""
 
 from random import Random
 
@@ -17,7 +17,7 @@ def _partition(bench: TakingIn) -> AssignedPartition:
 
 
 def _begin_with_old_log(bench: TakingIn) -> AssignedPartition:
-    """Records 0 to 6 of the old log are polled and run; 0 is a long job, the others are complete."""
+    """Poll and run records 0 to 6 of the old log; 0 is a long job, the others are complete."""
     bench.intake.on_log_ids({"in": OLD})
     bench.arrive(*range(7))
     for flight in (*bench.turn(), *bench.turn()):
@@ -75,7 +75,7 @@ def test_a_topic_with_another_id_gets_new_books_and_is_read_from_its_beginning()
         assert new is not old
         assert (new.epoch, new.rewinding, new.books.log_id) == (old.epoch + 1, True, NEW)
         assert (old.is_gone, old.flights[0].cancelled) == (True, True)
-        bench.arrive(7, 8)  # the client went on at its old offset until it was told
+        bench.arrive(7, 8)  # the client went on at its old offset until it was told to seek
         assert bench.turn() == []
         new.rewound()
         bench.arrive(*range(12))
@@ -98,7 +98,7 @@ def test_a_result_of_the_old_log_completes_nothing_of_the_new_one() -> None:
         assert bench.flow_control.records == 1
 
 
-def test_a_commit_of_the_old_log_that_is_confirmed_late_says_nothing_about_the_new_one() -> None:
+def test_a_commit_of_the_old_log_that_is_confirmed_late_confirms_nothing_of_the_new_one() -> None:
     """Nor does one that is refused late."""
     with taking_in((0, "")) as bench:
         old = _begin_with_old_log(bench)
@@ -125,7 +125,7 @@ def test_an_offset_of_another_log_is_discarded_at_assignment() -> None:
 
 
 def test_an_offset_whose_log_is_not_known_yet_holds_until_it_is() -> None:
-    """The id is asked for beside the assignment; when it turns out to be another one, the log is read again."""
+    """The id is queried beside the assignment; when it turns out to be another one, the log is read again."""
     with taking_in((5, f" oself {OLD}")) as bench:
         assert not _partition(bench).rewinding
         bench.intake.on_log_ids({"in": OLD})
@@ -137,7 +137,7 @@ def test_an_offset_whose_log_is_not_known_yet_holds_until_it_is() -> None:
         assert _partition(bench) is new
 
 
-def test_a_log_that_was_cut_off_begins_anew_at_once() -> None:
+def test_a_log_that_was_cut_off_starts_over_at_once() -> None:
     """It reaches less far than what was polled of it, so what comes is new, whatever is known of the offsets."""
     with taking_in((0, "")) as bench:
         _begin_with_old_log(bench)

@@ -19,14 +19,14 @@ def _record(offset: int) -> Record:
     return Record("in", 0, offset, b"key", b"value", (), 0)
 
 
-def test_a_partition_begins_without_a_pause_that_the_client_was_told() -> None:
+def test_whether_the_client_paused_a_new_partition_is_unknown() -> None:
     """Unknown, not open: the client keeps its own pauses across a rebalance, so flow control resumes it first."""
     assert _partition().paused is None
 
 
 @pytest.mark.parametrize("later", [PartitionState.DRAINING, PartitionState.LEAVING, PartitionState.GONE])
 def test_a_partition_never_goes_back_to_an_earlier_state(later: PartitionState) -> None:
-    """A drain within another one would else revive what has been let go."""
+    """A drain within another one would otherwise revive a partition that has been let go."""
     partition = _partition()
     partition.advance(later)
     for earlier in PartitionState:

@@ -1,4 +1,4 @@
-"""What becomes of a failed attempt."""
+"""What follows from a failed attempt."""
 
 import pytest
 
@@ -30,7 +30,7 @@ DELAYS = (10, 60, 600)
 
 
 def decided(error: Exception, attempt: int, topic: str = "audio.references") -> Decision:
-    """The decision with the usual delays."""
+    """Decide with the usual delays."""
     return decide(error, topic=topic, attempt=attempt, retry_delays_seconds=DELAYS, now_ms=NOW_MS)
 
 
@@ -62,7 +62,7 @@ def test_a_retry_of_a_retry_goes_to_the_origins_next_topic() -> None:
 
 
 def test_an_error_may_allow_fewer_attempts_than_there_are_delays() -> None:
-    """An object that is not there after three looks is not there."""
+    """An object that is not there after three checks is not there."""
     assert isinstance(decided(AudioNotFound("gone"), 2), Retry)
     assert decided(AudioNotFound("gone"), 3) == DeadLetter(Reason.AUDIO_NOT_FOUND)
 
@@ -84,8 +84,8 @@ def test_a_dependency_that_is_down_costs_no_attempt() -> None:
     assert decided(DependencyDown("s3", "refused"), 99) == Pause("s3")
 
 
-def test_a_dependency_that_fails_one_record_and_answers_all_who_ask_is_that_records_trouble() -> None:
-    """A bucket that may be seen and not written would else be waited for, and found well, for ever."""
+def test_a_dependency_that_fails_one_record_and_passes_its_probe_is_that_records_fault() -> None:
+    """A bucket that can be listed but not written would otherwise be waited for, and found healthy, forever."""
     error = DependencyDown("s3", "writing s3://audio/x: the store answered 403 AccessDenied")
 
     def after(pauses: int, attempt: int) -> Decision:
@@ -108,10 +108,10 @@ def test_a_dependency_that_fails_one_record_and_answers_all_who_ask_is_that_reco
         ("audio.references", NOW_MS + 50_000, NOW_MS, 0),
     ],
 )
-def test_no_record_waits_longer_than_its_retry_topic_says(
+def test_no_record_waits_longer_than_its_retry_topic_allows(
     topic: str, due_ms: int | None, written_ms: int, expected: int
 ) -> None:
-    """Due times count on retry topics alone, up to the topic's delay: the partition waits with whoever waits."""
+    """Due times count on retry topics alone, up to the topic's delay: the partition waits with the record."""
     headers = () if due_ms is None else ((history.DUE_MS, str(due_ms).encode()),)
     record = Record(topic, 0, 1, None, b"v", headers, timestamp_ms=written_ms)
     assert may_run_at(record, now_ms=NOW_MS) == expected
@@ -127,8 +127,8 @@ def test_a_retry_topics_delay_is_read_from_its_name(delay_seconds: int) -> None:
     assert retry_delay_seconds("audio.references.retry.1000000000s") is None, "a due time beyond any calendar"
 
 
-def test_an_error_that_nobody_foresaw_counts_as_transient() -> None:
-    """It is tried again like others, and ends as an internal error."""
+def test_an_error_that_the_code_does_not_know_counts_as_transient() -> None:
+    """It is retried like others, and ends as an internal error."""
     assert isinstance(decided(ZeroDivisionError(), 1), Retry)
     assert decided(ZeroDivisionError(), 4) == DeadLetter(Reason.INTERNAL_ERROR)
 

@@ -1,4 +1,4 @@
-"""What becomes of attempts that ended: complete, again, a dead letter, or nothing at all."""
+"""How ended attempts are settled: complete, retried, a dead letter, or nothing at all."""
 
 import pytest
 
@@ -90,8 +90,8 @@ def test_what_the_runtime_cancelled_is_not_complete_and_leaves_nothing() -> None
         assert (_is_complete(flight), bench.settled("dropped")) == (False, 1)
 
 
-def test_what_its_caller_cancelled_is_complete_with_what_the_stage_says_about_it() -> None:
-    """Nobody does it again."""
+def test_what_its_caller_cancelled_is_complete_with_what_the_stage_reports_about_it() -> None:
+    """No process does it again."""
     with settling() as bench:
         (flight,) = bench.take(0)
         bench.end(flight, CancelledByCaller((OUTPUT,)))
@@ -99,7 +99,7 @@ def test_what_its_caller_cancelled_is_complete_with_what_the_stage_says_about_it
         assert (_is_complete(flight), bench.settled("cancelled")) == (True, 1)
 
 
-def test_what_stopped_for_no_reason_that_is_known_is_tried_again() -> None:
+def test_what_stopped_for_no_known_reason_is_tried_again() -> None:
     """Neither the runtime nor a caller cancelled it: the record must not be lost with the attempt."""
     with settling() as bench:
         (flight,) = bench.take(0)
@@ -109,8 +109,8 @@ def test_what_stopped_for_no_reason_that_is_known_is_tried_again() -> None:
         assert (_is_complete(flight), bench.settled("retried")) == (True, 1)
 
 
-def test_the_journal_hears_when_an_attempt_ends_and_when_its_record_is_complete() -> None:
-    """Else a process that ends later is held against records that did not run."""
+def test_the_journal_notes_when_an_attempt_ends_and_when_its_record_is_complete() -> None:
+    """Otherwise a process that ends later is held against records that did not run."""
     with settling(WARY) as bench:
         parked, failed, done = bench.take(100, 101, 102)
         bench.end(parked, DependencyDown("s3", "refused"))
@@ -125,8 +125,8 @@ def test_the_journal_hears_when_an_attempt_ends_and_when_its_record_is_complete(
         assert names == ["0-1"]
 
 
-def test_a_record_is_set_aside_with_a_letter_that_says_how_often_and_how_processes_ended() -> None:
-    """Only where it reached the limit alone; subscribers hear of it."""
+def test_a_record_is_set_aside_with_a_letter_that_states_how_often_and_how_processes_ended() -> None:
+    """Only where it reached the limit alone; subscribers get an event about it."""
     with settling((100, " wdead0!3.1")) as bench:
         assert bench.take(100, 101) != []
         bench.settlement.settle_set_aside()
@@ -142,7 +142,7 @@ def test_a_record_is_set_aside_with_a_letter_that_says_how_often_and_how_process
 
 
 def test_a_dependency_that_is_down_parks_the_attempt_and_it_runs_again_when_it_is_up() -> None:
-    """The same attempt; only a recovery at the first look counts as a pause that helped nobody."""
+    """The same attempt; only a recovery at the first probe counts as a pause that did not help."""
     with settling() as bench:
         first, second = bench.take(0, 1)
         bench.end(first, DependencyDown("s3", "refused"))
@@ -160,7 +160,7 @@ def test_a_dependency_that_is_down_parks_the_attempt_and_it_runs_again_when_it_i
 
 
 @pytest.mark.parametrize("field", ["cancelled", "draining"])
-def test_an_attempt_that_meets_an_outage_while_its_partition_leaves_waits_for_nobody(field: str) -> None:
+def test_an_attempt_that_meets_an_outage_while_its_partition_leaves_does_not_wait(field: str) -> None:
     """It is dropped, and the next holder meets the outage or its end."""
     with settling() as bench:
         (flight,) = bench.take(0)
@@ -184,7 +184,7 @@ def test_a_transient_failure_goes_to_the_retry_topic_with_its_next_attempt() -> 
 
 
 def test_an_error_that_cannot_be_described_leaves_a_bare_letter() -> None:
-    """Its reason is none of the closed set: the record is not lost for that."""
+    """Its reason is none of the closed set: the record is not lost because of that."""
     with settling() as bench:
         (flight,) = bench.take(0)
         bench.end(flight, Unreasonable("an error whose reason is none"))
@@ -208,7 +208,7 @@ def test_a_record_that_follows_another_waits_without_an_outcome() -> None:
 
 @pytest.mark.parametrize("field", ["cancelled", "draining"])
 def test_a_record_that_would_follow_another_while_its_partition_leaves_is_dropped(field: str) -> None:
-    """The next holder follows it, or does it."""
+    """The next holder follows the leader, or does the job."""
     with settling() as bench:
         leader, follower = bench.take(0, 1)
         if field == "cancelled":

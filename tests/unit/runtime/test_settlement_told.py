@@ -1,4 +1,4 @@
-"""What operators are told about attempts that ended: lines, counts, times."""
+"""What operators learn of ended attempts: log lines, counts, times."""
 
 import structlog
 from structlog.testing import capture_logs
@@ -54,7 +54,7 @@ def test_an_operator_reads_why_a_record_was_given_up() -> None:
     assert levels == [("warning", "not audio"), ("warning", "not audio either"), ("error", None), ("error", None)]
 
 
-def test_an_error_says_no_more_than_a_letter_holds() -> None:
+def test_an_error_is_cut_to_what_a_letter_holds() -> None:
     """A message may quote a megabyte of what a caller wrote: logs and events get its beginning."""
     with settling() as bench, capture_logs() as said:
         (flight,) = bench.take(0)
@@ -62,7 +62,7 @@ def test_an_error_says_no_more_than_a_letter_holds() -> None:
     assert [line["why"] for line in said] == ["a" * MESSAGE_CHARACTERS_LIMIT]
 
 
-def test_what_one_job_logs_is_not_said_of_the_next() -> None:
+def test_what_one_job_logs_is_not_logged_of_the_next() -> None:
     """Neither what its stage bound nor which record it was, whether it failed or not."""
     with settling() as bench:
         failing, following = bench.take(0, 1)

@@ -1,4 +1,4 @@
-"""Which failures are the doing of file descriptors that ran out."""
+"""Which failures are caused by file descriptors that ran out."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ from schemas.errors import DependencyDown, EnrichmentFailed, InvalidEvent, JobCa
 
 
 def _buried(number: int) -> EnrichmentFailed:
-    """The system's error, wrapped once by a library that says so and once by one that does not."""
+    """Wrap the system's error twice: by a library that chains it, and by one that does not."""
     connection = ConnectionError("no connection")
     connection.__cause__ = OSError(number, os.strerror(number))
     failed = EnrichmentFailed("the server failed this request")
@@ -39,19 +39,19 @@ def test_a_shortage_is_found_however_deep_a_library_buries_it(number: int) -> No
     [OSError(errno.ENOENT, "gone"), InvalidEvent("not JSON"), JobCancelled("stop"), DependencyDown("s3", "x")],
 )
 def test_other_failures_stay_what_they_are(error: BaseException) -> None:
-    """While there are descriptors, only the error's own numbers tell."""
+    """While there are descriptors, only the error's own numbers decide."""
     assert shortage(error) is error
 
 
-def test_an_error_that_goes_round_in_a_circle_is_looked_at_for_a_while() -> None:
+def test_an_error_that_goes_round_in_a_circle_is_followed_for_a_while() -> None:
     """And then it is no shortage."""
     error = EnrichmentFailed("round")
     error.__cause__ = error
     assert shortage(error) is error
 
 
-def test_the_disk_says_which_of_its_troubles_are_descriptors() -> None:
-    """They are not a full disk, whose check would find room."""
+def test_a_disk_error_that_is_a_shortage_of_descriptors_is_found() -> None:
+    """It is not a full disk, whose check would find room."""
     with pytest.raises(DependencyDown) as raised, disk_errors(Path("/scratch")):
         raise OSError(errno.EMFILE, "too many open files")
     assert raised.value.dependency == "descriptors"
@@ -84,8 +84,8 @@ print(free, scarce, are_free(), spool, getattr(silent, "dependency", None), type
 """
 
 
-def test_a_process_at_its_limit_knows_it() -> None:
-    """Also where the error does not say so; a record that is at fault by itself stays so."""
+def test_a_process_at_its_limit_finds_the_shortage() -> None:
+    """Also where the error does not name it; a record that is at fault by itself stays so."""
     ended = subprocess.run(
         [sys.executable, "-c", _AT_THE_LIMIT],
         check=True,

@@ -1,4 +1,4 @@
-"""Whether an attempt is a record's last: what a stage is told is what the runtime decides."""
+"""Whether an attempt is a record's last: the stage is given what the runtime decides."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def test_a_stage_is_told_whether_an_error_ends_in_a_dead_letter(
 
 
 def test_a_dependency_that_only_this_record_finds_down_ends_it_after_its_pauses() -> None:
-    """The service answers whoever asks: then it counts as a transient failure of the record's own."""
+    """The service answers its probe: then it counts as a transient failure of the record's own."""
     with taking_in((0, ""), topic=RETRIES, settings=RuntimeSettings(retry_delays_seconds=())) as bench:
         bench.arrive(0)
         (flight,) = bench.turn()

@@ -1,4 +1,4 @@
-"""Records that wait for another record of the same job: when they run, and what becomes of them."""
+"""Records that wait for another record of the same job: when they run, and how they end."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ def _completed(bench: TakingIn, leader: Flight) -> None:
 
 
 def _left_to_another(bench: TakingIn, leader: Flight) -> None:
-    """Dropped, or on its way to a retry topic: of this process's flights it is none any more."""
+    """Release the leader, as a drop or a retry does: it is not one of this process's flights any more."""
     bench.dispatch.release(leader)
 
 
@@ -28,7 +28,7 @@ def _lost_with_its_partition(bench: TakingIn, leader: Flight) -> None:
 
 
 def _follow(bench: TakingIn, follower: Flight, leader: Flight) -> None:
-    """The follower came back from its worker, having met the leader."""
+    """Return the follower from its worker, after it met the leader."""
     bench.dispatch.follow(follower, leader.origin)
 
 
@@ -49,7 +49,7 @@ def test_a_follower_runs_again_once_its_leader_has_ended_and_not_before(end: End
 
 
 def test_a_follower_whose_leader_is_gone_already_runs_at_once() -> None:
-    """The leader may end between the follower's look and its return."""
+    """The leader may end between the follower's check and its return."""
     with taking_in((0, "")) as bench:
         bench.arrive(1, 2)
         leader, follower = bench.turn()
@@ -73,7 +73,7 @@ def test_a_record_follows_its_own_earlier_attempt() -> None:
 
 
 def test_followers_that_hold_every_place_do_not_stop_their_leader() -> None:
-    """A leader that waits for a dependency needs no room to go on, so nothing waits for ever."""
+    """A leader that waits for a dependency needs no room to go on, so nothing waits forever."""
     with taking_in((0, ""), settings=RuntimeSettings(in_flight_records=4)) as bench:
         bench.arrive(*range(6))
         leader, *followers = bench.turn()
@@ -92,7 +92,7 @@ def test_followers_that_hold_every_place_do_not_stop_their_leader() -> None:
 
 
 def test_a_follower_counts_as_a_record_in_flight_and_weighs_nothing() -> None:
-    """What it had fetched is gone; its place is not, for its offset is incomplete."""
+    """Its fetched audio is dropped; its place stays taken, for its offset is incomplete."""
     with taking_in((0, "")) as bench:
         bench.arrive(1, 2)
         leader, follower = bench.turn()

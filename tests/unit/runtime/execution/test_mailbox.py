@@ -1,4 +1,4 @@
-"""How the loop hears of what other threads did."""
+"""How other threads pass their results to the loop."""
 
 from consumers.runtime.execution.mailbox import Mailbox
 from consumers.runtime.partition import Flight
@@ -7,7 +7,7 @@ from tests.unit.runtime.taking_in import TakingIn, taking_in
 
 
 def flights(bench: TakingIn, count: int) -> list[Flight]:
-    """Records that were handed over."""
+    """Return records that were handed over."""
     bench.arrive(*range(count))
     return bench.turn()
 
@@ -43,7 +43,7 @@ def test_what_comes_while_commands_run_waits_for_the_next_turn() -> None:
 
 
 def test_listening_without_patience_returns_at_once_and_with_patience_waits_for_mail() -> None:
-    """An empty box costs its patience and no more; mail ends the wait, and nothing is waited for after it."""
+    """An empty box costs its patience and no more; mail ends the wait, and nothing more is waited for."""
     mailbox, ran = Mailbox(HandClock()), list[int]()
     assert mailbox.listen(0) == []
     assert mailbox.listen(0.01) == []
@@ -54,7 +54,7 @@ def test_listening_without_patience_returns_at_once_and_with_patience_waits_for_
 
 
 def test_the_last_listening_and_the_last_sign_of_work_are_told_apart() -> None:
-    """An idle loop listens and hears nothing; a report is a sign without mail."""
+    """An idle loop listens and receives nothing; a report is a sign of work without mail."""
     clock = HandClock()
     clock.seconds = 5.0
     mailbox = Mailbox(clock)

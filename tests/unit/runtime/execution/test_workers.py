@@ -1,4 +1,4 @@
-"""Who is served first by the threads of a stage."""
+"""Which records the threads of a stage run first."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from tests.support.waiting import eventually
 
 
 class Holding:
-    """A stage that holds every record whose key begins with ``hold`` until it is let go, and keeps the order."""
+    """A stage that holds every record whose key begins with ``hold`` until released, and notes the order."""
 
     name = "holding"
     topics = ("t",)
@@ -31,11 +31,11 @@ class Holding:
 
     @property
     def services(self) -> tuple[str, ...]:
-        """None."""
+        """No services."""
         return ()
 
     def process(self, job: Job) -> Sequence[OutgoingRecord]:
-        """Notes that it began."""
+        """Note that the record began; block while it is held."""
         key = (job.record.key or b"").decode()
         gate = self.let_go.setdefault(key, threading.Event())
         self.begun.append(key)
@@ -44,16 +44,16 @@ class Holding:
         return ()
 
     def failed(self, _job: Job, _failure: Failure) -> Sequence[OutgoingRecord]:
-        """Nobody is told."""
+        """Return no outputs."""
         return ()
 
     def dependency_is_up(self, _dependency: str) -> bool:
-        """It has none."""
+        """Return True: there is no dependency."""
         return True
 
 
 def job_of(flight: Flight) -> Job:
-    """A job that reports and weighs nothing, and is never cancelled."""
+    """Build a job that reports and weighs nothing, and is never cancelled."""
     return Job(
         flight.record,
         flight.origin,
@@ -67,7 +67,7 @@ def job_of(flight: Flight) -> Job:
 
 
 class Office:
-    """One thread for everything, and with it one for the interactive lane."""
+    """Workers with one thread for everything, and one more for the interactive lane."""
 
     def __init__(self) -> None:
         self.stage = Holding()
@@ -76,7 +76,7 @@ class Office:
         self.workers.start()
 
     def submit(self, key: str, lane: Lane = Lane.BULK) -> None:
-        """A reference as our producers write it."""
+        """Submit a reference as our producers write it."""
         event = AudioReference(
             event_id=key, occurred_at=datetime(2026, 1, 1, tzinfo=UTC), uri="s3://a/b", lane=lane
         )
@@ -87,17 +87,17 @@ class Office:
         self.workers.submit(Flight(record, partition, job_of, origin=record.coordinates, attempt=1, taken_at=0.0))
 
     def begun(self, key: str) -> None:
-        """Waits until a record runs."""
+        """Wait until a record runs."""
         eventually(lambda: key in self.stage.begun, timeout_seconds=60, what=f"the start of {key}")
 
     def ended(self, count: int) -> None:
-        """Waits until so many records are done."""
+        """Wait until so many records are done."""
         eventually(lambda: len(self.done) == count, timeout_seconds=60, what="the end of all records")
 
 
 @pytest.fixture
 def office() -> Iterator[Office]:
-    """An office that lets everything go at its end."""
+    """Yield workers; all held records are released at the end."""
     each = Office()
     yield each
     for gate in list(each.stage.let_go.values()):
@@ -105,7 +105,7 @@ def office() -> Iterator[Office]:
     each.workers.stop()
 
 
-def test_a_record_that_somebody_waits_for_runs_while_bulk_holds_every_thread(office: Office) -> None:
+def test_an_interactive_record_runs_while_bulk_holds_every_thread(office: Office) -> None:
     """However long the others take."""
     office.submit("hold bulk")
     office.begun("hold bulk")
@@ -115,8 +115,8 @@ def test_a_record_that_somebody_waits_for_runs_while_bulk_holds_every_thread(off
     assert office.stage.begun == ["hold bulk", "clip"]
 
 
-def test_interactive_records_overtake_bulk_ones_in_line_but_not_for_ever(office: Office) -> None:
-    """Every so often a bulk record has its turn, and each lane keeps its order."""
+def test_interactive_records_overtake_bulk_ones_in_line_but_not_forever(office: Office) -> None:
+    """Periodically a bulk record has its turn, and each lane keeps its order."""
     office.submit("hold bulk")
     office.begun("hold bulk")
     office.submit("hold clip", Lane.INTERACTIVE)
@@ -135,7 +135,7 @@ def test_interactive_records_overtake_bulk_ones_in_line_but_not_for_ever(office:
 
 
 def test_bulk_records_run_in_the_order_in_which_they_came(office: Office) -> None:
-    """With nobody waiting, there is one line."""
+    """Without interactive records, there is one line."""
     keys = [f"bulk {number}" for number in range(50)]
     for key in keys:
         office.submit(key)
