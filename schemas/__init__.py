@@ -1,4 +1,4 @@
 """Contracts: events, transcripts, notification dialects, wire format, errors, settings, topic names.
 
-Pure data. Nothing here opens a file or a socket, and nothing here imports another folder of ours.
+Pure data: no module here opens a file or a socket, or imports another package of Kascribe.
 """

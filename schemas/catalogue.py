@@ -1,4 +1,4 @@
-"""Every setting by its names: what reads settings, prints them and documents them shares this list."""
+"""Catalogue of all settings and their names, shared by the code that reads, prints and documents them."""
 
 import re
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ _UNITS_OF_OTHER_NAMES: Final = {
     "port": "port number",
     "topic_replication": "replicas",
 }
-"""What is counted where the name, which libraries and people know, does not end with it."""
+"""Units of settings with established names that do not end with their unit."""
 
 _KINDS: Final[dict[Any, str]] = {
     bool: "true or false",
@@ -49,7 +49,7 @@ class Setting:
 
     @property
     def key(self) -> str:
-        """Table and name, as a TOML file and the command line have it."""
+        """Table and name, as in a TOML file and on the command line."""
         return f"{self.section}.{self.name}"
 
     @property
@@ -67,7 +67,7 @@ class Setting:
 
     @property
     def secret(self) -> bool:
-        """Whether its value must never be shown. It can be read from a file: see ``_FILE`` names."""
+        """Whether its value must never be shown. It can be read from a file: see the ``_FILE`` names."""
         return self.annotation is SecretStr
 
     @property
@@ -77,18 +77,18 @@ class Setting:
 
     @property
     def is_table(self) -> bool:
-        """Whether it is a table of names that are not ours: the librdkafka properties."""
+        """Whether it is a table of foreign names: the librdkafka properties."""
         return get_origin(self.annotation) is dict
 
     @property
     def unit(self) -> str:
-        """What a number counts: the last word of the name, as a rule; empty for what is no number."""
+        """The unit of a number: usually the last word of the name; empty for other kinds."""
         last_word = self.name.rsplit("_", 1)[-1]
         return last_word if last_word in _UNITS else _UNITS_OF_OTHER_NAMES.get(self.name, "")
 
     @property
     def kind(self) -> str:
-        """What a value may be, in words."""
+        """The kind of value, in words."""
         if get_origin(self.annotation) is Literal:
             return " or ".join(f"`{choice}`" for choice in get_args(self.annotation))
         if self.is_list:
@@ -99,45 +99,45 @@ class Setting:
 
     @property
     def default(self) -> Any:
-        """The value without any source."""
+        """The default value."""
         return self.field.get_default(call_default_factory=True)
 
     @property
     def meaning(self) -> str:
-        """One phrase."""
+        """The description, one phrase."""
         return self.field.description or ""
 
 
 @cache
 def settings() -> tuple[Setting, ...]:
-    """All of them, in the order of ``schemas/settings.py``."""
+    """Return all settings, in the order of ``schemas/settings.py``."""
     return tuple(_settings())
 
 
 @cache
 def by_environment_name() -> dict[str, Setting]:
-    """Environment name to setting, without tables, which no single name can hold."""
+    """Map environment names to settings, without tables, which have no single name."""
     return {setting.environment_name: setting for setting in settings() if not setting.is_table}
 
 
 @cache
 def by_key() -> dict[str, Setting]:
-    """``section.name`` to setting."""
+    """Map ``section.name`` to settings."""
     return {setting.key: setting for setting in settings()}
 
 
 def property_environment_name(name: str) -> str:
-    """``sasl.username``, librdkafka's, to ``KASCRIBE_KAFKA_SASL_USERNAME``."""
+    """Convert librdkafka's name, such as ``sasl.username``, to ``KASCRIBE_KAFKA_SASL_USERNAME``."""
     return PROPERTY_PREFIX + name.upper().replace(".", "_")
 
 
 def without_credentials(text: str) -> str:
-    """Addresses that may be shown: what stands before their ``@`` is hidden."""
+    """Hide the credentials in addresses: the text before their ``@``."""
     return _CREDENTIALS_IN_ADDRESS.sub(HIDDEN, text)
 
 
 def section_meanings() -> dict[str, str]:
-    """What each section is, in one phrase."""
+    """Return the description of each section, one phrase each."""
     return {name: (_section(field).__doc__ or "").strip() for name, field in Settings.model_fields.items()}
 
 

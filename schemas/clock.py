@@ -1,4 +1,4 @@
-"""Time, injected: everything that reads a clock takes one of these."""
+"""Injected time: every component that reads time takes a ``Clock``."""
 
 import time
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """The time of day, and a clock for intervals that never goes back."""
+    """The time of day, and a monotonic clock for intervals."""
 
     def now(self) -> datetime:
         """Return the time of day, in UTC."""

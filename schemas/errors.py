@@ -1,4 +1,4 @@
-"""Everything that can go wrong, and what the runtime does about it.
+"""Error hierarchy, and how the runtime handles each kind.
 
 ::
 
@@ -9,7 +9,7 @@
     ├── NotDelivered              the broker did not confirm records in time
     ├── ClientBroken              the Kafka client cannot go on: the process ends, a new one takes over
     │   └── InstanceIdInUse       the broker still counts another member with this group.instance.id
-    ├── JobCancelled              the work stopped before its end, because it was told to
+    ├── JobCancelled              the work stopped before its end, because it was cancelled
     └── JobError                  one record failed; carries a Reason
         ├── PermanentError        the same input fails again: dead letter at once
         │   ├── InvalidEvent
@@ -22,7 +22,7 @@
         │   ├── AudioUndecodable
         │   ├── KillerRecord          processes ended while this record ran
         │   └── EnrichmentInvalid
-        ├── TransientError        may pass: retry topics, then dead letter with the same reason
+        ├── TransientError        may pass by itself: retry topics, then dead letter with the same reason
         │   ├── AudioNotFound
         │   ├── AudioForbidden
         │   ├── DecoderCrashed
@@ -60,7 +60,7 @@ class Reason(StrEnum):
 
 
 class KascribeError(Exception):
-    """The root of everything that Kascribe raises on purpose."""
+    """Root of all errors that Kascribe raises on purpose."""
 
 
 class ConfigurationError(KascribeError):
@@ -72,7 +72,7 @@ class StoreError(KascribeError):
 
 
 class ModelNotFound(StoreError):
-    """The model is not on this disk, and the network was not asked or may not be."""
+    """The model is not on this disk, and it was not fetched, or fetching is disabled."""
 
 
 class NotDelivered(KascribeError):
@@ -80,15 +80,15 @@ class NotDelivered(KascribeError):
 
 
 class ClientBroken(KascribeError):
-    """The Kafka client cannot go on; the message names the cause and says what to do. Nothing is lost."""
+    """The Kafka client cannot continue; the message names the cause and says what to do. Nothing is lost."""
 
 
 class InstanceIdInUse(ClientBroken):
-    """Another member of the group has our group.instance.id, or the broker has not missed it yet."""
+    """Another member of the group has this group.instance.id, or the broker still counts an earlier process."""
 
 
 class JobCancelled(KascribeError):
-    """The work stopped because it was told to: the partition is gone, or every caller has cancelled the job."""
+    """The work was cancelled: the partition was revoked, or every caller has cancelled the job."""
 
 
 class JobError(KascribeError):
@@ -98,7 +98,7 @@ class JobError(KascribeError):
 
     @property
     def message(self) -> str:
-        """The sentence for people."""
+        """The message for people."""
         return str(self)
 
 
@@ -109,13 +109,13 @@ class PermanentError(JobError):
 
 
 class InvalidEvent(PermanentError):
-    """The record's value is not JSON, has the wrong shape or a version that we do not know."""
+    """The record's value is not JSON, has the wrong shape, or has an unknown version."""
 
     reason = Reason.INVALID_EVENT
 
 
 class InvalidOptions(PermanentError):
-    """The options ask for what cannot be: an unknown name or language, a task that the model lacks."""
+    """The options cannot be met: an unknown name or language, a task that the model lacks."""
 
     reason = Reason.INVALID_OPTIONS
 
@@ -169,7 +169,7 @@ class EnrichmentInvalid(PermanentError):
 
 
 class TransientError(JobError):
-    """May pass by itself: the record is tried again later, a bounded number of times.
+    """May pass by itself: the record is retried later, a bounded number of times.
 
     ``attempts`` bounds this kind of error below the runtime's own limit; None leaves it to the runtime.
     """
@@ -193,7 +193,7 @@ class AudioForbidden(TransientError):
 
 
 class DecoderCrashed(TransientError):
-    """The decoding child died or hung; its input is suspect, but so may the machine be."""
+    """The decoding child died or hung; the cause may be its input, or the machine."""
 
     reason = Reason.AUDIO_UNDECODABLE
     attempts = 2
@@ -212,19 +212,19 @@ class EnrichmentFailed(TransientError):
 
 
 DESCRIPTORS: Final = "descriptors"
-"""``DependencyDown.dependency`` for files and sockets that cannot be opened because too many are."""
+"""``DependencyDown.dependency`` when files and sockets cannot be opened because too many are open."""
 
 SCRATCH: Final = "scratch"
 """The local disk's name as a dependency: a full one pauses intake."""
 ENGINE: Final = "engine"
-"""The model and its decoders as a dependency: a process without them takes nothing in."""
+"""The model and its decoders as a dependency: without them a process pauses intake."""
 
 
 class DependencyDown(JobError):
-    """A service that every record needs does not answer; intake pauses until it does.
+    """A service that every record needs is not available; intake pauses until it is.
 
-    ``dependency`` is a bounded name such as ``s3`` or ``vllm``: it is a metric label. ``needed_bytes`` is how
-    much must be free before it is worth trying again, where it is a disk.
+    ``dependency`` is a bounded name such as ``s3`` or ``vllm``: it is a metric label. ``needed_bytes`` is the
+    space that must be free before a retry makes sense, where the dependency is a disk.
     """
 
     reason = Reason.DEPENDENCY_DOWN

@@ -1,4 +1,4 @@
-"""Events: what travels on the topics, one frozen model each.
+"""Events of the topics, one frozen model each.
 
 ``schema_version`` is ``major.minor``: unknown fields are ignored, an unknown major version is refused. Names
 inside ``options`` and ``enrich`` are refused, since a misspelt one changes the result: see ``schemas.kafka.wire``.
@@ -24,14 +24,13 @@ from schemas.transcripts.transcript import (
     Usage,
 )
 
-EVENT_SCHEMA_VERSION = "1.0"
-INLINE_TEXT_BYTES = 65_536
-"""Longer texts travel in the bucket alone, so no event nears the broker's limit of a megabyte."""
-
+EVENT_SCHEMA_VERSION: Final = "1.0"
+INLINE_TEXT_BYTES: Final = 65_536
+"""Longer texts are in the bucket only, so that no event approaches the broker's limit of a megabyte."""
 
 _VERSION: Final = r"^1\.[0-9]{1,9}$"
 _S3_ADDRESS: Final = r"^s3://[^/]+/[\s\S]"
-"""Checked by ``schemas.object_addresses``, which has a reason of its own for what is no such address."""
+"""Checked by ``schemas.object_addresses``, which has its own reason for other addresses."""
 
 
 def _minor(version: str) -> int:
@@ -39,7 +38,7 @@ def _minor(version: str) -> int:
 
 
 class Event(Contract):
-    """Parent of the events."""
+    """Base of the events."""
 
     ce_type: ClassVar[str]
 
@@ -60,12 +59,12 @@ class Event(Contract):
 
     @property
     def is_later_version(self) -> bool:
-        """Whether its publisher may know options and fields that this release does not."""
+        """Whether its publisher may use options and fields that this release does not know."""
         return _minor(self.schema_version) > _minor(EVENT_SCHEMA_VERSION)
 
 
 class AudioReference(Event):
-    """``audio.references``: please transcribe this object."""
+    """``audio.references``: request to transcribe an object."""
 
     ce_type = "kascribe.audio.reference.v1"
 
@@ -88,7 +87,7 @@ class AudioReference(Event):
     metadata: dict[str, str] = Field(default_factory=dict, description="Echoed in every event of the job.")
 
     def correlation(self) -> dict[str, Any]:
-        """What the events of the job repeat, by field name. Only for a reference that has an idempotency key."""
+        """Return the fields that all events of the job repeat. Only for a reference with an idempotency key."""
         return {
             "job_id": identity.job_id(self.idempotency_key or ""),
             "idempotency_key": self.idempotency_key,
@@ -100,7 +99,7 @@ class AudioReference(Event):
 
 
 class SourceObject(Contract):
-    """The object that was read, as it was when it was read."""
+    """The object at the time when it was read."""
 
     uri: str
     version_id: str | None = None
@@ -111,7 +110,7 @@ class SourceObject(Contract):
 
 
 class JobEvent(Event):
-    """Parent of what is said about a job. The fields here are its correlation: all events of a job carry them."""
+    """Base of the events about a job. Its fields are the correlation: all events of a job carry them."""
 
     job_id: str
     idempotency_key: str | None = Field(
@@ -126,7 +125,7 @@ class JobEvent(Event):
     metadata: dict[str, str] = Field(default_factory=dict, description="The caller's, as the reference has it.")
 
     def correlation(self) -> dict[str, Any]:
-        """What every further event of the same job repeats, by field name."""
+        """Return the fields that every further event of the job repeats."""
         return {name: getattr(self, name) for name in JobEvent.model_fields if name not in Event.model_fields}
 
 
@@ -141,7 +140,7 @@ class TranscriptEvent(JobEvent):
     )
     shared: bool = Field(
         default=False,
-        description="Other references asked for the job while it ran: cancelling one does not end its enrichment.",
+        description="Other references requested the job while it ran: cancelling one does not end its enrichment.",
     )
     status: TranscriptStatus
     source: SourceObject
@@ -166,7 +165,7 @@ class TranscriptEvent(JobEvent):
 
 
 class CancellationEvent(Event):
-    """``audio.cancellations``: a job is not wanted any more, and its worker may stop.
+    """``audio.cancellations``: a job is cancelled, and its worker may stop.
 
     Name the job by ``job_id``, by ``idempotency_key``, by ``reference_event_ids``, or by a job and some of its
     references. An ``occurred_at`` in the future counts as the moment of arrival.
@@ -183,13 +182,13 @@ class CancellationEvent(Event):
 
     @property
     def job_ids(self) -> tuple[str, ...]:
-        """The jobs that the event names; empty when it names references alone."""
+        """The jobs that the event names; empty when it names only references."""
         named = (self.job_id, self.idempotency_key and identity.job_id(self.idempotency_key))
         return tuple(job for job in named if job)
 
 
 class Phase(StrEnum):
-    """Where a job is."""
+    """The phase of a job."""
 
     ACCEPTED = "accepted"
     FETCHING = "fetching"
@@ -203,7 +202,7 @@ class Phase(StrEnum):
 
 
 FINAL_PHASES: Final = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED})
-"""Phases after which nothing more comes from the stage."""
+"""Phases after which the stage publishes no further event."""
 
 
 class Failure(Contract):
@@ -222,9 +221,9 @@ class ProgressEvent(JobEvent):
     ce_type = "kascribe.audio.progress.v1"
 
     phase: Phase
-    stage: str = Field(description="The consumer that says so: transcriber or enricher.")
-    fraction: float | None = Field(default=None, ge=0, le=1, description="Of the audio that is done.")
-    text: str | None = Field(default=None, description="What was heard since the last progress event.")
+    stage: str = Field(description="The consumer that reports it: transcriber or enricher.")
+    fraction: float | None = Field(default=None, ge=0, le=1, description="Share of the audio that is done.")
+    text: str | None = Field(default=None, description="Text since the last progress event.")
     failure: Failure | None = None
     result_uri: str | None = Field(
         default=None, description="With COMPLETED: where the result is, the transcript or the enrichment."
@@ -232,7 +231,7 @@ class ProgressEvent(JobEvent):
 
 
 class TokenUsage(Contract):
-    """What the language model counted."""
+    """Tokens and requests as the language model server counts them."""
 
     prompt_tokens: int = 0
     cached_tokens: int = 0
@@ -241,7 +240,7 @@ class TokenUsage(Contract):
 
 
 class EnrichmentStatus(StrEnum):
-    """How one profile ended. ``skipped``: there was no text to work on."""
+    """How one profile ended. ``skipped``: the transcript has no text."""
 
     COMPLETED = "completed"
     INVALID = "invalid"
@@ -249,19 +248,19 @@ class EnrichmentStatus(StrEnum):
 
 
 class EnrichmentResult(Contract):
-    """What one profile (or the free instruction) gave."""
+    """The result of one profile, or of the free instruction."""
 
     profile: str = Field(description="The profile's name; ``instruction`` for a free instruction.")
     profile_version: str
     status: EnrichmentStatus
     output: dict[str, Any] | str | None = Field(default=None, description="By the profile's JSON schema, or text.")
     citations: tuple[int, ...] = Field(default=(), description="Segment ids that the output rests on.")
-    coverage: float = Field(ge=0, le=1, description="Share of the segments that the model has seen.")
-    truncated: bool = Field(default=False, description="Words may be missing: of the answer, or of notes for it.")
+    coverage: float = Field(ge=0, le=1, description="Share of the segments that the model has read.")
+    truncated: bool = Field(default=False, description="The answer, or notes for it, may be incomplete.")
     finish_reasons: tuple[str, ...] = Field(
         default=(),
-        description="How the server ended answers that went into this, if not with ``stop``: ``length`` at the "
-        "token limit, or a word of its own.",
+        description="How the server ended the answers used for this, other than ``stop``: ``length`` at the token "
+        "limit, or another word of the server.",
     )
     failure: Failure | None = None
     usage: TokenUsage = TokenUsage()
@@ -269,14 +268,14 @@ class EnrichmentResult(Contract):
 
 
 class EnrichmentEvent(JobEvent):
-    """``audio.enrichments``: what the language model made of a transcript."""
+    """``audio.enrichments``: the language model's results for a transcript."""
 
     ce_type = "kascribe.audio.enrichment.v1"
 
     transcript_uri: str
     language: str | None = None
     model: str
-    results: tuple[EnrichmentResult, ...] = Field(description="Inline when small, else see results_uri.")
+    results: tuple[EnrichmentResult, ...] = Field(description="Inline when small; else see results_uri.")
     results_uri: str
     usage: TokenUsage
     total_seconds: float

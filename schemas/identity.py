@@ -1,4 +1,4 @@
-"""Who a job is. Identities are digests, so they need no database and no coordination."""
+"""Identities of jobs, results and records: digests, which need no database and no coordination."""
 
 import hashlib
 import json
@@ -7,15 +7,15 @@ from typing import Final
 
 from schemas.options import EnrichOptions, TranscribeOptions
 
-JOB_ID_CHARACTERS = 32
+JOB_ID_CHARACTERS: Final = 32
 
 LATER_OPTIONS: Final = frozenset({"audio_track"})
-"""Options that the first release did not have. Their default is left out of the digest: what was stored before is
-found, and roles of two releases agree while one replaces the other."""
+"""Options that the first release did not have. Their defaults are not part of the digest, so that earlier results
+are found, and roles of two releases agree during an upgrade."""
 
 
 def _digest(*parts: str) -> str:
-    # Length prefixes: no two different lists of parts can give the same bytes.
+    # Length prefixes: different lists of parts never give the same bytes.
     material = "".join(f"{len(part.encode())}:{part}" for part in parts)
     return hashlib.sha256(material.encode()).hexdigest()
 
@@ -26,12 +26,12 @@ def random_id() -> str:
 
 
 def job_id(idempotency_key: str) -> str:
-    """The job that a key names: 32 hexadecimal characters, safe in object keys and in URLs."""
+    """Return the job id of a key: 32 hexadecimal characters, safe in object keys and in URLs."""
     return _digest("job", idempotency_key)[:JOB_ID_CHARACTERS]
 
 
 def options_digest(options: TranscribeOptions) -> str:
-    """Equal for options that give equal words; the exports do not count."""
+    """Compute a digest that is equal for options that give equal words; it ignores exports."""
     unset = {name for name in LATER_OPTIONS if getattr(options, name) == type(options).model_fields[name].default}
     values = options.for_digest().model_dump(mode="json", exclude={"exports", *unset})
     return _digest("options", json.dumps(values, sort_keys=True, ensure_ascii=False))
@@ -40,37 +40,37 @@ def options_digest(options: TranscribeOptions) -> str:
 def notification_key(
     *, bucket: str, key: str, version: str, options: TranscribeOptions, enrich: EnrichOptions | None
 ) -> str:
-    """The idempotency key of a dropped object. ``version`` is its version id, else its etag."""
+    """Return the idempotency key of a dropped object. ``version`` is its version id, else its etag."""
     return _digest("notification", bucket, key, version, *_requested(options, enrich))
 
 
 def reference_key(event_id: str) -> str:
-    """The idempotency key of a reference whose publisher gave none: every event is a job of its own."""
+    """Return the idempotency key of a reference without one: every event is a separate job."""
     return _digest("reference", event_id)
 
 
 def record_key(coordinates: str) -> str:
-    """The idempotency key of a record that tells no identity: where it was first read."""
+    """Return the idempotency key of a record without an identity, by where it was first read."""
     return _digest("record", coordinates)
 
 
 def request_digest(event_id: str, occurred_at: str) -> str:
-    """Equal for records that carry the same request: the same event, published or delivered more than once."""
+    """Compute a digest that is equal for records with the same request, such as redeliveries of an event."""
     return _digest("request", event_id, occurred_at)[:JOB_ID_CHARACTERS]
 
 
 def _requested(options: TranscribeOptions, enrich: EnrichOptions | None) -> tuple[str, ...]:
-    """All that a job is asked for: the words, the files beside them, and what is made of them."""
+    """Return everything that a job requests: the transcript, its exports and its enrichment."""
     exports = ("exports", *sorted(set(options.exports))) if options.exports else ()
     enrichment = ("enrich", enrich_digest(enrich)) if enrich is not None and enrich.has_work else ()
     return (options_digest(options), *exports, *enrichment)
 
 
 def content_key(*, audio_sha256: str, options: TranscribeOptions, model_sha256: str) -> str:
-    """The identity of a result: the same bytes, options and model give the same transcript."""
+    """Return the identity of a result: the same bytes, options and model give the same transcript."""
     return _digest("content", audio_sha256, options_digest(options), model_sha256)
 
 
 def enrich_digest(options: EnrichOptions) -> str:
-    """Equal for what asks the enricher for the same; one job has one result per digest."""
+    """Compute a digest that is equal for equal requests to the enricher; a job has one result per digest."""
     return _digest("enrich", json.dumps(options.model_dump(mode="json"), sort_keys=True, ensure_ascii=False))

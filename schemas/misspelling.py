@@ -1,4 +1,4 @@
-"""Unknown names, and the known one that was meant. Pure."""
+"""Detection of misspelt names. Pure."""
 
 import difflib
 from collections.abc import Collection, Iterable, Iterator
@@ -6,21 +6,23 @@ from itertools import islice
 from typing import Final
 
 SHORTEST_LIKENESS: Final = 6
-"""Letters. Shorter names resemble too many others: ``mode``, which backup tools write, is no ``model``."""
+"""Letters from which names are compared by similarity. Shorter names resemble too many others: ``mode``, which
+backup tools write, is not a misspelt ``model``."""
 
 LIKENESS: Final = 0.87
-"""Of ``difflib``'s ratio. One letter too many, too few or wrong; ``enriched`` and ``tenantid`` are other words."""
+"""Least ratio of ``difflib``. Accepts one letter too many, too few or wrong; ``enriched`` and ``tenantid`` are
+other words."""
 
 NAME_CHARACTERS: Final = 64
-"""Of a name that is compared or quoted; longer than any that we know. Comparing takes the product of lengths."""
+"""Limit of names compared or quoted; longer than any known one. A comparison costs the product of lengths."""
 
 NAMES_LIMIT: Final = 100
-"""Of unknown names that are compared, the first ones: an option is not misspelt among so many other fields, and
-a record of a megabyte would keep a worker busy for minutes."""
+"""Unknown names that are compared, the first ones: an option is not misspelt among so many other fields, and a
+record of a megabyte would keep a worker busy for minutes."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown name: the nearest known one, else all of them."""
+    """Return the end of a message about an unknown name: the nearest known one, else all of them."""
     by_letters = {_letters(each): each for each in known}
     nearest = difflib.get_close_matches(_letters(name[:NAME_CHARACTERS]), by_letters, n=1, cutoff=0.6)
     if nearest:
@@ -29,10 +31,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def misspelt(name: str, known: Collection[str]) -> str | None:
-    """The known name that ``name`` hardly differs from; None for a known one, and for a word of its own.
+    """Return the known name that ``name`` misspells; None for a known name, and for a different word.
 
-    Hardly: by case and separators (``idempotencyKey``), by the order of its letters, or, where names are long
-    enough to tell, by a letter.
+    A misspelling differs in case and separators (``idempotencyKey``), in the order of its letters, or, for long
+    names, in one letter.
     """
     if name in known or len(name) > NAME_CHARACTERS:
         return None
@@ -48,7 +50,7 @@ def misspelt(name: str, known: Collection[str]) -> str | None:
 
 
 def misspellings(names: Iterable[str], known: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Each of ``names`` that is misspelt, with the known name. ``names`` are unknown ones; see ``NAMES_LIMIT``."""
+    """Yield each of the unknown ``names`` that is misspelt, with the known name; see ``NAMES_LIMIT``."""
     for name in islice(names, NAMES_LIMIT):
         if (meant := misspelt(name, known)) is not None:
             yield name, meant

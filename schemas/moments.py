@@ -1,4 +1,4 @@
-"""Points in time, as events carry them."""
+"""Points in time in events."""
 
 import re
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ _RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[
 
 
 def _written_in_full(value: object) -> object:
-    # A number may count seconds or milliseconds, and a time without a zone may be anywhere: neither is guessed.
+    # A number may be seconds or milliseconds, and a time without a zone is ambiguous: neither is guessed.
     if isinstance(value, str) and _RFC_3339.fullmatch(value):
         return datetime.fromisoformat(value.upper())
     if isinstance(value, datetime):
@@ -22,9 +22,9 @@ def _written_in_full(value: object) -> object:
 
 
 def _with_zone(moment: datetime) -> datetime:
-    # Moments are compared with each other, which one without a zone cannot be.
+    # Moments are compared with each other, which requires a zone.
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 Moment = Annotated[datetime, BeforeValidator(_written_in_full), AfterValidator(_with_zone)]
-"""As text it names its zone; a ``datetime`` of ours that has none is UTC."""
+"""As text it must name its zone; a ``datetime`` without one is UTC."""

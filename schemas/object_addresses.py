@@ -1,4 +1,4 @@
-"""Addresses of objects, which of them a reference may name, and what an object store's refusals mean."""
+"""Addresses of objects, the check whether references may name them, and translation of S3 errors."""
 
 from dataclasses import dataclass
 from typing import Final, Self
@@ -19,14 +19,14 @@ BUSY: Final = frozenset({"RequestTimeout", "SlowDown", "Throttling", "Throttling
 
 @dataclass(frozen=True, slots=True)
 class ObjectAddress:
-    """A bucket and a key. The key is the object's own: nothing in it is encoded."""
+    """A bucket and a key. The key is not encoded."""
 
     bucket: str
     key: str
 
     @classmethod
     def parse(cls, uri: str) -> Self:
-        """The address in ``s3://bucket/key``. Raises SourceNotAllowed for any other form."""
+        """Parse ``s3://bucket/key``. Raises SourceNotAllowed for any other form."""
         bucket, separator, key = uri.removeprefix(SCHEME).partition("/")
         if not uri.startswith(SCHEME) or not bucket or not separator or not key:
             raise SourceNotAllowed(f"{uri[:200]!r} is not of the form s3://bucket/key; nothing was fetched")
@@ -39,7 +39,7 @@ class ObjectAddress:
 
 
 def allowed_address(uri: str, settings: S3Settings) -> ObjectAddress:
-    """The address, when references may name it. Raises SourceNotAllowed."""
+    """Parse an address that references may name. Raises SourceNotAllowed for other addresses."""
     address = ObjectAddress.parse(uri)
     allowed = settings.allowed_buckets or (settings.bucket,)
     if address.bucket not in allowed:
@@ -51,15 +51,15 @@ def allowed_address(uri: str, settings: S3Settings) -> ObjectAddress:
 
 
 def error_of_response(*, status: int, code: str, message: str) -> JobError:
-    """What a store's error answer means for the record at hand.
+    """Translate an error response of the store to the error for the record.
 
-    ``status`` is HTTP's, ``code`` the store's own word, which a HEAD request does not have. Wrong credentials
-    are every record's trouble, so they count as the store being down; a refusal of one object does not.
+    ``status`` is the HTTP status, ``code`` the store's error code, which a HEAD response lacks. Wrong credentials
+    affect every record, so they count as the store being down; a refusal of one object does not.
     """
     if code in BAD_CREDENTIALS or code in BUSY or status >= 500 or status in (408, 429):
         return DependencyDown(S3, message)
     if code in MISSING or status in (404, 405):
-        # 405 is how a version that is a delete marker answers.
+        # 405 is the status for a version that is a delete marker.
         return AudioNotFound(message)
     if status in (301, 307):
         return DependencyDown(S3, f"{message}; the bucket is in another region: set KASCRIBE_S3_REGION")

@@ -1,4 +1,4 @@
-"""What a caller may ask of one job."""
+"""Options of a job."""
 
 from enum import StrEnum
 from typing import Annotated, Final, Self
@@ -15,12 +15,12 @@ LANGUAGE_PATTERN: Final = f"^({'|'.join((AUTO, *LANGUAGES))})?$"
 
 
 def language_code(written: str) -> str:
-    """A code as people write it in forms, metadata and commands, to the code of events: case does not matter."""
+    """Normalise a language code from forms, metadata and commands to the code in events: case is ignored."""
     return written.strip().lower()
 
 
 def _whole(value: object) -> object:
-    # 5.0 is an integer in JSON Schema, and what some writers of JSON make of 5.
+    # 5.0 is an integer in JSON Schema, and some JSON encoders write it for 5.
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -35,14 +35,14 @@ class Task(StrEnum):
 
 
 class Channels(StrEnum):
-    """What happens to multichannel audio: mixed to one (the default), or each channel transcribed by itself."""
+    """Treatment of multichannel audio: mixed to one (the default), or each channel transcribed separately."""
 
     MIX = "mix"
     SPLIT = "split"
 
 
 class ExportFormat(StrEnum):
-    """The forms in which a transcript can be had."""
+    """Formats of transcripts."""
 
     JSON = "json"
     VERBOSE_JSON = "verbose_json"
@@ -53,15 +53,15 @@ class ExportFormat(StrEnum):
 
 
 class Lane(StrEnum):
-    """Who waits: a person (interactive) or nobody in particular (bulk, the default)."""
+    """Priority of a job: interactive (a person waits for the result) or bulk (the default)."""
 
     INTERACTIVE = "interactive"
     BULK = "bulk"
 
 
 class Options(BaseModel):
-    """Parent of the option sets: frozen. Unknown names are left to who reads them: a caller's are refused, while a
-    stored set may be of a later version."""
+    """Base of the option sets: frozen. Unknown names are ignored here: readers refuse them in requests, but accept
+    them in stored sets, which may be of a later version."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -106,12 +106,12 @@ class TranscribeOptions(Options):
         return value
 
     def for_digest(self) -> Self:
-        """The same options without what does not change the words: the exports."""
+        """Return the options without those that do not change the words: the exports."""
         return self.model_copy(update={"exports": ()})
 
 
 class EnrichOptions(Options):
-    """What the enricher makes of the transcript. Empty asks for nothing."""
+    """Enrichments of the transcript. Empty requests none."""
 
     profiles: tuple[ProfileName, ...] = Field(default=(), max_length=16)
     instruction: str | None = Field(default=None, max_length=4_000)
@@ -121,5 +121,5 @@ class EnrichOptions(Options):
 
     @property
     def has_work(self) -> bool:
-        """Whether there is any work for the enricher."""
+        """Whether the options request any enrichment."""
         return bool(self.profiles or self.instruction)

@@ -1,4 +1,4 @@
-"""What is kept of a job in the bucket, and where."""
+"""Objects that are stored for a job in the bucket, and their keys."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ EXPORT_EXTENSIONS: Final[Mapping[ExportFormat, str]] = {
 
 
 class StoredJob(Contract):
-    """A finished job. The first record to store it owns it, and is the only one that publishes its event.
+    """A finished job. The first record to store it owns it, and only that record publishes its event.
 
-    ``owner`` is where that record was first read; a redelivery of it has the same owner, any other record
-    with the same identity has not.
+    ``owner`` is where that record was first read: a redelivery of the record has the same owner, any other record
+    with the same identity has another.
     """
 
     schema_version: str = "1.0"
@@ -35,12 +35,12 @@ class StoredJob(Contract):
     owner: Coordinates
     content_key: str
     event: TranscriptEvent
-    reference: AudioReference | None = Field(default=None, description="What was asked; None in older objects.")
+    reference: AudioReference | None = Field(default=None, description="The request; None in older objects.")
 
 
 class FailedRequest(Contract):
-    """A request that ended in a dead letter. The first record to store it owns it: copies of the same request,
-    such as the second notification of a dropped object, are not dead-lettered and told again."""
+    """A request that ended in a dead letter. The first record to store it owns it: for copies of the same request,
+    such as the second notification of a dropped object, no further dead letter or event is published."""
 
     schema_version: str = "1.0"
     job_id: str
@@ -52,7 +52,7 @@ class FailedRequest(Contract):
 
 
 class StoredEnrichment(Contract):
-    """A finished enrichment, whole. Owned like a job: by the first record that stored it."""
+    """A finished enrichment in full. Owned like a job: by the first record that stored it."""
 
     schema_version: str = "1.0"
     job_id: str
@@ -63,34 +63,34 @@ class StoredEnrichment(Contract):
 
 @dataclass(frozen=True, slots=True)
 class ResultKeys:
-    """The keys of everything that is kept, under one prefix."""
+    """Keys of all stored objects, under one prefix."""
 
     prefix: str
 
     def job(self, job_id: str) -> str:
-        """Small: who owns the job, and the event to publish."""
+        """Return the key of a job: a small object with its owner and the event to publish."""
         return f"{self.prefix}jobs/{job_id}.json"
 
     def transcript(self, content_key: str) -> str:
-        """The whole transcript, shared by all jobs with the same audio, options and model."""
+        """Return the key of a whole transcript, shared by all jobs with the same audio, options and model."""
         return f"{self.prefix}transcripts/{content_key}.json"
 
     def export(self, content_key: str, export_format: ExportFormat) -> str:
-        """The transcript in one export format; shared as the transcript is."""
+        """Return the key of a transcript in one export format; shared as the transcript is."""
         return f"{self.prefix}exports/{content_key}.{EXPORT_EXTENSIONS[export_format]}"
 
     def failure(self, job_id: str, request_digest: str) -> str:
-        """Small: which record's dead letter stands for a request that failed. May be deleted at any time."""
+        """Return the key of a failed request: a small object with its owner. May be deleted at any time."""
         return f"{self.prefix}failures/{job_id}/{request_digest}.json"
 
     def enrichments(self, job_id: str) -> str:
-        """The prefix of all that the language model made of a job's transcript."""
+        """Return the prefix of all enrichments of a job."""
         return f"{self.prefix}enrichments/{job_id}/"
 
     def enrichment(self, job_id: str, enrich_digest: str) -> str:
-        """What the language model made of a job's transcript, for one set of wishes."""
+        """Return the key of a job's enrichment for one set of enrichment options."""
         return f"{self.enrichments(job_id)}{enrich_digest}.json"
 
     def map_result(self, digest: str) -> str:
-        """The notes on one part of a long transcript; may be deleted at any time."""
+        """Return the key of the notes on one part of a long transcript. May be deleted at any time."""
         return f"{self.prefix}notes/{digest}.json"

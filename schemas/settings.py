@@ -1,8 +1,8 @@
-"""Every setting: its unit (last word of the name), default and meaning.
+"""All settings: unit (last word of the name), default and meaning.
 
-A field ``name`` of the part ``part`` is ``KASCRIBE_PART_NAME`` in the environment or a ``.env`` file, and
-``name`` in the table ``[part]`` of a TOML file. Limits say what they protect. Reading them from anywhere is
-``kascribe.configuration.reading``'s work.
+A field ``name`` of the section ``section`` is ``KASCRIBE_SECTION_NAME`` in the environment or a ``.env`` file, and
+``name`` in the table ``[section]`` of a TOML file. Descriptions of limits say what they protect.
+``kascribe.configuration.reading`` reads settings from these sources.
 """
 
 import re
@@ -16,7 +16,7 @@ from schemas.kafka.topics import RETRY_INFIX
 from schemas.options import ProfileName
 
 TOPIC_PREFIX_CHARACTERS: Final = 200
-"""A topic's name has 249 at most, and what we add to it takes 34."""
+"""A topic name has 249 characters at most, and Kascribe adds up to 34 to the prefix."""
 
 _NOT_IN_TOPICS: Final = re.compile(r"[^A-Za-z0-9._-]")
 
@@ -34,19 +34,19 @@ def _has_a_host(address: str) -> bool:
     try:
         parts = urlsplit(address)
         return bool(parts.hostname) and parts.port != 0
-    except ValueError:  # of a port that is none, and of brackets around what is no IPv6 address
+    except ValueError:  # an invalid port, or brackets around an invalid IPv6 address
         return False
 
 
 def _server_addresses(value: str) -> str:
-    # People paste the address that OpenAI clients want, which ends in /v1.
+    # Users paste the address for OpenAI clients, which ends in /v1.
     addresses = (_http_address(each).removesuffix("/v1") for each in value.split(",") if each.strip())
     return ",".join(addresses)
 
 
 def _folder(value: str) -> str:
-    # With one slash at its end, so that "results" does not take in "results-2026/"; with none before it, for
-    # stores drop that one from keys, and what they then announce would not be known as ours.
+    # With one slash at its end, so that "results" does not include "results-2026/"; without a leading one: stores
+    # drop it from keys, and their notifications would then not match the prefix.
     parts = value.strip().strip("/").split("/")
     if not all(part.strip(".") for part in parts) or any(ord(character) < 32 for character in value):
         raise ValueError("Input should be the name of a folder in the bucket, as in results/")
@@ -83,7 +83,7 @@ ByteCount = Annotated[int, Field(ge=1)]
 
 
 class Section(BaseModel):
-    """Parent of the parts: frozen, and a name that no part knows is an error."""
+    """Base of the sections: frozen; an unknown name is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -92,15 +92,15 @@ class KafkaSettings(Section):
     """The broker. Any other ``KASCRIBE_KAFKA_*`` name is passed on as a librdkafka property."""
 
     bootstrap_servers: str = Field(default="localhost:9092", description="Brokers, comma-separated.")
-    topic_prefix: TopicPrefix = Field(
-        default="", description="Goes before every topic's name, separator included."
+    topic_prefix: TopicPrefix = Field(default="", description="Prefix of every topic's name, separator included.")
+    group_id_prefix: str = Field(
+        default="kascribe.", description="Prefix of the group id; the role's name follows."
     )
-    group_id_prefix: str = Field(default="kascribe.", description="Goes before the role's name.")
     group_protocol: Literal["classic", "consumer"] = Field(
-        default="consumer", description="consumer is KIP-848 and wants brokers of 4.0 or later."
+        default="consumer", description="consumer is KIP-848 and requires brokers of version 4.0 or later."
     )
-    create_topics: bool = Field(default=True, description="Create the topics that are missing at start.")
-    topic_partitions: int = Field(default=12, ge=1, description="Partitions of the topics that we create.")
+    create_topics: bool = Field(default=True, description="Create missing topics at start.")
+    topic_partitions: int = Field(default=12, ge=1, description="Partitions of the topics that Kascribe creates.")
     topic_replication: int = Field(default=-1, description="Replicas of those topics; -1: the broker's default.")
     properties: dict[str, SecretStr] = Field(
         default_factory=dict, description="librdkafka properties for every client, such as sasl.mechanism."
@@ -119,16 +119,16 @@ class S3Settings(Section):
     results_bucket: BucketName | None = Field(default=None, description="None: the same bucket as uploads.")
     results_prefix: Folder = Field(
         default="kascribe-results/",
-        description="The folder in which results are kept; a slash before it is dropped, one after it added.",
+        description="The folder of results; a leading slash is dropped, a trailing one added.",
     )
     uploads_prefix: Folder = Field(
-        default="kascribe-uploads/", description="The folder in which our uploads are kept; likewise."
+        default="kascribe-uploads/", description="The folder of Kascribe's own uploads; likewise."
     )
     object_limit_bytes: ByteCount = Field(default=8 * 1024**3, description="Larger objects are audio_too_large.")
     part_size_bytes: ByteCount = Field(
         default=16 * 1024**2, description="Bytes of one ranged read or upload part."
     )
-    timeout_seconds: Seconds = Field(default=30.0, description="Of one connect or one read.")
+    timeout_seconds: Seconds = Field(default=30.0, description="Limit of one connect or one read.")
 
 
 class WhisperSettings(Section):
@@ -136,7 +136,7 @@ class WhisperSettings(Section):
 
     model: str = Field(default="large-v3-turbo", description="A name that the store knows, or a directory.")
     translates: bool | None = Field(
-        default=None, description="Whether the model was trained to translate; None goes by its name."
+        default=None, description="Whether the model was trained to translate; None derives it from the name."
     )
     models_directory: Path | None = Field(default=None, description="None: kascribe/models in the user's cache.")
     offline: bool = Field(default=False, description="Never make a network call for a model.")
@@ -148,32 +148,36 @@ class WhisperSettings(Section):
     batch_size: int = Field(default=16, ge=1, description="Windows in one GPU call.")
     cpu_threads: int = Field(default=0, ge=0, description="0: as many as there are cores.")
     replicas: int = Field(
-        default=0, ge=0, description="Calls side by side on one device; 0: one on a GPU, by cores on a CPU."
+        default=0, ge=0, description="Concurrent calls on one device; 0: one on a GPU, by cores on a CPU."
     )
-    decoder_processes: int = Field(default=2, ge=1, description="Children that decode, and find speech.")
+    decoder_processes: int = Field(default=2, ge=1, description="Child processes that decode and detect speech.")
     decoder_memory_bytes: ByteCount = Field(default=1536 * 1024**2, description="Address space of one child.")
-    decoder_timeout_seconds: Seconds = Field(default=600.0, description="Without output, before it is killed.")
+    decoder_timeout_seconds: Seconds = Field(
+        default=600.0, description="Time without output after which a child is killed."
+    )
     audio_limit_seconds: Seconds = Field(default=12 * 3600.0, description="Longer audio is audio_too_long.")
-    hang_timeout_seconds: Seconds = Field(default=300.0, description="One batch; after it the engine is replaced.")
+    hang_timeout_seconds: Seconds = Field(
+        default=300.0, description="Limit of one batch; after it the engine is replaced."
+    )
 
 
 class RuntimeSettings(Section):
-    """The consumer's limits. They bound what is held in memory, and what a crash can make to be done again."""
+    """The consumer's limits. They bound memory, and the work that a crash can cause to be repeated."""
 
     delivery: Literal["at_least_once"] = Field(
-        default="at_least_once", description="What a consumer of our topics may count on."
+        default="at_least_once", description="Delivery guarantee for consumers of Kascribe's topics."
     )
     in_flight_records: int = Field(
-        default=64, ge=1, description="Records taken but not complete; an eighth more if somebody waits."
+        default=64, ge=1, description="Records in flight; an eighth more for interactive records."
     )
     in_flight_bytes: int = Field(
-        default=4 * 1024**3, ge=1, description="Bytes of their objects; each counts for a quarter of this at most."
+        default=4 * 1024**3, ge=1, description="Bytes of their objects; each counts at most a quarter of this."
     )
     in_flight_audio_seconds: float = Field(default=8 * 3600.0, gt=0, description="Seconds of audio; likewise.")
     worker_threads: int = Field(
-        default=32, ge=1, description="Records worked on at once; an eighth more if somebody waits."
+        default=32, ge=1, description="Records processed concurrently; an eighth more for interactive records."
     )
-    poll_interval_seconds: float = Field(default=0.1, gt=0, le=0.1, description="Longest wait of one poll.")
+    poll_interval_seconds: float = Field(default=0.1, gt=0, le=0.1, description="Longest wait in one poll.")
     commit_interval_seconds: float = Field(default=0.5, gt=0, description="Longest time between commits.")
     retry_delays_seconds: tuple[RetryDelay, ...] = Field(
         default=(10, 60, 600), description="One retry topic each."
@@ -181,13 +185,19 @@ class RuntimeSettings(Section):
     killer_attempts: int = Field(
         default=4,
         ge=1,
-        description="Ends of processes before a record is set aside: two of them alone, so 3 at least.",
+        description="Process deaths before a record is set aside: two of them with it alone, so 3 at least.",
     )
     killer_rest_seconds: float = Field(
-        default=30.0, ge=0, description="Before a record runs alone again that ended a process while alone."
+        default=30.0,
+        ge=0,
+        description="Delay before a record that ended a process while it ran alone runs alone again.",
     )
-    drain_timeout_seconds: float = Field(ge=0, default=30.0, description="From SIGTERM to the end of the process.")
-    revoke_timeout_seconds: float = Field(ge=0, default=10.0, description="For what is in flight at revocation.")
+    drain_timeout_seconds: float = Field(
+        ge=0, default=30.0, description="Limit from SIGTERM to the end of the process."
+    )
+    revoke_timeout_seconds: float = Field(
+        ge=0, default=10.0, description="Limit for records in flight at revocation."
+    )
     dependency_check_seconds: Seconds = Field(default=2.0, description="Between probes of a service that is down.")
 
 
@@ -197,30 +207,36 @@ class VllmSettings(Section):
     base_url: ServerAddresses | None = Field(
         default=None, description="Or several, comma-separated; ends before /v1."
     )
-    model: str | None = Field(default=None, description="None asks the server's /v1/models.")
+    model: str | None = Field(default=None, description="None takes it from the server's /v1/models.")
     api_key: SecretStr | None = Field(default=None, description="Sent as the bearer token.")
-    timeout_seconds: Seconds = Field(default=120.0, description="Of one request.")
+    timeout_seconds: Seconds = Field(default=120.0, description="Limit of one request.")
     concurrency_limit: int = Field(default=64, ge=1, description="Requests in flight per server at most.")
-    attempts: int = Field(default=4, ge=1, description="Of one request, before its job is tried again later.")
-    context_tokens: int = Field(default=4_096, ge=256, description="Assumed where the server does not say.")
-    priority: bool = Field(default=False, description="Send vLLM's priority; wants its priority scheduling.")
+    attempts: int = Field(default=4, ge=1, description="Attempts of one request before its job is retried later.")
+    context_tokens: int = Field(
+        default=4_096, ge=256, description="Assumed context when the server does not report it."
+    )
+    priority: bool = Field(default=False, description="Send vLLM's priority; requires its priority scheduling.")
     tls_ca_file: Path | None = Field(default=None, description="Authorities to trust; None: the system's.")
-    tls_certificate_file: Path | None = Field(default=None, description="Our certificate, where asked for.")
+    tls_certificate_file: Path | None = Field(
+        default=None, description="Client certificate, for servers that require one."
+    )
     tls_key_file: Path | None = Field(default=None, description="Its key, if not in the same file.")
     profiles: tuple[ProfileName, ...] = Field(
-        default=(), max_length=16, description="Run on every transcript that asks for none."
+        default=(), max_length=16, description="Run on every transcript whose job requests none."
     )
     instruction: str | None = Field(
         default=None, max_length=4_000, description="The same for a free instruction; its answer is text."
     )
     answer_language: str | None = Field(
-        default=None, max_length=64, description="Of answers for which none is asked; None: the transcript's."
+        default=None, max_length=64, description="Default language of answers; None: the transcript's."
     )
-    profiles_directory: Path | None = Field(default=None, description="Profiles of your own, one file each.")
+    profiles_directory: Path | None = Field(
+        default=None, description="Directory of custom profiles, one file each."
+    )
 
 
 class GatewaySettings(Section):
-    """The HTTP front door."""
+    """The HTTP API."""
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: Port = Field(default=8001, description="0 takes a free one.")
@@ -239,16 +255,16 @@ class ServerSettings(Section):
 
 
 class LogSettings(Section):
-    """What is logged and how."""
+    """Logging."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least that is logged."
+        default="info", description="The lowest level that is logged."
     )
     format: Literal["auto", "json", "console"] = Field(default="auto", description="auto: JSON off a terminal.")
 
 
 class Settings(Section):
-    """All of it."""
+    """All settings."""
 
     kafka: KafkaSettings = KafkaSettings()
     s3: S3Settings = S3Settings()

@@ -1,1 +1,1 @@
-"""How events travel: records, headers, wire format, topics, dead letters."""
+"""Events on Kafka: records, headers, wire format, topics, dead letters."""

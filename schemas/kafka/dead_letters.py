@@ -1,13 +1,13 @@
-"""Dead letters: what could not be processed, with everything that tools and people need to know about it.
+"""Dead letters: records that could not be processed, with everything that tools and operators need to know.
 
-Key, value and headers stay as they were. Added to them are the header sets of the two dialects that existing
-tools read, and ours:
+Key, value and headers stay unchanged. Added are the headers of the two dialects that existing tools read, and
+Kascribe's own:
 
 - Kafka Connect (``DeadLetterQueueReporter``): ``__connect.errors.*``, UTF-8 text throughout.
 - Spring for Apache Kafka (``KafkaHeaders.DLT_*``): ``kafka_dlt-*``, numbers as big-endian ints and longs.
-- Ours: ``kascribe-reason``, ``kascribe-error-message``, and the history (see ``history``).
+- Kascribe: ``kascribe-reason``, ``kascribe-error-message``, and the history (see ``history``).
 
-A record that fails again gets the new set in place of the old one, so it does not grow.
+When a record fails again the new headers replace the old ones, so it does not grow.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ SPRING_DELIVERY_ATTEMPT: Final = "kafka_deliveryAttempt"
 
 MESSAGE_CHARACTERS_LIMIT: Final = 1_000
 STACK_TRACE_CHARACTERS_LIMIT: Final = 4_000
-"""The last part is kept: that is where Python says what happened."""
+"""Limit; the end is kept, which has Python's error message."""
 
 INT_BYTES: Final = 4
 
@@ -50,7 +50,7 @@ _OURS: Final = frozenset({REASON, ERROR_MESSAGE, FAILED_MS, STAGE, VALUE_SIZE_BY
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why a record is dead-lettered. ``exception`` and ``exception_cause`` are qualified names of classes."""
+    """Cause of a dead letter. ``exception`` and ``exception_cause`` are qualified names of classes."""
 
     reason: str
     message: str
@@ -61,7 +61,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where and when it failed."""
+    """Where and when the record failed."""
 
     stage: str
     consumer_group: str
@@ -70,9 +70,9 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record of a dead-letter topic, understood. Reads all three dialects; what is nowhere said is empty.
+    """A parsed record of a dead-letter topic, of any of the three dialects; fields that no header gives are empty.
 
-    ``record`` is the record in the dead-letter topic, ``origin`` the one that it was made of.
+    ``record`` is the record in the dead-letter topic, ``origin`` the one that failed.
     """
 
     record: Record
@@ -89,13 +89,13 @@ class DeadLetter:
 
     @property
     def lacks_value(self) -> bool:
-        """Whether the value was too large to be kept: there is nothing to send back, only what it was made of."""
+        """Whether the value was too large to be kept: then it cannot be redriven, only its source can."""
         return self.record.value is None and self.record.header(VALUE_SHA256) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which dead letters are meant; None leaves a criterion out. Times are those of the failure."""
+    """Criteria for dead letters; None omits a criterion. Times are those of the failure."""
 
     reason: str | None = None
     job_id: str | None = None
@@ -103,7 +103,7 @@ class Selection:
     until_ms: int | None = None
 
     def includes(self, letter: DeadLetter) -> bool:
-        """Whether all that is given applies to the letter; ``since_ms`` is included, ``until_ms`` is not."""
+        """Return whether the letter meets all criteria; ``since_ms`` is inclusive, ``until_ms`` exclusive."""
         return (
             self.reason in (None, letter.reason)
             and self.job_id in (None, letter.job_id)
@@ -113,7 +113,7 @@ class Selection:
 
 
 def write(record: Record, cause: Cause, site: Site, *, attempt: int) -> OutgoingRecord:
-    """The dead letter of ``record``, which failed in its attempt numbered ``attempt``."""
+    """Make the dead letter of ``record``, which failed in its attempt numbered ``attempt``."""
     before = history.read(record)
     after = History(attempt, before.origin, before.first_seen_ms)
     message, stack_trace = _bounded(cause)
@@ -130,7 +130,7 @@ def write(record: Record, cause: Cause, site: Site, *, attempt: int) -> Outgoing
 
 
 def strip(headers: Headers) -> Headers:
-    """The headers that no dead-letter writer has added."""
+    """Remove the headers that dead-letter writers add."""
     return tuple(
         header
         for header in headers
@@ -141,7 +141,7 @@ def strip(headers: Headers) -> Headers:
 
 
 def read(record: Record) -> DeadLetter:
-    """The dead letter in a record of a dead-letter topic. Never raises, whoever wrote the record."""
+    """Parse a record of a dead-letter topic. Never raises, whatever wrote the record."""
     travelled = history.read(record)
     origin = _origin(record, travelled)
     return DeadLetter(
@@ -160,9 +160,9 @@ def read(record: Record) -> DeadLetter:
 
 
 def redrive(letter: DeadLetter, *, topic: str, now_ms: int) -> OutgoingRecord:
-    """The record that goes back, to ``topic``: key, value and headers as at first, attempts from 1 again.
+    """Make the record to publish to ``topic``: the original key, value and headers, with attempts from 1 again.
 
-    It keeps the origin's coordinates, for these own the job's result; they are believed on a retry topic only.
+    It keeps the origin's coordinates, since these own the job's result; they are trusted on a retry topic only.
     """
     headers = strip(history.strip(letter.record.headers))
     marks: Headers = (
@@ -217,10 +217,10 @@ def _spring_headers(
 
 
 def undeliverable_letter(record: OutgoingRecord, *, message: str, now_ms: int) -> OutgoingRecord:
-    """What takes the place of an output that the broker refuses for what it is, such as its size.
+    """Make the replacement of an output that the broker rejects permanently, such as for its size.
 
-    It goes to the dead-letter topic of the output's topic, without the value, whose size and digest it names,
-    and with small headers only, so that it cannot be refused for the same reason. What the output was made of
+    Its topic is the dead-letter topic of the output's topic. It has the size and digest of the value instead of
+    the value, and small headers only, so that it is not rejected for the same reason. The source of the output
     is not lost: a dead letter names its origin, an event its job.
     """
     value = record.value or b""
@@ -245,7 +245,7 @@ def _bounded(cause: Cause) -> tuple[bytes, bytes]:
 
 
 def _origin(record: Record, travelled: History) -> Coordinates:
-    """Ours, else Connect's, else Spring's, else the dead letter itself."""
+    """Return the origin by Kascribe's headers, else Connect's, else Spring's, else the dead letter itself."""
     if record.header(history.ORIGIN_TOPIC):
         return travelled.origin
     topic = _text(record, f"{CONNECT}topic", f"{SPRING}original-topic")
@@ -260,20 +260,20 @@ def _origin(record: Record, travelled: History) -> Coordinates:
 
 
 def _text(record: Record, *names: str) -> str:
-    """The first of these headers that is there; empty when none is."""
+    """Return the first of these headers that is present; empty when none is."""
     values = (record.header(name) for name in names)
     return next((value.decode("utf-8", "replace") for value in values if value), "")
 
 
 def _fixed(record: Record, name: str, size_bytes: int) -> int | None:
-    """A big-endian number of exactly this size; None for anything else, and for one below 0."""
+    """Parse a big-endian number of exactly this size; None for other values and for negative numbers."""
     value = record.header(name)
     found = int.from_bytes(value, "big", signed=True) if value and len(value) == size_bytes else -1
     return found if found >= 0 else None
 
 
 def _job_id(value: bytes | None, origin: Coordinates) -> str | None:
-    """The job that the letter's FAILED event names; None for a notification, whose object may say more."""
+    """Return the job that the letter's FAILED event names; None for a notification, which needs its object."""
     named = _named_job(value)
     if named is None and not origin.topic.endswith(Topics().objects):
         return job_id(record_key(str(origin)))

@@ -1,4 +1,4 @@
-"""What leaves together: outputs, and the offsets that they make complete."""
+"""Batches of outputs, with the offsets to commit after their delivery."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from schemas.kafka.records import OutgoingRecord
 
 Partition = tuple[str, int]
-"""A topic's name and a partition's number."""
+"""Topic name and partition number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """A committed offset (the next one to read) and the metadata beside it."""
+    """A committed offset (the next one to read) and its metadata."""
 
     offset: int
     metadata: str = ""
@@ -19,9 +19,9 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Outputs, and commits that hold only once all of these outputs are delivered. Either may be empty.
+    """Outputs, and commits that are valid only once all of these outputs are delivered. Either may be empty.
 
-    ``group_metadata`` is the consumer's, as its client library gives it; only transactions look at it.
+    ``group_metadata`` is the consumer's, as its client library returns it; only transactions use it.
     """
 
     outputs: tuple[OutgoingRecord, ...] = ()
@@ -31,9 +31,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A batch whose outputs the broker has confirmed, all of them.
+    """A batch with all outputs confirmed by the broker.
 
-    ``committed`` tells whether its commits went out with them (a transaction); else its owner commits now.
+    ``committed``: its commits were part of the same transaction; otherwise its owner commits now.
     """
 
     batch: Batch

@@ -1,4 +1,4 @@
-"""Every header that Kascribe writes, for the contracts: its type, how its bytes are made, and what it means."""
+"""Every header that Kascribe writes, for the contracts: type, encoding and meaning."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from schemas.kafka.trace import TRACEPARENT, TRACESTATE
 
 
 class Encoding(StrEnum):
-    """How a value becomes bytes."""
+    """Encoding of a value as bytes."""
 
     TEXT = "UTF-8 text"
     DIGITS = "decimal digits in ASCII"
@@ -24,7 +24,7 @@ class Encoding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """One header. ``words`` are all values that it may have; ``example`` is one of them."""
+    """One header. ``words`` are all permitted values, if limited; ``example`` is one of them."""
 
     name: str
     encoding: Encoding
@@ -34,7 +34,7 @@ class Header:
     required: bool = True
 
     def schema(self) -> dict[str, Any]:
-        """As a property of a message's headers."""
+        """Return the JSON Schema of the header, as a property of a message's headers."""
         described: dict[str, Any] = {"type": "integer" if isinstance(self.example, int) else "string"}
         if len(self.words) == 1:
             described["const"] = self.words[0]
@@ -55,12 +55,12 @@ _TRACEBACK: Final = "Traceback (most recent call last): ..."
 
 
 def of_event(kind: type[Event]) -> tuple[Header, ...]:
-    """CloudEvents in binary mode, and the trace."""
+    """Return the headers of an event: CloudEvents in binary mode, and the trace."""
     return (
         Header("ce_specversion", Encoding.TEXT, "The version of CloudEvents.", "1.0", ("1.0",)),
         Header("ce_id", Encoding.TEXT, "The event's event_id.", "7c9e6679"),
         Header("ce_type", Encoding.TEXT, "What the value is.", kind.ce_type, (kind.ce_type,)),
-        Header("ce_source", Encoding.TEXT, "The publisher; ours is kascribe.", "kascribe"),
+        Header("ce_source", Encoding.TEXT, "The publisher; Kascribe's is kascribe.", "kascribe"),
         Header("ce_time", Encoding.TEXT, "The event's occurred_at, RFC 3339.", "2026-11-22T09:00:00+00:00"),
         Header("content-type", Encoding.TEXT, "Of the value.", "application/json", ("application/json",)),
         *TRACING,
@@ -89,21 +89,25 @@ HISTORY: Final = (
 
 REDRIVEN: Final = (
     Header(
-        letters.REDRIVEN_FROM, Encoding.TEXT, "The letter it was.", "audio.references.dlq[0]@7", required=False
+        letters.REDRIVEN_FROM,
+        Encoding.TEXT,
+        "The dead letter that it was.",
+        "audio.references.dlq[0]@7",
+        required=False,
     ),
-    Header(letters.REDRIVEN_MS, Encoding.DIGITS, "When it went back.", _MOMENT, required=False),
-    Header(letters.REDRIVES, Encoding.DIGITS, "How often it did.", 1, required=False),
+    Header(letters.REDRIVEN_MS, Encoding.DIGITS, "When it was redriven.", _MOMENT, required=False),
+    Header(letters.REDRIVES, Encoding.DIGITS, "How often it was redriven.", 1, required=False),
 )
-"""Of a dead letter that was sent back with `kascribe dlq redrive`, and of its later retries and letters."""
+"""Of a dead letter redriven with `kascribe dlq redrive`, and of its later retries and dead letters."""
 
 RETRY: Final = (
     *HISTORY,
     *REDRIVEN,
     TRACING[0],
-    Header(history.DUE_MS, Encoding.DIGITS, "Not to be run before, milliseconds since 1970.", _MOMENT),
+    Header(history.DUE_MS, Encoding.DIGITS, "Not to be processed before, milliseconds since 1970.", _MOMENT),
     Header(history.SPRING_BACKOFF_TIMESTAMP, Encoding.BIG_INTEGER, "The same, Spring's.", _MOMENT),
 )
-"""Beside the headers of the record that is tried again."""
+"""Added to the headers of the record that is retried."""
 
 _OURS: Final = (
     Header(
@@ -157,18 +161,18 @@ DEAD_LETTER: Final = (
     *_CONNECT,
     *_SPRING,
 )
-"""Beside the headers of the record that is given up."""
+"""Added to the headers of the record that failed."""
 
 OVERSIZE_LETTER: Final = (
     *_OURS,
-    Header(letters.VALUE_SIZE_BYTES, Encoding.DIGITS, "Bytes of the value that was left out.", 2_097_152),
+    Header(letters.VALUE_SIZE_BYTES, Encoding.DIGITS, "Bytes of the omitted value.", 2_097_152),
     Header(letters.VALUE_SHA256, Encoding.TEXT, "The digest of that value, in hexadecimal.", "9f86d081..."),
 )
-"""Of an output that the broker refused for its size, beside its own small headers; it has no value."""
+"""Added to the small headers of an output that the broker rejected for its size; it has no value."""
 
 
 def schema_of(headers: Iterable[Header]) -> dict[str, Any]:
-    """The headers of one message as a JSON Schema; others may be beside them."""
+    """Return the headers of one message as a JSON Schema, which permits further ones."""
     found = tuple(headers)
     return {
         "type": "object",
@@ -178,5 +182,5 @@ def schema_of(headers: Iterable[Header]) -> dict[str, Any]:
 
 
 def example_of(headers: Iterable[Header]) -> dict[str, str | int]:
-    """An example of each."""
+    """Return an example of each header."""
     return {header.name: header.example for header in headers}

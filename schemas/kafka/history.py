@@ -1,8 +1,9 @@
-"""What a record has been through, as headers: attempts, where it was first read, when it may run again.
+"""History of a record, as headers: attempts, where it was first read, when it may run again.
 
-A record keeps its history through retry topics, dead letters and redrives, and with it the coordinates that
-own its job. Ours are ``kascribe-*``, in decimal digits. Beside them stand the three that Spring for Apache Kafka's
-retry topics have (``RetryTopicHeaders``): a 4-byte big-endian int, and two BigIntegers of epoch milliseconds.
+A record keeps its history through retry topics, dead letters and redrives, and with it the coordinates that own
+its job. Kascribe's headers are ``kascribe-*``, in decimal digits. In addition there are the three of Spring for
+Apache Kafka's retry topics (``RetryTopicHeaders``): a 4-byte big-endian int, and two BigIntegers of epoch
+milliseconds.
 """
 
 from dataclasses import dataclass
@@ -22,10 +23,10 @@ SPRING_BACKOFF_TIMESTAMP: Final = "retry_topic-backoff-timestamp"
 SPRING_ORIGINAL_TIMESTAMP: Final = "retry_topic-original-timestamp"
 
 INT_LIMIT: Final = 2**31 - 1
-"""Of partitions and attempts, which Kafka and Spring keep in an int."""
+"""Limit of partitions and attempts, which Kafka and Spring keep in an int."""
 
 LONG_LIMIT: Final = 2**63 - 1
-"""Of offsets and milliseconds, which are longs."""
+"""Limit of offsets and milliseconds, which are longs."""
 
 LONG_BYTES: Final = 8
 LONG_DIGITS: Final = 19
@@ -47,7 +48,7 @@ NAMES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """``attempt`` counts from 1 and is the one to run; ``due_ms`` is None when that may happen now."""
+    """``attempt`` is the one to run, counted from 1; ``due_ms`` is None when it may run now."""
 
     attempt: int
     origin: Coordinates
@@ -56,10 +57,10 @@ class History:
 
 
 def read(record: Record) -> History:
-    """The history of a record; that of a first attempt where headers are absent or make no sense.
+    """Read the history of a record; that of a first attempt where headers are absent or invalid.
 
-    On an input topic, which any producer writes to, these headers are ignored: they would choose the record that
-    owns a job's result, or use up its attempts. What is read can be written again, also into the ints and longs of
+    On an input topic, which any producer writes to, these headers are ignored: they could select the record that
+    owns a job's result, or use up its attempts. Every result can be written again, also into the ints and longs of
     other dialects.
     """
     if not is_retry_or_dead_letter_topic(record.topic):
@@ -73,12 +74,12 @@ def read(record: Record) -> History:
 
 
 def due_at(record: Record) -> int | None:
-    """When a record may run, in milliseconds since the epoch; None when it may run at once."""
+    """Return when a record may run, in milliseconds since the epoch; None when it may run at once."""
     return number(record, DUE_MS, LONG_LIMIT) or _big_endian(record, SPRING_BACKOFF_TIMESTAMP, LONG_LIMIT)
 
 
 def write(history: History, headers: Headers) -> Headers:
-    """``headers`` with this history in place of any other. All other headers keep their order and repetitions."""
+    """Replace the history in ``headers``. All other headers keep their order and repetitions."""
     written: list[tuple[str, bytes | None]] = [
         (ATTEMPT, _digits(history.attempt)),
         (ORIGIN_TOPIC, history.origin.topic.encode()),
@@ -97,17 +98,17 @@ def write(history: History, headers: Headers) -> Headers:
 
 
 def strip(headers: Headers) -> Headers:
-    """The headers that are not history."""
+    """Remove the headers of the history."""
     return tuple(header for header in headers if header[0] not in NAMES)
 
 
 def big_integer(value: int) -> bytes:
-    """A number as Java's ``BigInteger.toByteArray``: big-endian two's complement, no byte more than needed."""
+    """Encode a number as Java's ``BigInteger.toByteArray``: big-endian two's complement, as short as possible."""
     return value.to_bytes((value if value >= 0 else ~value).bit_length() // 8 + 1, "big", signed=True)
 
 
 def number(record: Record, name: str, limit: int) -> int | None:
-    """A header in decimal digits; None where it is absent, no number from 0 on, or larger than ``limit``."""
+    """Parse a header in decimal digits; None where it is absent, not a number from 0, or larger than ``limit``."""
     value = record.header(name)
     found = int(value) if value and len(value) <= LONG_DIGITS and value.isdigit() else None
     return found if found is not None and found <= limit else None

@@ -1,6 +1,6 @@
-"""The lane of a record that is not decoded yet, from its value alone: an event's, or a dropped object's.
+"""The lane of a record before it is decoded, from its value alone: an event's, or a dropped object's.
 
-The value is the one place where a publisher names the lane: admission, workers and engine cannot disagree.
+Publishers name the lane in the value only, so flow control, workers and engine cannot disagree.
 """
 
 from typing import Any, Final
@@ -13,14 +13,14 @@ from schemas.notifications import parse_notification, valid_options
 from schemas.options import Lane
 
 _INTERACTIVE: Final = Lane.INTERACTIVE.value.encode()
-"""A value without this word, in whatever case, is bulk: looking for it costs far less than decoding the value."""
+"""A value without this word, in any case, is bulk: searching for it costs far less than decoding the value."""
 
 
 def lane_of(record: Record) -> Lane:
-    """The lane that a record's value names; bulk where it names none, or cannot be read. Never raises.
+    """Return the lane that a record's value names; bulk where it names none or cannot be read. Never raises.
 
     A notification names it only where the store reports the object's metadata; otherwise the lane is known, and
-    honoured by the engine, once the object is looked up.
+    used by the engine, once the object is looked up.
     """
     value = record.value or b""
     if _INTERACTIVE not in value.lower():

@@ -1,4 +1,4 @@
-"""Records: bytes with coordinates, as Kafka carries them."""
+"""Records: bytes with coordinates, as in Kafka."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ Headers = tuple[tuple[str, bytes | None], ...]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Coordinates:
-    """Where a record stands. ``offset`` counts from 0 within the partition; offsets may have holes."""
+    """Position of a record. ``offset`` counts from 0 within the partition; offsets may have holes."""
 
     topic: str
     partition: int
@@ -17,7 +17,7 @@ class Coordinates:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """The coordinates that a text names as ``str`` writes them; None when it names none."""
+        """Parse coordinates as ``str`` writes them; None for any other text."""
         match = re.fullmatch(r"(.+)\[(\d{1,10})\]@(\d{1,19})", text, re.ASCII | re.DOTALL)
         return cls(match[1], int(match[2]), int(match[3])) if match else None
 
@@ -27,7 +27,7 @@ class Coordinates:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record as it was received. Nothing in it has been interpreted."""
+    """A record as received, uninterpreted."""
 
     topic: str
     partition: int
@@ -39,16 +39,16 @@ class Record:
 
     @property
     def coordinates(self) -> Coordinates:
-        """Where this record was read."""
+        """The position of this record."""
         return Coordinates(self.topic, self.partition, self.offset)
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of key and value, which is what holding the record in memory costs."""
+        """Bytes of key and value, the memory that the record takes."""
         return len(self.key or b"") + len(self.value or b"")
 
     def header(self, name: str) -> bytes | None:
-        """The last value of a header, as Kafka's convention has it; None when absent."""
+        """Return the last value of a header, by Kafka's convention; None when absent."""
         for header_name, value in reversed(self.headers):
             if header_name == name:
                 return value

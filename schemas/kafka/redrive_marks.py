@@ -1,7 +1,7 @@
-"""Marks of dead letters that went back: one record per letter, in a compacted topic, so none expires first.
+"""Marks of redriven dead letters: one record per letter, in a compacted topic, so that no mark expires before it.
 
-A mark's key is the letter's coordinates and its value the letter's timestamp: a topic that was deleted and created
-again has other letters at the same offsets, and none of them went back.
+A mark's key is the letter's coordinates and its value the letter's timestamp: a topic that was deleted and
+recreated has other letters at the same offsets, which were not redriven.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,16 +11,16 @@ from schemas.kafka.delivery import Partition
 from schemas.kafka.records import Coordinates, OutgoingRecord, Record
 
 TOPIC_PROPERTIES: Final[Mapping[str, str]] = {"cleanup.policy": "compact"}
-"""Of the topic of marks. Its records are some 60 bytes each, and those of letters that are gone are removed."""
+"""Properties of the topic of marks. A mark takes some 60 bytes; marks of expired letters are removed."""
 
 
 def mark(letter: Record, *, topic: str) -> OutgoingRecord:
-    """The record that says that a letter went back. Safe to repeat."""
+    """Make the record that marks a letter as redriven. Safe to repeat."""
     return OutgoingRecord(topic, str(letter.coordinates).encode(), str(letter.timestamp_ms).encode())
 
 
 def removed(letters: Iterable[Coordinates], *, topic: str) -> Iterator[OutgoingRecord]:
-    """The records that remove marks: tombstones, which the broker's compaction takes away as well."""
+    """Make the records that remove marks: tombstones, which the broker's compaction removes as well."""
     return (OutgoingRecord(topic, str(letter).encode(), None) for letter in letters)
 
 
@@ -39,11 +39,11 @@ class Marks:
                 self._timestamps[letter] = record.value
 
     def has(self, letter: Record) -> bool:
-        """Whether this very letter went back."""
+        """Return whether this letter was redriven."""
         return self._timestamps.get(letter.coordinates) == str(letter.timestamp_ms).encode()
 
     def before(self, partition: Partition, first_offset: int) -> list[Coordinates]:
-        """The marks of a partition's letters below an offset."""
+        """Return the marks of a partition's letters below an offset."""
         return [
             each
             for each in self._timestamps

@@ -1,4 +1,4 @@
-"""The names of topics, in one place."""
+"""Names of topics."""
 
 import re
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ _SECONDS: Final = {"h": 3600, "m": 60, "s": 1}
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Every topic of one deployment. ``prefix`` goes before each name as it is, its separator included."""
+    """Every topic of one deployment. ``prefix`` is prepended to each name as it is, its separator included."""
 
     prefix: str = ""
     references: str = field(init=False)
@@ -23,7 +23,7 @@ class Topics:
     progress: str = field(init=False)
     cancellations: str = field(init=False)
     redriven: str = field(init=False)
-    """Marks of dead letters that went back: compacted, so that a mark outlives its letter. For `kascribe dlq`."""
+    """Marks of redriven dead letters: compacted, so that a mark outlives its letter. For `kascribe dlq`."""
 
     def __post_init__(self) -> None:
         names = ("references", "objects", "transcripts", "enrichments", "progress", "cancellations", "redriven")
@@ -32,7 +32,7 @@ class Topics:
 
     @property
     def all(self) -> tuple[str, ...]:
-        """Every topic of events: all but retry topics, dead-letter topics and the marks of redrives."""
+        """All topics of events: without retry topics, dead-letter topics and the marks of redrives."""
         return (
             self.references,
             self.objects,
@@ -44,7 +44,7 @@ class Topics:
 
 
 def format_delay(delay_seconds: int) -> str:
-    """``30s``, ``5m``, ``1h``: the shortest exact form, as topic names carry it."""
+    """Format a delay for topic names, in the shortest exact form: ``30s``, ``5m``, ``1h``."""
     for unit, size_seconds in _SECONDS.items():
         if delay_seconds and delay_seconds % size_seconds == 0:
             return f"{delay_seconds // size_seconds}{unit}"
@@ -52,40 +52,40 @@ def format_delay(delay_seconds: int) -> str:
 
 
 def retry_delay_seconds(topic: str) -> int | None:
-    """The delay that a retry topic's name carries; None for any other topic."""
+    """Return the delay in a retry topic's name; None for any other topic."""
     match = re.search(rf"{re.escape(RETRY_INFIX)}(\d{{1,9}})([smh])$", topic, re.ASCII)
     return int(match[1]) * _SECONDS[match[2]] if match else None
 
 
 def retry_topic(topic: str, delay_seconds: int) -> str:
-    """The retry topic of one delay. ``topic`` may itself be a retry topic: the origin is used."""
+    """Return the retry topic of one delay. ``topic`` may itself be a retry topic: its origin is used."""
     return f"{origin_topic(topic)}{RETRY_INFIX}{format_delay(delay_seconds)}"
 
 
 def dead_letter_topic(topic: str) -> str:
-    """Where what cannot be processed goes. ``topic`` may be a retry topic: the origin is used."""
+    """Return the dead-letter topic of a topic. ``topic`` may be a retry topic: its origin is used."""
     return f"{origin_topic(topic)}{DEAD_LETTER_SUFFIX}"
 
 
 def topics_around(topics: Topics, inputs: Iterable[str], retry_delays_seconds: Iterable[int]) -> tuple[str, ...]:
-    """Every topic that consumers of ``inputs`` touch: the deployment's, their retry topics, dead letters."""
+    """Return all topics that consumers of ``inputs`` use: the deployment's, and retry and dead-letter topics."""
     delays = tuple(retry_delays_seconds)
     retries = (retry_topic(topic, delay) for topic in inputs for delay in delays)
     return (*topics.all, *retries, *map(dead_letter_topic, topics_with_letters(topics)))
 
 
 def topics_with_letters(topics: Topics) -> tuple[str, ...]:
-    """The topics that have a dead-letter topic.
+    """Return the topics that have a dead-letter topic.
 
-    An input's takes records that cannot be processed. An output's takes what stands in for an event that the
-    broker refuses for its size; on ``audio.progress`` that is the last event of a job with large metadata.
-    Cancellations are read as far as they are understood, and logged otherwise.
+    An input's holds records that cannot be processed. An output's holds replacements of events that the broker
+    rejects for their size; on ``audio.progress`` that is the last event of a job with large metadata.
+    Cancellations that cannot be parsed are logged instead.
     """
     return tuple(topic for topic in topics.all if topic != topics.cancellations)
 
 
 def is_retry_or_dead_letter_topic(topic: str) -> bool:
-    """Whether a topic is a retry or dead-letter topic: only there are a record's history and origin believed.
+    """Return whether a topic is a retry or dead-letter topic: only there history and origin are trusted.
 
     Callers write to the input topics, and could claim any history there.
     """
@@ -93,7 +93,7 @@ def is_retry_or_dead_letter_topic(topic: str) -> bool:
 
 
 def shortest_retry_topic(topic: str, existing: Iterable[str]) -> str | None:
-    """Of the topics that exist, the retry topic of ``topic`` with the shortest delay; None when it has none."""
+    """Return the existing retry topic of ``topic`` with the shortest delay; None when it has none."""
     retries = [
         (delay, name)
         for name in existing
@@ -103,5 +103,5 @@ def shortest_retry_topic(topic: str, existing: Iterable[str]) -> str | None:
 
 
 def origin_topic(topic: str) -> str:
-    """The topic that a retry or dead-letter topic belongs to; any other topic is its own origin."""
+    """Return the topic that a retry or dead-letter topic belongs to; any other topic is its own origin."""
     return topic.split(RETRY_INFIX)[0].removesuffix(DEAD_LETTER_SUFFIX)

@@ -1,4 +1,4 @@
-"""W3C trace context (Recommendation of 2021-11-23, version 00), as much of it as a pipeline needs."""
+"""W3C trace context (Recommendation of 2021-11-23, version 00), the part that a pipeline needs."""
 
 import random
 import re
@@ -8,32 +8,32 @@ from typing import Final, Self
 
 from schemas.kafka.records import Headers
 
-_TRACEPARENT = re.compile(r"^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$")
+_TRACEPARENT: Final = re.compile(r"^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$")
 TRACEPARENT: Final = "traceparent"
 TRACESTATE: Final = "tracestate"
 CLOUDEVENTS_PARENT: Final = "ce_traceparent"
 CARRIED: Final = (TRACESTATE, "baggage", CLOUDEVENTS_PARENT, "ce_tracestate")
-"""Headers that go from a record to all that is made of it, unchanged: W3C's beside ``traceparent``, and those of
-CloudEvents' extension for tracing."""
+"""Headers that are copied unchanged from a record to all records made from it: W3C's beside ``traceparent``, and
+those of CloudEvents' extension for tracing."""
 
 CARRIED_LIMIT_BYTES: Final = 8_192
-"""Of one value: what W3C Baggage allows. A longer one stays behind, so that no event grows without limit."""
+"""Limit of one value, as in W3C Baggage. A longer one is dropped, so that no event grows without limit."""
 
 HeaderLookup = Callable[[str], bytes | None]
 RandomHex = Callable[[int], str]
 """Takes a number of bytes, returns twice as many lower-case hexadecimal characters."""
 
-_identities = random.Random()  # noqa: S311 - identities, no secrets; seeded by the system in every process
+_identities: Final = random.Random()  # noqa: S311 - identities, no secrets; seeded by the system in every process
 
 
 def random_hex(size_bytes: int) -> str:
-    """A tenth of what the system's own random numbers cost, of which every record takes one."""
+    """Generate random digits, at a tenth of the cost of the system's generator: every record needs some."""
     return f"{_identities.getrandbits(8 * size_bytes):0{2 * size_bytes}x}"
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One span of one trace, and the headers that travel with it. A job keeps its ``trace_id`` in every topic."""
+    """One span of one trace, and the headers copied with it. A job keeps its ``trace_id`` in every topic."""
 
     trace_id: str
     span_id: str
@@ -42,7 +42,7 @@ class Trace:
 
     @classmethod
     def parse(cls, traceparent: str | None) -> Self | None:
-        """The context in a ``traceparent``; None when absent or malformed, as the specification asks."""
+        """Parse a ``traceparent``; None when absent or malformed, as the specification requires."""
         match = _TRACEPARENT.match((traceparent or "").strip())
         if match is None:
             return None
@@ -52,14 +52,14 @@ class Trace:
 
     @classmethod
     def start(cls, random_hex: RandomHex = random_hex) -> Self:
-        """A new trace."""
+        """Start a new trace."""
         return cls(random_hex(16), random_hex(8))
 
     @classmethod
     def continue_from(cls, header: HeaderLookup, random_hex: RandomHex = random_hex) -> Self:
-        """A new span of the trace in some headers, or of a new trace; ``header`` gives a value by its name.
+        """Start a span of the trace in some headers, or of a new trace; ``header`` returns a value by its name.
 
-        ``traceparent`` wins over CloudEvents' extension. Without a sound one ``tracestate`` means nothing.
+        ``traceparent`` takes precedence over CloudEvents' extension; ``tracestate`` needs a valid one.
         """
         parent = cls._parent(header, TRACEPARENT)
         values = ((name, header(name)) for name in CARRIED if parent or name != TRACESTATE)
@@ -74,15 +74,15 @@ class Trace:
         return cls.parse(value.decode("ascii", "replace")) if value else None
 
     def child(self, random_hex: RandomHex = random_hex) -> Self:
-        """A new span of the same trace."""
+        """Start a span of the same trace."""
         return replace(self, span_id=random_hex(8))
 
     @property
     def traceparent(self) -> str:
-        """The header's value."""
+        """The value of the ``traceparent`` header."""
         return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
 
     @property
     def headers(self) -> Headers:
-        """Of a record that belongs to this span."""
+        """The headers of a record that belongs to this span."""
         return ((TRACEPARENT, self.traceparent.encode()), *self.carried)

@@ -1,4 +1,4 @@
-"""Events to records and back: UTF-8 JSON values, CloudEvents binary-mode headers, W3C trace context.
+"""Encoding of events as records: UTF-8 JSON values, CloudEvents binary-mode headers, W3C trace context.
 
 Sources: CloudEvents Kafka protocol binding 1.0.2 (headers ``ce_*`` and ``content-type``), W3C Trace Context.
 """
@@ -20,10 +20,10 @@ from schemas.options import EnrichOptions, TranscribeOptions
 
 CE_SOURCE: Final = "kascribe"
 OPTION_SETS: Final[Mapping[str, type[BaseModel]]] = {"options": TranscribeOptions, "enrich": EnrichOptions}
-"""The fields of an event that ask for something: an unknown name in them would change the result in silence."""
+"""Fields of an event with options: an unknown name in them would silently change the result."""
 
 PROBLEMS_LIMIT: Final = 5
-"""Named in one message."""
+"""Limit of problems in one message."""
 
 STRUCTURED: Final = (
     "this is a CloudEvent in structured mode; only binary mode is read: put what is under data into the record's "
@@ -34,7 +34,7 @@ E = TypeVar("E", bound=Event)
 
 
 def encode(event: Event, *, topic: str, key: str, trace: Trace, source: str = CE_SOURCE) -> OutgoingRecord:
-    """The record that carries ``event``. ``key`` decides the partition: one job, one key, one order."""
+    """Encode ``event`` as a record. ``key`` decides the partition: one job, one key, one order."""
     headers: Headers = (
         ("ce_specversion", b"1.0"),
         ("ce_id", event.event_id.encode()),
@@ -48,10 +48,10 @@ def encode(event: Event, *, topic: str, key: str, trace: Trace, source: str = CE
 
 
 def decode(record: Record, kind: type[E]) -> E:
-    """The event in a record.
+    """Decode the event in a record.
 
-    Raises InvalidEvent for what is not such an event, InvalidOptions when only its options are wrong. A name that
-    is no option is wrong, unless the event is of a later minor version, which may have more of them than we know.
+    Raises InvalidEvent for a record that is not such an event, InvalidOptions when only its options are invalid.
+    An unknown option is invalid, unless the event is of a later minor version, which may have further options.
     """
     if record.value is None:
         raise InvalidEvent(f"{record.coordinates} is a tombstone; expected {kind.__name__} as JSON")
@@ -68,7 +68,7 @@ def decode(record: Record, kind: type[E]) -> E:
 
 
 def is_structured(record: Record) -> bool:
-    """Whether a record is a CloudEvent in structured mode, as its header or its value says."""
+    """Return whether a record is a CloudEvent in structured mode, by its header or its value."""
     if (record.header("content-type") or b"").lower().startswith(b"application/cloudevents"):
         return True
     try:
@@ -79,14 +79,14 @@ def is_structured(record: Record) -> bool:
 
 
 def trace_of(record: Record) -> Trace:
-    """A new span of the record's trace, or of a new trace when the record has none."""
+    """Start a span of the record's trace, or of a new trace when the record has none."""
     return Trace.continue_from(record.header)
 
 
 def with_trace(record: Record, trace: Trace) -> Record:
-    """The record with the ``traceparent`` of an attempt at it, unless it has a sound one of its own.
+    """Add the ``traceparent`` of an attempt to the record, unless it has a valid one.
 
-    A notification has none; its retries and its dead letter are found by the trace of the log lines all the same.
+    A notification has none; this way the trace in the log lines leads to its retries and its dead letter, too.
     """
     header = record.header(TRACEPARENT)
     if header and Trace.parse(header.decode("ascii", "replace")):
@@ -97,9 +97,9 @@ def with_trace(record: Record, trace: Trace) -> Record:
 def _refuse_unknown_options(
     fields: Mapping[str, Any], kind: type[Event], sets: Mapping[str, type[BaseModel]]
 ) -> None:
-    """Raises InvalidOptions for what is no option, stands outside ``options``, or in a misspelt field.
+    """Raise InvalidOptions for unknown options, options outside ``options``, and misspelt fields.
 
-    Other unknown fields of an event may be there.
+    Other unknown fields of an event are permitted.
     """
     unknown = _unknown_options(fields, sets)
     if "options" in sets:

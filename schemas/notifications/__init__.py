@@ -1,10 +1,10 @@
-"""Bucket notifications, as the object stores and their bridges word them, to one form.
+"""Parsing of bucket notifications of all supported object stores and bridges to one form.
 
 ::
 
     value ──▶ unwrap (SNS, SQS, a batch) ──▶ store's record or EventBridge event ──▶ ObjectCreated | SkippedEvent
 
-A notification is a hint: stores repeat, reorder and lose them. What it names is looked up before it is used.
+A notification is a hint: stores repeat, reorder and lose them. The object is looked up before it is used.
 """
 
 from schemas.notifications.events import Dialect, Notification, ObjectCreated, SkippedEvent

@@ -1,4 +1,4 @@
-"""What a notification says, in one form for every store."""
+"""Contents of a notification, in one form for every store."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Dialect(StrEnum):
-    """Who worded the notification. ``other`` is any store that words it as AWS does."""
+    """Source of the notification. ``other`` is any store that uses AWS's format."""
 
     MINIO = "minio"
     RUSTFS = "rustfs"
@@ -19,11 +19,11 @@ class Dialect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ObjectCreated:
-    """New bytes under a key. ``key`` is the object's own key: decoded, once.
+    """New bytes under a key. ``key`` is the object's key, decoded exactly once.
 
-    ``object_size_bytes`` is None where the store did not say. ``user_metadata`` has lower-case names without
-    ``x-amz-meta-``; it is None where the dialect cannot carry metadata, so the object itself must be asked.
-    ``via`` names the bridges, outermost first: ``("sqs", "sns")``.
+    ``object_size_bytes`` is None where the store does not report it. ``user_metadata`` has lower-case names,
+    without ``x-amz-meta-``. It is None where the dialect cannot carry metadata, so that it must be read from the
+    object. ``via`` names the bridges, outermost first: ``("sqs", "sns")``.
     """
 
     dialect: Dialect
@@ -45,13 +45,13 @@ class ObjectCreated:
 
     @property
     def version(self) -> str:
-        """What tells this content of the key from another: version id, etag, or the store's sequencer."""
+        """The identity of this content of the key: version id, else etag, else the store's sequencer."""
         return self.version_id or self.etag or self.sequencer or ""
 
 
 @dataclass(frozen=True, slots=True)
 class SkippedEvent:
-    """Something that the store reports and that is no new audio."""
+    """An event that is not new audio."""
 
     event_name: str
     why: str
@@ -59,7 +59,7 @@ class SkippedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """All that one message holds, in its order."""
+    """All events of one message, in its order."""
 
     created: tuple[ObjectCreated, ...]
     skipped: tuple[SkippedEvent, ...] = ()

@@ -1,8 +1,8 @@
-"""Object keys in notifications: decoded exactly once, by the rules of who wrote them.
+"""Decoding of object keys in notifications, exactly once, by the rules of their dialect.
 
-MinIO, RustFS and AWS write ``s3.object.key`` form-urlencoded (a space is ``+``). Ceph RGW writes it as it is in
-the releases that we read, and its documentation follows AWS. MinIO and RustFS also write ``bucket/key`` as it is
-at the top of a message. EventBridge writes it as it is: such a key is not decoded here.
+MinIO, RustFS and AWS write ``s3.object.key`` form-urlencoded (a space is ``+``). Ceph RGW writes it verbatim in
+the releases that were examined, while its documentation follows AWS. MinIO and RustFS also write ``bucket/key``
+verbatim at the top of a message. EventBridge writes it verbatim: such a key is not decoded here.
 """
 
 import re
@@ -16,7 +16,7 @@ _NEVER_IN_ENCODED: Final = re.compile(r"[^\x21-\x7e]|%(?![0-9A-Fa-f]{2})")
 
 
 def decode_key(written: str, *, dialect: Dialect, bucket: str, named: str | None) -> str:
-    """The object's key. ``named`` is the message's top-level ``Key``, when it is about this object alone.
+    """Decode the object's key. ``named`` is the message's top-level ``Key``, if the message has one object only.
 
     Raises InvalidEvent when the bytes are not UTF-8, or when ``named`` is another object.
     """
@@ -35,8 +35,8 @@ def _decode(written: str) -> str:
 
 
 def _cross_check(written: str, named: str) -> str:
-    # The store wrote the key twice. As it is under Key, encoded in the record; a release that forgets to
-    # encode the record, or encodes both, is still understood.
+    # The store wrote the key twice: verbatim under Key, encoded in the record. Releases that do not encode the
+    # record, or encode both, are supported too.
     if written == named and not _looks_encoded(written):
         return named
     decoded = _decode(written)

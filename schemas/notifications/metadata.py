@@ -1,4 +1,4 @@
-"""User metadata as the stores report it, to plain names and readable values."""
+"""Normalisation of user metadata as the stores report it."""
 
 import re
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
 def plain_metadata(reported: Mapping[str, str]) -> dict[str, str]:
-    """Lower-case names without ``x-amz-meta-`` and with ``-`` for ``_``; values as their writer meant them.
+    """Normalise metadata: lower-case names without ``x-amz-meta-``, with ``-`` for ``_``; decoded values.
 
-    System metadata (``content-type``) that MinIO reports beside the user's is left out.
+    Drops system metadata (``content-type``), which MinIO reports together with the user's.
     """
     found: dict[str, str] = {}
     for reported_name, value in reported.items():
@@ -25,9 +25,9 @@ def plain_metadata(reported: Mapping[str, str]) -> dict[str, str]:
 
 
 def readable(value: str) -> str:
-    """A header's value as text: S3 metadata is ASCII, so clients encode, and each in its own way.
+    """Decode a header's value: S3 metadata is ASCII, so clients encode it, each in its own way.
 
-    RFC 2047 words (AWS answers with these), percent-encoding, and UTF-8 that was read as Latin-1.
+    Supports RFC 2047 words (which AWS returns), percent-encoding, and UTF-8 that was decoded as Latin-1.
     """
     text = value.strip()
     if "=?" in text and "?=" in text:
@@ -40,7 +40,7 @@ def readable(value: str) -> str:
 def _rfc2047(text: str) -> str:
     try:
         decoded = str(make_header(decode_header(text)))
-        decoded.encode()  # UTF-7 can smuggle half a character in, which no event can carry
+        decoded.encode()  # UTF-7 can contain half a character, which no event can carry
         return decoded
     except (HeaderParseError, LookupError, UnicodeError, ValueError):
         return text

@@ -1,12 +1,12 @@
-"""Which objects are ours: results and uploads share the bucket with what is dropped there."""
+"""Detection of Kascribe's own objects: results and uploads may share the bucket with dropped files."""
 
 from schemas.settings import S3Settings
 
 
 def is_own_object(bucket: str, key: str, settings: S3Settings) -> bool:
-    """Whether a notification about this object is an echo of ourselves.
+    """Return whether Kascribe itself wrote this object.
 
-    Results are no audio; an upload by our own producers has a reference that is its job.
+    Results are not audio; an upload of Kascribe's producers has a reference, which is its job.
     """
     results_bucket = settings.results_bucket or settings.bucket
     under_results = bucket == results_bucket and key.startswith(settings.results_prefix)

@@ -1,4 +1,4 @@
-"""A message's bytes to what it says."""
+"""Parser of notification messages."""
 
 import json
 from collections.abc import Iterator
@@ -15,10 +15,10 @@ from schemas.notifications.metadata import plain_metadata
 from schemas.notifications.shapes import EventBridgeEvent, Json, S3Record
 
 WRAPPING_LIMIT: Final = 6
-"""Envelopes inside envelopes; the deepest real one (a batch of SQS messages with SNS inside) has four."""
+"""Limit of nested envelopes; the deepest real nesting (a batch of SQS messages with SNS inside) has four."""
 
 EVENTS_LIMIT: Final = 10_000
-"""Events in one message; a 1 MiB message cannot hold as many of the smallest real ones."""
+"""Limit of events in one message; a message of 1 MiB cannot hold that many of the smallest real ones."""
 
 NEW_AUDIO: Final = frozenset({"Put", "Post", "Copy", "CompleteMultipartUpload"})
 EVENTBRIDGE_NAMES: Final = {"PutObject": "Put", "POST Object": "Post", "CopyObject": "Copy"}
@@ -35,7 +35,7 @@ _METADATA_IS_REPORTED: Final = frozenset({Dialect.MINIO, Dialect.RUSTFS})
 
 @dataclass(frozen=True, slots=True)
 class _Leaf:
-    """One event inside its envelopes. ``named`` is the message's ``Key``, when the event is alone in it."""
+    """One event without its envelopes. ``named`` is the message's ``Key``, if it has this event only."""
 
     body: Json
     via: tuple[str, ...]
@@ -43,7 +43,7 @@ class _Leaf:
 
 
 def parse_notification(value: bytes | None) -> Notification:
-    """What a message says. Raises InvalidEvent when it is no bucket notification that we know."""
+    """Parse a message. Raises InvalidEvent when it is not a supported bucket notification."""
     created: list[ObjectCreated] = []
     skipped: list[SkippedEvent] = []
     for leaf in _leaves(value):
@@ -56,7 +56,7 @@ def parse_notification(value: bytes | None) -> Notification:
 
 
 def split_notification(value: bytes | None) -> tuple[tuple[ObjectCreated, bytes], ...]:
-    """The new objects, each with a message that names it alone and means the same. Raises InvalidEvent."""
+    """Split a message: return each new object with an equivalent message for it alone. Raises InvalidEvent."""
     parts = []
     for leaf in _leaves(value):
         said = _skip_folder(_interpret(leaf))
@@ -145,7 +145,7 @@ def _from_record(leaf: _Leaf) -> ObjectCreated | SkippedEvent:
     found, bucket = record.s3.object, record.s3.bucket.name
     size = found.size
     if size is None and dialect in _METADATA_IS_REPORTED:
-        size = 0  # omitempty: these two leave the size of an empty object out
+        size = 0  # omitempty: these two omit the size of an empty object
     metadata = found.user_metadata
     if metadata is None and dialect in _METADATA_IS_REPORTED:
         metadata = {}
@@ -186,7 +186,7 @@ def _from_eventbridge(leaf: _Leaf) -> ObjectCreated | SkippedEvent:
 
 
 def _skip_folder(said: ObjectCreated | SkippedEvent) -> ObjectCreated | SkippedEvent:
-    # Consoles show a folder by an empty object whose key ends in a slash.
+    # Consoles create an empty object whose key ends in a slash for a folder.
     if isinstance(said, ObjectCreated) and said.key.endswith("/"):
         return SkippedEvent(said.event_name, "a folder's marker")
     return said

@@ -1,4 +1,4 @@
-"""A dropped object to the reference that stands for it; its user metadata carries the job's options."""
+"""References for dropped objects, with options from their user metadata."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,8 +34,8 @@ OPTION_NAMES: Final[Mapping[str, tuple[str, str]]] = {
     "tenant": ("job", "tenant"),
     "idempotency-key": ("job", "idempotency_key"),
 }
-"""Metadata names, after ``x-amz-meta-``, that are options. Every other one is echoed in the job's events, unless
-it misspells an option."""
+"""Metadata names, after ``x-amz-meta-``, that are options. All others are echoed in the job's events, unless they
+misspell an option."""
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -62,7 +62,7 @@ PARTS: Final[Mapping[str, type[BaseModel]]] = {
 
 @dataclass(frozen=True, slots=True)
 class RequestedOptions:
-    """What the metadata of one object asks for."""
+    """The options in the metadata of one object."""
 
     options: TranscribeOptions
     enrich: EnrichOptions | None
@@ -73,17 +73,17 @@ class RequestedOptions:
 
 
 def requested_options(user_metadata: Mapping[str, str]) -> RequestedOptions:
-    """The options in plain user metadata (see ``plain_metadata``). Raises InvalidOptions naming the headers.
+    """Read the options in plain user metadata (see ``plain_metadata``). Raises InvalidOptions naming the headers.
 
-    Other systems write metadata of their own, so a name that is no option is refused only if it hardly differs
-    from one that is not given, and its value is one that this option takes.
+    Other systems write their own metadata, so an unknown name is refused only if it misspells an option that is
+    not given, and its value is valid for that option.
     """
     _refuse_misspelt(user_metadata)
     return _requested(user_metadata)
 
 
 def valid_options(user_metadata: Mapping[str, str]) -> RequestedOptions:
-    """The same without what is wrong: for what is said about an object whose options were refused."""
+    """Read the valid options and ignore the others: for events about an object whose options were refused."""
     return _requested(
         {name: value for name, value in user_metadata.items() if name not in OPTION_NAMES or _takes(name, value)}
     )
@@ -111,9 +111,9 @@ def _requested(user_metadata: Mapping[str, str]) -> RequestedOptions:
 
 
 def to_reference(created: ObjectCreated, requested: RequestedOptions, *, now: datetime) -> AudioReference:
-    """The reference that stands for a dropped object; equal notifications give an equal idempotency key.
+    """Make the reference for a dropped object; equal notifications give an equal idempotency key.
 
-    Objects that share a key of the caller's have each an event id of their own, so each gets an answer.
+    Objects that share a caller's idempotency key have different event ids, so each gets its own events.
     """
     derived = identity.notification_key(
         bucket=created.bucket,

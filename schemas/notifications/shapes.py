@@ -1,4 +1,4 @@
-"""The shapes that stores and bridges write, as far as we read them. Unknown fields are ignored."""
+"""Formats of stores and bridges, limited to the fields that are used. Unknown fields are ignored."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -22,7 +22,7 @@ def _metadata(value: object) -> object:
 
 
 def _time_or_none(value: object) -> object:
-    # Nothing rests on the time, so a strange one is not a reason to refuse audio.
+    # Nothing depends on the time, so an invalid one is not a reason to refuse audio.
     if not isinstance(value, str):
         return None
     try:
@@ -36,7 +36,7 @@ OptionalTime = Annotated[datetime | None, BeforeValidator(_time_or_none)]
 
 
 class Shape(BaseModel):
-    """Parent of the shapes."""
+    """Base of the formats."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -48,7 +48,7 @@ class S3Bucket(Shape):
 
 
 class S3Object(Shape):
-    """``s3.object``; sizes may be text (Ceph's documentation), removals have hardly any field."""
+    """``s3.object``; sizes may be text (Ceph's documentation), removals have few fields."""
 
     key: NonEmptyText
     size: int | None = Field(default=None, ge=0)

@@ -1,4 +1,4 @@
-"""What a person must know of a transcript that is there and may lack words. Pure."""
+"""Warnings about a finished transcript that may lack words. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -7,20 +7,20 @@ from schemas.transcripts.transcript import QualityFlag, Transcript
 
 SENTENCES: Final[Mapping[QualityFlag, str]] = {
     QualityFlag.AUDIO_INCOMPLETE: "parts of the sound were lost, and their words are missing: send the file "
-    "again if you have it whole",
+    "again if you have a complete one",
     QualityFlag.DOWNMIX_REPLACED: "mixed together, the channels lose sound: the loudest one was heard "
     "instead; channels=split hears each by itself",
 }
-"""By the flags that are about the sound; all others are about single windows."""
+"""Warnings for the flags about the sound; all other flags are about single windows."""
 
 
 def caveats(flags: Iterable[QualityFlag]) -> tuple[QualityFlag, ...]:
-    """The flags that no reader may miss."""
+    """Return the flags that every reader must see."""
     return tuple(flag for flag in flags if flag in SENTENCES)
 
 
 def sound_warnings(transcript: Transcript) -> list[str]:
-    """One line for each of these flags, with what is known of the loss."""
+    """Return a line for each of these flags, with what is known about the loss."""
     audio = transcript.audio
     lost = [f"{audio.broken_packets} broken packets"]
     if audio.decoded_duration_seconds is not None:

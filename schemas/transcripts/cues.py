@@ -1,4 +1,4 @@
-"""Segments to subtitle cues that people can read: two balanced lines, none too wide, in any script.
+"""Subtitle cues from segments: two balanced lines of limited width, in any script.
 
 Widths are in cells: a character of Chinese, Japanese or Korean takes two, a combining one none.
 """
@@ -13,27 +13,27 @@ from schemas.transcripts.intervals import lengthen, milliseconds
 from schemas.transcripts.transcript import Segment
 
 LINE_CELLS: Final = 42
-"""Of a line in alphabetic scripts: the usual broadcast limit."""
+"""Width of a line in alphabetic scripts: the usual broadcast limit."""
 
 WIDE_LINE_CELLS: Final = 32
-"""Of a line that is mostly wide characters: sixteen of them."""
+"""Width of a line with mostly wide characters: sixteen of them."""
 
 LINES_PER_CUE: Final = 2
 PAUSE_SECONDS: Final = 1.5
 """A silence between two words that ends a cue; known only when words have times."""
 
 SHORTEST_CUE_MS: Final = 700
-"""What is shown for less cannot be read; the next cue may end it sooner."""
+"""A cue shown for less cannot be read; the next cue may end it sooner."""
 
 _PIECE: Final = re.compile(r"\s*\S+")
 _CONTROLS: Final = re.compile(r"[\0-\x08\x0e-\x1b\x7f]")
-"""Nobody can read them, and WebVTT forbids NUL; those that count as spaces end words as spaces do."""
+"""Control characters to remove: invisible, and NUL is invalid in WebVTT. White space stays to separate words."""
 _NO_LINE_START: Final = frozenset("、。，．！？；：）」』】〉》”’,.!?;:)]}%…")
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """What is on the screen at once."""
+    """Lines that are on the screen at once."""
 
     start_ms: int
     end_ms: int
@@ -43,7 +43,7 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """What a line is not broken within, with its own times in seconds and its width."""
+    """An unbreakable piece of a line, with its times in seconds and its width."""
 
     text: str
     start: float
@@ -56,9 +56,9 @@ _Line = tuple[_Piece, ...]
 
 
 def cues(segments: Sequence[Segment]) -> Iterator[Cue]:
-    """The cues of all segments that have text, by start; a cue never spans two segments.
+    """Yield the cues of all segments that have text, by start; a cue never spans two segments.
 
-    None is without length, and each is shown for ``SHORTEST_CUE_MS`` unless the next one begins before.
+    None has zero length, and each is shown for ``SHORTEST_CUE_MS`` unless the next one begins earlier.
     """
     ordered = sorted(segments, key=lambda s: (s.start, s.id))
     found = sorted((cue for segment in ordered for cue in _cues(segment)), key=lambda cue: cue.start_ms)
@@ -76,12 +76,12 @@ def _cues(segment: Segment) -> Iterator[Cue]:
 
 
 def strip_controls(text: str) -> str:
-    """The text without characters that no reader sees and a player may stop at."""
+    """Remove control characters, which are invisible and may stop a player."""
     return _CONTROLS.sub("", text)
 
 
 def cell_width(text: str) -> int:
-    """How many cells of a fixed-width screen a text takes."""
+    """Return the number of cells that a text takes on a fixed-width screen."""
     wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
     return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)
 
@@ -113,7 +113,7 @@ def _breakable(text: str) -> list[str]:
 
 
 def _is_spaceless(word: str) -> bool:
-    # Chinese and Japanese are written without spaces, so their lines break between characters; Korean has spaces.
+    # Chinese and Japanese have no spaces, so their lines break between characters; Korean has spaces.
     return any(unicodedata.name(character, "").startswith(("CJK", "HIRAGANA", "KATAKANA")) for character in word)
 
 
@@ -138,7 +138,7 @@ def _by_character(word: str) -> list[str]:
 
 
 def _spread(texts: Sequence[str], start: float, end: float) -> Iterator[_Piece]:
-    # Without word times, time passes in step with the width of what is read.
+    # Without word times, time is proportional to the width of the text.
     widths = [cell_width(text) for text in texts]
     total = sum(widths) or 1
     done = 0
@@ -161,7 +161,7 @@ def _between_pauses(pieces: Sequence[_Piece]) -> Iterator[list[_Piece]]:
 
 
 def _balance(pieces: Sequence[_Piece]) -> list[_Line]:
-    # The narrowest lines that are no more than the widest allowed would give.
+    # The narrowest lines whose number is not larger than with the widest permitted ones.
     text = "".join(piece.text for piece in pieces)
     widest = WIDE_LINE_CELLS if cell_width(text) > 1.5 * len(text) else LINE_CELLS
     fewest = len(_wrap(pieces, widest))

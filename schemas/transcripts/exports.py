@@ -1,4 +1,4 @@
-"""A transcript in the forms that other tools read. Pure."""
+"""Export formats of transcripts, for other tools. Pure."""
 
 import json
 from collections import defaultdict
@@ -19,7 +19,7 @@ SEEK_FRAMES_PER_SECOND: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """One form: how it is made, and what it is called on the wire and on disk."""
+    """One format: its renderer, its content type and its file extension."""
 
     render: Callable[[Transcript], str]
     content_type: str
@@ -27,12 +27,12 @@ class Exporter:
 
 
 def to_json(transcript: Transcript) -> str:
-    """OpenAI's ``json``: the text and what was billed for. The whole transcript is the stored body."""
+    """Render OpenAI's ``json``: the text and the usage. The stored body has the whole transcript."""
     return _dump({"text": transcript.text, "usage": _usage(transcript)})
 
 
 def to_verbose_json(transcript: Transcript) -> str:
-    """OpenAI's ``verbose_json``; ``language`` is the code. We keep no token ids, so ``tokens`` is empty."""
+    """Render OpenAI's ``verbose_json``; ``language`` is the code. Token ids are not stored: ``tokens`` is []."""
     body: dict[str, Any] = {
         "task": transcript.task.value,
         "language": transcript.language,
@@ -49,12 +49,12 @@ def to_verbose_json(transcript: Transcript) -> str:
 
 
 def to_text(transcript: Transcript) -> str:
-    """The text alone, ending in a line feed."""
+    """Render the text alone, with a line feed at its end."""
     return f"{strip_controls(transcript.text).strip()}\n"
 
 
 def to_srt(transcript: Transcript) -> str:
-    """SubRip: numbered cues, times with a comma, blank line between."""
+    """Render SubRip: numbered cues, times with a comma, blank lines between."""
     return "".join(
         f"{number}\n{_time(cue.start_ms, ',')} --> {_time(cue.end_ms, ',')}\n{_srt_text(cue)}\n\n"
         for number, cue in enumerate(cues(transcript.segments), 1)
@@ -62,7 +62,7 @@ def to_srt(transcript: Transcript) -> str:
 
 
 def to_vtt(transcript: Transcript) -> str:
-    """WebVTT: the text escaped, channels as voices."""
+    """Render WebVTT: the text escaped, channels as voices."""
     blocks = (
         f"{_time(cue.start_ms, '.')} --> {_time(cue.end_ms, '.')}\n{_vtt_text(cue)}\n\n"
         for cue in cues(transcript.segments)
@@ -71,7 +71,7 @@ def to_vtt(transcript: Transcript) -> str:
 
 
 def to_tsv(transcript: Transcript) -> str:
-    """Tab-separated: start and end in whole milliseconds, and one segment's text per line."""
+    """Render tab-separated values: start and end in whole milliseconds, and one segment's text per line."""
     times = lengthen(milliseconds(segment.start, segment.end) for segment in transcript.segments)
     rows = (
         f"{start}\t{end}\t{' '.join(strip_controls(segment.text).split())}\n"
@@ -103,7 +103,7 @@ def _usage(transcript: Transcript) -> dict[str, Any]:
 
 
 def _lengthened_seconds(timed: Sequence[Segment] | Sequence[Word]) -> list[tuple[float, float]]:
-    # A transcript that was stored by an earlier version may hold what lasts no time.
+    # A transcript stored by an earlier version may have words or segments of zero length.
     times = lengthen(milliseconds(one.start, one.end) for one in timed)
     return [(start / 1000, end / 1000) for start, end in times]
 

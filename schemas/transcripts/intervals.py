@@ -1,24 +1,24 @@
-"""Intervals of whole milliseconds that all last: what words, segments and cues are timed with. Pure."""
+"""Intervals of whole milliseconds, none of zero length: the times of words, segments and cues. Pure."""
 
 from collections.abc import Iterable
 from typing import Final
 
 SHORTEST_MS: Final = 1
-"""WebVTT requires an end after the start, and editors drop what lasts no time."""
+"""WebVTT requires an end after the start, and editors drop intervals of zero length."""
 
 Interval = tuple[int, int]
 
 
 def milliseconds(start_seconds: float, end_seconds: float) -> Interval:
-    """The nearest whole milliseconds."""
+    """Round seconds to whole milliseconds."""
     return round(start_seconds * 1000), round(end_seconds * 1000)
 
 
 def lengthen(intervals: Iterable[Interval]) -> list[Interval]:
-    """The same intervals in their order, each of a millisecond at least, none beginning before the one before it.
+    """Lengthen intervals to at least a millisecond; keep their order, so that none begins before its predecessor.
 
-    One that begins where the one before ended is pushed as far as that grew, so lengthening makes no overlap;
-    intervals that overlap by themselves still do.
+    An interval that begins where its predecessor ended is moved by the growth of the predecessor, so lengthening
+    creates no overlap; intervals that already overlap still do.
     """
     kept: list[Interval] = []
     begins = ended = reached = 0

@@ -1,4 +1,4 @@
-"""Texts that follow each other as one, with spaces where the scripts that meet write any. Pure."""
+"""Joining of consecutive texts, with spaces where the adjacent scripts use them. Pure."""
 
 from bisect import bisect_right
 from collections.abc import Iterable
@@ -16,15 +16,15 @@ _SPACELESS: Final = (
 )
 """First and last code point of scripts that put no space between words."""
 _PUNCTUATION: Final = frozenset("、。〃〈〉《》「」『』【】〔〕〖〗〘〙〚〛〜・，．：；？！（）［］｛｝～…")
-"""Brings its own room, whatever script is on the other side."""
+"""Punctuation that includes its own space, whatever the adjacent script."""
 _FIRSTS: Final = tuple(first for first, _ in _SPACELESS)
 
 
 def join_texts(texts: Iterable[str]) -> str:
-    """The texts without the spaces around them, joined.
+    """Join texts without the spaces around them.
 
-    Decided where two of them meet, not by language: Latin words within Chinese keep their space, and so does
-    English beside it.
+    The characters at each joint decide on a space, not the language: Latin words within Chinese keep their space,
+    and so does English next to it.
     """
     whole: list[str] = []
     last = ""

@@ -25,11 +25,11 @@ _COUNTRIES: Final = {
     "cn": "zh", "cz": "cs", "dk": "da", "ee": "et", "gr": "el", "in": "hi", "jp": "ja", "kr": "ko", "se": "sv",
     "ua": "uk", "vn": "vi",
 }  # fmt: skip
-"""Codes of countries that people give for their languages, where no language has that code."""
+"""Country codes that users give for languages, where no language has that code."""
 
 
 def nearest_language(written: str) -> str | None:
-    """The code that was probably meant by ``korean``, ``ko-KR`` or ``kr``; None when nobody can tell."""
+    """Guess the code for ``korean``, ``ko-KR`` or ``kr``; None when there is no likely one."""
     word = written.strip().lower()
     primary = word.replace("_", "-").split("-")[0]
     if primary in LANGUAGE_NAMES:

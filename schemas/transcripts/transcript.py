@@ -1,33 +1,34 @@
-"""The transcript: what the engine heard, where and how surely.
+"""The transcript: text, times and confidence.
 
-Field names follow faster-whisper and OpenAI's ``verbose_json``. Times are seconds from the start of the
-original audio, whatever was left out before inference.
+Field names follow faster-whisper and OpenAI's ``verbose_json``. Times are seconds from the start of the original
+audio, including parts that were skipped before inference.
 """
 
 from enum import StrEnum
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.options import Task, TranscribeOptions
 
-TRANSCRIPT_SCHEMA_VERSION = "1.0"
+TRANSCRIPT_SCHEMA_VERSION: Final = "1.0"
 
 
 class Contract(BaseModel):
-    """Parent of all that travels: frozen; unknown fields of a later minor version are ignored."""
+    """Base of all published and stored models: frozen; unknown fields of a later minor version are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class TranscriptStatus(StrEnum):
-    """How a transcription ended, when it ended well."""
+    """Outcome of a successful transcription."""
 
     COMPLETED = "completed"
     NO_SPEECH = "no_speech"
 
 
 class QualityFlag(StrEnum):
-    """Why a reader may want to look twice."""
+    """Reason to check a text or segment."""
 
     LOW_CONFIDENCE = "low_confidence"
     REPETITION = "repetition"
@@ -35,7 +36,7 @@ class QualityFlag(StrEnum):
     SUPPRESSED_NO_SPEECH = "suppressed_no_speech"
     RETRIED = "retried"
     DOWNMIX_REPLACED = "downmix_replaced"
-    """The channels cancel each other, or a mix leaves out the only one with sound: the loudest stood for all."""
+    """The channels cancel each other, or a mix omits the only one with sound: the loudest channel was used."""
     AUDIO_INCOMPLETE = "audio_incomplete"
 
 
@@ -49,7 +50,7 @@ class Word(Contract):
 
 
 class Segment(Contract):
-    """A stretch of speech. ``channel`` counts from 0 and is None for mixed audio."""
+    """A span of speech. ``channel`` counts from 0 and is None for mixed audio."""
 
     id: int
     start: float
@@ -66,16 +67,16 @@ class Segment(Contract):
 
 
 class LanguageGuess(Contract):
-    """A language and how probable it is, 0 to 1."""
+    """A language and its probability, 0 to 1."""
 
     language: str
     probability: float
 
 
 class AudioTrack(Contract):
-    """A sound track of the file, as the file describes it; ``codec`` is None where it is not known to us."""
+    """A sound track as the file describes it; ``codec`` is None for an unknown codec."""
 
-    index: int = Field(ge=0, description="Counts sound tracks from 0, as the option audio_track does.")
+    index: int = Field(ge=0, description="Index of the sound track from 0, as in the option audio_track.")
     codec: str | None = None
     channel_count: int
     sample_rate_hertz: int
@@ -84,14 +85,14 @@ class AudioTrack(Contract):
 
 
 class AudioFacts(Contract):
-    """What the decoder found.
+    """Facts about the audio, as the decoder found them.
 
     With the flag ``audio_incomplete``, sound was lost: compare ``declared_duration_seconds`` with
     ``decoded_duration_seconds``, and see ``broken_packets``.
     """
 
     audio_duration_seconds: float = Field(
-        description="Length of the recording, with silence where its clock says that nothing was recorded."
+        description="Length of the recording, including silence where its clock shows that nothing was recorded."
     )
     speech_duration_seconds: float
     channel_count: int
@@ -99,10 +100,10 @@ class AudioFacts(Contract):
     container: str | None = None
     codec: str | None = None
     declared_duration_seconds: float | None = Field(
-        default=None, description="As the file's header has it; None where it has none, or an estimate."
+        default=None, description="Length in the file's header; None where it has none, or an estimate."
     )
     decoded_duration_seconds: float | None = Field(
-        default=None, description="Sound that was decoded, without silence put in its place where it was not."
+        default=None, description="Sound that was decoded, without silence inserted for missing sound."
     )
     broken_packets: int = Field(default=0, description="Pieces of the file that could not be decoded.")
     audio_track: int = Field(default=0, description="The track that was transcribed: an index into tracks.")
@@ -110,7 +111,7 @@ class AudioFacts(Contract):
 
 
 class Provenance(Contract):
-    """What exactly made this transcript; equal provenance and audio give an equal transcript."""
+    """Exact origin of a transcript: equal provenance and audio give an equal transcript."""
 
     engine: str
     engine_version: str
@@ -136,7 +137,7 @@ class StageTiming(Contract):
 
 
 class Usage(Contract):
-    """What a job cost."""
+    """Resources that a job used."""
 
     audio_seconds: float
     inference_seconds: float
@@ -145,13 +146,14 @@ class Usage(Contract):
 
 
 class Transcript(Contract):
-    """The whole body. Events carry a small part of it and the address of the rest."""
+    """The whole transcript. Events carry a small part of it and the address of the rest."""
 
     schema_version: str = TRANSCRIPT_SCHEMA_VERSION
     status: TranscriptStatus
     task: Task = Task.TRANSCRIBE
     language: str | None = Field(
-        default=None, description="As asked for, or as found at the beginning of the speech; None without speech."
+        default=None,
+        description="As requested, or as detected at the beginning of the speech; None without speech.",
     )
     language_probability: float | None = None
     all_language_probs: tuple[LanguageGuess, ...] = Field(default=(), description="The five most probable.")

@@ -70,7 +70,7 @@ def _empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "/",
             (
                 "KASCRIBE_S3_RESULTS_PREFIX is '/': it should be the name of a folder in the bucket, as in "
-                "results/ (The folder in which results are kept; a slash before it is dropped, one after it added)"
+                "results/ (The folder of results; a leading slash is dropped, a trailing one added)"
             ),
         ),
         (
