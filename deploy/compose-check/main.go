@@ -1,7 +1,7 @@
 // Resolves compose files with Docker's own loader, as `docker compose config --format json` does, without Docker.
 //
-// Usage: compose-check [-profile NAME] FILE...; variables come from the environment. Exit status 1 and the reason on
-// standard error when the files are not valid or a required variable is missing.
+// Usage: compose-check [-profile NAME] FILE...; variables come from the environment. Exits with status 1 and prints the
+// reason to standard error if the files are not valid or a required variable is missing.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 )
 
 func main() {
-	profile := flag.String("profile", "", "a profile to switch on")
+	profile := flag.String("profile", "", "a profile to activate")
 	flag.Parse()
 	if err := resolve(flag.Args(), *profile); err != nil {
 		fmt.Fprintln(os.Stderr, "compose-check:", err)

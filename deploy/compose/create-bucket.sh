@@ -1,6 +1,6 @@
 #!/bin/sh
-# Creates the bucket with versions, announces its new objects to both Kafka targets, and makes the user that Kascribe
-# is: that one bucket and nothing else. Safe to repeat; a changed AWS_SECRET_ACCESS_KEY takes effect.
+# Create the versioned bucket, send notifications of its new objects to both Kafka targets, and create Kascribe's user,
+# with access to that bucket only. Safe to repeat; a changed AWS_SECRET_ACCESS_KEY takes effect.
 set -eu
 
 printf '%s\n%s\n' "$MINIO_ROOT_USER" "$MINIO_ROOT_PASSWORD" | mc --quiet alias set store "$MINIO_URL" >/dev/null

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Creates the topics that must be there before anybody publishes; Kascribe itself creates retry and dead-letter
-# topics. Safe to repeat: a topic that exists stays as it is.
+# Create the topics that must exist before the first record is published; Kascribe itself creates retry and dead-letter
+# topics. Safe to repeat: an existing topic is not changed.
 set -eu
 
 for name in references objects cancellations transcripts enrichments progress; do
