@@ -99,7 +99,7 @@ class Cancellations:
             has_match = any(_matches(event, request) for request in self._requests)
         if not has_match:
             _log.info(
-                "cancellation_matches_no_job_in_flight",  # docs/correlation.md names this event
+                "cancellation matches no job in flight",  # docs/correlation.md names this event
                 job_ids=event.job_ids,
                 reference_event_ids=event.reference_event_ids[:LOGGED_LIMIT],
             )

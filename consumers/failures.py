@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from consumers.ports import FailureStore
-from consumers.runtime.stage import FollowsAnother, Job
+from consumers.runtime.ports import FollowsAnother, Job
 from schemas import identity
 from schemas.clock import Clock
 from schemas.errors import JobCancelled, JobError, Reason

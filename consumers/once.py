@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from consumers.ports import Owned
-from consumers.runtime.stage import CancelledByCaller, FollowsAnother
+from consumers.runtime.ports import CancelledByCaller, FollowsAnother
 from schemas.errors import JobCancelled
 from schemas.kafka.records import Coordinates, OutgoingRecord
 

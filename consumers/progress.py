@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from consumers.runtime.stage import Job
+from consumers.runtime.ports import Job
 from schemas import identity
 from schemas.clock import Clock
 from schemas.errors import JobError

@@ -22,7 +22,7 @@ from consumers.failures import FailureClaims, RequestIdentity
 from consumers.lenient import decode_leniently
 from consumers.once import OncePerJob, Requester, Steps
 from consumers.progress import JobProgress, ProgressEvents
-from consumers.runtime.stage import Job
+from consumers.runtime.ports import Job
 from schemas import identity
 from schemas.clock import Clock, SystemClock
 from schemas.errors import ConfigurationError, InvalidOptions, JobError
@@ -41,7 +41,7 @@ _log: Final = structlog.get_logger(__name__)
 
 
 class EnrichStage:
-    """Implements ``consumers.runtime.stage.Stage``. Stateless but for its claims; safe to repeat."""
+    """Implements ``consumers.runtime.ports.Stage``. Stateless but for its claims; safe to repeat."""
 
     name = Role.ENRICHER
 

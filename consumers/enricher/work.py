@@ -10,7 +10,7 @@ from consumers.enricher.ports import Enrichment, EnrichmentStore, EnrichRequest,
 from consumers.enricher.transcripts import segments_of
 from consumers.once import Claim
 from consumers.progress import JobProgress, RateLimit
-from consumers.runtime.stage import Job
+from consumers.runtime.ports import Job
 from schemas import identity
 from schemas.clock import Clock
 from schemas.events import EnrichmentEvent, EnrichmentStatus, Phase, TranscriptEvent

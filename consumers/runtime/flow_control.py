@@ -15,7 +15,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPar
 
 from consumers.kafka.client import positions
 from consumers.runtime.partition import NO_WEIGHT, AssignedPartition, Flight
-from consumers.runtime.stage import Weight
+from consumers.runtime.ports import Weight
 from schemas.clock import Clock
 from schemas.kafka.delivery import Partition
 from schemas.settings import RuntimeSettings

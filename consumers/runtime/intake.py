@@ -9,8 +9,8 @@ from consumers.runtime.flow_control import FlowControl
 from consumers.runtime.monitoring import metrics as rows
 from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.partition import AssignedPartition, Flight, PartitionState
+from consumers.runtime.ports import Job
 from consumers.runtime.retry import may_run_at
-from consumers.runtime.stage import Job
 from schemas.clock import Clock
 from schemas.kafka import history
 from schemas.kafka.lanes import lane_of

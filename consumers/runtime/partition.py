@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Final
 
 from consumers.runtime.offsets.books import Books
-from consumers.runtime.stage import Job, Weight
+from consumers.runtime.ports import Job, Weight
 from schemas.kafka.delivery import Commit, Partition
 from schemas.kafka.records import Coordinates, OutgoingRecord, Record
 

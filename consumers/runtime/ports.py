@@ -1,10 +1,112 @@
-"""What the runtime uses of other packages; the wiring provides it, so ``producers`` is never imported."""
+"""What the runtime uses of other packages: a stage, which does the work of a role, and an outbox, which publishes.
 
-from collections.abc import Callable
+The wiring provides both, so the runtime imports neither a role nor ``producers``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from schemas.errors import JobCancelled
+from schemas.events import AudioReference, Failure
 from schemas.kafka.delivery import Batch, Delivery
-from schemas.kafka.records import OutgoingRecord
+from schemas.kafka.records import Coordinates, OutgoingRecord, Record
+from schemas.kafka.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What holding a record in flight costs; 0 where it is not known yet."""
+
+    object_size_bytes: int = 0
+    audio_seconds: float = 0.0
+
+
+class FollowsAnother(Exception):
+    """Another record in this process does the work that this one asks for.
+
+    The runtime runs the record again, as the same attempt, once that one has ended; until then it holds no worker.
+    ``leader`` is the other one's ``Job.origin``; it is the record's own after its partition left and came back.
+    """
+
+    def __init__(self, leader: Coordinates) -> None:
+        super().__init__(f"the same job is done for {leader}")
+        self.leader = leader
+
+
+class CancelledByCaller(JobCancelled):
+    """Every caller has cancelled the job: the record completes with ``outputs``, which report that."""
+
+    def __init__(self, outputs: Sequence[OutgoingRecord] = ()) -> None:
+        super().__init__("every caller has cancelled the job")
+        self.outputs = outputs
+
+
+@dataclass(slots=True)
+class Notes:
+    """What ``process`` found out about a record, for ``failed``. The runtime does not read it."""
+
+    reference: AudioReference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One attempt at one record, as a stage sees it. Every member may be called from the stage's thread.
+
+    ``origin`` is where the record was first read: retry topics keep it. ``report`` publishes at once and best
+    effort (progress); what must not be lost is returned instead. ``weigh`` replaces the record's weight once
+    more is known. ``cancelled`` turns true when the partition is gone or the process stops; a stage that
+    sees it raises JobCancelled, and the runtime drops the attempt without completing the record. ``is_final``
+    tells whether an error ends the record in a dead letter, rather than in another attempt.
+    """
+
+    record: Record
+    origin: Coordinates
+    attempt: int
+    trace: Trace
+    report: Callable[[OutgoingRecord], None]
+    weigh: Callable[[Weight], None]
+    cancelled: Callable[[], bool]
+    is_final: Callable[[Exception], bool]
+    notes: Notes = field(default_factory=Notes)
+
+
+class Stage(Protocol):
+    """The work of one consumer. It never publishes, never commits, never sleeps to retry."""
+
+    @property
+    def name(self) -> str:
+        """``transcriber`` or ``enricher``: consumer group, metric label, log field."""
+        ...
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics that it reads, without their retry topics."""
+        ...
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services that every record needs. They are probed even when idle; see ``dependency_is_up``."""
+        ...
+
+    def process(self, job: Job) -> Sequence[OutgoingRecord]:
+        """Do the work, and return what is to be published. Blocks; called from many threads at once.
+
+        Raises PermanentError (dead letter), TransientError (retry topic), DependencyDown (intake pauses, the
+        same attempt again later), FollowsAnother (the same attempt again once that one has ended),
+        CancelledByCaller (complete), JobCancelled (not complete). Anything else counts as transient. Must be safe
+        to repeat.
+        """
+        ...
+
+    def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
+        """Return what subscribers get beside a dead letter. Must not block or raise, whatever the record holds."""
+        ...
+
+    def dependency_is_up(self, dependency: str) -> bool:
+        """Probe a service that was reported down; True if it answers again. May block for a second."""
+        ...
+
 
 OnDelivered = Callable[[Delivery], None]
 """Called with each delivered batch, on the outbox's thread. Must not block or raise."""

@@ -26,10 +26,9 @@ from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.monitoring.probes import Probes
 from consumers.runtime.monitoring.snapshot import Snapshot, SnapshotTaker
 from consumers.runtime.monitoring.topic_ids import TopicIdWatch
-from consumers.runtime.ports import Outbox
+from consumers.runtime.ports import Outbox, Stage
 from consumers.runtime.rebalance import Rebalance
 from consumers.runtime.settlement import Settlement
-from consumers.runtime.stage import Stage
 from schemas.clock import Clock, SystemClock
 from schemas.errors import DESCRIPTORS
 from schemas.settings import RuntimeSettings, Settings

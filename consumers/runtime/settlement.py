@@ -15,8 +15,8 @@ from consumers.runtime.monitoring import metrics as rows
 from consumers.runtime.monitoring.dependencies import DependencyWatch
 from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.partition import Flight, PartitionState
+from consumers.runtime.ports import CancelledByCaller, FollowsAnother, Stage
 from consumers.runtime.retry import DeadLetter, Pause, Retry, decide, retried
-from consumers.runtime.stage import CancelledByCaller, FollowsAnother, Stage
 from schemas.clock import Clock
 from schemas.errors import EngineFailed, JobCancelled, KascribeError, KillerRecord, Reason
 from schemas.events import Failure

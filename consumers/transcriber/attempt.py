@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from consumers.progress import JobProgress
-from consumers.runtime.stage import Job
+from consumers.runtime.ports import Job
 from consumers.transcriber.fetch import ObjectState
 from schemas import identity
 from schemas.events import AudioReference

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from consumers.lenient import decode_leniently
-from consumers.runtime.stage import Job
+from consumers.runtime.ports import Job
 from consumers.transcriber.fetch import ObjectFetcher, ObjectState
 from schemas import identity
 from schemas.errors import InvalidEvent, JobError

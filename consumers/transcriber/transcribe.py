@@ -18,7 +18,7 @@ from consumers.cancellations import Cancellations
 from consumers.failures import FailureClaims, RequestIdentity
 from consumers.once import OncePerJob, Requester, Steps
 from consumers.progress import JobProgress, ProgressEvents
-from consumers.runtime.stage import Job
+from consumers.runtime.ports import Job
 from consumers.transcriber.attempt import Attempt, job_id_of
 from consumers.transcriber.events import has_other_requirements, transcript_for
 from consumers.transcriber.fetch import ObjectFetcher
@@ -41,7 +41,7 @@ _log: Final = structlog.get_logger(__name__)
 
 
 class TranscribeStage:
-    """Implements ``consumers.runtime.stage.Stage``. Stateless but for its claims; safe to repeat."""
+    """Implements ``consumers.runtime.ports.Stage``. Stateless but for its claims; safe to repeat."""
 
     name = Role.TRANSCRIBER
 

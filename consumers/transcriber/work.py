@@ -9,7 +9,7 @@
 from functools import partial
 
 from consumers.once import Claim, Claims
-from consumers.runtime.stage import Weight
+from consumers.runtime.ports import Weight
 from consumers.transcriber.attempt import Attempt
 from consumers.transcriber.events import TranscribedAudio, is_same_object, transcript_event
 from consumers.transcriber.fetch import FetchedAudio, ObjectFetcher, ObjectState

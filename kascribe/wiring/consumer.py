@@ -9,8 +9,8 @@ import structlog
 
 from consumers.cancellations import Cancellations
 from consumers.kafka.follower import FollowerThread
+from consumers.runtime.ports import Stage
 from consumers.runtime.runtime import Runtime
-from consumers.runtime.stage import Stage
 from kascribe.process.health import RoleHealth
 from kascribe.process.instance_id import run_when_admitted
 from kascribe.process.shutdown import Shutdown

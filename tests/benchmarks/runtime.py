@@ -15,8 +15,8 @@ from confluent_kafka import Consumer, Producer
 from prometheus_client import CollectorRegistry
 
 from consumers.runtime.monitoring.metrics import Metrics
+from consumers.runtime.ports import Job
 from consumers.runtime.runtime import Runtime
-from consumers.runtime.stage import Job
 from producers.outbox import AtLeastOnceOutbox
 from schemas.events import Failure
 from schemas.kafka.records import OutgoingRecord

@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from consumers.runtime.monitoring.metrics import Metrics
+from consumers.runtime.ports import Stage
 from consumers.runtime.runtime import Runtime
-from consumers.runtime.stage import Stage
 from producers.outbox import AtLeastOnceOutbox
 from schemas.kafka.topics import dead_letter_topic, retry_topic
 from schemas.settings import KafkaSettings, RuntimeSettings, Settings

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from structlog.contextvars import bind_contextvars
 
-from consumers.runtime.stage import Job, Weight
+from consumers.runtime.ports import Job, Weight
 from schemas.errors import AudioUndecodable, DependencyDown, JobCancelled, PermanentError, TransientError
 from schemas.events import Failure
 from schemas.kafka.records import OutgoingRecord

@@ -14,8 +14,8 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from consumers.runtime.monitoring.metrics import Metrics
+from consumers.runtime.ports import Job
 from consumers.runtime.runtime import Runtime
-from consumers.runtime.stage import Job
 from consumers.transcriber.fetch import ObjectFetcher
 from producers.outbox import AtLeastOnceOutbox
 from schemas.events import Failure

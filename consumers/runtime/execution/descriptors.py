@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
-from consumers.runtime.stage import FollowsAnother
+from consumers.runtime.ports import FollowsAnother
 from schemas.errors import DESCRIPTORS, DependencyDown, JobCancelled, PermanentError
 
 SPARE_DESCRIPTORS: Final = 16

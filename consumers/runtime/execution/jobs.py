@@ -6,9 +6,8 @@ from functools import partial
 from consumers.runtime.execution.mailbox import Mailbox
 from consumers.runtime.flow_control import FlowControl
 from consumers.runtime.partition import Flight
-from consumers.runtime.ports import Outbox
+from consumers.runtime.ports import Job, Outbox, Weight
 from consumers.runtime.retry import DeadLetter, decide
-from consumers.runtime.stage import Job, Weight
 from schemas.kafka.records import OutgoingRecord
 from schemas.kafka.wire import trace_of
 from schemas.settings import RuntimeSettings

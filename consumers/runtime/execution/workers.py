@@ -12,7 +12,7 @@ import structlog
 from consumers.runtime.execution import job_log
 from consumers.runtime.execution.descriptors import shortage
 from consumers.runtime.partition import NOTHING_BOUND, Flight
-from consumers.runtime.stage import Stage
+from consumers.runtime.ports import Stage
 from schemas.kafka.lanes import lane_of
 from schemas.kafka.records import OutgoingRecord
 from schemas.options import Lane

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from consumers.cancellations import Cancellations
-from consumers.runtime.stage import CancelledByCaller, FollowsAnother
+from consumers.runtime.ports import CancelledByCaller, FollowsAnother
 from schemas.errors import JobCancelled
 from schemas.events import CancellationEvent
 from schemas.identity import job_id

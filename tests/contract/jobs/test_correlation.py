@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from consumers.cancellations import Cancellations
-from consumers.runtime.stage import CancelledByCaller
+from consumers.runtime.ports import CancelledByCaller
 from schemas.errors import AudioUndecodable, Reason
 from schemas.events import EnrichmentEvent, Failure, JobEvent, Phase, ProgressEvent, TranscriptEvent
 from schemas.identity import job_id, reference_key

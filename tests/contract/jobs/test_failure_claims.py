@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from consumers.runtime.stage import Job
+from consumers.runtime.ports import Job
 from consumers.transcriber.transcribe import TranscribeStage
 from schemas.errors import (
     DependencyDown,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote_plus
 
 from consumers.cancellations import Cancellations
-from consumers.runtime.stage import Job, Weight
+from consumers.runtime.ports import Job, Weight
 from consumers.transcriber.fetch import ObjectFetcher
 from consumers.transcriber.transcribe import TranscribeStage
 from producers.results import ResultStore

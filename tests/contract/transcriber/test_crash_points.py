@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from consumers.runtime.stage import Job
+from consumers.runtime.ports import Job
 from consumers.transcriber.fetch import ObjectFetcher
 from consumers.transcriber.transcribe import TranscribeStage
 from producers.results import ResultStore

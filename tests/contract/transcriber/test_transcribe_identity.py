@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from consumers.runtime.stage import FollowsAnother, Job
+from consumers.runtime.ports import FollowsAnother, Job
 from schemas.errors import (
     JobCancelled,
     KeyReused,

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from consumers.runtime.stage import Weight
+from consumers.runtime.ports import Weight
 from schemas import identity
 from schemas.errors import (
     AudioNotFound,

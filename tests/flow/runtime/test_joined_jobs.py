@@ -4,7 +4,7 @@ import threading
 from collections.abc import Sequence
 
 from consumers.once import Claims, Requester
-from consumers.runtime.stage import CancelledByCaller, Job
+from consumers.runtime.ports import CancelledByCaller, Job
 from schemas.errors import TransientError
 from schemas.events import Failure
 from schemas.kafka.records import OutgoingRecord

@@ -16,7 +16,7 @@ from tests.support.clock import EPOCH, HandClock
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 EARLIER = NOW - timedelta(hours=1)
 LATER = NOW + timedelta(seconds=1)
-NO_MATCH = "cancellation_matches_no_job_in_flight"
+NO_MATCH = "cancellation matches no job in flight"
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import pytest
 
 from consumers.once import REQUESTERS_LIMIT, Claim, Claims, Requester
-from consumers.runtime.stage import FollowsAnother
+from consumers.runtime.ports import FollowsAnother
 from schemas.errors import JobCancelled
 from schemas.kafka.records import Coordinates
 

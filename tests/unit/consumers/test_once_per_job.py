@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from consumers.once import Claim, OncePerJob, Requester, Steps
-from consumers.runtime.stage import CancelledByCaller, FollowsAnother
+from consumers.runtime.ports import CancelledByCaller, FollowsAnother
 from schemas.errors import JobCancelled
 from schemas.kafka.records import Coordinates, OutgoingRecord
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from confluent_kafka import Consumer
 
 from consumers.runtime.partition import Flight
-from consumers.runtime.stage import Job
+from consumers.runtime.ports import Job
 from schemas.events import Failure
 from schemas.kafka.records import OutgoingRecord
 from schemas.settings import RuntimeSettings

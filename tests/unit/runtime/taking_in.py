@@ -11,9 +11,8 @@ from consumers.runtime.monitoring.membership import Membership
 from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.monitoring.snapshot import Snapshot
 from consumers.runtime.partition import Flight
-from consumers.runtime.ports import OnDelivered
+from consumers.runtime.ports import OnDelivered, Stage
 from consumers.runtime.runtime import Runtime
-from consumers.runtime.stage import Stage
 from schemas.events import AudioReference
 from schemas.kafka.delivery import Batch, Commit
 from schemas.kafka.records import Headers, OutgoingRecord, Record

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from consumers.runtime.flow_control import UNDELIVERED_FACTOR, Fetch, FlowControl, reserved_records, steer
 from consumers.runtime.offsets.books import Books
 from consumers.runtime.partition import AssignedPartition, Flight
-from consumers.runtime.stage import Job, Weight
+from consumers.runtime.ports import Job, Weight
 from schemas.kafka.records import Record
 from schemas.settings import RuntimeSettings
 from tests.support.clock import HandClock

@@ -4,7 +4,7 @@ import pytest
 
 from consumers.runtime.offsets.commit_metadata import CommitMetadata
 from consumers.runtime.partition import Flight, PartitionState
-from consumers.runtime.stage import CancelledByCaller, FollowsAnother
+from consumers.runtime.ports import CancelledByCaller, FollowsAnother
 from schemas.errors import AudioNotFound, AudioUndecodable, DependencyDown, JobCancelled
 from schemas.kafka import dead_letters, history
 from schemas.kafka.records import OutgoingRecord, Record

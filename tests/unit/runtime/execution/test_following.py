@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from consumers.runtime.partition import Flight
-from consumers.runtime.stage import Weight
+from consumers.runtime.ports import Weight
 from schemas.settings import RuntimeSettings
 from tests.unit.runtime.taking_in import TakingIn, offsets, taking_in
 

@@ -9,7 +9,7 @@ import pytest
 from consumers.runtime.execution.workers import BULK_TURN, Workers
 from consumers.runtime.offsets.books import Books
 from consumers.runtime.partition import AssignedPartition, Flight
-from consumers.runtime.stage import Job
+from consumers.runtime.ports import Job
 from schemas.events import AudioReference, Failure
 from schemas.kafka import wire
 from schemas.kafka.records import OutgoingRecord, Record
