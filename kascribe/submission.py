@@ -35,7 +35,7 @@ class SubmissionRequest:
 
 @dataclass(frozen=True, slots=True)
 class SubmittedJob:
-    """A job whose reference is published."""
+    """A job with a published reference."""
 
     job_id: str
     name: str

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kascribe.submission import Source, SubmissionRequest, SubmittedJob, Submitter
 
 POLL_SECONDS = 2.0
-"""Between reads of the bucket for a job whose answer may have been published before the command followed."""
+"""Between reads of the bucket for a job with a key: its answer may have been published before."""
 
 INTERRUPTED = 130
 """The exit code of a command that Ctrl-C stopped."""

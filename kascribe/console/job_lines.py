@@ -80,7 +80,7 @@ def after_transcript(line: JobLine, event: TranscriptEvent) -> JobLine:
 
 
 def after_enrichment(line: JobLine, event: EnrichmentEvent) -> JobLine:
-    """Return the line of a job whose transcript has been enriched."""
+    """Return the line of a job after its enrichment."""
     note = "; ".join(_result_note(result) for result in event.results)
     note = _flagged(note[:PREVIEW_CHARACTERS], line.flags)
     return replace(line, phase=Phase.COMPLETED, fraction=1.0, note=note)
@@ -158,7 +158,7 @@ class JobLines:
         return [line for line in self._lines.values() if line.phase in FAILED]
 
     def flagged(self) -> list[JobLine]:
-        """Return the done jobs whose transcript may lack words, the earliest first."""
+        """Return the done jobs with flags (words may be missing), the earliest first."""
         return [line for line in self._lines.values() if line.flags]
 
     def shown(self, limit: int) -> list[JobLine]:

@@ -75,7 +75,7 @@ class Upload:
 
 
 class Buckets:
-    """Buckets whose objects are files below ``directory``. Safe for many threads; no body is held in memory."""
+    """Buckets with their objects as files below ``directory``. Safe for many threads; bodies are streamed."""
 
     def __init__(self, directory: Path, *, clock: Clock | None = None) -> None:
         self._directory = directory
@@ -156,7 +156,7 @@ class Buckets:
             _remove(version.path)
 
     def keys(self, bucket: str, prefix: str = "") -> Iterator[tuple[str, Version]]:
-        """Return the objects whose keys begin with ``prefix``, sorted, as they are now."""
+        """Return the objects with keys that begin with ``prefix``, sorted, as they are now."""
         with self._in(bucket) as found:
             newest = [(key, versions[-1]) for key, versions in found.objects.items() if key.startswith(prefix)]
         return ((key, version) for key, version in sorted(newest) if version.path is not None)

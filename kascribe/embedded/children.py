@@ -140,7 +140,7 @@ class Children:
 
     @property
     def running(self) -> tuple[str, ...]:
-        """The roles whose process has not ended."""
+        """The roles with a running process."""
         return tuple(child.role for child in self._children if child.process and child.exit_code is None)
 
     def terminate(self) -> None:
@@ -152,7 +152,7 @@ class Children:
                 child.process.terminate()
 
     def kill_overdue(self) -> tuple[str, ...]:
-        """Send SIGKILL to those whose time is up, and return their roles. Blocks until they are gone."""
+        """Send SIGKILL to the children that are out of time; return their roles. Blocks until they are gone."""
         return () if self._deadline is None or self.clock.monotonic() < self._deadline else self._kill()
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from kascribe.dropped_files import files_in
 from schemas.clock import Clock
 
 STABLE_SECONDS: Final = 0.5
-"""A file whose size and time have not changed for this long is taken to be complete."""
+"""A file counts as complete when its size and time have not changed for this long."""
 
 EMPTY_STABLE_SECONDS: Final = 5.0
 """The same for an empty file, as which every copy begins: after this time it is reported as empty."""

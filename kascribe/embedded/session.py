@@ -24,7 +24,7 @@ CLAIM_PAUSE_SECONDS: Final = 0.05
 
 
 def state_directory() -> Path:
-    """Return this user's directory for state (XDG): files that should last, and whose loss does no harm."""
+    """Return this user's directory for state (XDG): files that should last but may be lost."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "kascribe"
 
 

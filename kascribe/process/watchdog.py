@@ -1,4 +1,4 @@
-"""The watchdog: ends a process whose engine hangs or has lost its device, since only a new one helps."""
+"""The watchdog: ends the process when the engine hangs or has lost its device; only a new one helps."""
 
 import os
 import threading

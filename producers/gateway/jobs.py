@@ -40,8 +40,8 @@ from schemas.roles import Role
 
 FIRST_POLL_SECONDS: Final = 1.0
 LONGEST_POLL_SECONDS: Final = 15.0
-"""Between reads of the bucket, for answers whose event never comes: another record did the job, or the broker
-added partitions. Each poll is one small read."""
+"""Between reads of the bucket, for answers without an event: another record did the job, or the broker added
+partitions. Each poll is one small read."""
 
 HASHED_BYTES: Final = 1024**2
 """Read at a time."""

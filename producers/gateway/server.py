@@ -13,7 +13,7 @@ from schemas.errors import ConfigurationError, KascribeError
 from schemas.settings import GatewaySettings
 
 FINISH_SECONDS: Final = 10.0
-"""After SIGTERM, for requests whose answer is near; those that still wait then are answered with ``stopping``."""
+"""After SIGTERM, for answers that come soon; requests that still wait then are answered with ``stopping``."""
 
 REFUSE_SECONDS: Final = 5
 """After that, for sending these answers."""

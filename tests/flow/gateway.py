@@ -51,7 +51,7 @@ class Response:
 
 
 def multipart(file: bytes | None, *, name: str = "audio.wav", **fields: str | Sequence[str]) -> tuple[bytes, str]:
-    """A form's body and its content type."""
+    """Build a form's body and its content type."""
     boundary = uuid.uuid4().hex
     parts = []
     if file is not None:
@@ -96,14 +96,14 @@ class Client:
         name: str = "audio.wav",
         **fields: str | Sequence[str],
     ) -> Response:
-        """A form with a file, as ``curl -F`` sends it."""
+        """Post a form with a file, as ``curl -F`` sends it."""
         body, content_type = multipart(file, name=name, **fields)
         return self.request("POST", path, body, {"Content-Type": content_type, **(headers or {})})
 
     def begin(
         self, path: str, file: bytes, *, headers: Mapping[str, str] | None = None, **fields: str
     ) -> socket.socket:
-        """Sends a whole request and leaves its answer unread."""
+        """Send a whole request and leave its answer unread."""
         body, content_type = multipart(file, **fields)
         lines = [f"{name}: {value}" for name, value in (headers or {}).items()]
         head = [f"POST {path} HTTP/1.1", "Host: gateway", f"Content-Type: {content_type}"]
@@ -158,13 +158,13 @@ class House:
     _opened: ExitStack = field(default_factory=ExitStack)
 
     def gateway(self, *, settings: Settings | None = None, **changed: object) -> Gateway:
-        """A replica that serves until the house is torn down; ``changed`` are fields of GatewaySettings."""
+        """Start a replica that serves until the house is torn down; ``changed`` are fields of GatewaySettings."""
         given = settings or self.settings
         front = given.gateway.model_copy(update={"port": 0, **changed})
         return self._opened.enter_context(Gateway(given.model_copy(update={"gateway": front})))
 
     def transcribe(self) -> None:
-        """Starts the transcriber."""
+        """Start the transcriber."""
         s3 = self.settings.s3
         fetcher = ObjectFetcher(s3, client=self.client)
         self._opened.callback(fetcher.close)
@@ -180,7 +180,7 @@ class House:
         started.wait_until_joined(partitions=2 * 2 * PARTITIONS)
 
     def enrich(self, base_url: str) -> None:
-        """Starts the enricher before a language model server, for whose answers it waits longer than any test."""
+        """Start the enricher before a language model server, with a timeout longer than any test."""
         s3 = self.settings.s3
         vllm = VllmSettings(base_url=base_url, timeout_seconds=300.0, attempts=1)
         results = EnrichmentResults(s3, client=self.client)
@@ -205,7 +205,7 @@ class House:
         return sum(enricher.sample(name, topic=TOPICS.transcripts, outcome=outcome) for outcome in outcomes)
 
     def close(self) -> None:
-        """Ends what was started, the last first."""
+        """Stop everything that was started, in reverse order."""
         self.engine.gate.set()
         self._opened.close()
 
@@ -217,7 +217,7 @@ class House:
 def opened_house(
     bootstrap_servers: str, s3: S3Settings, client: "S3Client", *, protocol: str = "classic"
 ) -> Iterator[House]:
-    """A house without consumers yet, on a broker that has its topics."""
+    """Open a house without consumers yet, on a broker that has its topics."""
     settings = settings_for(bootstrap_servers, protocol=protocol, retry_delays_seconds=(RETRY_DELAY_SECONDS,))
     settings = settings.model_copy(update={"s3": s3, "gateway": GatewaySettings(port=0)})
     read = (TOPICS.references, TOPICS.objects, TOPICS.transcripts)

@@ -59,7 +59,7 @@ class Broker:
         self.records += records
 
     def on(self, topic: str) -> list[dict[str, Any]]:
-        """The bodies on a topic, in their order."""
+        """Return the bodies on a topic, in their order."""
         return [json.loads(record.value or b"{}") for record in self.records if record.topic == topic]
 
 
@@ -101,12 +101,12 @@ class Desk:
         return task
 
     async def published(self, topic: str, count: int = 1) -> list[dict[str, Any]]:
-        """Waits until a topic has so many records."""
+        """Wait until a topic has so many records."""
         await self._until(lambda: len(self.broker.on(topic)) >= count, f"{count} records on {topic}")
         return self.broker.on(topic)
 
     async def looked(self, times: int) -> None:
-        """Waits until the request has looked into the bucket so many times more."""
+        """Wait until the request has polled the bucket so many more times."""
         before = self.reads
         await self._until(lambda: self.reads >= before + times, f"{times} looks into the bucket")
 
@@ -116,15 +116,15 @@ class Desk:
         )
 
     def count_read(self, **_: object) -> None:
-        """The client is about to read an object."""
+        """Count a read of the store."""
         self.reads += 1
 
     def say(self, topic: str, event: Event, job_id: str) -> None:
-        """An event arrives from the broker."""
+        """Deliver an event as if it came from the broker."""
         self.jobs.answers.offer(Record(topic, 0, 0, job_id.encode(), event.model_dump_json().encode()))
 
     def transcript(self, wish: JobRequest, *, audio: bytes = AUDIO, **changed: Any) -> TranscriptEvent:
-        """The transcriber's answer to a request, with that audio."""
+        """Build the transcriber's answer to a request with that audio."""
         made = TranscriptEvent.model_validate({**EXAMPLES[TranscriptEvent], "enrich": None, "text": "heard"})
         content = content_key(
             audio_sha256=hashlib.sha256(audio).hexdigest(),
@@ -140,12 +140,12 @@ class Desk:
         return made.model_copy(update={**given, **changed})
 
     def enrichment(self, wish: JobRequest) -> EnrichmentEvent:
-        """The enricher's answer to a request."""
+        """Build the enricher's answer to a request."""
         made = EnrichmentEvent.model_validate(EXAMPLES[EnrichmentEvent])
         return made.model_copy(update={"job_id": wish.job_id, "tenant": wish.tenant})
 
     def keep(self, event: TranscriptEvent) -> None:
-        """The job is finished in the bucket, and its event went by."""
+        """Finish the job in the bucket without delivering its event."""
         owner = Coordinates(TOPICS.references, 0, 0)
         self.results.create_job(StoredJob(job_id=event.job_id, owner=owner, content_key="c", event=event))
 
@@ -176,7 +176,7 @@ def threads() -> Iterator[tuple[ThreadPoolExecutor, ThreadPoolExecutor]]:
 
 @asynccontextmanager
 async def desk(store: ObjectStore, settings: S3Settings, *, patience_seconds: float = 20.0) -> AsyncIterator[Desk]:
-    """A desk in the running loop."""
+    """Open a desk in the running loop."""
     broker, numbers, clock = Broker(), itertools.count(1), HandClock()
     clock.seconds = NOW.timestamp()
     results = ResultStore(settings, client=store.client)
@@ -212,7 +212,7 @@ def cancellation(wish: JobRequest, *reference_event_ids: str) -> CancellationEve
 
 
 def teller(store: ObjectStore) -> Tell:
-    """Runs stories, each at a desk of its own before a bucket that all of them share."""
+    """Run stories, each at a desk of its own before a bucket that all of them share."""
     settings = store.settings(versioned=True)
 
     def tell(story: Story, *, patience_seconds: float = 20.0) -> None:
@@ -226,14 +226,14 @@ def teller(store: ObjectStore) -> Tell:
 
 
 async def gone(task: asyncio.Task[JobAnswer]) -> None:
-    """A client leaves, and what that causes is over."""
+    """Disconnect a client, and wait for the consequences."""
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
 
 
 async def turned() -> None:
-    """The loop has run what was ready, a few times over."""
+    """Let the loop run what is ready, a few times."""
     for _ in range(5):
         ready = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_soon(ready.set_result, None)

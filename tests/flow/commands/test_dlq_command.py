@@ -26,7 +26,7 @@ MESSAGE = "looking up s3://audio/kascribe-uploads/2026/11/25/call-000123.wav: th
 
 @pytest.fixture
 def publisher(broker: MockCluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Publisher]:
-    """A publisher to the broker that the command's environment names, on which one letter waits."""
+    """Open a publisher to the broker of the command's environment, which has one letter."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KASCRIBE_KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap_servers)
     broker.create_topic(LETTERS)
@@ -38,13 +38,13 @@ def publisher(broker: MockCluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def letter(value: bytes, *, reason: str = "audio_not_found", failed_ms: int = LATE_MS) -> OutgoingRecord:
-    """A dead letter of the transcriber's."""
+    """Build a dead letter of the transcriber's."""
     record = Record(ORIGIN, 0, 5, b"key", value, (), 7)
     return dead_letters.write(record, Cause(reason, MESSAGE), Site("transcriber", "group", failed_ms), attempt=3)
 
 
 def run(*arguments: str) -> str:
-    """Standard output of a command that succeeds."""
+    """Return the standard output of a command that succeeds."""
     result = CliRunner().invoke(app, arguments)
     if result.exception is not None:
         raise result.exception

@@ -40,7 +40,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 @pytest.fixture
 def clip() -> Clip:
-    """A recording that the model knows."""
+    """Return a recording that the model knows."""
     return next(clip for clip in clips() if clip.text)
 
 

@@ -18,7 +18,7 @@ from tests.support.object_store import running_object_store
 
 @pytest.fixture
 def gateway(broker: MockCluster) -> Iterator[Gateway]:
-    """A replica on a broker and a bucket."""
+    """Start a replica on a broker and a bucket."""
     with (
         running_object_store() as store,
         opened_house(broker.bootstrap_servers, store.settings(), store.client) as house,

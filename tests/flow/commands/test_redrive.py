@@ -33,7 +33,7 @@ TOPIC_AUTHORIZATION_FAILED, MESSAGE_TOO_LARGE = 29, 10
 
 @pytest.fixture
 def settings(broker: MockCluster) -> KafkaSettings:
-    """A broker that has ten dead letters in two partitions, of two reasons in turn, and retry topics."""
+    """Fill a broker with ten dead letters in two partitions, of two reasons in turn, and retry topics."""
     for topic in (ORIGIN, RETRIES, "audio.references.retry.5m", "audio.objects.retry.1s"):
         broker.create_topic(topic)
     broker.create_topic(LETTERS, partitions=2)
@@ -44,7 +44,7 @@ def settings(broker: MockCluster) -> KafkaSettings:
 
 
 def letter(number: int, *, origin: str = ORIGIN) -> OutgoingRecord:
-    """The dead letter of the record at this offset."""
+    """Build the dead letter of the record at this offset."""
     headers = (("traceparent", b"00"),)
     return dead_letters.write(
         Record(origin, 0, number, f"key {number}".encode(), f"value {number}".encode(), headers, 7),
@@ -55,18 +55,18 @@ def letter(number: int, *, origin: str = ORIGIN) -> OutgoingRecord:
 
 
 def read(settings: KafkaSettings) -> list[FoundLetter]:
-    """What `list` shows, in the order of the origin's offsets."""
+    """Return what `list` shows, in the order of the origin's offsets."""
     with DeadLetterReader(settings, [LETTERS]) as reader:
         return sorted(reader.read(), key=lambda found: found.letter.origin)
 
 
 def send_back(settings: KafkaSettings, included: Callable[[DeadLetter], bool]) -> int:
-    """What `redrive` does: the letters that were not redriven and are included go back and are marked."""
+    """Do what `redrive` does: send back and mark the included letters that were not redriven yet."""
     return outcome(settings, included).count
 
 
 def outcome(settings: KafkaSettings, included: Callable[[DeadLetter], bool] = lambda _: True) -> RedriveResult:
-    """The same, with what was refused."""
+    """Redrive likewise, and return the refused letters too."""
     with DeadLetterReader(settings, [LETTERS]) as reader, Publisher(settings) as publisher:
         letters = (found.letter for found in reader.read() if not found.redriven and included(found.letter))
         return redrive(settings, reader, publisher).send(letters)
@@ -81,7 +81,7 @@ def written(broker: MockCluster, topic: str) -> int:
 
 
 def redrive(settings: KafkaSettings, reader: DeadLetterReader, publisher: Publisher) -> Redrive:
-    """A redrive at a fixed time."""
+    """Build a redrive at a fixed time."""
     clock = HandClock()
     clock.seconds = 5.0
     return Redrive(settings, publisher, reader.destination, clock=clock)

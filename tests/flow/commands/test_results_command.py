@@ -35,14 +35,14 @@ class Kept:
 
 @pytest.fixture(scope="module")
 def moto_store() -> Iterator[ObjectStore]:
-    """An S3 server in this process."""
+    """Run an S3 server in this process."""
     with running_object_store() as store:
         yield store
 
 
 @pytest.fixture
 def kept(broker: MockCluster, moto_store: ObjectStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Kept:
-    """What a process leaves behind that was killed between the claim and the publication."""
+    """Leave what a process leaves that was killed between the claim and the publication."""
     settings = moto_store.settings()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KASCRIBE_KAFKA_BOOTSTRAP_SERVERS", broker.bootstrap_servers)
@@ -58,7 +58,7 @@ def kept(broker: MockCluster, moto_store: ObjectStore, monkeypatch: pytest.Monke
 
 
 def enrichment(event: TranscriptEvent, digest: str) -> StoredEnrichment:
-    """What the language model made of the job's transcript."""
+    """Build the enrichment of the job's transcript."""
     enriched = EnrichmentEvent(
         **event.correlation(),
         event_id=f"{event.job_id}.{digest}.enrichment",

@@ -84,7 +84,7 @@ class System:
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A broker with one transcript and one dead letter, a bucket with one result, a language model."""
+    """Provide a broker with one transcript and one dead letter, a bucket with one result, a language model."""
     directory = tmp_path_factory.mktemp("terminal")
     (directory / "call.ogg").write_bytes(clips()[0].path.read_bytes())
     (directory / f"call {HOSTILE}.wav").write_bytes(b"audio")

@@ -31,7 +31,7 @@ def store() -> Iterator[ObjectStore]:
 
 @pytest.fixture
 def house(broker: MockCluster, store: ObjectStore) -> Iterator[House]:
-    """A broker with topics and a bucket; consumers and gateways are started by the test."""
+    """Open a broker with topics and a bucket; the test starts consumers and gateways."""
     with opened_house(broker.bootstrap_servers, store.settings(), store.client) as opened:
         yield opened
 

@@ -32,7 +32,7 @@ KEY = {"Idempotency-Key": "call-7"}
 
 @pytest.fixture
 def double() -> Iterator[VllmDouble]:
-    """A language model server."""
+    """Start a language model server."""
     with running(VllmDouble(context_tokens=4_096)) as server:
         yield server
 
@@ -54,7 +54,7 @@ def house(broker: MockCluster, store: ObjectStore, double: VllmDouble) -> Iterat
 
 
 def stored_in(house: House) -> FinishedJobs:
-    """What is finished."""
+    """Open the finished jobs of the house."""
     return FinishedJobs(
         ResultStore(house.settings.s3, client=house.client),
         EnrichmentResults(house.settings.s3, client=house.client),

@@ -30,14 +30,14 @@ def store() -> Iterator[ObjectStore]:
 
 @pytest.fixture
 def house(broker: MockCluster, store: ObjectStore) -> Iterator[House]:
-    """A broker with topics and a bucket, and nobody who transcribes."""
+    """Open a broker with topics and a bucket, without a transcriber."""
     with opened_house(broker.bootstrap_servers, store.settings(), store.client) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
 def front(store: ObjectStore) -> Iterator[Gateway]:
-    """A gateway for requests that never become jobs."""
+    """Open a gateway for requests that never become jobs."""
     with (
         MockCluster() as broker,
         opened_house(broker.bootstrap_servers, store.settings(), store.client) as opened,

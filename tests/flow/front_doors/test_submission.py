@@ -40,7 +40,7 @@ TOPICS = Topics("")
 
 @contextmanager
 def opened_submitter(broker: MockCluster) -> Iterator[tuple[Submitter, ObjectStore]]:
-    """What submits to a bucket of its own, and the store that the bucket is in."""
+    """Open a submitter to a bucket of its own; yield it with the bucket's store."""
     broker.create_topic(TOPICS.references)
     kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
     with running_object_store() as store, Publisher(kafka) as publisher:
@@ -107,7 +107,7 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_are_submitted(
 
 
 def _stored_elsewhere(results: ResultStore, key: str, address: str) -> TranscriptEvent:
-    """A job that another record finished; nobody is told any more."""
+    """Store a job that another record finished, without an event."""
     example = TranscriptEvent.model_validate(EXAMPLES[TranscriptEvent])
     content = content_key(
         audio_sha256=example.source.sha256,
@@ -128,7 +128,7 @@ def _stored_elsewhere(results: ResultStore, key: str, address: str) -> Transcrip
 
 @pytest.fixture
 def store() -> Iterator[ObjectStore]:
-    """An object store of its own."""
+    """Run an object store for one test."""
     with running_object_store() as store:
         yield store
         store.client.close()

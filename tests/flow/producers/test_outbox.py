@@ -22,7 +22,7 @@ PARTITION = ("audio.references", 0)
 
 @pytest.fixture
 def outbox(broker: MockCluster) -> Iterator[AtLeastOnceOutbox]:
-    """An outbox on the embedded broker, impatient enough for a test."""
+    """Open an outbox on the embedded broker, with short pauses."""
     broker.create_topic("audio.transcripts")
     outbox = AtLeastOnceOutbox(
         KafkaSettings(bootstrap_servers=broker.bootstrap_servers), batches_limit=100, retry_seconds=0.05

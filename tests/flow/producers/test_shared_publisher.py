@@ -24,7 +24,7 @@ TOPIC = "audio.references"
 
 @pytest.fixture
 def publisher(broker: MockCluster) -> Iterator[SharedPublisher]:
-    """A publisher to a broker with one topic."""
+    """Open a publisher to a broker with one topic."""
     broker.create_topic(TOPIC)
     opened = SharedPublisher(KafkaSettings(bootstrap_servers=broker.bootstrap_servers))
     yield opened
@@ -68,7 +68,7 @@ def test_what_is_being_published_when_the_gateway_ends_is_published(broker: Mock
 
 
 def record(value: bytes) -> OutgoingRecord:
-    """A record of the one topic."""
+    """Build a record of the one topic."""
     return OutgoingRecord(TOPIC, b"key", value)
 
 

@@ -29,13 +29,13 @@ LETTER = dead_letters.write(RECORD, CAUSE, Site("transcriber", "kascribe.transcr
 
 
 def described(message: str) -> dict[str, Any]:
-    """The headers of a message, by name, as the document has them."""
+    """Return the headers of a message, by name, as the document has them."""
     properties: dict[str, Any] = DOCUMENT["components"]["messages"][message]["headers"]["properties"]
     return properties
 
 
 def value_of(written: bytes, encoding: str) -> str | int:
-    """A header's value, read by the encoding that the document names."""
+    """Read a header's value by the encoding that the document names."""
     match Encoding(encoding):
         case Encoding.TEXT:
             return written.decode()

@@ -95,7 +95,7 @@ def paths(node: Any, at: Path = ()) -> Iterator[Path]:
 
 
 def changed(event: dict[str, Any], at: Path, value: Any) -> dict[str, Any]:
-    """The event with something else in one place."""
+    """Return the event with another value in one place."""
     made = copy.deepcopy(event)
     node: Any = made
     for step in at[:-1]:
@@ -124,7 +124,7 @@ def product_takes(kind: type[Event], event: Any) -> bool:
 
 
 def sent_example(kind: type[Event]) -> dict[str, Any]:
-    """An example as it travels: with everything that is always there."""
+    """Return an example as it travels, with all fields that are always there."""
     event = kind.model_validate(EXAMPLES[kind])
     value: dict[str, Any] = json.loads(encode(event, topic="t", key="k", trace=Trace.start()).value or b"")
     return value

@@ -44,7 +44,7 @@ SILENT = TranscriptEvent(
 
 
 def resolved(document: Any, reference: str) -> Any:
-    """What a reference within the document points to."""
+    """Return the target of a reference within the document."""
     for step in reference.removeprefix("#/").split("/"):
         document = document[step]
     return document

@@ -16,7 +16,7 @@ READMES = ("README.md", "README.ko.md")
 
 
 def typed(name: str, program: str) -> list[str]:
-    """The lines of console blocks that begin with a program, without comments."""
+    """Return the lines of console blocks that begin with a program, without comments."""
     text = (ROOT / name).read_text(encoding="utf-8")
     blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
     lines = (line for block in blocks for line in block.splitlines())

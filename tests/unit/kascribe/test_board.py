@@ -27,7 +27,7 @@ from tests.support.kept import NOW, event_of
 
 
 def told(*events: object, width: int = 80) -> list[str]:
-    """The lines that are printed for events of one job."""
+    """Return the lines that are printed for events of one job."""
     written = io.StringIO()
     board = Board(Console(file=written, width=width))
     for event in events:
@@ -84,7 +84,7 @@ def test_nobody_steers_the_terminal_by_a_file_s_name() -> None:
 
 
 def enrichment_of(job_id: str) -> EnrichmentEvent:
-    """A title for a transcript."""
+    """Build an enrichment event: a title for a transcript."""
     status = EnrichmentStatus.COMPLETED
     result = EnrichmentResult(profile="title", profile_version="1", status=status, output="a", coverage=1.0)
     return EnrichmentEvent(
@@ -114,14 +114,14 @@ def of(job_id: str, phase: Phase, failure: Failure | None = None) -> ProgressEve
 
 
 def drawn(board: Board, stream: io.StringIO) -> str:
-    """What is on the terminal once the board has been drawn and stopped."""
+    """Return the text of the terminal once the board has been drawn and stopped."""
     board.start()
     board.stop()
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
 
 
 def on_terminal(*, columns: int = 80) -> tuple[Board, io.StringIO]:
-    """A board on a terminal of a usual size, and what the terminal gets."""
+    """Open a board on a terminal of a usual size; return it with the terminal's output."""
     stream = io.StringIO()
     return Board(Screen(file=stream, force_terminal=True, width=columns, height=24)), stream
 

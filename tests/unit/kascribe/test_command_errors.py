@@ -21,7 +21,7 @@ from tests.demo.role import free_port
 
 @pytest.fixture(autouse=True)
 def _nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A user without settings, on whose machine nothing runs."""
+    """Give the command a user without settings and without a running stack."""
     for name in list(os.environ):
         if name.startswith("KASCRIBE_"):
             monkeypatch.delenv(name)
@@ -68,7 +68,7 @@ USES_KAFKA = [
 
 @pytest.fixture
 def deaf() -> Iterator[str]:
-    """The address of a program that takes connections and says nothing, as a frozen server does."""
+    """Return the address of a program that accepts connections and never answers, as a frozen server does."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield f"127.0.0.1:{listening.getsockname()[1]}"
 

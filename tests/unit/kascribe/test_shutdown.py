@@ -13,13 +13,13 @@ LONG_SECONDS = 3_600.0
 
 @pytest.fixture
 def ends() -> list[int]:
-    """The exit codes with which the process would have ended."""
+    """Collect the exit codes with which the process would have ended."""
     return []
 
 
 @pytest.fixture
 def handlers() -> Iterator[None]:
-    """The handlers of signals are as before afterwards."""
+    """Restore the signal handlers afterwards."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
     yield
     for number, handler in before.items():

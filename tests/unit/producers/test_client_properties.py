@@ -38,13 +38,13 @@ CONSUMERS: dict[str, Open] = {
 
 
 def with_properties(properties: Mapping[str, str]) -> KafkaSettings:
-    """Settings of a broker that is not there."""
+    """Return settings of a broker that is not there."""
     secrets = {name: SecretStr(value) for name, value in properties.items()}
     return KafkaSettings(bootstrap_servers=NOBODY, properties=secrets)
 
 
 def configurations(kafka: KafkaSettings) -> list[dict[str, Any]]:
-    """What the clients of both sides get."""
+    """Return the properties of the clients of both sides."""
     return [
         producer_configuration(kafka, client_id="ours"),
         consumer_configuration(kafka, role="transcriber", client_id="ours"),

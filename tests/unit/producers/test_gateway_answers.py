@@ -19,7 +19,7 @@ TOPICS = Topics()
 
 @pytest.fixture
 def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop that the test drives."""
+    """Open an event loop that the test drives."""
     made = asyncio.new_event_loop()
     yield made
     made.close()

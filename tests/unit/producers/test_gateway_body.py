@@ -41,7 +41,7 @@ class Sender:
 
 
 def form(*parts: tuple[str, str, bytes]) -> bytes:
-    """A multipart body; a part is its name, what else its header says, and its content."""
+    """Build a multipart body; a part is its name, the rest of its header, and its content."""
     written = [
         b'--b\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
         % (name.encode(), more.encode(), content)
@@ -51,12 +51,12 @@ def form(*parts: tuple[str, str, bytes]) -> bytes:
 
 
 def files(count: int) -> bytes:
-    """A form of files with one byte each."""
+    """Build a form of files with one byte each."""
     return form(*[(f"f{number}", '; filename="a"', b"x") for number in range(count)])
 
 
 async def opened(sender: Sender, *, limit_bytes: int = LIMIT, **headers: str) -> dict[str, Any]:
-    """The form that the client sends, read within five seconds."""
+    """Read the form that the client sends, within five seconds."""
     given = {"content-type": "multipart/form-data; boundary=b", **headers}
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items()]
     # With an application in its scope, starlette turns what is wrong with a form into an HTTPException.

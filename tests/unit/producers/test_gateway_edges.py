@@ -98,13 +98,13 @@ class Service:
         self.asked = 0
 
     def __call__(self) -> bool:
-        """The check."""
+        """Check, and count it."""
         self.asked += 1
         return self.answer()
 
 
 def broken() -> bool:
-    """A check that fails instead of answering."""
+    """Fail instead of answering."""
     raise ConnectionError("gone")
 
 

@@ -71,7 +71,7 @@ def test_audio_that_is_not_in_a_form_is_refused_before_it_is_read(content_type: 
 def asked_of(
     headers: list[tuple[bytes, bytes]], form: FormData, file: UploadFile, *, enriching: bool
 ) -> JobRequest:
-    """What a request with these headers asks for."""
+    """Return the job request of a request with these headers."""
     asked: list[JobRequest] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

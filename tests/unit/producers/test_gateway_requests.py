@@ -204,7 +204,7 @@ def test_a_profile_that_failed_beside_others_says_why() -> None:
 
 @pytest.fixture
 def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop that the test drives."""
+    """Open an event loop that the test drives."""
     made = asyncio.new_event_loop()
     yield made
     made.close()

@@ -29,7 +29,7 @@ def children(clock: HandClock) -> Iterator[Children]:
 
 
 def tended_after_death(children: Children, child: Child, clock: HandClock) -> list[str]:
-    """What is said once a child has died, and once its restart is due."""
+    """Return the sentences once a child has died, and once its restart is due."""
     eventually(lambda: child.exit_code is not None, timeout_seconds=30, what="the child's end")
     said = children.supervise()
     clock.seconds += RESTART_DELAY_SECONDS

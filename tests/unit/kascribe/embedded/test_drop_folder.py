@@ -92,13 +92,13 @@ def keeper_in(directory: Path) -> Keeper:
 
 
 def keep(keeper: Keeper, job_id: str, file: Fingerprint) -> None:
-    """What becomes of a file that settled."""
+    """Store the transcript of a complete file."""
     keeper.expect(job_id, Dropped(file.path.name, file.changed_ns))
     assert keeper.keep_transcript(event_of(job_id))
 
 
 def dropped_in(drop: Path, keeper: Keeper) -> list[Fingerprint]:
-    """What a stack that starts now would submit."""
+    """Return the files that a stack which starts now would submit."""
     debouncer = Debouncer(lambda file: keeper.is_kept(Dropped(file.path.name, file.changed_ns)))
     debouncer.stable(scan(drop), now=0.0)
     return debouncer.stable(scan(drop), now=STABLE_SECONDS)
