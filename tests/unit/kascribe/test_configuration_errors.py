@@ -78,7 +78,7 @@ def _empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "a/../b",
             (
                 "KASCRIBE_S3_UPLOADS_PREFIX is 'a/../b': it should be the name of a folder in the bucket, as in "
-                "results/ (The folder in which our uploads are kept; likewise)"
+                "results/ (The folder of Kascribe's own uploads; likewise)"
             ),
         ),
         (
@@ -94,7 +94,7 @@ def _empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "team/a.",
             (
                 "KASCRIBE_KAFKA_TOPIC_PREFIX is 'team/a.': it should be at most 200 letters, digits, dots, "
-                "hyphens and underscores (Goes before every topic's name, separator included)"
+                "hyphens and underscores (Prefix of every topic's name, separator included)"
             ),
         ),
         (
@@ -102,7 +102,7 @@ def _empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "a.retry.",
             (
                 "KASCRIBE_KAFKA_TOPIC_PREFIX is 'a.retry.': it should be without .retry., by which retry topics "
-                "are known (Goes before every topic's name, separator included)"
+                "are known (Prefix of every topic's name, separator included)"
             ),
         ),
         (
