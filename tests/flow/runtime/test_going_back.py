@@ -10,7 +10,7 @@ from tests.flow.mock_cluster import MockCluster
 from tests.flow.running import send
 from tests.flow.stages import TOPIC
 from tests.support.waiting import eventually
-from tests.unit.runtime.taking_in import TakingIn, offsets
+from tests.unit.runtime.runtime_bench import RuntimeBench, offsets
 
 RECORDS = 12
 
@@ -41,7 +41,7 @@ def consumer(broker: MockCluster) -> Iterator[Consumer]:
 
 def test_a_client_that_rewinds_makes_no_record_run_twice_and_raises_a_doubt(consumer: Consumer) -> None:
     """The log reaches as far as before, so it is the same one, unless the broker says that its id is another."""
-    bench = TakingIn(consumer, [(0, "")], TOPIC, RuntimeSettings(in_flight_records=64))
+    bench = RuntimeBench(consumer, [(0, "")], TOPIC, RuntimeSettings(in_flight_records=64))
     bench.arrive(*range(6))
     ran = offsets([flight for _ in range(3) for flight in bench.turn()])
     before = bench.assignment.partitions[TOPIC, 0]
@@ -57,7 +57,7 @@ def test_a_client_that_rewinds_makes_no_record_run_twice_and_raises_a_doubt(cons
 
 def test_a_log_that_is_read_from_its_beginning_is_rewound_at_the_client(consumer: Consumer) -> None:
     """What the client brings before that is dropped; then every record comes."""
-    bench = TakingIn(consumer, [(5, " oself r2Q0yqkTSmCQMIkYN5nNSg")], TOPIC, RuntimeSettings())
+    bench = RuntimeBench(consumer, [(5, " oself r2Q0yqkTSmCQMIkYN5nNSg")], TOPIC, RuntimeSettings())
     bench.intake.on_log_ids({TOPIC: "Zb1xk4zRQ0mM0p9l3mWkHw"})
     partition = bench.assignment.partitions[TOPIC, 0]
     before = partition.rewinding

@@ -6,7 +6,7 @@ from tests.flow.reading import records_on
 from tests.flow.running import committed, create_topics, running, send, settings_for
 from tests.flow.stages import OUTPUT, CommandStage
 from tests.support.waiting import eventually
-from tests.unit.runtime.taking_in import reference_value
+from tests.unit.runtime.runtime_bench import reference_value
 
 
 def test_who_waits_for_a_record_does_not_wait_until_bulk_leaves_room(broker: MockCluster) -> None:

@@ -9,14 +9,14 @@ from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.offsets.commit_metadata import CommitMetadata
 from schemas.kafka.delivery import Commit
 from schemas.settings import RuntimeSettings
-from tests.unit.runtime.taking_in import TakingIn, offsets, taking_in
+from tests.unit.runtime.runtime_bench import RuntimeBench, offsets, runtime_bench
 
 SETTINGS = RuntimeSettings()
 
 
 def crashed_at(offset: int) -> str:
     """Return the metadata of a process that ended with this record before it."""
-    with taking_in((offset, "")) as bench:
+    with runtime_bench((offset, "")) as bench:
         bench.arrive(offset)
         bench.turn()
         (partition,) = bench.assignment.partitions.values()
@@ -68,7 +68,7 @@ def test_a_holder_that_ended_with_records_before_it_is_counted() -> None:
 
 def test_a_partition_that_is_let_go_keeps_nothing() -> None:
     """Its attempts are cancelled, its backlog is dropped, and it is marked as not held; others stay."""
-    with taking_in((0, ""), (0, "")) as bench:
+    with runtime_bench((0, ""), (0, "")) as bench:
         bench.arrive(0)
         (flight,) = bench.turn()
         mine, other = bench.assignment.partitions["in", 0], bench.assignment.partitions["in", 1]
@@ -83,7 +83,7 @@ def test_a_partition_that_is_let_go_keeps_nothing() -> None:
 
 def test_a_partition_that_is_given_again_starts_over() -> None:
     """What the old object still works on is cancelled, so nothing is recorded twice."""
-    with taking_in((0, "")) as bench:
+    with runtime_bench((0, "")) as bench:
         bench.arrive(0)
         (flight,) = bench.turn()
         old = bench.assignment.partitions["in", 0]
@@ -97,7 +97,7 @@ def test_a_partition_that_is_given_again_starts_over() -> None:
 
 def test_what_waits_is_counted_over_all_partitions() -> None:
     """Records that were polled and found no room yet."""
-    with taking_in((0, ""), (0, "")) as bench:
+    with runtime_bench((0, ""), (0, "")) as bench:
         bench.arrive(0, 1, partition=0)
         bench.arrive(0, partition=1)
         assert bench.assignment.waiting_records == 3
@@ -107,7 +107,7 @@ def test_what_waits_is_counted_over_all_partitions() -> None:
 
 def test_a_topic_s_id_is_learned_once_and_an_older_one_never_comes_back() -> None:
     """A broker that lags behind returns the old id again, which replaces nothing."""
-    with taking_in((0, "")) as bench:
+    with runtime_bench((0, "")) as bench:
         logs = bench.assignment.replaced_logs
         (partition,) = bench.assignment.partitions.values()
         assert logs({"in": "first"}) == []
@@ -119,7 +119,7 @@ def test_a_topic_s_id_is_learned_once_and_an_older_one_never_comes_back() -> Non
         assert logs({"in": "second"}) == []
 
 
-def replace(bench: TakingIn, log_id: str) -> None:
+def replace(bench: RuntimeBench, log_id: str) -> None:
     """Replace the one partition's log by a new one."""
     (old,) = bench.assignment.partitions.values()
     bench.assignment.replace(old, log_id=log_id, rewinding=False)

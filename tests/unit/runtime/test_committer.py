@@ -9,26 +9,26 @@ from consumers.runtime.drain import (
 )
 from schemas.kafka.records import OutgoingRecord
 from schemas.settings import RuntimeSettings
-from tests.unit.runtime.letting_out import LettingOut, letting_out
+from tests.unit.runtime.committer_bench import CommitterBench, committer_bench
 
 OUTPUT = OutgoingRecord("out", b"key", b"value")
 STEP_SECONDS = 0.1
 
 
-def _do(bench: LettingOut, offset: int, *outputs: OutgoingRecord) -> None:
+def _do(bench: CommitterBench, offset: int, *outputs: OutgoingRecord) -> None:
     """Run one record from its poll to the outbox."""
     bench.arrive(offset)
     (flight,) = bench.turn()
     bench.finish(flight, *outputs)
 
 
-def _drain(bench: LettingOut) -> Drain:
+def _drain(bench: CommitterBench) -> Drain:
     return Drain(bench.assignment, bench.dispatch, bench.committer, is_hurried=lambda: False, clock=bench.clock)
 
 
 def test_nothing_is_committed_before_the_outputs_that_it_covers_are_there() -> None:
     """A crash between the two repeats the record. The other way round it would lose the record's outputs."""
-    with letting_out((0, "")) as bench:
+    with committer_bench((0, "")) as bench:
         _do(bench, 0, OUTPUT)
         bench.clock.seconds += 60.0
         bench.committer.submit(urgent=True)
@@ -41,7 +41,7 @@ def test_nothing_is_committed_before_the_outputs_that_it_covers_are_there() -> N
 
 def test_commits_go_along_once_an_interval_and_not_each_time() -> None:
     """Outputs never wait for it; a journal that must be durable before a record may run does not either."""
-    with letting_out((0, ""), settings=RuntimeSettings(commit_interval_seconds=10.0)) as bench:
+    with committer_bench((0, ""), settings=RuntimeSettings(commit_interval_seconds=10.0)) as bench:
         bench.clock.seconds = 100.0
         for offset, commits in ((0, 1), (1, 0), (2, 0)):
             _do(bench, offset, OUTPUT)
@@ -58,7 +58,7 @@ def test_commits_go_along_once_an_interval_and_not_each_time() -> None:
 
 def test_a_record_that_waits_for_its_name_to_be_durable_does_not_wait_for_the_interval() -> None:
     """After an unclean end every record is named before it runs; an interval for each would be an outage."""
-    with letting_out((0, " odead"), settings=RuntimeSettings(commit_interval_seconds=10.0)) as bench:
+    with committer_bench((0, " odead"), settings=RuntimeSettings(commit_interval_seconds=10.0)) as bench:
         bench.committer.submit()
         bench.deliver()
         bench.committer.on_commit(None, bench.consumer.noted)
@@ -73,7 +73,7 @@ def test_a_record_that_waits_for_its_name_to_be_durable_does_not_wait_for_the_in
 
 def test_a_commit_that_found_no_room_in_the_outbox_is_offered_again() -> None:
     """It left with no batch, so it may not count as submitted: nothing else would ever offer it again."""
-    with letting_out((0, "")) as bench:
+    with committer_bench((0, "")) as bench:
         bench.outbox.is_full = True
         _do(bench, 0, OUTPUT)
         (partition,) = bench.assignment.partitions.values()
@@ -88,7 +88,7 @@ def test_a_commit_that_found_no_room_in_the_outbox_is_offered_again() -> None:
 
 def test_what_is_delivered_after_its_partition_was_lost_is_not_committed() -> None:
     """The new holder's commit would be overwritten, and records skipped that it has not done."""
-    with letting_out((0, ""), (0, "")) as bench:
+    with committer_bench((0, ""), (0, "")) as bench:
         bench.arrive(0, partition=0)
         bench.arrive(0, partition=1)
         for flight in bench.turn():
@@ -102,7 +102,7 @@ def test_what_is_delivered_after_its_partition_was_lost_is_not_committed() -> No
 
 def test_a_last_commit_is_read_back_and_repeated_when_the_broker_has_another() -> None:
     """The client's callback is not served within the group's callbacks, so the broker is queried."""
-    with letting_out((0, "")) as bench:
+    with committer_bench((0, "")) as bench:
         _do(bench, 0)
         (partition,) = bench.assignment.partitions.values()
         bench.consumer.forgetful = True
@@ -123,7 +123,7 @@ def test_a_last_commit_is_read_back_and_repeated_when_the_broker_has_another() -
 
 def test_a_drain_that_took_all_its_time_still_delivers_and_commits() -> None:
     """Work that ends within the last second would otherwise be done again."""
-    with letting_out((0, "")) as bench:
+    with committer_bench((0, "")) as bench:
         bench.arrive(0, 1)
         done, running = bench.turn()
         done.begin()
@@ -145,7 +145,7 @@ def test_a_drain_that_took_all_its_time_still_delivers_and_commits() -> None:
 
 def test_a_partition_that_drains_takes_nothing_in_and_begins_nothing() -> None:
     """What waits for room, and what a poll still brings, is the next holder's."""
-    with letting_out((0, "")) as bench:
+    with committer_bench((0, "")) as bench:
         bench.arrive(0)
         (running,) = bench.turn()
         running.begin()
@@ -166,7 +166,7 @@ def test_a_partition_that_drains_takes_nothing_in_and_begins_nothing() -> None:
 
 def test_a_drain_lets_run_what_runs_and_cancels_the_rest_before_it_lets_go() -> None:
     """What has not begun is left to the next holder at once, what has not ended in time when the time is up."""
-    with letting_out((0, "")) as bench:
+    with committer_bench((0, "")) as bench:
         bench.arrive(0, 1)
         running, queued = bench.turn()
         running.begin()
@@ -186,7 +186,7 @@ def test_a_drain_lets_run_what_runs_and_cancels_the_rest_before_it_lets_go() -> 
 
 def test_a_drain_does_not_wait_for_what_has_not_begun() -> None:
     """Jobs of other partitions may hold every worker for hours: no worker would take it out of the line."""
-    with letting_out((0, "")) as bench:
+    with committer_bench((0, "")) as bench:
         bench.arrive(0)
         (queued,) = bench.turn()
         (partition,) = bench.assignment.partitions.values()
@@ -202,7 +202,7 @@ def test_a_drain_does_not_wait_for_what_has_not_begun() -> None:
 
 def test_an_attempt_that_waits_for_a_worker_again_has_not_begun() -> None:
     """It ran before, and met an outage or another record of its job: a drain does not let it begin once more."""
-    with letting_out((0, "")) as bench:
+    with committer_bench((0, "")) as bench:
         bench.arrive(0)
         (flight,) = bench.turn()
         flight.begin()
@@ -222,7 +222,7 @@ def test_an_attempt_that_waits_for_a_worker_again_has_not_begun() -> None:
 
 def test_a_revocation_amid_the_last_drain_takes_no_time_beyond_it() -> None:
     """The process ends within its limit, whatever the group decides while it drains."""
-    with letting_out((0, ""), (0, "")) as bench:
+    with committer_bench((0, ""), (0, "")) as bench:
         for number in range(2):
             bench.arrive(0, partition=number)
         for flight in bench.turn():
@@ -248,7 +248,7 @@ def test_a_revocation_amid_the_last_drain_takes_no_time_beyond_it() -> None:
 
 def test_the_time_of_one_drain_does_not_count_for_the_next() -> None:
     """A process that goes on after a revocation has all its time for the next one."""
-    with letting_out((0, ""), (0, "")) as bench:
+    with committer_bench((0, ""), (0, "")) as bench:
         for number in range(2):
             bench.arrive(0, partition=number)
         for flight in bench.turn():
@@ -267,7 +267,7 @@ def test_the_time_of_one_drain_does_not_count_for_the_next() -> None:
 
 def test_a_hurried_drain_waits_for_no_work() -> None:
     """A second signal leaves time for one commit, and no more."""
-    with letting_out((0, "")) as bench:
+    with committer_bench((0, "")) as bench:
         bench.arrive(0)
         (running,) = bench.turn()
         running.begin()

@@ -13,7 +13,7 @@ from consumers.runtime.ports import Job, Weight
 from schemas.kafka.records import Record
 from schemas.settings import RuntimeSettings
 from tests.support.clock import HandClock
-from tests.unit.runtime.taking_in import unconnected
+from tests.unit.runtime.runtime_bench import unconnected
 
 LIMITS = RuntimeSettings(in_flight_records=8, in_flight_bytes=1_000, in_flight_audio_seconds=100.0)
 

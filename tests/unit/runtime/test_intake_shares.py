@@ -6,17 +6,17 @@ from consumers.runtime.offsets import gap_map
 from consumers.runtime.partition import Flight
 from schemas.kafka.delivery import Commit
 from schemas.settings import RuntimeSettings
-from tests.unit.runtime.settling import settling
-from tests.unit.runtime.taking_in import TakingIn, offsets, taking_in
+from tests.unit.runtime.runtime_bench import RuntimeBench, offsets, runtime_bench
+from tests.unit.runtime.settlement_bench import settlement_bench
 
 EIGHT = RuntimeSettings(in_flight_records=8)
 
 
-def _handed_over(bench: TakingIn, *, turns: int = 20) -> list[Flight]:
+def _handed_over(bench: RuntimeBench, *, turns: int = 20) -> list[Flight]:
     return [flight for _ in range(turns) for flight in bench.turn()]
 
 
-def _leave(bench: TakingIn, number: int = 0) -> None:
+def _leave(bench: RuntimeBench, number: int = 0) -> None:
     partition = bench.assignment.partitions["in", number]
     bench.dispatch.abandon(partition)
     bench.assignment.let_go([partition.key])
@@ -24,7 +24,7 @@ def _leave(bench: TakingIn, number: int = 0) -> None:
 
 def test_room_is_what_is_left_of_the_limit() -> None:
     """And what arrives is counted by its topic, wherever it waits."""
-    with taking_in((0, ""), settings=EIGHT) as bench:
+    with runtime_bench((0, ""), settings=EIGHT) as bench:
         bench.arrive(0, 1, 2)
         assert len(_handed_over(bench)) == 3
         assert bench.intake.room == 5
@@ -37,7 +37,7 @@ def test_room_is_what_is_left_of_the_limit() -> None:
 def test_a_record_that_was_complete_before_is_skipped_and_counted() -> None:
     """The gap map of the last holder lists it."""
     gaps = gap_map.encode(0, [(1, 3)])
-    with taking_in((0, gaps)) as bench:
+    with runtime_bench((0, gaps)) as bench:
         bench.arrive(0, 1, 2, 3)
         assert offsets(_handed_over(bench)) == [0, 3]
         assert bench.sample("kascribe_records_skipped_total", topic="in") == 2
@@ -45,7 +45,7 @@ def test_a_record_that_was_complete_before_is_skipped_and_counted() -> None:
 
 def test_partitions_take_turns_where_there_is_room_for_one_record() -> None:
     """None waits until another's backlog ends."""
-    with taking_in(*[(0, "")] * 3, settings=RuntimeSettings(in_flight_records=1)) as bench:
+    with runtime_bench(*[(0, "")] * 3, settings=RuntimeSettings(in_flight_records=1)) as bench:
         for number in range(3):
             bench.arrive(*range(10), partition=number)
         served: list[int] = []
@@ -60,7 +60,7 @@ def test_partitions_take_turns_where_there_is_room_for_one_record() -> None:
 
 def test_room_is_shared_between_the_partitions_that_have_something() -> None:
     """A long backlog takes no more than its share while others wait, and the rest once they do not."""
-    with taking_in((0, ""), (0, ""), settings=EIGHT) as bench:
+    with runtime_bench((0, ""), (0, ""), settings=EIGHT) as bench:
         bench.arrive(*range(20))
         bench.arrive(*range(2), partition=1)
         flights = bench.turn()
@@ -70,7 +70,7 @@ def test_room_is_shared_between_the_partitions_that_have_something() -> None:
 
 def test_an_assignment_is_numbered_so_that_lines_tell_one_from_the_next() -> None:
     """Taken back, or replaced by a new log, a partition has another number."""
-    with taking_in((0, "")) as bench:
+    with runtime_bench((0, "")) as bench:
         first = repr(bench.assignment.partitions["in", 0])
         bench.assigned(Commit(0))
         second = repr(bench.assignment.partitions["in", 0])
@@ -79,7 +79,7 @@ def test_an_assignment_is_numbered_so_that_lines_tell_one_from_the_next() -> Non
 
 def test_records_that_wait_for_their_names_leave_with_their_partition() -> None:
     """They never begin, and what waits to run alone waits for them no longer."""
-    with taking_in((100, " odead"), (200, " wdead0+1")) as bench:
+    with runtime_bench((100, " odead"), (200, " wdead0+1")) as bench:
         bench.arrive(100, 101)
         bench.intake.admit()
         leaving = bench.assignment.partitions["in", 0]
@@ -94,7 +94,7 @@ def test_records_that_wait_for_their_names_leave_with_their_partition() -> None:
 
 def test_parked_records_leave_with_their_partition_and_the_others_run_again() -> None:
     """When the dependency is up."""
-    with taking_in((0, ""), (0, "")) as bench:
+    with runtime_bench((0, ""), (0, "")) as bench:
         bench.arrive(1)
         (leaving,) = bench.turn()
         bench.arrive(2, partition=1)
@@ -109,7 +109,7 @@ def test_parked_records_leave_with_their_partition_and_the_others_run_again() ->
 
 def test_records_set_aside_leave_with_their_partition() -> None:
     """The next holder writes their letters; those of other partitions are written here."""
-    with settling((100, " wdead0!3.1"), (200, " wdead0!3.1")) as bench:
+    with settlement_bench((100, " wdead0!3.1"), (200, " wdead0!3.1")) as bench:
         bench.bench.arrive(100)
         bench.bench.arrive(200, partition=1)
         bench.bench.turn()
@@ -121,7 +121,7 @@ def test_records_set_aside_leave_with_their_partition() -> None:
 
 def test_a_new_log_and_an_unclean_end_are_logged() -> None:
     """The log names the topic, and what follows from it."""
-    with capture_logs() as said, taking_in((100, " odead")) as bench:
+    with capture_logs() as said, runtime_bench((100, " odead")) as bench:
         bench.intake.on_log_ids({"in": "former"})
         bench.intake.on_log_ids({"in": "now"})
     assert [(line["log_level"], line["topic"]) for line in said] == [("warning", "in")] * 2
@@ -131,6 +131,6 @@ def test_a_new_log_and_an_unclean_end_are_logged() -> None:
 
 def test_only_partitions_that_are_held_are_found() -> None:
     """The group may revoke what was lost already."""
-    with taking_in((0, "")) as bench:
+    with runtime_bench((0, "")) as bench:
         held = bench.assignment.held([("in", 0), ("in", 7)])
         assert held == [bench.assignment.partitions["in", 0]]

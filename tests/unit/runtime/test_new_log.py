@@ -7,16 +7,16 @@ import pytest
 from consumers.runtime.offsets.commit_metadata import CommitMetadata
 from consumers.runtime.partition import AssignedPartition, PartitionState
 from schemas.kafka.delivery import Commit
-from tests.unit.runtime.taking_in import TakingIn, offsets, taking_in
+from tests.unit.runtime.runtime_bench import RuntimeBench, offsets, runtime_bench
 
 OLD, NEW = "r2Q0yqkTSmCQMIkYN5nNSg", "Zb1xk4zRQ0mM0p9l3mWkHw"
 
 
-def _partition(bench: TakingIn) -> AssignedPartition:
+def _partition(bench: RuntimeBench) -> AssignedPartition:
     return bench.assignment.partitions["in", 0]
 
 
-def _begin_with_old_log(bench: TakingIn) -> AssignedPartition:
+def _begin_with_old_log(bench: RuntimeBench) -> AssignedPartition:
     """Poll and run records 0 to 6 of the old log; 0 is a long job, the others are complete."""
     bench.intake.on_log_ids({"in": OLD})
     bench.arrive(*range(7))
@@ -40,7 +40,7 @@ def test_the_parts_of_a_commits_metadata_come_back(parts: tuple[str, str, str]) 
 
 def test_metadata_without_an_id_is_read_as_older_releases_wrote_it() -> None:
     """The offset and its gap map hold; the id is added with the next commit."""
-    with taking_in((100, " oself")) as bench:
+    with runtime_bench((100, " oself")) as bench:
         assert not _partition(bench).rewinding
         bench.intake.on_log_ids({"in": OLD})
         bench.commit()
@@ -50,7 +50,7 @@ def test_metadata_without_an_id_is_read_as_older_releases_wrote_it() -> None:
 
 def test_the_gap_map_leaves_room_for_the_journal_and_the_id() -> None:
     """At the worst all three stay within the 4,095 characters that a broker takes."""
-    with taking_in((0, " odead")) as bench:
+    with runtime_bench((0, " odead")) as bench:
         bench.intake.on_log_ids({"in": OLD})
         ledger, toss, offset = _partition(bench).books.ledger, Random(7), 0
         while ledger.can_receive():
@@ -68,7 +68,7 @@ def test_the_gap_map_leaves_room_for_the_journal_and_the_id() -> None:
 
 def test_a_topic_with_another_id_gets_new_books_and_is_read_from_its_beginning() -> None:
     """The old log's job is cancelled, its gap map and watermark are gone, every new record runs."""
-    with taking_in((0, "")) as bench:
+    with runtime_bench((0, "")) as bench:
         old = _begin_with_old_log(bench)
         bench.intake.on_log_ids({"in": NEW})
         new = _partition(bench)
@@ -85,7 +85,7 @@ def test_a_topic_with_another_id_gets_new_books_and_is_read_from_its_beginning()
 
 def test_a_result_of_the_old_log_completes_nothing_of_the_new_one() -> None:
     """The long job ends after its log: its record number is another record now, which stays incomplete."""
-    with taking_in((0, "")) as bench:
+    with runtime_bench((0, "")) as bench:
         old = _begin_with_old_log(bench)
         long_job = old.flights[0]
         bench.intake.on_log_ids({"in": NEW})
@@ -100,7 +100,7 @@ def test_a_result_of_the_old_log_completes_nothing_of_the_new_one() -> None:
 
 def test_a_commit_of_the_old_log_that_is_confirmed_late_confirms_nothing_of_the_new_one() -> None:
     """Nor does one that is refused late."""
-    with taking_in((0, "")) as bench:
+    with runtime_bench((0, "")) as bench:
         old = _begin_with_old_log(bench)
         bench.complete(old.flights[0])
         late = old.commit()
@@ -115,7 +115,7 @@ def test_a_commit_of_the_old_log_that_is_confirmed_late_confirms_nothing_of_the_
 
 def test_an_offset_of_another_log_is_discarded_at_assignment() -> None:
     """The broker kept what was committed for the deleted topic: offset and gap map would hide new records."""
-    with taking_in() as bench:
+    with runtime_bench() as bench:
         bench.intake.on_log_ids({"in": NEW})
         bench.assigned(Commit(5, f" odead {OLD}"))
         partition = _partition(bench)
@@ -126,7 +126,7 @@ def test_an_offset_of_another_log_is_discarded_at_assignment() -> None:
 
 def test_an_offset_whose_log_is_not_known_yet_holds_until_it_is() -> None:
     """The id is queried beside the assignment; when it turns out to be another one, the log is read again."""
-    with taking_in((5, f" oself {OLD}")) as bench:
+    with runtime_bench((5, f" oself {OLD}")) as bench:
         assert not _partition(bench).rewinding
         bench.intake.on_log_ids({"in": OLD})
         assert not _partition(bench).rewinding
@@ -139,7 +139,7 @@ def test_an_offset_whose_log_is_not_known_yet_holds_until_it_is() -> None:
 
 def test_a_log_that_was_cut_off_starts_over_at_once() -> None:
     """It reaches less far than what was polled of it, so what comes is new, whatever is known of the offsets."""
-    with taking_in((0, "")) as bench:
+    with runtime_bench((0, "")) as bench:
         _begin_with_old_log(bench)
         bench.arrive(*range(5))
         ran = offsets([flight for _ in range(3) for flight in bench.turn()])
@@ -149,7 +149,7 @@ def test_a_log_that_was_cut_off_starts_over_at_once() -> None:
 
 def test_a_partition_that_is_let_go_is_not_replaced() -> None:
     """Its last commit goes out with the old log's id, by which the next holder knows it."""
-    with taking_in((0, "")) as bench:
+    with runtime_bench((0, "")) as bench:
         old = _begin_with_old_log(bench)
         old.advance(PartitionState.DRAINING)
         bench.intake.on_log_ids({"in": NEW})

@@ -5,7 +5,7 @@ import pytest
 from consumers.runtime.offsets.books import Books
 from consumers.runtime.partition import AssignedPartition, PartitionState
 from schemas.kafka.records import OutgoingRecord, Record
-from tests.unit.runtime.taking_in import taking_in
+from tests.unit.runtime.runtime_bench import runtime_bench
 
 OUTPUT = OutgoingRecord("out", b"key", b"value")
 
@@ -47,7 +47,7 @@ def test_only_a_held_partition_keeps_a_backlog() -> None:
 
 def test_flights_are_cancelled_when_their_partition_is_gone_and_not_before() -> None:
     """While it drains they may finish."""
-    with taking_in((0, "")) as bench:
+    with runtime_bench((0, "")) as bench:
         bench.arrive(0)
         (flight,) = bench.turn()
         for state, cancelled in (

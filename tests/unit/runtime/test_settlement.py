@@ -9,8 +9,8 @@ from schemas.errors import AudioNotFound, AudioUndecodable, DependencyDown, JobC
 from schemas.kafka import dead_letters, history
 from schemas.kafka.records import OutgoingRecord, Record
 from tests.flow.stages import Unreasonable
-from tests.unit.runtime.settling import OUTPUT, settling
-from tests.unit.runtime.taking_in import offsets
+from tests.unit.runtime.runtime_bench import offsets
+from tests.unit.runtime.settlement_bench import OUTPUT, settlement_bench
 
 WARY = (100, " odead")
 """Taken over from a process that ended: every record is named before it runs."""
@@ -26,7 +26,7 @@ def _letter(output: OutgoingRecord) -> dead_letters.DeadLetter:
 
 def test_a_record_that_succeeded_is_complete_once_and_its_outputs_leave() -> None:
     """Its room is free, and the journal knows it no more."""
-    with settling(WARY) as bench:
+    with settlement_bench(WARY) as bench:
         (flight,) = bench.take(100)
         bench.end(flight, OUTPUT)
         assert bench.left() == [OUTPUT]
@@ -50,7 +50,7 @@ def test_a_record_that_succeeded_is_complete_once_and_its_outputs_leave() -> Non
 )
 def test_an_outcome_of_a_partition_that_is_gone_is_dropped(outcome: BaseException | OutgoingRecord | None) -> None:
     """Whatever it is: another process does the record, or has done it, and nothing may leave from here."""
-    with settling() as bench:
+    with settlement_bench() as bench:
         (flight,) = bench.take(0)
         bench.bench.dispatch.abandon(flight.partition)
         bench.bench.assignment.let_go([flight.partition.key])
@@ -62,7 +62,7 @@ def test_an_outcome_of_a_partition_that_is_gone_is_dropped(outcome: BaseExceptio
 
 def test_an_attempt_that_never_began_is_left_to_the_next_holder() -> None:
     """Its partition drains: the worker handed it back as it was."""
-    with settling() as bench:
+    with settlement_bench() as bench:
         (flight,) = bench.take(0)
         flight.requeue()
         flight.cancel()
@@ -73,7 +73,7 @@ def test_an_attempt_that_never_began_is_left_to_the_next_holder() -> None:
 
 def test_an_attempt_that_succeeded_although_it_was_cancelled_is_complete() -> None:
     """The partition still drains, so its outcome counts."""
-    with settling() as bench:
+    with settlement_bench() as bench:
         (flight,) = bench.take(0)
         flight.cancel()
         bench.end(flight, OUTPUT)
@@ -82,7 +82,7 @@ def test_an_attempt_that_succeeded_although_it_was_cancelled_is_complete() -> No
 
 def test_what_the_runtime_cancelled_is_not_complete_and_leaves_nothing() -> None:
     """Another process does it again."""
-    with settling() as bench:
+    with settlement_bench() as bench:
         (flight,) = bench.take(0)
         flight.cancel()
         bench.end(flight, JobCancelled("the partition is gone"))
@@ -92,7 +92,7 @@ def test_what_the_runtime_cancelled_is_not_complete_and_leaves_nothing() -> None
 
 def test_what_its_caller_cancelled_is_complete_with_what_the_stage_reports_about_it() -> None:
     """No process does it again."""
-    with settling() as bench:
+    with settlement_bench() as bench:
         (flight,) = bench.take(0)
         bench.end(flight, CancelledByCaller((OUTPUT,)))
         assert bench.left() == [OUTPUT]
@@ -101,7 +101,7 @@ def test_what_its_caller_cancelled_is_complete_with_what_the_stage_reports_about
 
 def test_what_stopped_for_no_known_reason_is_tried_again() -> None:
     """Neither the runtime nor a caller cancelled it: the record must not be lost with the attempt."""
-    with settling() as bench:
+    with settlement_bench() as bench:
         (flight,) = bench.take(0)
         bench.end(flight, JobCancelled("the decoders are shut down"))
         (again,) = bench.left()
@@ -111,7 +111,7 @@ def test_what_stopped_for_no_known_reason_is_tried_again() -> None:
 
 def test_the_journal_notes_when_an_attempt_ends_and_when_its_record_is_complete() -> None:
     """Otherwise a process that ends later is held against records that did not run."""
-    with settling(WARY) as bench:
+    with settlement_bench(WARY) as bench:
         parked, failed, done = bench.take(100, 101, 102)
         bench.end(parked, DependencyDown("s3", "refused"))
         bench.bench.commit()
@@ -127,7 +127,7 @@ def test_the_journal_notes_when_an_attempt_ends_and_when_its_record_is_complete(
 
 def test_a_record_is_set_aside_with_a_letter_that_states_how_often_and_how_processes_ended() -> None:
     """Only where it reached the limit alone; subscribers get an event about it."""
-    with settling((100, " wdead0!3.1")) as bench:
+    with settlement_bench((100, " wdead0!3.1")) as bench:
         assert bench.take(100, 101) != []
         bench.settlement.settle_set_aside()
         letter, told = bench.left()
@@ -143,7 +143,7 @@ def test_a_record_is_set_aside_with_a_letter_that_states_how_often_and_how_proce
 
 def test_a_dependency_that_is_down_parks_the_attempt_and_it_runs_again_when_it_is_up() -> None:
     """The same attempt; only a recovery at the first probe counts as a pause that did not help."""
-    with settling() as bench:
+    with settlement_bench() as bench:
         first, second = bench.take(0, 1)
         bench.end(first, DependencyDown("s3", "refused"))
         assert bench.registry.get_sample_value("kascribe_dependency_down", {"dependency": "s3"}) == 1
@@ -162,7 +162,7 @@ def test_a_dependency_that_is_down_parks_the_attempt_and_it_runs_again_when_it_i
 @pytest.mark.parametrize("field", ["cancelled", "draining"])
 def test_an_attempt_that_meets_an_outage_while_its_partition_leaves_does_not_wait(field: str) -> None:
     """It is dropped, and the next holder meets the outage or its end."""
-    with settling() as bench:
+    with settlement_bench() as bench:
         (flight,) = bench.take(0)
         if field == "cancelled":
             flight.cancel()
@@ -174,7 +174,7 @@ def test_an_attempt_that_meets_an_outage_while_its_partition_leaves_does_not_wai
 
 def test_a_transient_failure_goes_to_the_retry_topic_with_its_next_attempt() -> None:
     """And its record is complete where it was."""
-    with settling() as bench:
+    with settlement_bench() as bench:
         (flight,) = bench.take(0)
         bench.end(flight, AudioNotFound("not there yet"))
         (again,) = bench.left()
@@ -185,7 +185,7 @@ def test_a_transient_failure_goes_to_the_retry_topic_with_its_next_attempt() -> 
 
 def test_an_error_that_cannot_be_described_leaves_a_bare_letter() -> None:
     """Its reason is none of the closed set: the record is not lost because of that."""
-    with settling() as bench:
+    with settlement_bench() as bench:
         (flight,) = bench.take(0)
         bench.end(flight, Unreasonable("an error whose reason is none"))
         (letter,) = bench.left()
@@ -196,7 +196,7 @@ def test_an_error_that_cannot_be_described_leaves_a_bare_letter() -> None:
 
 def test_a_record_that_follows_another_waits_without_an_outcome() -> None:
     """It is neither complete nor failed, and runs again when the other one has ended."""
-    with settling() as bench:
+    with settlement_bench() as bench:
         leader, follower = bench.take(0, 1)
         bench.end(follower, FollowsAnother(leader.origin))
         assert (bench.left(), bench.bench.turn(), bench.bench.flow_control.records) == ([], [], 2)
@@ -209,7 +209,7 @@ def test_a_record_that_follows_another_waits_without_an_outcome() -> None:
 @pytest.mark.parametrize("field", ["cancelled", "draining"])
 def test_a_record_that_would_follow_another_while_its_partition_leaves_is_dropped(field: str) -> None:
     """The next holder follows the leader, or does the job."""
-    with settling() as bench:
+    with settlement_bench() as bench:
         leader, follower = bench.take(0, 1)
         if field == "cancelled":
             follower.cancel()
@@ -223,7 +223,7 @@ def test_a_record_that_would_follow_another_while_its_partition_leaves_is_droppe
 
 def test_suspects_that_are_settled_make_room_for_the_next() -> None:
     """Each runs alone, however the one before it ended."""
-    with settling((100, " wdead0+1,1+1,2+1")) as bench:
+    with settlement_bench((100, " wdead0+1,1+1,2+1")) as bench:
         bench.bench.arrive(100, 101, 102)
         ran = []
         for outcome in (OUTPUT, AudioNotFound("gone"), AudioUndecodable("not audio")):

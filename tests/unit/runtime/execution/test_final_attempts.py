@@ -8,7 +8,7 @@ from schemas.kafka.history import History
 from schemas.kafka.records import Coordinates
 from schemas.kafka.topics import retry_topic
 from schemas.settings import RuntimeSettings
-from tests.unit.runtime.taking_in import taking_in
+from tests.unit.runtime.runtime_bench import runtime_bench
 
 TWO_RETRIES = RuntimeSettings(retry_delays_seconds=(10, 60))
 RETRIES = retry_topic("in", 10)
@@ -29,7 +29,7 @@ def test_a_stage_is_told_whether_an_error_ends_in_a_dead_letter(
 ) -> None:
     """In the attempt with which the record is given up and in none before; a pause is no end."""
     past = (history.write(History(attempt, Coordinates("in", 0, 5), 0), ()) for attempt in (1, 2, 3))
-    with taking_in((0, ""), topic=RETRIES, settings=TWO_RETRIES) as bench:
+    with runtime_bench((0, ""), topic=RETRIES, settings=TWO_RETRIES) as bench:
         for offset, headers in enumerate(past):
             bench.arrive(offset, headers=headers)
         flights = bench.turn()
@@ -40,7 +40,7 @@ def test_a_stage_is_told_whether_an_error_ends_in_a_dead_letter(
 
 def test_a_dependency_that_only_this_record_finds_down_ends_it_after_its_pauses() -> None:
     """The service answers its probe: then it counts as a transient failure of the record's own."""
-    with taking_in((0, ""), topic=RETRIES, settings=RuntimeSettings(retry_delays_seconds=())) as bench:
+    with runtime_bench((0, ""), topic=RETRIES, settings=RuntimeSettings(retry_delays_seconds=())) as bench:
         bench.arrive(0)
         (flight,) = bench.turn()
     down = DependencyDown("s3", "down")

@@ -7,27 +7,27 @@ import pytest
 from consumers.runtime.partition import Flight
 from consumers.runtime.ports import Weight
 from schemas.settings import RuntimeSettings
-from tests.unit.runtime.taking_in import TakingIn, offsets, taking_in
+from tests.unit.runtime.runtime_bench import RuntimeBench, offsets, runtime_bench
 
-Ending = Callable[[TakingIn, Flight], None]
+Ending = Callable[[RuntimeBench, Flight], None]
 
 
-def _completed(bench: TakingIn, leader: Flight) -> None:
+def _completed(bench: RuntimeBench, leader: Flight) -> None:
     bench.complete(leader)
 
 
-def _left_to_another(bench: TakingIn, leader: Flight) -> None:
+def _left_to_another(bench: RuntimeBench, leader: Flight) -> None:
     """Release the leader, as a drop or a retry does: it is not one of this process's flights any more."""
     bench.dispatch.release(leader)
 
 
-def _lost_with_its_partition(bench: TakingIn, leader: Flight) -> None:
+def _lost_with_its_partition(bench: RuntimeBench, leader: Flight) -> None:
     bench.dispatch.abandon(leader.partition)
     bench.assignment.let_go([leader.partition.key])
     _left_to_another(bench, leader)
 
 
-def _follow(bench: TakingIn, follower: Flight, leader: Flight) -> None:
+def _follow(bench: RuntimeBench, follower: Flight, leader: Flight) -> None:
     """Return the follower from its worker, after it met the leader."""
     bench.dispatch.follow(follower, leader.origin)
 
@@ -35,7 +35,7 @@ def _follow(bench: TakingIn, follower: Flight, leader: Flight) -> None:
 @pytest.mark.parametrize("end", [_completed, _left_to_another, _lost_with_its_partition])
 def test_a_follower_runs_again_once_its_leader_has_ended_and_not_before(end: Ending) -> None:
     """However it ended: completed, retried, dropped, or lost with its partition."""
-    with taking_in((0, ""), (0, "")) as bench:
+    with runtime_bench((0, ""), (0, "")) as bench:
         bench.arrive(5)
         (leader,) = bench.turn()
         bench.arrive(7, partition=1)
@@ -50,7 +50,7 @@ def test_a_follower_runs_again_once_its_leader_has_ended_and_not_before(end: End
 
 def test_a_follower_whose_leader_is_gone_already_runs_at_once() -> None:
     """The leader may end between the follower's check and its return."""
-    with taking_in((0, "")) as bench:
+    with runtime_bench((0, "")) as bench:
         bench.arrive(1, 2)
         leader, follower = bench.turn()
         bench.complete(leader)
@@ -60,7 +60,7 @@ def test_a_follower_whose_leader_is_gone_already_runs_at_once() -> None:
 
 def test_a_record_follows_its_own_earlier_attempt() -> None:
     """Its partition left and came back while a worker was still busy with it: it waits for that worker."""
-    with taking_in((0, "")) as bench:
+    with runtime_bench((0, "")) as bench:
         bench.arrive(1)
         (old,) = bench.turn()
         bench.assigned(*(partition.books.confirmed for partition in bench.assignment.partitions.values()))
@@ -74,7 +74,7 @@ def test_a_record_follows_its_own_earlier_attempt() -> None:
 
 def test_followers_that_hold_every_place_do_not_stop_their_leader() -> None:
     """A leader that waits for a dependency needs no room to go on, so nothing waits forever."""
-    with taking_in((0, ""), settings=RuntimeSettings(in_flight_records=4)) as bench:
+    with runtime_bench((0, ""), settings=RuntimeSettings(in_flight_records=4)) as bench:
         bench.arrive(*range(6))
         leader, *followers = bench.turn()
         assert len(followers) == 3
@@ -93,7 +93,7 @@ def test_followers_that_hold_every_place_do_not_stop_their_leader() -> None:
 
 def test_a_follower_counts_as_a_record_in_flight_and_weighs_nothing() -> None:
     """Its fetched audio is dropped; its place stays taken, for its offset is incomplete."""
-    with taking_in((0, "")) as bench:
+    with runtime_bench((0, "")) as bench:
         bench.arrive(1, 2)
         leader, follower = bench.turn()
         follower.as_job().weigh(Weight(object_size_bytes=1_000, audio_seconds=60.0))
@@ -109,7 +109,7 @@ def test_a_follower_counts_as_a_record_in_flight_and_weighs_nothing() -> None:
 
 def test_a_partition_that_leaves_takes_its_followers_along_and_no_others() -> None:
     """They are left incomplete to the next holder, and their places are free."""
-    with taking_in((0, ""), (0, ""), (0, "")) as bench:
+    with runtime_bench((0, ""), (0, ""), (0, "")) as bench:
         bench.arrive(1)
         (leader,) = bench.turn()
         bench.arrive(2, partition=1)
@@ -126,7 +126,7 @@ def test_a_partition_that_leaves_takes_its_followers_along_and_no_others() -> No
 
 def test_a_partition_that_leaves_takes_along_what_was_released_and_has_not_run() -> None:
     """Between the leader's end and the next turn the partition may go."""
-    with taking_in((0, ""), (0, "")) as bench:
+    with runtime_bench((0, ""), (0, "")) as bench:
         bench.arrive(1)
         (leader,) = bench.turn()
         bench.arrive(2, partition=1)
@@ -139,7 +139,7 @@ def test_a_partition_that_leaves_takes_along_what_was_released_and_has_not_run()
 
 def test_no_follower_begins_beside_a_suspect() -> None:
     """A record that may have killed a process runs with nothing else, or its death would prove nothing."""
-    with taking_in((0, ""), (0, ""), (100, " wdead0+1")) as bench:
+    with runtime_bench((0, ""), (0, ""), (100, " wdead0+1")) as bench:
         bench.arrive(1)
         (leader,) = bench.turn()
         bench.arrive(2, partition=1)

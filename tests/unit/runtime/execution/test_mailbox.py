@@ -3,10 +3,10 @@
 from consumers.runtime.execution.mailbox import Mailbox
 from consumers.runtime.partition import Flight
 from tests.support.clock import HandClock
-from tests.unit.runtime.taking_in import TakingIn, taking_in
+from tests.unit.runtime.runtime_bench import RuntimeBench, runtime_bench
 
 
-def flights(bench: TakingIn, count: int) -> list[Flight]:
+def flights(bench: RuntimeBench, count: int) -> list[Flight]:
     """Return records that were handed over."""
     bench.arrive(*range(count))
     return bench.turn()
@@ -14,7 +14,7 @@ def flights(bench: TakingIn, count: int) -> list[Flight]:
 
 def test_flights_come_back_in_order_and_commands_run_between_them() -> None:
     """All that is there at once, each once."""
-    with taking_in((0, "")) as bench:
+    with runtime_bench((0, "")) as bench:
         first, second = flights(bench, 2)
         mailbox, ran = Mailbox(bench.clock), list[str]()
         mailbox.put_flight(first)

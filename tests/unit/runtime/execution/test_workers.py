@@ -19,7 +19,7 @@ from schemas.options import Lane
 from tests.support.waiting import eventually
 
 
-class Holding:
+class HoldingStage:
     """A stage that holds every record whose key begins with ``hold`` until released, and notes the order."""
 
     name = "holding"
@@ -66,11 +66,11 @@ def job_of(flight: Flight) -> Job:
     )
 
 
-class Office:
+class WorkersBench:
     """Workers with one thread for everything, and one more for the interactive lane."""
 
     def __init__(self) -> None:
-        self.stage = Holding()
+        self.stage = HoldingStage()
         self.done: list[Flight] = []
         self.workers = Workers(self.stage, threads=1, done=self.done.append)
         self.workers.start()
@@ -86,58 +86,58 @@ class Office:
         partition = AssignedPartition(("t", 0), books, epoch=1)
         self.workers.submit(Flight(record, partition, job_of, origin=record.coordinates, attempt=1, taken_at=0.0))
 
-    def begun(self, key: str) -> None:
+    def wait_until_running(self, key: str) -> None:
         """Wait until a record runs."""
         eventually(lambda: key in self.stage.begun, timeout_seconds=60, what=f"the start of {key}")
 
-    def ended(self, count: int) -> None:
+    def wait_until_done(self, count: int) -> None:
         """Wait until so many records are done."""
         eventually(lambda: len(self.done) == count, timeout_seconds=60, what="the end of all records")
 
 
 @pytest.fixture
-def office() -> Iterator[Office]:
+def bench() -> Iterator[WorkersBench]:
     """Yield workers; all held records are released at the end."""
-    each = Office()
+    each = WorkersBench()
     yield each
     for gate in list(each.stage.let_go.values()):
         gate.set()
     each.workers.stop()
 
 
-def test_an_interactive_record_runs_while_bulk_holds_every_thread(office: Office) -> None:
+def test_an_interactive_record_runs_while_bulk_holds_every_thread(bench: WorkersBench) -> None:
     """However long the others take."""
-    office.submit("hold bulk")
-    office.begun("hold bulk")
-    office.submit("bulk")
-    office.submit("clip", Lane.INTERACTIVE)
-    office.ended(1)
-    assert office.stage.begun == ["hold bulk", "clip"]
+    bench.submit("hold bulk")
+    bench.wait_until_running("hold bulk")
+    bench.submit("bulk")
+    bench.submit("clip", Lane.INTERACTIVE)
+    bench.wait_until_done(1)
+    assert bench.stage.begun == ["hold bulk", "clip"]
 
 
-def test_interactive_records_overtake_bulk_ones_in_line_but_not_forever(office: Office) -> None:
+def test_interactive_records_overtake_bulk_ones_in_line_but_not_forever(bench: WorkersBench) -> None:
     """Periodically a bulk record has its turn, and each lane keeps its order."""
-    office.submit("hold bulk")
-    office.begun("hold bulk")
-    office.submit("hold clip", Lane.INTERACTIVE)
-    office.begun("hold clip")
+    bench.submit("hold bulk")
+    bench.wait_until_running("hold bulk")
+    bench.submit("hold clip", Lane.INTERACTIVE)
+    bench.wait_until_running("hold clip")
     for number in range(3):
-        office.submit(f"bulk {number}")
+        bench.submit(f"bulk {number}")
     for number in range(2 * BULK_TURN):
-        office.submit(f"clip {number}", Lane.INTERACTIVE)
-    office.stage.let_go["hold bulk"].set()
-    office.ended(1 + 3 + 2 * BULK_TURN)
-    order = office.stage.begun[2:]
+        bench.submit(f"clip {number}", Lane.INTERACTIVE)
+    bench.stage.let_go["hold bulk"].set()
+    bench.wait_until_done(1 + 3 + 2 * BULK_TURN)
+    order = bench.stage.begun[2:]
     assert order[: BULK_TURN - 2] == [f"clip {number}" for number in range(BULK_TURN - 2)]
     assert order[BULK_TURN - 2] == "bulk 0"
     assert order.index("bulk 1") == 2 * BULK_TURN - 2
     assert order[-1] == "bulk 2"
 
 
-def test_bulk_records_run_in_the_order_in_which_they_came(office: Office) -> None:
+def test_bulk_records_run_in_the_order_in_which_they_came(bench: WorkersBench) -> None:
     """Without interactive records, there is one line."""
     keys = [f"bulk {number}" for number in range(50)]
     for key in keys:
-        office.submit(key)
-    office.ended(50)
-    assert office.stage.begun == keys
+        bench.submit(key)
+    bench.wait_until_done(50)
+    assert bench.stage.begun == keys

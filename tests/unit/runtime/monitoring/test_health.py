@@ -24,7 +24,7 @@ from consumers.runtime.monitoring.snapshot import PartitionView, Snapshot
 from schemas.errors import ConfigurationError
 from schemas.kafka.records import OutgoingRecord
 from schemas.settings import ServerSettings
-from tests.unit.runtime.taking_in import taking_in
+from tests.unit.runtime.runtime_bench import runtime_bench
 
 HELD = {("in", 0): PartitionView(0, 0, 0, 0, 0.0, 0, 0, is_paused=False)}
 MEMBER = Membership(answered_at=100.0, member_at=100.0, has_answered=True)
@@ -74,7 +74,7 @@ def test_work_that_never_ends_is_found_although_the_loop_turns() -> None:
 
 def test_a_record_taken_in_after_idle_hours_is_not_taken_for_stuck_work() -> None:
     """What counts is how long work shows no activity, not how long there was no work."""
-    with taking_in((0, "")) as bench:
+    with runtime_bench((0, "")) as bench:
         bench.clock.seconds = 5 * 3600.0
         assert live(bench.snapshot(), now=bench.clock.seconds).ok
         bench.arrive(0)
@@ -87,7 +87,7 @@ def test_a_record_taken_in_after_idle_hours_is_not_taken_for_stuck_work() -> Non
 
 def test_a_dependency_that_comes_back_after_hours_leaves_no_stuck_work() -> None:
     """What waited for it is submitted again, and its time starts then."""
-    with taking_in((0, "")) as bench:
+    with runtime_bench((0, "")) as bench:
         bench.arrive(0)
         (flight,) = bench.turn()
         bench.park(flight)
@@ -100,7 +100,7 @@ def test_a_dependency_that_comes_back_after_hours_leaves_no_stuck_work() -> None
 
 def test_work_that_reports_is_alive_however_long_it_takes() -> None:
     """Twelve hours of audio may take as long; every interim report counts as activity."""
-    with taking_in((0, "")) as bench:
+    with runtime_bench((0, "")) as bench:
         bench.arrive(0)
         (flight,) = bench.turn()
         for _ in range(3):
@@ -111,7 +111,7 @@ def test_work_that_reports_is_alive_however_long_it_takes() -> None:
 
 def test_a_process_whose_outputs_are_stuck_is_alive_and_not_ready() -> None:
     """The broker's problem belongs to readiness; a new process would meet the same."""
-    with taking_in((0, "")) as bench:
+    with runtime_bench((0, "")) as bench:
         assert ready(bench.snapshot(), now=bench.clock.seconds).ok
         bench.outbox.problem = "delivery to audio.transcripts fails: timed out"
         bench.clock.seconds += 1.0
@@ -125,7 +125,7 @@ def test_a_process_whose_outputs_are_stuck_is_alive_and_not_ready() -> None:
 
 def test_outputs_that_are_never_confirmed_are_noticed_without_an_error() -> None:
     """A batch that is not confirmed for a minute is stuck, also if the client reports no problem."""
-    with taking_in((0, "")) as bench:
+    with runtime_bench((0, "")) as bench:
         bench.arrive(0)
         (flight,) = bench.turn()
         bench.finish(flight, OutgoingRecord("audio.transcripts", b"job", b"text"))
@@ -137,7 +137,7 @@ def test_outputs_that_are_never_confirmed_are_noticed_without_an_error() -> None
 
 def test_a_process_whose_outbox_died_is_dead() -> None:
     """Nothing can be delivered any more, so the process must be replaced."""
-    with taking_in((0, "")) as bench:
+    with runtime_bench((0, "")) as bench:
         bench.outbox.is_alive, bench.outbox.problem = False, "the outbox died: KeyError(1)"
         report = live(bench.snapshot(), now=bench.clock.seconds)
         assert report.reasons == ("the outbox died: KeyError(1); only a new process helps",)
@@ -145,7 +145,7 @@ def test_a_process_whose_outbox_died_is_dead() -> None:
 
 def test_a_process_that_lost_its_partitions_is_not_ready() -> None:
     """Until the group gives it some again."""
-    with taking_in((0, "")) as bench:
+    with runtime_bench((0, "")) as bench:
         assert ready(bench.snapshot(), now=bench.clock.seconds).ok
         bench.assignment.let_go(list(bench.assignment.partitions))
         bench.clock.seconds += 1.0

@@ -9,7 +9,7 @@ import pytest
 from consumers.runtime.partition import Flight
 from schemas.kafka.delivery import Commit
 from schemas.settings import RuntimeSettings
-from tests.unit.runtime.taking_in import TakingIn, taking_in
+from tests.unit.runtime.runtime_bench import RuntimeBench, runtime_bench
 
 KILLS = 47
 RECORDS = 700
@@ -35,7 +35,7 @@ class World:
 
     def run(self, *, killed_after: float, settings: RuntimeSettings) -> None:
         """Run a process from its assignment until it is killed, a record crashes it, or no record is left."""
-        with taking_in((self.committed.offset, self.committed.metadata), settings=settings) as bench:
+        with runtime_bench((self.committed.offset, self.committed.metadata), settings=settings) as bench:
             partition = bench.assignment.partitions["in", 0]
             bench.arrive(*range(self.committed.offset, len(self.seconds)))
             running: dict[Flight, float] = {}
@@ -57,7 +57,7 @@ class World:
     def _crashes(self, flight: Flight) -> bool:
         return flight.record.offset in self.killers
 
-    def _set_aside(self, bench: TakingIn) -> None:
+    def _set_aside(self, bench: RuntimeBench) -> None:
         for flight in bench.dispatch.take_set_aside():
             self.set_aside.append(flight.record.offset)
             bench.dispatch.release(flight)

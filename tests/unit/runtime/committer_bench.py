@@ -8,10 +8,10 @@ from confluent_kafka import OFFSET_INVALID, Consumer, TopicPartition
 from schemas.kafka.delivery import Delivery
 from schemas.settings import RuntimeSettings
 from tests.flow.stages import TOPIC
-from tests.unit.runtime.taking_in import TakingIn
+from tests.unit.runtime.runtime_bench import RuntimeBench
 
 
-class NotingConsumer(Consumer):
+class RecordingConsumer(Consumer):
     """A real client without a broker: commits are recorded, and ``forgetful`` loses them silently."""
 
     def __init__(self) -> None:
@@ -35,10 +35,12 @@ class NotingConsumer(Consumer):
         ]
 
 
-class LettingOut(TakingIn):
+class CommitterBench(RuntimeBench):
     """A bench whose outbox holds what it was given until ``deliver``."""
 
-    def __init__(self, consumer: NotingConsumer, committed: Sequence[tuple[int, str]], settings: RuntimeSettings):
+    def __init__(
+        self, consumer: RecordingConsumer, committed: Sequence[tuple[int, str]], settings: RuntimeSettings
+    ):
         super().__init__(consumer, committed, TOPIC, settings)
         self.consumer = consumer
 
@@ -55,10 +57,12 @@ class LettingOut(TakingIn):
 
 
 @contextmanager
-def letting_out(*committed: tuple[int, str], settings: RuntimeSettings | None = None) -> Iterator[LettingOut]:
+def committer_bench(
+    *committed: tuple[int, str], settings: RuntimeSettings | None = None
+) -> Iterator[CommitterBench]:
     """Yield a bench with partitions of one topic, assigned as their commits describe them."""
-    consumer = NotingConsumer()
+    consumer = RecordingConsumer()
     try:
-        yield LettingOut(consumer, committed, settings or RuntimeSettings())
+        yield CommitterBench(consumer, committed, settings or RuntimeSettings())
     finally:
         consumer.close()

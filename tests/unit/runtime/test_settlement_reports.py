@@ -9,12 +9,12 @@ from schemas.errors import AudioNotFound, AudioUndecodable, DependencyDown
 from schemas.kafka.dead_letters import MESSAGE_CHARACTERS_LIMIT
 from schemas.kafka.records import Record
 from tests.flow.stages import Unreasonable
-from tests.unit.runtime.settling import OUTPUT, settling
+from tests.unit.runtime.settlement_bench import OUTPUT, settlement_bench
 
 
 def test_every_end_is_counted_and_timed() -> None:
     """By how it ended: dashboards and alerts go by these."""
-    with settling() as bench:
+    with settlement_bench() as bench:
         done, again, over = bench.take(0, 1, 2)
         bench.end(done, OUTPUT, seconds=3.0)
         bench.end(again, AudioNotFound("not there yet"), seconds=5.0)
@@ -27,7 +27,7 @@ def test_every_end_is_counted_and_timed() -> None:
 
 def test_an_operator_reads_why_intake_pauses_and_what_a_stage_did_wrong() -> None:
     """Once an outage begins and ends, and for every error that the stage should have translated."""
-    with settling() as bench, capture_logs() as said:
+    with settlement_bench() as bench, capture_logs() as said:
         first, second, third, fourth = bench.take(0, 1, 2, 3)
         bench.end(first, DependencyDown("s3", "connection refused"))
         bench.end(second, DependencyDown("s3", "connection refused"))
@@ -43,7 +43,7 @@ def test_an_operator_reads_why_intake_pauses_and_what_a_stage_did_wrong() -> Non
 
 def test_an_operator_reads_why_a_record_was_given_up() -> None:
     """And what went wrong while it was: an announcement that failed, a letter that lacks its headers."""
-    with settling() as bench, capture_logs() as said:
+    with settlement_bench() as bench, capture_logs() as said:
         plain, mute, odd = bench.take(0, 1, 2)
         bench.end(plain, AudioUndecodable("not audio"))
         bench.stage.mute = True
@@ -56,7 +56,7 @@ def test_an_operator_reads_why_a_record_was_given_up() -> None:
 
 def test_an_error_is_cut_to_what_a_letter_holds() -> None:
     """A message may quote a megabyte of what a caller wrote: logs and events get its beginning."""
-    with settling() as bench, capture_logs() as said:
+    with settlement_bench() as bench, capture_logs() as said:
         (flight,) = bench.take(0)
         bench.end(flight, AudioUndecodable("a" * 1_000_000))
     assert [line["why"] for line in said] == ["a" * MESSAGE_CHARACTERS_LIMIT]
@@ -64,7 +64,7 @@ def test_an_error_is_cut_to_what_a_letter_holds() -> None:
 
 def test_what_one_job_logs_is_not_logged_of_the_next() -> None:
     """Neither what its stage bound nor which record it was, whether it failed or not."""
-    with settling() as bench:
+    with settlement_bench() as bench:
         failing, following = bench.take(0, 1)
         failing.record = Record("in", 0, 0, b"key", b"bad", (), 0)
         for flight in (failing, following):

@@ -11,7 +11,7 @@ from schemas.events import Failure
 from schemas.kafka.records import OutgoingRecord
 from schemas.settings import RuntimeSettings
 from tests.flow.stages import TOPIC, CommandStage
-from tests.unit.runtime.taking_in import TakingIn, unconnected
+from tests.unit.runtime.runtime_bench import RuntimeBench, unconnected
 
 OUTPUT = OutgoingRecord("out", b"key", b"done")
 
@@ -28,12 +28,12 @@ class MuteableStage(CommandStage):
         return super().failed(job, failure)
 
 
-class Settling:
+class SettlementBench:
     """A runtime whose attempts end as the test says; ``left`` returns what leaves it."""
 
     def __init__(self, consumer: Consumer, committed: Sequence[tuple[int, str]]) -> None:
         self.stage = MuteableStage()
-        self.bench = TakingIn(
+        self.bench = RuntimeBench(
             consumer, committed, TOPIC, RuntimeSettings(retry_delays_seconds=(10, 60)), stage=self.stage
         )
         self.registry = self.bench.registry
@@ -76,7 +76,7 @@ class Settling:
 
 
 @contextmanager
-def settling(*committed: tuple[int, str]) -> Iterator[Settling]:
+def settlement_bench(*committed: tuple[int, str]) -> Iterator[SettlementBench]:
     """Yield a bench with one partition, or those given."""
     with unconnected() as consumer:
-        yield Settling(consumer, committed or ((0, ""),))
+        yield SettlementBench(consumer, committed or ((0, ""),))

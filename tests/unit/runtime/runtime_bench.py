@@ -48,7 +48,7 @@ class HeldOutbox:
         return timeout_seconds >= 0 and not self.batches
 
 
-class TakingIn:
+class RuntimeBench:
     """The real runtime, whose threads do not run: the test does the owner's turns and the workers' part.
 
     Partitions of one topic are assigned as their commits describe them: ``(offset, metadata)`` each.
@@ -168,12 +168,12 @@ def unconnected() -> Iterator[Consumer]:
 
 
 @contextmanager
-def taking_in(
+def runtime_bench(
     *committed: tuple[int, str], topic: str = TOPIC, settings: RuntimeSettings | None = None
-) -> Iterator[TakingIn]:
+) -> Iterator[RuntimeBench]:
     """Yield a runtime whose partitions are assigned already."""
     with unconnected() as consumer:
-        yield TakingIn(consumer, committed, topic, settings or RuntimeSettings())
+        yield RuntimeBench(consumer, committed, topic, settings or RuntimeSettings())
 
 
 def offsets(flights: Sequence[Flight]) -> list[int]:
