@@ -14,11 +14,6 @@ from schemas.settings import KafkaSettings
 POLL_SECONDS: Final = 0.2
 
 
-def answer_topics(topics: Topics) -> tuple[str, ...]:
-    """Return the topics with the answers to jobs."""
-    return (topics.transcripts, topics.enrichments, topics.progress)
-
-
 def event_in(record: Record, topics: Topics) -> JobEvent | None:
     """Return the event in a record of an answer topic; None for another topic or an unreadable value."""
     kinds: dict[str, type[JobEvent]] = {
@@ -40,7 +35,7 @@ class JobFeed:
 
     def __init__(self, settings: KafkaSettings, *, start: Start) -> None:
         self._topics = Topics(settings.topic_prefix)
-        self._follower = Follower(settings, answer_topics(self._topics), start=start)
+        self._follower = Follower(settings, self._topics.answers, start=start)
 
     def events(self) -> Iterator[JobEvent | None]:
         """Yield each event as it arrives, without end; None whenever nothing has arrived for POLL_SECONDS."""

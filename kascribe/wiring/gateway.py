@@ -10,7 +10,6 @@ from typing import Final
 
 from consumers.kafka.follower import FollowerThread
 from consumers.s3 import BucketProbe
-from kascribe.console.following import answer_topics
 from kascribe.process.shutdown import ended_by_signals
 from producers.finished_jobs import FinishedJobs
 from producers.gateway.answers import PendingAnswers
@@ -117,7 +116,7 @@ def _following(answers: PendingAnswers, settings: Settings) -> Iterator[None]:
 
     Requests find in the bucket what is missed while the broker is down.
     """
-    topics = (*answer_topics(answers.topics), answers.topics.cancellations)
+    topics = (*answers.topics.answers, answers.topics.cancellations)
     follower = FollowerThread(
         settings.kafka, topics, answers.offer, name="answers", reconnect_seconds=RECONNECT_SECONDS
     )

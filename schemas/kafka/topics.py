@@ -31,6 +31,11 @@ class Topics:
             object.__setattr__(self, name, f"{self.prefix}audio.{name}")
 
     @property
+    def answers(self) -> tuple[str, ...]:
+        """The topics with the answers to jobs."""
+        return (self.transcripts, self.enrichments, self.progress)
+
+    @property
     def all(self) -> tuple[str, ...]:
         """All topics of events: without retry topics, dead-letter topics and the marks of redrives."""
         return (
