@@ -1,1 +1,1 @@
-"""Kascribe: producers."""
+"""The writing side: outbox, publishers, results, uploads, topics, and the HTTP gateway."""

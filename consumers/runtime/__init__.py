@@ -1,1 +1,1 @@
-"""The runtime: one thread owns the Kafka consumer; stages do the work; the outbox lets results out."""
+"""The runtime: one thread owns the Kafka consumer, workers run the stage, the committer publishes and commits."""
