@@ -8,8 +8,8 @@ from schemas.transcripts.transcript import QualityFlag, Transcript
 SENTENCES: Final[Mapping[QualityFlag, str]] = {
     QualityFlag.AUDIO_INCOMPLETE: "parts of the sound were lost, and their words are missing: send the file "
     "again if you have a complete one",
-    QualityFlag.DOWNMIX_REPLACED: "mixed together, the channels lose sound: the loudest one was heard "
-    "instead; channels=split hears each by itself",
+    QualityFlag.DOWNMIX_REPLACED: "mixed together, the channels lose sound: the loudest one was used "
+    "instead; channels=split transcribes each separately",
 }
 """Warnings for the flags about the sound; all other flags are about single windows."""
 

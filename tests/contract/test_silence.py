@@ -34,7 +34,7 @@ sys.stdin.read()
 
 
 def environment(home: Path, **said: str) -> dict[str, str]:
-    """A user's, who has said no more than this."""
+    """Return a user's environment with nothing else set."""
     quiet = {name: text for name, text in os.environ.items() if "TELEMETRY" not in name and name != "CI"}
     return (
         quiet | {"HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache"), "PYTHONPATH": str(REPOSITORY)} | said
@@ -47,14 +47,14 @@ def files(home: Path) -> list[Path]:
 
 
 def python(code: str, variables: Mapping[str, str]) -> str:
-    """What a new interpreter prints."""
+    """Return what a new interpreter prints."""
     command = [sys.executable, "-P", "-c", code]
     return subprocess.run(command, env=variables, check=True, capture_output=True, text=True).stdout.strip()
 
 
 @pytest.fixture
 def confined() -> Callable[[], None]:
-    """Checked first, so that silence below means silence: the kernel ends a process that looks up a name."""
+    """Check first that the kernel ends a process that looks up a name, so that silence below means silence."""
     confine = without_internet()
     code = "import socket; socket.socket(socket.AF_UNIX); socket.getaddrinfo('nowhere.invalid', 80)"
     ended = subprocess.run([sys.executable, "-c", code], preexec_fn=confine, check=False, capture_output=True)

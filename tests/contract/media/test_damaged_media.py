@@ -109,7 +109,7 @@ def transcriber() -> Iterator[Transcriber]:
 
 @pytest.fixture(params=["made", "given"])
 def recording(request: pytest.FixtureRequest, case: Case, tmp_path: Path) -> Path:
-    """A case's input: made here, or one that came from outside."""
+    """Return a case's input: made here, or one from outside."""
     if request.param == "made":
         return case.make(tmp_path / case.file)
     directory = os.environ.get("KASCRIBE_TEST_CASES")
@@ -146,7 +146,7 @@ def test_every_word_is_at_its_time_and_what_is_lost_is_said(
 
 
 def decoded(path: Path, transcript: Transcript) -> Sound:
-    """The samples that were transcribed."""
+    """Return the samples that were transcribed."""
     with SoundReader(path, split=False, track=transcript.audio.audio_track) as sound:
         samples = np.concatenate([block[0] for block in sound.blocks(SAMPLE_RATE_HERTZ)])
     return (samples / 32_768).astype(np.float32)
@@ -167,7 +167,7 @@ def place_of(clip: Sound, sound: Sound, at: float) -> float:
 
 
 def said_at(transcriber: Transcriber, directory: Path, sound: Sound, at: float, *, language: str) -> list[str]:
-    """The words of the five seconds from a time on, and of a moment before."""
+    """Return the words of the five seconds from a time on, and of a moment before."""
     first = max(0, round((at - LEAD_SECONDS) * SAMPLE_RATE_HERTZ))
     piece = sound[first : round((at + CLIP_SECONDS) * SAMPLE_RATE_HERTZ)]
     path = write(directory / f"at-{at}.wav", piece.astype(np.float32), Format("wav", "pcm_s16le", "wav"))

@@ -139,7 +139,7 @@ def test_a_full_disk_is_not_the_recordings_fault(decoders: Decoders, clip: Path)
 def test_what_a_recording_needs_of_a_full_disk_goes_by_its_length(
     decoders: Decoders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Intake resumes when all of it fits; what can never fit fails alone and stops nobody."""
+    """Intake resumes when all of it fits; what can never fit fails alone and stops no other record."""
     recording = long_recording(tmp_path)
     with closing(full_spool()) as spool:
         failed = ending(decoders.start(recording, vad=False, spool=spool))
@@ -260,4 +260,4 @@ def _runs(pid: int) -> bool:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return state != "Z"  # whoever adopted it may not have reaped it
+    return state != "Z"  # the process that adopted it may not have reaped it

@@ -35,7 +35,7 @@ def sound() -> Sound:
 
 @pytest.fixture(scope="module")
 def transcriber() -> Iterator[Transcriber]:
-    """The engine with the model of the repository."""
+    """Yield the engine with the model of the repository."""
     opened = Transcriber(WhisperSettings(device="cpu", decoder_processes=1), model_directory(), "selftest")
     yield opened
     opened.close()
@@ -76,14 +76,14 @@ def encoded(path: Path, channels: Channelled, form: Format) -> Path:
 
 
 def heard(path: Path, *, split: bool = False) -> tuple[NDArray[np.float64], bool]:
-    """The samples that the model would hear, full scale at 1, and whether the mix was replaced."""
+    """Return the samples for the model, full scale at 1, and whether the mix was replaced."""
     with SoundReader(path, split=split) as reader:
         samples = np.concatenate(list(reader.blocks(SAMPLE_RATE_HERTZ)), axis=1)
         return samples / 32767, reader.downmix.replaced
 
 
 def ffmpegs_mix(path: Path) -> NDArray[np.float64]:
-    """What FFmpeg alone makes of the channels."""
+    """Return FFmpeg's own mix of the channels."""
     resampler = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE_HERTZ)
     with av.open(str(path)) as container:
         parts = [part for frame in container.decode(audio=0) for part in resampler.resample(frame)]
@@ -201,7 +201,7 @@ def test_channels_that_are_kept_apart_are_not_touched(sound: Sound, tmp_path: Pa
 def test_the_transcript_of_inverted_channels_has_the_words_and_says_so(
     transcriber: Transcriber, sound: Sound, tmp_path: Path
 ) -> None:
-    """A reader is told that one channel stood for all; whoever keeps the channels apart needs no such flag."""
+    """The flag tells readers that one channel replaced all; split channels need no such flag."""
     path = wav(tmp_path / "inverted.wav", np.stack([sound, -sound]))
     mixed = transcriber.transcribe(path, TranscribeOptions())
     assert (mixed.text, mixed.flags) == (SPOKEN, (QualityFlag.DOWNMIX_REPLACED,))
@@ -219,7 +219,7 @@ def test_an_inverted_recording_from_outside_has_its_words(transcriber: Transcrib
 
 
 def framed(channels: Channelled, layout: str) -> Any:
-    """A frame as a decoder gives it."""
+    """Make a frame as a decoder returns it."""
     frame = av.AudioFrame.from_ndarray(
         np.ascontiguousarray(channels.T).reshape(1, -1), format="flt", layout=layout
     )

@@ -171,7 +171,7 @@ def test_a_stream_that_changes_its_rate_midway_is_decoded_to_the_end(sound: Soun
 
 
 def write_at_times(path: Path, sound: Sound, form: Format, *, starts_seconds: tuple[int, ...]) -> Path:
-    """The sound again and again, each time from a moment of its own."""
+    """Repeat the sound, each time from another moment."""
     container: Any
     with av.open(str(path), "w", format=form.container) as container:
         stream = container.add_stream(form.codec, rate=form.rate_hertz, layout="mono")
@@ -193,7 +193,7 @@ def write_at_times(path: Path, sound: Sound, form: Format, *, starts_seconds: tu
 
 
 def write_channels(path: Path, channels: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
-    """A wave file of as many channels, at 16 kHz, without names for them."""
+    """Write a wave file of as many channels, at 16 kHz, without names for them."""
     with wave.open(str(path), "wb") as file:
         file.setnchannels(len(channels))
         file.setsampwidth(2)

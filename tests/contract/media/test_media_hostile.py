@@ -188,7 +188,7 @@ def test_a_protected_track_of_a_shop_is_named_as_such(decoders: Decoders, tmp_pa
 
 
 def test_a_scrambled_broadcast_is_named_as_such(decoders: Decoders, tmp_path: Path) -> None:
-    """Whose packets say so."""
+    """Its packets say so."""
     failed = decoders.outcome(media_cases.scrambled(tmp_path / "pay.ts"))
     assert isinstance(failed, AudioUndecodable)
     assert "it is encrypted" in str(failed)
@@ -254,7 +254,7 @@ def test_parts_of_an_mp4_say_what_they_lack(decoders: Decoders, tmp_path: Path) 
 
 
 def wave_header(*, declared_bytes: int, channels: int = 1) -> bytes:
-    """The 44 bytes of a 16 kHz wave file, whatever follows."""
+    """Return the 44 bytes of a 16 kHz wave file's header."""
     block = min(0xFFFF, channels * 2)
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, channels, 16_000, 16_000 * block, block, 16)
     size = min(0xFFFFFFFF, 36 + declared_bytes)

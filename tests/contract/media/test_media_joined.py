@@ -14,7 +14,7 @@ from tests.sound.sound_reading import made, read
 
 
 def wave_file(path: Path, declared_bytes: int, content: bytes, after: bytes = b"") -> Path:
-    """A 16 kHz wave file with any header."""
+    """Make a 16 kHz wave file with any header."""
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 16_000, 32_000, 2, 16)
     head = b"RIFF" + struct.pack("<I", min(0xFFFFFFFF, 36 + declared_bytes)) + b"WAVE" + form
     path.write_bytes(head + b"data" + struct.pack("<I", declared_bytes) + content + after)

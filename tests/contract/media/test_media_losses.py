@@ -161,7 +161,7 @@ def test_broken_packets_are_counted(tmp_path: Path) -> None:
 
 
 def test_ffmpeg_s_log_is_off_after_a_recording_that_was_given_up(tmp_path: Path) -> None:
-    """It would else be collected for ever in a child that serves others."""
+    """It would otherwise accumulate in a child that serves other files."""
     with av.open(str(made(tmp_path, "flac"))) as container:
         frames = PacketReader(container, container.streams.audio[0]).frames()
         next(frames)

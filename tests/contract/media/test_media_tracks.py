@@ -40,13 +40,13 @@ def decoders() -> Iterator[Decoders]:
 
 
 def two_tracks(path: Path) -> Path:
-    """The commands, then the digits, each with a language."""
+    """Return the commands, then the digits, each with a language."""
     voices = [Voice(clip(media_cases.COMMANDS), "aac", language="eng"), Voice(clip(media_cases.DIGITS), "aac")]
     return mux(path, "matroska", voices)
 
 
 def asking_for(track: int) -> TranscribeOptions:
-    """The options that name a track."""
+    """Return the options that name a track."""
     return GREEDY.model_copy(update={"audio_track": track})
 
 
@@ -119,7 +119,7 @@ def test_a_long_silent_track_is_searched_within_the_limit(decoders: Decoders, tm
 
 
 def chain(path: Path, *links: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Path:
-    """An Ogg file of several links of one or two channels each."""
+    """Write an Ogg file of several links of one or two channels each."""
     parts = [mux(path.with_suffix(f".{n}"), "ogg", [Voice(link, "flac")]) for n, link in enumerate(links)]
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
     return path
@@ -129,7 +129,7 @@ def chain(path: Path, *links: np.ndarray[tuple[int, ...], np.dtype[np.float32]])
 def test_channels_that_appear_midway_are_heard_by_themselves(
     vad: bool, decoders: Decoders, tmp_path: Path
 ) -> None:
-    """A second caller who joins a call has a channel from then on, and times that count from the beginning."""
+    """A second caller that joins a call has a channel from then on, and times that count from the beginning."""
     commands = clip(media_cases.COMMANDS)
     alone = np.concatenate([clip(media_cases.DIGITS), silence(30)])[: 30 * 16_000]
     path = chain(tmp_path / "call.ogg", alone, np.stack([np.zeros_like(commands), commands]))

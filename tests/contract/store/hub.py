@@ -22,7 +22,7 @@ _RANGE = re.compile(r"bytes=(\d+)-")
 
 
 def commit_of(files: dict[str, bytes]) -> str:
-    """A commit id that changes with the content."""
+    """Return a commit id that changes with the content."""
     return hashlib.sha1(repr(sorted(files.items())).encode(), usedforsecurity=False).hexdigest()
 
 
@@ -55,7 +55,7 @@ class LoopbackHub:
 
     @contextmanager
     def running(self) -> Iterator["LoopbackHub"]:
-        """Listens on two loopback ports until the block ends."""
+        """Listen on two loopback ports until the block ends."""
         servers = [_Server(self), _Server(self)]
         threads = [threading.Thread(target=each.serve_forever, args=(0.02,)) for each in servers]
         # Two names, so that the second is another host, whose answers huggingface_hub takes for a CDN's.

@@ -28,14 +28,14 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 @contextmanager
 def running_hub() -> Iterator[LoopbackHub]:
-    """A hub with one model and one repository that is no CTranslate2 conversion."""
+    """Yield a hub with one model and one repository that is no CTranslate2 conversion."""
     original = {"model.safetensors": b"x", "config.json": b"{}", "tokenizer.json": b"{}"}
     with LoopbackHub({TINY: dict(MODEL), "openai/whisper-tiny": original}).running() as running:
         yield running
 
 
 def store_of(directory: Path, hub: LoopbackHub, *, token: str | None = None) -> ModelStore:
-    """A store that never waits between attempts."""
+    """Return a store that never waits between attempts."""
     client = HuggingFaceHub(hub.endpoint, token=token, pause=lambda _seconds: None)
     clock = HandClock()
     clock.seconds = NOW.timestamp()
@@ -43,7 +43,7 @@ def store_of(directory: Path, hub: LoopbackHub, *, token: str | None = None) -> 
 
 
 def refusal(store: ModelStore, name: str = "tiny", *, revision: str | None = None) -> str:
-    """What a pull that fails says; nothing may be found afterwards."""
+    """Return the error of a pull that fails; the store must be empty afterwards."""
     with pytest.raises(StoreError) as caught:
         store.pull(name, revision=revision)
     assert store.list() == ()

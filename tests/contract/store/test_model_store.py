@@ -31,7 +31,7 @@ ModelStore(pathlib.Path(sys.argv[1]), hub=HuggingFaceHub.from_environment(os.env
 
 @pytest.fixture
 def hub() -> Iterator[LoopbackHub]:
-    """A hub with one model and one repository that is no CTranslate2 conversion."""
+    """Yield a hub with one model and one repository that is no CTranslate2 conversion."""
     with running_hub() as running:
         yield running
 
@@ -177,7 +177,7 @@ def test_a_wrong_checksum_is_refused_and_the_file_removed(hub: LoopbackHub, tmp_
 
 
 def test_offline_makes_no_call(hub: LoopbackHub, tmp_path: Path) -> None:
-    """Neither a store without a hub nor a request to stay offline asks anyone, and both say what to do."""
+    """Neither a store without a hub nor an offline request uses the network, and both errors say what to do."""
     settings = WhisperSettings(offline=True, models_directory=tmp_path)
     store = ModelStore.from_settings(settings, {"HF_ENDPOINT": hub.endpoint})
     with pytest.raises(ModelNotFound, match=r"set to offline: run `kascribe models pull tiny` on a machine"):

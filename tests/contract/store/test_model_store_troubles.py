@@ -16,7 +16,7 @@ from tests.contract.store.pulls import MODEL, TINY, refusal, running_hub, store_
 
 @pytest.fixture
 def hub() -> Iterator[LoopbackHub]:
-    """A hub with one model and one repository that is no CTranslate2 conversion."""
+    """Yield a hub with one model and one repository that is no CTranslate2 conversion."""
     with running_hub() as running:
         yield running
 

@@ -21,7 +21,7 @@ FILES = {
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub]:
-    """A hub that this process's environment points to, and an empty store."""
+    """Yield a hub that this process's environment points to, and an empty store."""
     monkeypatch.chdir(tmp_path)
     with LoopbackHub({"Systran/faster-whisper-tiny": dict(FILES)}).running() as running:
         monkeypatch.setenv("HF_ENDPOINT", running.endpoint)
@@ -66,5 +66,5 @@ def test_being_offline_is_an_error_that_names_the_variable(
 
 
 def test_the_known_names_are_listed() -> None:
-    """Who does not know a name can ask."""
+    """A user can look up the known names."""
     assert "large-v3-turbo\tmobiuslabsgmbh/faster-whisper-large-v3-turbo" in run("list", "--known")[1]

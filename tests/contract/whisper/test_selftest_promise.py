@@ -15,7 +15,7 @@ WORD_ERROR_RATE_LIMIT = 0.05
 
 @pytest.fixture(scope="module")
 def listener() -> Listener:
-    """The shipped model, greedy, in batches."""
+    """Return the shipped model, greedy, in batches."""
     return Listener(selftest.path(), threads=2)
 
 

@@ -39,7 +39,7 @@ class Caller:
         self.progress: list[EngineProgress] = []
 
     def ask(self, engine: SpeechToText, path: Path, *, cancelled: bool = False) -> Transcript:
-        """The transcript of a file."""
+        """Transcribe a file."""
         return engine.transcribe(
             path,
             OPTIONS,
@@ -84,7 +84,7 @@ def test_what_is_no_audio_is_undecodable(engine: SpeechToText, tmp_path: Path) -
 
 
 def test_a_cancelled_call_ends(engine: SpeechToText, tmp_path: Path) -> None:
-    """Once nobody wants the transcript, JobCancelled comes instead."""
+    """Once every requester has cancelled, JobCancelled is raised instead."""
     path = tmp_path / "audio"
     path.write_bytes(wav_bytes(600))
     if isinstance(engine, WavListener):

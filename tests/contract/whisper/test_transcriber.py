@@ -35,12 +35,12 @@ def transcriber() -> Iterator[Transcriber]:
 
 @pytest.fixture(scope="module")
 def heard(transcriber: Transcriber) -> Transcript:
-    """The clip's transcript when nothing else is in flight."""
+    """Return the clip's transcript when nothing else is in flight."""
     return transcriber.transcribe(speech(CLIP), GREEDY)
 
 
 def recording(directory: Path, *pieces: Sound) -> Path:
-    """A wave file of the pieces end to end."""
+    """Write a wave file of the pieces end to end."""
     return write(directory / "recording.wav", np.concatenate(pieces), WAV)
 
 
@@ -120,7 +120,7 @@ def test_progress_tells_the_text_once_and_in_order(transcriber: Transcriber, tmp
 
 
 def test_split_channels_are_transcribed_apart(transcriber: Transcriber, tmp_path: Path) -> None:
-    """Two people on two channels: each segment says whose it is, with the words of that channel by itself."""
+    """Two people on two channels: each segment names its channel, with the words of that channel alone."""
     sound = read(speech(CLIP))
     left, right = np.pad(sound, (0, len(sound))), np.pad(sound, (len(sound), 0))
     write_channels(tmp_path / "call.wav", np.stack([left, right]))
@@ -193,7 +193,7 @@ def test_a_directory_without_a_model_is_a_configuration_error(tmp_path: Path) ->
 
 
 def test_closing_cancels_what_runs(tmp_path: Path) -> None:
-    """Whoever waits is told; nobody hangs."""
+    """Every waiting caller gets an error; none hangs."""
     each = Transcriber(WhisperSettings(device="cpu", decoder_processes=1), model_directory(), "test-model")
     each.load()
     started = threading.Event()

@@ -46,7 +46,7 @@ class Desk:
         )
 
     def windows(self, *seconds: float) -> None:
-        """Delivers windows of one span each, a minute apart, and the end."""
+        """Deliver windows of one span each, a minute apart, and the end."""
         deliver = self.transcription.on_decoder_event
         deliver(
             ContainerOpened(
@@ -62,7 +62,7 @@ class Desk:
         deliver(DecodeFinished(audio_seconds=total, speech_seconds=total, **costs))
 
     def finish(self, cancelled: Callable[[], bool] = lambda: False) -> TranscriptionState:
-        """Runs it to its end."""
+        """Run it to its end."""
         for _ in self.transcription.steps(cancelled):
             pass
         return self.transcription.state
@@ -70,7 +70,7 @@ class Desk:
 
 @pytest.fixture
 def desk() -> Iterator[Callable[..., Desk]]:
-    """Makes desks, and closes their engines."""
+    """Make desks, and close their engines at the end."""
     desks: list[Desk] = []
 
     def make(model: Script, options: TranscribeOptions | None = None, **limits: float) -> Desk:
@@ -200,7 +200,7 @@ def test_who_is_not_in_the_call_that_hangs_waits_for_the_new_process(desk: Calla
 
 
 def test_cancelling_is_noticed_while_the_model_works(desk: Callable[..., Desk]) -> None:
-    """A call cannot be interrupted, but nobody waits for it."""
+    """A call cannot be interrupted, but the record does not wait for it."""
     each = desk(Script(lambda *_: " hello there"))
     each.model.gate.clear()
     each.windows(4)

@@ -132,7 +132,7 @@ def _sound(name: str, mel_bands: int) -> EncoderInput:
 
 
 def _rounded(answer: Result) -> object:
-    """What counts of an answer, without the last digits of its probabilities."""
+    """Return a result without the last digits of its probabilities."""
     if isinstance(answer, Decoded):
         return answer.tokens, round(answer.avg_logprob, 2)
     if isinstance(answer, Alignment):

@@ -23,7 +23,7 @@ Times = list[tuple[float, float]]
 
 @pytest.fixture(scope="module")
 def transcriber() -> Iterator[Transcriber]:
-    """The engine with the model of the repository, which is lost where the language changes."""
+    """Yield the engine with the model of the repository, which fails where the language changes."""
     opened = Transcriber(WhisperSettings(device="cpu", decoder_processes=1), model_directory(), "selftest")
     yield opened
     opened.close()
@@ -44,7 +44,7 @@ def assert_lasting(times: Times) -> None:
 
 
 def subtitle_times(text: str) -> Times:
-    """The times of a SubRip or WebVTT file, in seconds."""
+    """Return the times of a SubRip or WebVTT file, in seconds."""
     numbers = [
         int(hours) * 3600 + int(minutes) * 60 + float(seconds.replace(",", "."))
         for hours, minutes, seconds in re.findall(r"(\d\d):(\d\d):(\d\d[.,]\d{3})", text)

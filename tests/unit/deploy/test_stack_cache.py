@@ -34,13 +34,13 @@ class Tools:
         self.runs = directory / "runs"
 
     def provide(self, name: str, script: str) -> None:
-        """Puts one tool on the PATH."""
+        """Put one tool on the PATH."""
         program = self.directory / name
         program.write_text(script)
         program.chmod(0o755)
 
     def builds(self) -> list[str]:
-        """The builds that ran, in order."""
+        """Return the builds that ran, in order."""
         return self.runs.read_text().split() if self.runs.exists() else []
 
 
@@ -60,7 +60,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
 
 
 def built(cache: Path) -> list[str]:
-    """What the cache holds for everybody to see."""
+    """List the visible entries of the cache."""
     return sorted(path.name for path in (cache / "servers").iterdir() if not path.name.startswith("."))
 
 
@@ -106,7 +106,7 @@ def test_a_damaged_server_is_built_again(tmp_path: Path, tools: Tools) -> None:
 
 
 def test_concurrent_callers_build_once(tmp_path: Path, tools: Tools) -> None:
-    """Whoever comes second waits for the first one's build and uses it."""
+    """The second process waits for the build of the first one and uses it."""
     callers = [threading.Thread(target=prepare, args=[tmp_path / "cache"]) for _ in range(4)]
     for caller in callers:
         caller.start()
@@ -117,7 +117,7 @@ def test_concurrent_callers_build_once(tmp_path: Path, tools: Tools) -> None:
 
 @pytest.mark.usefixtures("tools")
 def test_missing_tools_are_all_named_with_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One message names everything that is missing, so nobody installs one thing at a time."""
+    """One message names everything that is missing, so users need not install one thing at a time."""
     monkeypatch.setenv("PATH", str(tmp_path))
     assert [line.partition(":")[0] for line in missing_tools(tmp_path / "cache")] == ["java", "mvn", "go"]
     with pytest.raises(StackError, match=r"JDK 17 or newer.*Maven 3\.8 or newer.*Go 1\.24 or newer"):

@@ -17,7 +17,7 @@ DEAF_SLEEPER = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " 
 
 
 def started(program: str, log: Path) -> Process:
-    """A Python program, running and past its first line."""
+    """Start a Python program and wait until it is past its first line."""
     process = start([sys.executable, "-c", program], log=log, environment=dict(os.environ))
     eventually(lambda: "ready" in log.read_text(), timeout_seconds=30, what="the program's first line")
     return process
@@ -44,7 +44,7 @@ def test_a_process_that_ignores_the_request_is_killed_after_its_grace(tmp_path: 
 
 @pytest.mark.parametrize("changed", [{"started_ticks": 1}, {"boot_id": "another boot"}])
 def test_a_process_that_got_a_recorded_pid_later_is_left_alone(tmp_path: Path, changed: dict[str, object]) -> None:
-    """A pid of another start time or another boot is somebody else's."""
+    """A pid with another start time or another boot is another process."""
     process = started(SLEEPER, tmp_path / "log")
     end([replace(process, **changed)], grace_seconds=0)  # type: ignore[arg-type]
     assert is_alive(process)

@@ -13,7 +13,7 @@ from schemas.catalogue import by_environment_name
 
 
 def a_plan(brokers: int = 1) -> Plan:
-    """A plan on free ports."""
+    """Make a plan on free ports."""
     return new_plan(
         brokers=brokers, kafka_port=None, minio_port=None, bucket="audio", notify_topic="audio.objects"
     )

@@ -24,7 +24,7 @@ def test_another_processor_is_told_before_anything_is_installed(
 def test_an_installer_that_fails_is_told_in_the_words_of_this_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the shared tools of the local stack report reaches whoever waits for vLLM; nothing half is kept."""
+    """Reports of the stack's shared tools reach the caller that waits for vLLM; nothing incomplete is kept."""
     installer = tmp_path / "bin" / "uv"
     installer.parent.mkdir()
     installer.write_text("#!/bin/sh\necho no space left on device\nexit 1\n", encoding="utf-8")

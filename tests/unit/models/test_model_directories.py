@@ -17,7 +17,7 @@ FILES = {"model.bin": b"weights", "config.json": b"{}", "tokenizer.json": b"{}",
 
 
 def model_at(directory: Path, **changes: bytes | None) -> Path:
-    """A directory that looks like a model, with some files changed or (None) left out."""
+    """Make a directory like a model's, with some files changed or (None) omitted."""
     directory.mkdir(parents=True)
     for name, content in (FILES | {name.replace("_", "."): content for name, content in changes.items()}).items():
         if content is not None:
@@ -26,7 +26,7 @@ def model_at(directory: Path, **changes: bytes | None) -> Path:
 
 
 def store_at(directory: Path) -> ModelStore:
-    """A store that has no hub to ask."""
+    """Return a store without a hub."""
     return ModelStore(directory, hub=None)
 
 

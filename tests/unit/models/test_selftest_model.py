@@ -19,13 +19,13 @@ SIZE_LIMIT_BYTES = 12_000_000
 
 @pytest.fixture(scope="module")
 def whisper() -> WhisperModel:
-    """The shipped model, as faster-whisper loads it."""
+    """Load the shipped model with faster-whisper."""
     return WhisperModel(str(selftest.path()), device="cpu", compute_type="int8", cpu_threads=1)
 
 
 @pytest.fixture(scope="module")
 def tokenizer(whisper: WhisperModel) -> Tokenizer:
-    """The shipped tokenizer, as faster-whisper wraps it."""
+    """Return the shipped tokenizer, as faster-whisper wraps it."""
     return Tokenizer(whisper.hf_tokenizer, True, task="transcribe", language="ko")
 
 

@@ -153,7 +153,7 @@ def test_an_address_where_no_store_can_be_is_named(opened: Callable[[S3Settings]
         opened(S3Settings(endpoint_url="http://me:hush@my_minio:9000"))
     assert str(caught.value) == (
         "KASCRIBE_S3_ENDPOINT_URL is http://****@my_minio:9000, where no object store can be: write "
-        "http://host:port, with a host's name of letters, digits, dots and hyphens (no underscore)"
+        "http://host:port, with a host name of letters, digits, dots and hyphens (no underscore)"
     )
 
 

@@ -25,7 +25,7 @@ FAILED = Record("audio.references", 3, 41, b"k", b"v", (("traceparent", b"00-1")
 
 
 def arrived(sent: OutgoingRecord, *, offset: int = 0) -> Record:
-    """The record as a reader of the dead-letter topic gets it."""
+    """Return the record as a reader of the dead-letter topic receives it."""
     return Record(sent.topic, 0, offset, sent.key, sent.value, sent.headers, timestamp_ms=999)
 
 
@@ -225,7 +225,7 @@ def test_no_dead_letter_makes_the_reader_fail(
 def test_no_header_keeps_a_record_from_being_given_up_or_tried_again(
     headers: list[tuple[str, bytes | None]],
 ) -> None:
-    """Whoever published it: its dead letter and its retry can be written, and are read as what they say."""
+    """Whatever published it: its dead letter and its retry can be written, and are read back unchanged."""
     record = Record("audio.references", 0, 7, None, b"v", tuple(headers), timestamp_ms=5)
     letter = dead_letters.write(record, CAUSE, SITE, attempt=history.read(record).attempt)
     assert dead_letters.read(arrived(letter)).reason == CAUSE.reason

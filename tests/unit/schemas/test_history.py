@@ -1,4 +1,4 @@
-"""The history of a record as headers: byte for byte, and defensive against everybody else's."""
+"""The history of a record as headers: byte for byte, and defensive against foreign ones."""
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,7 @@ DUE_MS = 1_795_374_060_000
 
 
 def record(headers: Headers = (), *, topic: str = "audio.references.retry.1m") -> Record:
-    """A record with these headers."""
+    """Return a record with these headers."""
     return Record(topic, 0, 7, b"key", b"value", headers, timestamp_ms=5)
 
 
@@ -83,7 +83,7 @@ def test_a_record_from_springs_retry_topics_is_understood() -> None:
 
 @pytest.mark.parametrize("value", [b"", b"-1", b"1.5", b"abc", b"9" * 40, "\u0663".encode(), None])
 def test_headers_that_make_no_sense_are_as_good_as_absent(value: bytes | None) -> None:
-    """Anybody may write to a topic; nobody can make the consumer fail with a header."""
+    """Any client may write to a topic; no header can make the consumer fail."""
     headers: Headers = tuple((name, value) for name in history.NAMES)
     past = history.read(record(headers))
     assert past.attempt >= 1

@@ -29,7 +29,7 @@ def cheaply() -> Iterator[None]:
 
 
 def reference(**fields: Any) -> Record:
-    """A reference with further fields."""
+    """Return a reference with further fields."""
     known = {"event_id": "e", "occurred_at": "2026-11-22T09:00:00Z", "uri": "s3://a/b"}
     return Record("audio.references", 0, 0, None, json.dumps({**known, **fields}).encode())
 

@@ -1,4 +1,4 @@
-"""Who a job is, and what a result is known by: pinned, for keys in buckets outlive releases."""
+"""The identities of jobs and results: pinned, since keys in buckets outlive releases."""
 
 import re
 from hashlib import sha256
@@ -13,7 +13,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "correlation.md"
 
 
 def test_a_job_is_known_by_the_digest_that_the_documentation_names() -> None:
-    """Whoever chose a key can compute the job's id in any language."""
+    """A client that chose a key can compute the job's id in any language."""
     key, formula = re.search(r"`(call-7)` gives `sha256\(\"(.*?)\"\)`", PAGE.read_text(encoding="utf-8")).groups()  # type: ignore[union-attr]
     assert identity.job_id(key) == sha256(formula.encode()).hexdigest()[: identity.JOB_ID_CHARACTERS]
     assert identity.job_id(key) == "9b7bf411146f289b448eea6de0131d01"

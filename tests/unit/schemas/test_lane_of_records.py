@@ -23,7 +23,7 @@ def record(value: bytes | None, headers: Headers = ()) -> Record:
 
 
 def dropped(metadata: dict[str, str], *, source: str = "minio:s3") -> bytes:
-    """A store's notification of one object."""
+    """Return a store's notification of one object."""
     s3 = {"bucket": {"name": "b"}, "object": {"key": "a.wav", "eTag": "e", "userMetadata": metadata}}
     return json.dumps(
         {"Records": [{"eventSource": source, "eventName": "s3:ObjectCreated:Put", "s3": s3}]}

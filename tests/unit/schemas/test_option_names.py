@@ -24,13 +24,13 @@ from schemas.transcripts.languages import nearest_language
 
 
 def read(kind: type[Event], **changed: Any) -> Event:
-    """What the product makes of an example with other fields."""
+    """Decode an example with other fields."""
     fields = {name: value for name, value in {**EXAMPLES[kind], **changed}.items() if value is not ...}
     return decode(Record("t", 0, 0, None, json.dumps(fields).encode()), kind)
 
 
 def form(*names: str, query: str = "", value: str = "x", enriching: bool = False) -> str:
-    """What a client is told that sends these fields; empty when they are taken."""
+    """Return the error for a client that sends these fields; empty when they are accepted."""
     request = Request({"type": "http", "query_string": query.encode(), "headers": []})
     try:
         check_names(request, FormData([(name, value) for name in names]), enriching=enriching)
@@ -129,7 +129,7 @@ def test_metadata_of_other_systems_is_echoed(name: str, value: str) -> None:
 
 
 def test_a_name_beside_the_option_that_it_resembles_is_no_mistake() -> None:
-    """Who gives ``channels`` means something else by ``channel``."""
+    """With ``channels`` given, ``channel`` means something else."""
     assert requested_options({"channels": "split", "channel": "mix"}).metadata == {"channel": "mix"}
 
 
@@ -156,7 +156,7 @@ def test_a_form_with_a_misspelt_field_is_refused() -> None:
 
 
 def test_options_in_the_query_are_refused() -> None:
-    """They were never read; a parameter of somebody else's is nobody's business."""
+    """They were never read; foreign parameters are ignored."""
     told = "400 invalid_options: language is in the query: send it as a form field"
     assert form(query="language=ko") == told
     assert "langauge is in the query" in form(query="langauge=ko")

@@ -10,7 +10,7 @@ from schemas.settings import TOPIC_PREFIX_CHARACTERS, KafkaSettings, S3Settings
 
 
 def letter() -> dead_letters.DeadLetter:
-    """The letter of a job that failed at 1,000 ms."""
+    """Return the dead letter of a job that failed at 1,000 ms."""
     record = Record("audio.references", 0, 1, b"k", b'{"job_id": "j"}')
     site = Site("transcriber", "g", 1_000)
     made = dead_letters.write(record, Cause("audio_empty", "no bytes"), site, attempt=1)

@@ -13,12 +13,12 @@ OTHER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
 
 
 def record(*headers: tuple[str, bytes | None]) -> Record:
-    """A record that carries nothing but headers."""
+    """Return a record that carries nothing but headers."""
     return Record("t", 0, 0, None, b"{}", headers)
 
 
 def sent(source: Record) -> dict[str, bytes | None]:
-    """The headers of an event that is made of a record."""
+    """Return the headers of an event that is made of a record."""
     event = CancellationEvent.model_validate(EXAMPLES[CancellationEvent])
     return dict(encode(event, topic="t", key="k", trace=trace_of(source)).headers)
 

@@ -19,7 +19,7 @@ def record(value: bytes, *headers: tuple[str, bytes]) -> Record:
 
 
 def test_an_event_is_read_as_it_is_written_and_nothing_is_guessed() -> None:
-    """A text is no number and a number no text: who wrote it is told the field."""
+    """A text is no number and a number no text: the error names the field."""
     event = decode(record(REFERENCE % b""), AudioReference)
     assert event.occurred_at == datetime(2026, 1, 1, tzinfo=UTC)
     for more in (b', "tenant": 7', b', "options": {"word_timestamps": "yes"}', b', "options": {"beam_size": "3"}'):

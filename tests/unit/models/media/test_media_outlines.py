@@ -55,7 +55,7 @@ def test_links_beyond_the_limit_stay_together() -> None:
 
 
 def riff(size: int, rest: bytes, *, kind: bytes = b"WAVE") -> bytes:
-    """A RIFF file that declares a size."""
+    """Make a RIFF file that declares a size."""
     return b"RIFF" + struct.pack("<I", size) + kind + rest
 
 
@@ -105,12 +105,12 @@ def test_a_file_of_nothing_but_beginnings_is_not_read_piece_by_piece(content: by
 
 
 def outlined(content: bytes) -> Outline:
-    """What is read from a file's chunks."""
+    """Read a file's chunks."""
     return read_outline(io.BytesIO(content), Extent(0, len(content)))
 
 
 def waved(declared_bytes: int, content: bytes) -> bytes:
-    """A wave file of 1,000 bytes per second, with an odd chunk before its format."""
+    """Make a wave file of 1,000 bytes per second, with an odd chunk before its format."""
     form = b"note" + struct.pack("<I", 3) + b"abc\0" + struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 1, 1_000, 1, 8)
     return riff(0, form + b"data" + struct.pack("<I", declared_bytes) + content)
 

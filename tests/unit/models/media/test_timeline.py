@@ -26,7 +26,7 @@ def missing(
     limit_seconds: float = GAP_SECONDS_LIMIT,
     samples: int = 3_200,
 ) -> list[float]:
-    """The silence before each frame, rounded."""
+    """Return the silence before each frame, rounded."""
     timeline = Timeline(starts_seconds, limit_seconds=limit_seconds)
     frames = [TimedFrame(Frame(time, samples=samples)) for time in times]
     return [round(timed.silence_seconds, 3) for timed in timeline.fill_gaps(frames)]

@@ -27,7 +27,7 @@ class Spans:
         return self._spans[0].start if self._spans else self._length
 
     def feed(self, block: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> list[Span]:
-        """The spans that are complete now."""
+        """Return the spans that are complete now."""
         self._length += len(block)
         given = [span for span in self._spans if span.end <= self._length]
         del self._spans[: len(given)]
@@ -120,7 +120,7 @@ def test_speech_without_a_pause_is_cut_to_fit_a_window() -> None:
 
 
 def test_a_silence_that_goes_on_frees_what_came_before_it() -> None:
-    """Audio is not held while nobody speaks."""
+    """Audio is not held without speech."""
     finder = SpeechFinder()
     finder.feed([0.9] * 50)
     assert finder.needed_from == 0
@@ -129,7 +129,7 @@ def test_a_silence_that_goes_on_frees_what_came_before_it() -> None:
 
 
 def unit(*spans: Span) -> DecodeUnit:
-    """A window of the spans whose features count up frame by frame."""
+    """Make a window of the spans; its features count up frame by frame."""
     frames = sum(span.samples for span in spans) // 160
     window = Window(channel=None, spans=spans, frames=frames, offset_bytes=0)
     features = np.arange(frames, dtype=np.float32)[np.newaxis]

@@ -41,11 +41,11 @@ class Echo:
 
 
 def heard(text: str) -> Decoded:
-    """A good answer."""
+    """Return a good result."""
     return Decoded(tokens=(1,), text=text, avg_logprob=-0.1, no_speech_prob=0.0, penalty=1.0, truncated=False)
 
 
 def row(name: float, *, job: object = "job", lane: Lane = Lane.BULK, beam_size: int = 5) -> Row[Decoded]:
-    """A row to decode, named by its duration."""
+    """Return a row to decode, named by its duration."""
     encoder_input = EncoderInput(lambda: np.zeros((80, 3000), np.float32), name)
     return Row(job=job, lane=lane, encoder_input=encoder_input, operation=Decode(PROMPT, beam_size))

@@ -1,4 +1,4 @@
-"""A transcript says of what was heard whose language it is in, what to doubt, and reads as a person writes."""
+"""A transcript names its language and what to doubt, and is spaced as a person writes."""
 
 import pytest
 
@@ -21,18 +21,18 @@ KOREAN = SpokenLanguage("ko", 0.9, (LanguageGuess(language="ko", probability=0.9
 
 
 def window(start: float, end: float, channel: int | None = None) -> Window:
-    """A window of one span, in seconds."""
+    """Return a window of one span, in seconds."""
     span = Span(int(start * SAMPLE_RATE_HERTZ), int(end * SAMPLE_RATE_HERTZ))
     return Window(channel=channel, spans=(span,), frames=100, offset_bytes=0)
 
 
 def decoded(text: str) -> Decoded:
-    """A good answer."""
+    """Return a good result."""
     return Decoded((1,), text, avg_logprob=-0.25, no_speech_prob=0.01, penalty=1.0, truncated=False)
 
 
 def heard(*windows: WindowResult, spoken: SpokenLanguage | None = KOREAN, **found: bool) -> TranscriptionState:
-    """A record of which all was heard."""
+    """Return the state of a record that is complete."""
     units = [
         DecodeUnit(one.window, EncoderInput(lambda: pytest.fail("the sound is not read again"), 1.0), result=one)
         for one in windows
@@ -57,7 +57,7 @@ def heard(*windows: WindowResult, spoken: SpokenLanguage | None = KOREAN, **foun
 
 
 def transcript(known: TranscriptionState, options: TranscribeOptions | None = None) -> Transcript:
-    """What is made of it, begun at second 11 and ended at second 14."""
+    """Assemble the transcript, started at second 11 and ended at second 14."""
     return assemble(known, options or TranscribeOptions(), PROVENANCE, started_at=11.0, ended_at=14.0)
 
 
@@ -73,7 +73,7 @@ def test_a_transcript_is_in_the_language_that_was_spoken() -> None:
 
 
 def test_a_translation_names_the_language_that_was_spoken_and_is_itself_english() -> None:
-    """Whoever picks a voice or a spell checker for a segment needs the language of its words."""
+    """A reader that picks a voice or a spell checker for a segment needs the language of its words."""
     one = WindowResult(window(0, 2), decoded(" hello"))
     made = transcript(heard(one), TranscribeOptions(task=Task.TRANSLATE))
     assert (made.task, made.language) == (Task.TRANSLATE, "ko")

@@ -1,4 +1,4 @@
-"""Who is served next, and with whom: pure rules."""
+"""Which rows are served next, and in which batches: pure rules."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from schemas.options import Lane
 def row(
     name: float, job: object, *, lane: Lane = Lane.BULK, operation: Decode | DetectLanguage | None = None
 ) -> Row[object]:
-    """A row whose duration is its name."""
+    """Return a row that is named by its duration."""
     encoder_input = EncoderInput(lambda: np.zeros((80, 1), np.float32), name)
     return Row(job=job, lane=lane, encoder_input=encoder_input, operation=operation or Decode((1, 2, 3), 5))
 
@@ -33,7 +33,7 @@ def test_jobs_take_turns() -> None:
 
 
 def test_interactive_rows_go_before_bulk() -> None:
-    """Somebody waits for them."""
+    """A person waits for them."""
     scheduler = Scheduler()
     scheduler.add(row(1, "bulk"))
     scheduler.add(row(2, "person", lane=Lane.INTERACTIVE))
@@ -86,7 +86,7 @@ def test_rows_of_like_length_go_together() -> None:
 
 
 def test_the_head_of_the_line_is_always_served() -> None:
-    """However well the others would fit each other, whoever waited longest goes."""
+    """However well the others would fit each other, the row that waited longest goes."""
     scheduler = Scheduler()
     scheduler.add(row(1, "odd"))
     for number in range(10):

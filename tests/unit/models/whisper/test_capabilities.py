@@ -20,7 +20,7 @@ def test_models_that_were_not_trained_to_translate_refuse_to(name: str) -> None:
 
 
 def test_other_multilingual_models_translate() -> None:
-    """And who knows better than the name says so."""
+    """A setting overrides the name."""
     Capabilities.of("large-v3", multilingual=True, languages=EVERY_LANGUAGE, translates=None).check(
         TranscribeOptions(task=Task.TRANSLATE)
     )
@@ -29,7 +29,7 @@ def test_other_multilingual_models_translate() -> None:
 
 
 def test_an_english_model_refuses_korean_and_translation() -> None:
-    """It would write English words that nobody said."""
+    """It would write English words that were not spoken."""
     english = Capabilities.of("small.en", multilingual=False, languages=frozenset({"en"}), translates=None)
     with pytest.raises(InvalidOptions, match="English only"):
         english.check(TranscribeOptions(language="ko"))
@@ -54,7 +54,7 @@ def test_a_model_that_is_not_served_is_refused() -> None:
 
 
 def test_a_model_answers_to_all_its_names_and_is_judged_by_them() -> None:
-    """Whoever mounted it as a directory, requests name it as people know it, and turbo stays turbo."""
+    """Even when it is mounted as a directory, requests use its usual name, and turbo stays turbo."""
     mounted = Capabilities.of(
         "asr",
         multilingual=True,

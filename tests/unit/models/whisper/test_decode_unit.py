@@ -14,7 +14,7 @@ SECOND = SAMPLE_RATE_HERTZ
 
 
 def unit(*spans: tuple[float, float], splits: int = 0) -> DecodeUnit:
-    """A part of spans in seconds, whose features are the numbers of its frames."""
+    """Return a unit of spans in seconds; its features are the numbers of its frames."""
     held = tuple(Span(round(start * SECOND), round(end * SECOND)) for start, end in spans)
     frames = sum(span.samples for span in held) // FRAME_SAMPLES
     window = Window(channel=1, spans=held, frames=frames, offset_bytes=7)

@@ -36,7 +36,7 @@ class Bench:
         )
 
     def run(self, rows: Sequence[Row[Decoded]]) -> list[str]:
-        """The answers, in the order of the rows."""
+        """Run rows and return their texts, in the order of the rows."""
         self.hold()
         for each in rows:
             self.engine.submit(each)
@@ -108,7 +108,7 @@ def test_a_poisonous_row_fails_and_its_neighbours_are_answered(benches: list[Ben
 
 
 def test_a_call_that_hangs_makes_the_engine_unhealthy(benches: list[Bench]) -> None:
-    """Whoever supervises the process can see that it must be replaced."""
+    """The supervisor of the process can see that it must be replaced."""
     bench = Bench(Echo(), hang_timeout_seconds=0.05)
     benches.append(bench)
     assert bench.engine.is_healthy()
@@ -119,7 +119,7 @@ def test_a_call_that_hangs_makes_the_engine_unhealthy(benches: list[Bench]) -> N
 
 
 class Slow(Echo):
-    """A model on a clock of its own, whose every call takes forty seconds. It looks whether the engine is well."""
+    """A model on its own clock, whose every call takes forty seconds. It checks whether the engine is healthy."""
 
     def __init__(self) -> None:
         super().__init__(poison=2)
@@ -152,7 +152,7 @@ def test_many_short_calls_are_no_hang(benches: list[Bench]) -> None:
 
 
 def test_a_lost_device_makes_the_engine_unhealthy_at_once(benches: list[Bench]) -> None:
-    """Who was in the call may have broken it, and is tried a bounded number of times; the others just wait."""
+    """Rows in the call may have broken it, and are retried a bounded number of times; other rows only wait."""
     bench = Bench(Echo(), batch_rows=1)
     benches.append(bench)
     bench.hold()
@@ -176,7 +176,7 @@ def fail_one_by_one(bench: Bench, rows: Sequence[Row[Decoded]]) -> None:
 
 
 def test_a_model_that_fails_job_after_job_is_broken(benches: list[Bench]) -> None:
-    """Whatever the model says: when nobody is answered any more, no further record pays for it."""
+    """Whatever the errors are: once no row succeeds any more, no further record pays for it."""
     bench = Bench(Echo())
     benches.append(bench)
     jobs = [f"job {number}" for number in range(BROKEN_AFTER_JOBS)]
@@ -253,7 +253,7 @@ def test_a_closed_engine_takes_no_rows() -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_engine_whose_thread_died_is_broken_and_its_rows_fail() -> None:
-    """What is no failure of a row ends the owner: nobody would answer the rows in line."""
+    """An error that is not a row's ends the worker: no thread would serve the queued rows."""
     model = Echo()
     model.failure = SystemExit("a thread that ends")
     engine = Engine(model, replicas=1, batch_rows=1, hang_timeout_seconds=60.0, clock=SystemClock())

@@ -39,7 +39,7 @@ def test_a_gpu_gets_batches() -> None:
 
 @pytest.fixture
 def no_cublas(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine with a GPU and a driver, and nothing else of CUDA."""
+    """Simulate a machine with a GPU and a driver, and nothing else of CUDA."""
 
     def absent(name: str, **_: object) -> None:
         raise OSError(f"{name}: cannot open shared object file: No such file or directory")

@@ -21,7 +21,7 @@ def unit(start: float, end: float) -> DecodeUnit:
 
 
 def hear(unit: DecodeUnit, text: str | None) -> None:
-    """The answer for a window; None for silence."""
+    """Set the result of a window; None for silence."""
     said = Decoded((1,), text, avg_logprob=-0.2, no_speech_prob=0, penalty=1, truncated=False) if text else None
     unit.result = WindowResult(unit.window, said)
 
@@ -45,7 +45,7 @@ class Caller:
         )
 
     def update(self) -> list[tuple[float | None, str]]:
-        """What is told now."""
+        """Return what is reported now."""
         self.told.clear()
         self.reporter.update(self.state)
         return [(each.fraction, each.text) for each in self.told]

@@ -38,7 +38,7 @@ def test_a_loop_is_tried_again() -> None:
 
 
 def test_an_improbable_text_stands_and_says_so() -> None:
-    """A search that is repeated finds the same; whoever reads it is told how little it is worth."""
+    """A repeated search finds the same; the flag tells readers how little it is worth."""
     ruling = judge((UNSURE,), splittable=True)
     assert (ruling.action, ruling.flags) == (Action.ACCEPT, (QualityFlag.LOW_CONFIDENCE,))
 
@@ -73,13 +73,13 @@ def test_of_loops_alone_the_likeliest_stands_and_says_so() -> None:
 
 
 def test_an_improbable_text_over_silence_is_suppressed() -> None:
-    """No word is invented where nobody spoke, and nothing is tried again."""
+    """No word is invented without speech, and nothing is retried."""
     ruling = judge((replace(UNSURE, no_speech_prob=0.9),), splittable=True)
     assert (ruling.action, ruling.flags) == (Action.SILENCE, (QualityFlag.SUPPRESSED_NO_SPEECH,))
 
 
 def test_a_sure_text_is_kept_whatever_the_silence_token_says() -> None:
-    """A high no-speech probability alone silences nobody."""
+    """A high no-speech probability alone does not silence a window."""
     assert judge((replace(GOOD, no_speech_prob=0.9),), splittable=True).action is Action.ACCEPT
 
 

@@ -24,13 +24,13 @@ SECOND = SAMPLE_RATE_HERTZ
 
 
 def window(*spans: tuple[float, float], channel: int | None = None) -> Window:
-    """A window of spans given in seconds."""
+    """Return a window of spans given in seconds."""
     held = tuple(Span(int(start * SECOND), int(end * SECOND)) for start, end in spans)
     return Window(channel=channel, spans=held, frames=100, offset_bytes=0)
 
 
 def decoded(text: str) -> Decoded:
-    """A good answer."""
+    """Return a good result."""
     return Decoded((1,), text, avg_logprob=-0.25, no_speech_prob=0.01, penalty=1.0, truncated=False)
 
 
@@ -40,7 +40,7 @@ def words(*timed: tuple[str, float, float]) -> tuple[TimedWord, ...]:
 
 
 def segments(heard: tuple[TimedWord, ...], *, with_words: bool = False) -> tuple[Segment, ...]:
-    """The segments of one window of these words."""
+    """Return the segments of one window of these words."""
     text = "".join(word.text for word in heard)
     one = WindowResult(window((0, 30)), decoded(text), (), heard)
     return segments_of([one], language="en", with_words=with_words)
@@ -205,7 +205,7 @@ def test_no_segment_and_no_word_is_without_length(
 
 
 def split_after(*timed: tuple[str, float, float]) -> list[str]:
-    """The texts of the segments."""
+    """Return the texts of the segments."""
     return [segment.text for segment in segments(words(*timed))]
 
 

@@ -1,4 +1,4 @@
-"""What a notification asks for, and whose job it is."""
+"""The options of a notification, and the identity of its job."""
 
 import dataclasses
 import re
@@ -94,7 +94,7 @@ def test_every_option_can_be_given_as_metadata() -> None:
     ],
 )
 def test_a_wrong_option_names_its_header(name_and_value: tuple[str, str]) -> None:
-    """The error tells the person who dropped the object which header to mend."""
+    """The error names the header to correct."""
     name, value = name_and_value
     with pytest.raises(InvalidOptions, match=f"x-amz-meta-{name}"):
         requested_options({name: value})

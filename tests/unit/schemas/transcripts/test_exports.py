@@ -53,7 +53,7 @@ def segment(text: str, start: float = 0.0, end: float = 10.0, **fields: object) 
 
 
 def transcript(*segments: Segment, options: TranscribeOptions | None = None, seconds: float = 10.2) -> Transcript:
-    """A transcript of some segments."""
+    """Return a transcript of some segments."""
     return Transcript(
         status=TranscriptStatus.COMPLETED if segments else TranscriptStatus.NO_SPEECH,
         language="en" if segments else None,
@@ -73,12 +73,12 @@ def transcript(*segments: Segment, options: TranscribeOptions | None = None, sec
 
 
 def exported(export_format: ExportFormat, made: Transcript) -> str:
-    """A transcript in one form."""
+    """Render a transcript in one format."""
     return EXPORTERS[export_format].render(made)
 
 
 def parsed_srt(text: str) -> list[tuple[int, int, str]]:
-    """A reader of SubRip written from its description, not from our writer."""
+    """Read SubRip, by its description and not by our writer."""
     found = []
     for number, block in enumerate(text.strip().split("\n\n"), 1):
         index, times, *lines = block.split("\n")
@@ -89,7 +89,7 @@ def parsed_srt(text: str) -> list[tuple[int, int, str]]:
 
 
 def parsed_vtt(text: str) -> list[tuple[int, int, str]]:
-    """A reader of WebVTT's cues, with its escapes undone."""
+    """Read WebVTT's cues, with its escapes undone."""
     header, *blocks = text.strip().split("\n\n")
     assert header == "WEBVTT"
     found = []
@@ -109,7 +109,7 @@ def _milliseconds(text: str, separator: str) -> int:
 
 
 def test_every_format_has_an_exporter_with_type_and_extension() -> None:
-    """Whoever stores or serves an export finds its content type and file name here."""
+    """Code that stores or serves an export finds its content type and file name here."""
     assert set(EXPORTERS) == set(ExportFormat) == set(EXPORT_EXTENSIONS)
     assert {exporter.extension for exporter in EXPORTERS.values()} == {
         "json",
