@@ -9,9 +9,9 @@ from tests.flow.mock_cluster import MockCluster
 
 @pytest.fixture
 def broker() -> Iterator[MockCluster]:
-    """A Kafka broker in this process: ``broker.bootstrap_servers``, ``broker.create_topic(name, partitions=n)``.
+    """Run a Kafka broker in this process: ``broker.bootstrap_servers``, ``broker.create_topic(name)``.
 
-    Missing topics are created with four partitions by whoever produces to them; consumers do not create them.
+    Missing topics are created with four partitions when a client produces to them; consumers do not create them.
     """
     with MockCluster() as cluster:
         yield cluster

@@ -29,11 +29,11 @@ class Up:
 
     @property
     def session_directory(self) -> Path:
-        """Where the stack says that it runs."""
+        """The directory in which the stack keeps its session file."""
         return self.home / ".local" / "state" / "kascribe"
 
     def kascribe(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Another command of the same user."""
+        """Run another command as the same user. Blocks until it ends."""
         return subprocess.run(
             [sys.executable, "-m", "kascribe", *arguments],
             env=self.environment,
@@ -46,7 +46,7 @@ class Up:
 
 @contextmanager
 def running_up(home: Path, **settings: str) -> Iterator[Up]:
-    """A stack of a user's own; killed at the end of the block at the latest."""
+    """Run a stack in a home directory of its own; kill it at the end of the block at the latest."""
     port = free_port()
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("KASCRIBE_KAFKA", "XDG_"))

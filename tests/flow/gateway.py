@@ -1,4 +1,4 @@
-"""Gateways on real sockets, and what answers them: real stages in real runtimes on an embedded broker."""
+"""Gateways on real sockets, before real stages in real runtimes on an embedded broker."""
 
 import http.client
 import json
@@ -36,7 +36,7 @@ PARTITIONS = 4
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back; the headers' names in lower case."""
+    """A response; the headers' names in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -44,7 +44,7 @@ class Response:
 
     @property
     def reason(self) -> str:
-        """Of a failure."""
+        """The reason of a failure."""
         assert self.body["success"] is False, self.body
         assert isinstance(self.body["error"]["message"], str)
         return str(self.body["error"]["reason"])
@@ -65,7 +65,7 @@ def multipart(file: bytes | None, *, name: str = "audio.wav", **fields: str | Se
 
 
 class Client:
-    """Speaks to a gateway on loopback; each request on a connection of its own. Safe between threads."""
+    """A client of a gateway on loopback; each request has its own connection. Safe between threads."""
 
     def __init__(self, port: int, *, timeout_seconds: float = 60.0) -> None:
         self.port = port
@@ -74,7 +74,7 @@ class Client:
     def request(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
     ) -> Response:
-        """One request."""
+        """Send one request and return the response."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self._timeout_seconds)
         try:
             connection.request(method, path, body, dict(headers or {}))  # type: ignore[arg-type]
@@ -113,7 +113,7 @@ class Client:
 
 
 class Gateway(Client):
-    """One replica, in a thread of its own."""
+    """One replica, on its own thread."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(port=0)
@@ -133,17 +133,17 @@ class Gateway(Client):
         assert not self.thread.is_alive(), "the gateway did not stop"
 
     def stop(self) -> None:
-        """SIGTERM's way."""
+        """Stop the server as SIGTERM does."""
         self.server.should_exit = True
 
     @property
     def waiting(self) -> int:
-        """Requests that wait for an answer."""
+        """The number of requests that wait for an answer."""
         return len(self.server.config.app.state.services.jobs.answers)  # type: ignore[union-attr]
 
     @property
     def requests_in_progress(self) -> int:
-        """Requests that the server has begun and not ended."""
+        """The number of requests that the server has begun and not ended."""
         return len(self.server.server_state.tasks)
 
 
@@ -198,7 +198,7 @@ class House:
 
     @property
     def transcripts_settled(self) -> float:
-        """Records of transcripts that the enricher has completed, or found to be in flight already."""
+        """The number of records of transcripts that the enricher completed, or found to be in flight already."""
         enricher, name = self._enricher, "kascribe_records_settled_total"
         assert enricher is not None
         outcomes = ("completed", "joined")

@@ -17,7 +17,7 @@ _ERROR_CHARACTERS: Final = 512
 
 
 def load_library() -> ctypes.CDLL:
-    """The library inside the wheel, with the calls that the mock cluster needs declared."""
+    """Load the library inside the wheel, with the calls that the mock cluster needs declared."""
     directory = Path(confluent_kafka.__file__).parent.parent / "confluent_kafka.libs"
     (path,) = directory.glob("librdkafka-*.so*")
     library = ctypes.CDLL(str(path))
@@ -66,38 +66,38 @@ class MockCluster:
         if not self._handle:
             raise RuntimeError(f"the mock cluster's handle could not be made: {error.value.decode()}")
         self._cluster = self._library.rd_kafka_mock_cluster_new(self._handle, brokers)
-        # The default of 3 s is what every classic join would wait.
+        # Every classic join would wait for the default of 3 s.
         self._library.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, 100)
-        # A member that was killed is missed after the session timeout: 45 s by default.
+        # The broker removes a killed member after the session timeout: 45 s by default.
         self._library.rd_kafka_mock_set_group_consumer_session_timeout_ms(self._cluster, 1_500)
         self._library.rd_kafka_mock_set_group_consumer_heartbeat_interval_ms(self._cluster, 300)
         self.bootstrap_servers: str = self._library.rd_kafka_mock_cluster_bootstraps(self._cluster).decode()
 
     def create_topic(self, topic: str, *, partitions: int = 1) -> None:
-        """Raises RuntimeError when the topic exists."""
+        """Create a topic. Raises RuntimeError when it exists."""
         code = self._library.rd_kafka_mock_topic_create(self._cluster, topic.encode(), partitions, 1)
         if code:
             raise RuntimeError(f"the mock cluster refused topic {topic}: error {code}")
 
     def stop_broker(self, broker: int = 1) -> None:
-        """Connections drop and are refused until start_broker."""
+        """Drop connections and refuse new ones until start_broker."""
         self._library.rd_kafka_mock_broker_set_down(self._cluster, broker)
 
     def start_broker(self, broker: int = 1) -> None:
-        """Undoes stop_broker."""
+        """Accept connections again after stop_broker."""
         self._library.rd_kafka_mock_broker_set_up(self._cluster, broker)
 
     def delay_answers(self, milliseconds: int, broker: int = 1) -> None:
-        """Every answer takes this long from now on; 0 undoes it."""
+        """Delay every answer by this long from now on; 0 ends the delay."""
         self._library.rd_kafka_mock_broker_set_rtt(self._cluster, broker, milliseconds)
 
     def fail_next(self, api_key: int, *error_codes: int) -> None:
-        """The next requests of this kind get these errors, one each. Keys: Produce 0, Fetch 1, OffsetCommit 8."""
+        """Fail the next requests of a kind with these errors, one each. Produce 0, Fetch 1, OffsetCommit 8."""
         codes = (ctypes.c_int * len(error_codes))(*error_codes)
         self._library.rd_kafka_mock_push_request_errors_array(self._cluster, api_key, len(error_codes), codes)
 
     def close(self) -> None:
-        """Clients that are still connected log errors from here on."""
+        """Stop the brokers. Clients that are still connected log errors from here on."""
         self._library.rd_kafka_mock_cluster_destroy(self._cluster)
         self._library.rd_kafka_destroy(self._handle)
 

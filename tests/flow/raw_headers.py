@@ -29,7 +29,7 @@ class _Argument(ctypes.Structure):
 
 
 def send_with_header(bootstrap_servers: str, topic: str, value: bytes, *, name: bytes) -> None:
-    """Publishes one record that has one header. Blocks until the broker has it."""
+    """Publish one record that has one header. Blocks until the broker has it."""
     library = load_library()
     library.rd_kafka_produceva.restype = ctypes.c_void_p
     library.rd_kafka_produceva.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]

@@ -10,7 +10,7 @@ from schemas.kafka.records import Record
 def records_on(
     bootstrap_servers: str, topic: str, *, count: int, partitions: int = 1, timeout_seconds: float = 10.0
 ) -> list[Record]:
-    """The first ``count`` records of a topic. Blocks until they are there; AssertionError if they do not come."""
+    """Read the first ``count`` records of a topic. Blocks until they are there; else raises AssertionError."""
     consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "reading", "log_level": 0})
     consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
     records: list[Record] = []

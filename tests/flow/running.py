@@ -1,4 +1,4 @@
-"""A runtime in a thread of the test, with everything real around it."""
+"""A runtime on a thread of the test, with everything real around it."""
 
 import subprocess
 import sys
@@ -34,9 +34,9 @@ def settings_for(
     properties: Any = None,
     **limits: Any,
 ) -> Settings:
-    """Settings for a broker on loopback; ``limits`` are fields of RuntimeSettings."""
-    # The mock lets a second classic member in after the session timeout less a second, and has evicted by then who
-    # is still revoking: that must take less, or the members evict each other in turn.
+    """Build settings for a broker on loopback; ``limits`` are fields of RuntimeSettings."""
+    # The mock lets a second classic member in after the session timeout less a second, and has evicted by then a
+    # member that is still revoking: that must take less, or the members evict each other in turn.
     classic = protocol == "classic"
     session = {"session.timeout.ms": 3_000, "heartbeat.interval.ms": 300} if classic else {}
     revocation = {"revoke_timeout_seconds": 0.5} if classic else {}
@@ -60,7 +60,7 @@ def settings_for(
 
 
 def create_topics(broker: MockCluster, *, partitions: int = 1, delays: tuple[int, ...] = (1,)) -> None:
-    """The stage's topics, its retry topics and where results go."""
+    """Create the stage's topics, its retry topics and the topics of results."""
     for topic in (TOPIC, *(retry_topic(TOPIC, delay) for delay in delays)):
         broker.create_topic(topic, partitions=partitions)
     for topic in (OUTPUT, dead_letter_topic(TOPIC)):
@@ -75,7 +75,7 @@ def send(
     partitions: int = 1,
     first_partition: int = 0,
 ) -> None:
-    """One record per value, dealt out over the partitions in turn."""
+    """Send one record per value, to the partitions in turn."""
     producer = Producer({"bootstrap.servers": bootstrap_servers, "log_level": 0})
     headers: list[tuple[str, str | bytes | None]] = [("mark", b"\x00\xff")]
     for number, value in enumerate(values):
@@ -87,7 +87,7 @@ def send(
 def committed(
     bootstrap_servers: str, *, topic: str = TOPIC, partitions: int = 1, group: str = f"{GROUP_PREFIX}commands"
 ) -> list[tuple[int, str]]:
-    """What the group has committed: offset and metadata of each partition."""
+    """Read what the group has committed: offset and metadata of each partition."""
     consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": group, "log_level": 0})
     positions = consumer.committed([TopicPartition(topic, number) for number in range(partitions)], timeout=10)
     consumer.close()
@@ -95,7 +95,7 @@ def committed(
 
 
 def outputs_until(bootstrap_servers: str, *, distinct: int, timeout_seconds: float = 30.0) -> Counter[str]:
-    """What is on the output topic, by value, once so many different values are there."""
+    """Count the values on the output topic, once so many different ones are there. Blocks."""
     consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "outputs", "log_level": 0})
     consumer.assign([TopicPartition(OUTPUT, 0, 0)])
     seen: Counter[str] = Counter()
@@ -110,7 +110,7 @@ def outputs_until(bootstrap_servers: str, *, distinct: int, timeout_seconds: flo
 
 
 class Running:
-    """A runtime at work."""
+    """A runtime at work on its own thread."""
 
     def __init__(self, runtime: Runtime, registry: CollectorRegistry) -> None:
         self.runtime = runtime
@@ -120,7 +120,7 @@ class Running:
         self.thread.start()
 
     def wait_until_joined(self, *, partitions: int) -> None:
-        """Until the group has assigned that many partitions, retry topics included."""
+        """Wait until the group has assigned that many partitions, retry topics included."""
         eventually(
             lambda: len(self.runtime.snapshot().partitions) == partitions or self.error,
             timeout_seconds=START_SECONDS,
@@ -128,7 +128,7 @@ class Running:
         )
 
     def stop(self, *, timeout_seconds: float = 60.0) -> None:
-        """SIGTERM's way. Raises what ``run`` raised. An assignment may wait 30 s for what is committed."""
+        """Stop as SIGTERM does. Raises what ``run`` raised. An assignment may wait 30 s for committed offsets."""
         self.runtime.stop()
         self.thread.join(timeout_seconds)
         assert not self.thread.is_alive(), "the runtime did not stop"
@@ -136,7 +136,7 @@ class Running:
             raise self.error
 
     def sample(self, name: str, **labels: str) -> float:
-        """A metric's value; 0 when it was never set."""
+        """Read a metric's value; 0 when it was never set."""
         return self.registry.get_sample_value(name, labels) or 0.0
 
     def _run(self) -> None:
@@ -148,7 +148,7 @@ class Running:
 
 @contextmanager
 def running(stage: Stage, settings: Settings) -> Iterator[Running]:
-    """Runs the stage until the block ends, then stops at once if the test has not stopped it."""
+    """Run the stage until the block ends, then stop at once if the test has not stopped it."""
     registry = CollectorRegistry()
     outbox = AtLeastOnceOutbox(settings.kafka)
     started = Running(Runtime(stage=stage, outbox=outbox, settings=settings, metrics=Metrics(registry)), registry)
@@ -166,7 +166,7 @@ def running(stage: Stage, settings: Settings) -> Iterator[Running]:
 
 @contextmanager
 def victim(bootstrap_servers: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of its own that runs a CommandStage; killed at the end of the block at the latest."""
+    """Run a CommandStage in a process of its own; kill it at the end of the block at the latest."""
     process = subprocess.Popen([sys.executable, "-m", "tests.flow.victim", bootstrap_servers, *arguments])
     try:
         yield process

@@ -27,7 +27,7 @@ class Unreasonable(PermanentError):
 
 
 class CommandStage:
-    """Does what a record's value says; what it does not understand it echoes to the output topic.
+    """A stage that does what a record's value commands; other values it echoes to the output topic.
 
     ``hold…`` waits for ``release``, ``lasts-SECONDS…`` so long at most; ``bad…`` is permanent; ``flaky…`` fails in
     its first attempt; ``bug…`` raises what no stage should, ``odd…`` an error whose reason is none, ``exit…``
@@ -49,7 +49,7 @@ class CommandStage:
         self._lock = threading.Lock()
 
     def process(self, job: Job) -> Sequence[OutgoingRecord]:
-        """Obeys."""
+        """Obey the record's value."""
         value = (job.record.value or b"").decode()
         bind_contextvars(job_id=f"job of {value}")
         with self._lock:
@@ -65,15 +65,15 @@ class CommandStage:
         return (OutgoingRecord(self._output, job.record.key, job.record.value, headers),)
 
     def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
-        """Tells the output topic."""
+        """Publish the failure to the output topic."""
         return (OutgoingRecord(self._output, job.record.key, f"failed: {failure.reason}".encode()),)
 
     def dependency_is_up(self, dependency: str) -> bool:
-        """Whether the test says so."""
+        """Return whether the test has set the dependency up."""
         return dependency == "s3" and self.dependency_up.is_set()
 
     def values(self) -> list[str]:
-        """What was begun, in order."""
+        """Return the values of the records that began, in order."""
         return [value for value, _ in self.began]
 
     def _obey(self, value: str, job: Job) -> None:
@@ -90,7 +90,7 @@ class CommandStage:
         elif value.startswith("bug"):
             raise ZeroDivisionError("a mistake of the stage")
         elif value.startswith("odd"):
-            raise Unreasonable("an error that nobody can describe")
+            raise Unreasonable("an error that cannot be described")
         elif value.startswith("exit"):
             sys.exit("a stage that wants to end the process")
         elif value.startswith("down") and not self.dependency_up.is_set():

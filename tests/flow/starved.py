@@ -29,7 +29,7 @@ HELD_SECONDS = 0.05
 
 
 class FetchStage:
-    """Fetches what a record names, keeps it for a moment, and says how many bytes it was."""
+    """A stage that fetches the object that a record names, keeps it for a moment, and outputs its size."""
 
     name = "commands"
     topics = (TOPIC,)
@@ -40,11 +40,11 @@ class FetchStage:
 
     @property
     def services(self) -> tuple[str, ...]:
-        """None."""
+        """No services."""
         return ()
 
     def process(self, job: Job) -> Sequence[OutgoingRecord]:
-        """Holds a connection, a directory and a file open at once."""
+        """Hold a connection, a directory and a file open at once."""
         state = self._fetcher.stat((job.record.value or b"").decode())
         with self._fetcher.fetch(state, cancelled=job.cancelled) as audio, audio.path.open("rb") as opened:
             self._never.wait(HELD_SECONDS)
@@ -53,16 +53,16 @@ class FetchStage:
         return (OutgoingRecord(OUTPUT, job.record.key, f"{state.address.key}: {size}".encode(), attempt),)
 
     def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
-        """Tells the output topic."""
+        """Publish the failure to the output topic."""
         return (OutgoingRecord(OUTPUT, job.record.key, f"failed: {failure.reason}".encode()),)
 
     def dependency_is_up(self, dependency: str) -> bool:
-        """The store and the disk are asked."""
+        """Probe the store or the disk."""
         return self._fetcher.is_up(dependency)
 
 
 def main() -> None:
-    """Runs until SIGTERM."""
+    """Run until SIGTERM."""
     servers, endpoint, bucket, descriptors, scratch = sys.argv[1:]
     resource.setrlimit(resource.RLIMIT_NOFILE, (int(descriptors), int(descriptors)))
     fetcher = ObjectFetcher(

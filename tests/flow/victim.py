@@ -21,10 +21,10 @@ from tests.flow.stages import OUTPUT, TOPIC, CommandStage
 
 
 class LastOutbox(AtLeastOnceOutbox):
-    """Kills its process once the broker has outputs, before the owner of their offsets hears of it."""
+    """An outbox that kills its process once the broker has outputs, before their owner's callback."""
 
     def submit(self, batch: Batch, on_delivered: Callable[[Delivery], None]) -> bool:
-        """As ever."""
+        """Submit as usual; kill the process on delivery."""
 
         def heard(delivery: Delivery) -> None:
             if delivery.batch.outputs:
@@ -35,7 +35,7 @@ class LastOutbox(AtLeastOnceOutbox):
 
 
 def main() -> None:
-    """Runs until it is told to stop or killed."""
+    """Run until stopped or killed."""
     servers, *pairs = sys.argv[1:]
     fields = dict(pair.split("=", 1) for pair in pairs)
     properties = {name: fields.pop(name) for name in list(fields) if "." in name}

@@ -74,8 +74,8 @@ def test_a_terminal_of_any_width_shows_whole_names() -> None:
         assert "NoSuchKey" in stream.getvalue().replace("\n", "").replace(" ", "")
 
 
-def test_letters_that_nobody_foresaw_are_listed_like_others(publisher: Publisher) -> None:
-    """One odd record in the topic must not hide the others, nor move the cursor of who looks."""
+def test_unknown_kinds_of_letters_are_listed_like_others(publisher: Publisher) -> None:
+    """One odd record in the topic must not hide the others, nor move the cursor of a terminal."""
     odd = letter(b"[" * 100_000, failed_ms=10**18, reason="\x1b[2J[/bold]\t")
     publisher.publish([odd, letter(b'{"idempotency_key": "\\ud800"}'), letter(b"last")])
     lines = run("list").splitlines()

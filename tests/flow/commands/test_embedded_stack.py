@@ -30,7 +30,7 @@ LONG_CLIPS = 30
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """One embedded stack for the module; ended by SIGTERM, as a service manager would."""
+    """Run one embedded stack for the module; end it by SIGTERM, as a service manager would."""
     with running_up(tmp_path_factory.mktemp("home")) as running:
         yield running
         running.process.send_signal(signal.SIGTERM)
@@ -71,8 +71,8 @@ def test_files_are_as_open_as_the_user_s_umask_says(up: Up, clip: Clip) -> None:
     assert list(objects.iterdir())
 
 
-def test_an_empty_file_in_the_drop_folder_is_told(up: Up) -> None:
-    """It is no recording, and nobody finds out by waiting for its transcript."""
+def test_an_empty_file_in_the_drop_folder_is_reported(up: Up) -> None:
+    """It is no recording: the user gets a message instead of waiting for a transcript."""
     (up.home / "kascribe" / "drop" / "nothing.wav").touch()
     log = up.home / "up.log"
     eventually(
@@ -112,8 +112,8 @@ def test_other_commands_find_the_stack(up: Up, clip: Clip) -> None:
     assert shown.stdout.startswith("WEBVTT"), shown.stderr
 
 
-def test_a_job_that_fails_is_told_and_can_be_looked_at(up: Up, tmp_path: Path) -> None:
-    """``submit`` says why and exits with 1; ``dlq list`` shows the letter."""
+def test_a_job_that_fails_is_reported_and_can_be_inspected(up: Up, tmp_path: Path) -> None:
+    """``submit`` prints the reason and exits with 1; ``dlq list`` shows the letter."""
     no_audio = tmp_path / "notes.wav"
     no_audio.write_text("these are notes")
     submitted = up.kascribe("submit", str(no_audio))
@@ -124,7 +124,7 @@ def test_a_job_that_fails_is_told_and_can_be_looked_at(up: Up, tmp_path: Path) -
 
 
 def test_the_gateway_answers_with_the_text(up: Up, clip: Clip) -> None:
-    """``POST /transcribe`` waits for the transcript and answers with it."""
+    """``POST /transcribe`` waits for the transcript and returns it."""
     base_url = f"http://127.0.0.1:{up.gateway_port}"
     eventually(lambda: _is_up(base_url), timeout_seconds=START_TIMEOUT_SECONDS, what="the gateway")
     with clip.path.open("rb") as audio:
@@ -140,7 +140,7 @@ def test_the_gateway_answers_with_the_text(up: Up, clip: Clip) -> None:
 
 
 def test_a_key_that_was_used_before_is_answered_at_once_or_refused(up: Up, clip: Clip) -> None:
-    """The same audio gives the finished job, anything else an error: nobody waits for an event of the past."""
+    """The same audio gives the finished job, anything else an error: no command waits for a past event."""
     other = next(each for each in clips() if each.text and each.name != clip.name)
     first = up.kascribe("submit", "--key", "call-7", str(clip.path))
     again = up.kascribe("submit", "--key", "call-7", str(clip.path))
@@ -153,7 +153,7 @@ def test_a_key_that_was_used_before_is_answered_at_once_or_refused(up: Up, clip:
 
 
 def test_what_can_never_be_answered_is_refused_before_it_is_uploaded(up: Up, clip: Clip, tmp_path: Path) -> None:
-    """One key for two files, an enrichment that nobody makes, a folder without a file."""
+    """One key for two files, an enrichment without an enricher, a folder without a file."""
     two_files = up.kascribe("submit", "--key", "call-8", str(clip.path), str(clip.path))
     enriched = up.kascribe("submit", "--profile", "summary", str(clip.path))
     empty = up.kascribe("submit", str(tmp_path))
@@ -164,7 +164,7 @@ def test_what_can_never_be_answered_is_refused_before_it_is_uploaded(up: Up, cli
 
 
 def test_files_of_one_name_are_submitted_and_kept_each_by_itself(up: Up, clip: Clip, tmp_path: Path) -> None:
-    """A directory's files go by their path within it."""
+    """A directory's files are named by their path within it."""
     for name in ("one/audio.ogg", "two/audio.ogg"):
         (tmp_path / name).parent.mkdir()
         shutil.copy(clip.path, tmp_path / name)
@@ -179,7 +179,7 @@ def test_files_of_one_name_are_submitted_and_kept_each_by_itself(up: Up, clip: C
     )
 
 
-def test_who_stops_waiting_for_a_job_hears_how_to_see_it_later(up: Up, clip: Clip, tmp_path: Path) -> None:
+def test_interrupting_a_wait_for_a_job_prints_how_to_see_it_later(up: Up, clip: Clip, tmp_path: Path) -> None:
     """Ctrl-C ends the command, not the job."""
     write(tmp_path / "long.wav", np.tile(read(clip.path), LONG_CLIPS), FORMATS["wav, 8 kHz stereo"])
     command = [sys.executable, "-m", "kascribe", "submit", str(tmp_path / "long.wav")]
@@ -203,8 +203,8 @@ def test_who_stops_waiting_for_a_job_hears_how_to_see_it_later(up: Up, clip: Cli
     )
 
 
-def test_the_gateway_says_at_once_that_nobody_enriches(up: Up, clip: Clip) -> None:
-    """It need not wait for what `kascribe up` knows; the answer says what to set."""
+def test_the_gateway_refuses_at_once_an_enrichment_without_an_enricher(up: Up, clip: Clip) -> None:
+    """No need to wait: `kascribe up` knows that no enricher runs; the error names the variable to set."""
     base_url = f"http://127.0.0.1:{up.gateway_port}"
     eventually(lambda: _is_up(base_url), timeout_seconds=START_TIMEOUT_SECONDS, what="the gateway")
     with clip.path.open("rb") as audio:
@@ -237,14 +237,14 @@ def test_what_is_in_flight_when_it_is_told_to_stop_is_kept(clip: Clip, tmp_path:
 
 
 def test_a_second_stack_is_refused(up: Up) -> None:
-    """Two stacks of one user would take each other's place: the second says that one runs already."""
+    """Two stacks of one user would get into each other's way: the second reports that one runs already."""
     second = up.kascribe("up")
     assert second.returncode == 2
     assert str(up.process.pid) in second.stderr
 
 
 def test_a_transcript_s_folder_within_the_drop_folder_is_refused(tmp_path: Path) -> None:
-    """Transcripts would be taken for audio, theirs too, and so on."""
+    """Transcripts would be taken for audio, and so would the transcripts of those, without end."""
     command = [
         sys.executable,
         "-m",

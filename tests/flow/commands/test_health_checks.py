@@ -1,4 +1,4 @@
-"""What a container's health check sees, beside the server that its role really runs."""
+"""What a container's health check sees, beside the server that its role runs."""
 
 import socket
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def test_a_consumer_s_check_tells_a_live_role_from_one_that_only_a_new_process_h
     assert not health.ready().ok
 
 
-def test_health_answers_balancers_that_ask_for_the_head_alone(gateway: Gateway) -> None:
+def test_health_answers_balancers_that_request_the_head_alone(gateway: Gateway) -> None:
     """The status of a GET and its length, without a body: in every role."""
     asked, length = gateway.request("GET", "/health"), _head(gateway.port, "/health")
     assert asked.status == 200
@@ -76,7 +76,7 @@ def test_health_answers_balancers_that_ask_for_the_head_alone(gateway: Gateway) 
 
 
 def _head(port: int, path: str) -> tuple[str, str, bytes]:
-    """Status, announced length, and every byte that came after the headers until the connection was closed."""
+    """Return status, announced length, and every byte after the headers until the connection was closed."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(f"HEAD {path} HTTP/1.1\r\nHost: balancer\r\nConnection: close\r\n\r\n".encode())
         answer = b"".join(iter(lambda: connection.recv(65_536), b""))

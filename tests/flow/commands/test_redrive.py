@@ -73,7 +73,7 @@ def outcome(settings: KafkaSettings, included: Callable[[DeadLetter], bool] = la
 
 
 def written(broker: MockCluster, topic: str) -> int:
-    """How many records the topic's one partition has."""
+    """Count the records of the topic's one partition."""
     consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "counting", "log_level": 0})
     first, after_last = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)
     consumer.close()
@@ -133,7 +133,7 @@ def test_a_crash_before_the_mark_sends_the_letters_again(settings: KafkaSettings
     """Between publishing and marking, the letters are at the broker twice rather than lost: at least once."""
 
     class Crashing(Publisher):
-        """Ends before it publishes marks, as a process that is killed there does."""
+        """A publisher that ends before it publishes marks, as a process does that is killed there."""
 
         def publish(self, records: Iterable[OutgoingRecord], *, timeout_seconds: float = 30.0) -> int:
             if any(record.topic == MARKS for record in records):
@@ -154,7 +154,7 @@ def test_a_crash_before_the_mark_sends_the_letters_again(settings: KafkaSettings
 def test_letters_go_to_the_shortest_retry_topic_of_their_own_topic(
     settings: KafkaSettings, broker: MockCluster
 ) -> None:
-    """There consumers believe in an origin; a topic without a retry topic gets its letters as new records."""
+    """There consumers accept an origin; a topic without a retry topic gets its letters as new records."""
     broker.create_topic("audio.objects.dlq")
     broker.create_topic("audio.transcripts.dlq")
     broker.create_topic("audio.transcripts")
@@ -231,7 +231,7 @@ def test_marks_are_of_letters_and_not_of_their_offsets(settings: KafkaSettings) 
 
 
 def test_marks_of_letters_that_are_gone_are_removed(settings: KafkaSettings) -> None:
-    """So the topic of marks is no longer than the letters, for all that it is never expired."""
+    """So the topic of marks is no longer than the letters, although it never expires."""
     gone = Coordinates(LETTERS, 0, 3)
     marks = redrive_marks.Marks(
         Record(MARKS, 0, n, str(letter).encode(), b"7")
@@ -261,7 +261,7 @@ def test_topics_that_do_not_exist_have_no_letters(settings: KafkaSettings) -> No
         assert list(reader.read()) == []
 
 
-def test_a_broker_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_does_not_answer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the request's time, as an error that names Kafka."""
     monkeypatch.setattr("consumers.dead_letters.REQUEST_TIMEOUT_SECONDS", 0.3)
     with (
@@ -271,7 +271,7 @@ def test_a_broker_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) 
         list(reader.read())
 
 
-def test_a_broker_that_refuses_is_told_in_our_words(settings: KafkaSettings, broker: MockCluster) -> None:
+def test_a_broker_that_refuses_is_reported_in_our_words(settings: KafkaSettings, broker: MockCluster) -> None:
     """The command ends with a sentence."""
     with DeadLetterReader(settings, [LETTERS]) as reader:
         broker.fail_next(LIST_OFFSETS, *[TOPIC_AUTHORIZATION_FAILED] * 4)

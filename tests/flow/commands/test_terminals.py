@@ -1,4 +1,4 @@
-"""Every command that prints, on a terminal, into a file, and into a file while a terminal looks on."""
+"""Every command that prints: on a terminal, into a file, and with one stream on each."""
 
 import os
 import re
@@ -53,7 +53,7 @@ COMMANDS = {
     "version": (("--version",), "kascribe 0."),
     "help": (("submit", "--help"), "--answer-language"),
 }
-"""What is typed, and what standard output holds then."""
+"""What is typed, and what standard output contains then."""
 
 ELSEWHERE = {
     "run": "writes a log, see test_logs",
@@ -67,7 +67,7 @@ ELSEWHERE = {
 
 @dataclass(frozen=True)
 class System:
-    """A folder and the settings of a system whose every text tries to steer the terminal."""
+    """A folder and the settings of a system whose every text tries to control the terminal."""
 
     directory: Path
     environment: dict[str, str]
@@ -132,15 +132,15 @@ def test_every_command_is_here_or_elsewhere() -> None:
 
 @pytest.mark.parametrize("name", command_names())
 def test_help_names_every_option_in_full_at_80_columns(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is cut cannot be typed."""
+    """A name that is cut cannot be typed."""
     monkeypatch.setenv("COLUMNS", "80")
     shown = CliRunner().invoke(app, [*name.split(), "--help"]).output
     assert [line for line in shown.splitlines() if re.search(r"--[a-z-]*…", line)] == []
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_output_goes_where_it_is_sent_and_steers_no_terminal(system: System, name: str) -> None:
-    """A file gets the whole output also while a terminal looks on, as it is; a terminal gets it escaped."""
+def test_output_goes_where_it_is_sent_and_controls_no_terminal(system: System, name: str) -> None:
+    """A file gets the whole output as it is, also beside a terminal; a terminal gets it escaped."""
     expected = COMMANDS[name][1]
     ran = system.run_everywhere(name)
     assert [run.exit_code for run in ran.values()] == [0, 0, 0], ran

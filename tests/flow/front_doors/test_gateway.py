@@ -24,7 +24,7 @@ KEY = {"Idempotency-Key": "call-7"}
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[ObjectStore]:
-    """One S3 server for the module; every test has a bucket of its own."""
+    """Run one S3 server for the module; every test has its own bucket."""
     with running_object_store() as running:
         yield running
 
@@ -37,7 +37,7 @@ def house(broker: MockCluster, store: ObjectStore) -> Iterator[House]:
 
 
 def test_a_posted_file_comes_back_as_text(house: House) -> None:
-    """The promised line: success, text and language; the trace that came in is named in the answer."""
+    """The promised line: success, text and language; the trace of the request is named in the answer."""
     house.transcribe()
     gateway = house.gateway()
     trace_id = "0af7651916cd43dd8448eb211c80319c"
@@ -54,7 +54,7 @@ def test_a_posted_file_comes_back_as_text(house: House) -> None:
 
 
 def test_each_of_two_replicas_finds_its_own_answers(house: House) -> None:
-    """Twelve requests at once over two gateways: each is answered with what it sent."""
+    """Twelve requests at once over two gateways: each gets the text of what it sent."""
     house.transcribe()
     gateways = (house.gateway(), house.gateway())
     with ThreadPoolExecutor(12) as clients:
@@ -63,7 +63,7 @@ def test_each_of_two_replicas_finds_its_own_answers(house: House) -> None:
 
 
 def test_two_requests_with_one_key_on_one_replica_are_one_job(house: House) -> None:
-    """Both are answered although one record alone is worked on."""
+    """Both are answered although only one record is processed."""
     house.transcribe()
     gateway = house.gateway()
     house.engine.gate.clear()
@@ -108,7 +108,7 @@ def test_a_key_that_was_used_for_something_else_is_refused(house: House) -> None
 
 
 def test_the_model_s_name_makes_no_other_request(house: House) -> None:
-    """A transcript that was made for whoever named the model is the answer for those who take the default too."""
+    """A client that names the default model and one that names none get the same transcript."""
     house.transcribe()
     gateway = house.gateway()
     named = gateway.post("/transcribe", wav_bytes(1), model="wav-listener")
@@ -118,7 +118,7 @@ def test_the_model_s_name_makes_no_other_request(house: House) -> None:
 
 
 def test_an_answer_whose_event_never_comes_is_found_in_the_bucket(house: House) -> None:
-    """While a request waits, the gateway looks: a job that another record owns is answered all the same."""
+    """While a request waits, the gateway polls the bucket: a job that another record owns is answered too."""
     house.transcribe()
     finished = house.gateway().post("/transcribe", wav_bytes(1))
     results = ResultStore(house.settings.s3, client=house.client)
@@ -147,7 +147,7 @@ def test_an_answer_whose_event_never_comes_is_found_in_the_bucket(house: House) 
         assert (answer["text"], answer["flags"]) == ("by another", ["audio_incomplete"])
 
 
-def test_a_client_that_leaves_cancels_its_job_and_may_ask_again(house: House) -> None:
+def test_a_client_that_leaves_cancels_its_job_and_may_try_again(house: House) -> None:
     """The engine stops, no transcript is made; the same key works afterwards."""
     house.transcribe()
     gateway = house.gateway()
@@ -162,7 +162,7 @@ def test_a_client_that_leaves_cancels_its_job_and_may_ask_again(house: House) ->
     assert gateway.post("/transcribe", wav_bytes(1), headers=KEY).body["text"] == "second 1."
 
 
-def test_who_asks_for_the_same_job_elsewhere_survives_the_others_cancellation(house: House) -> None:
+def test_a_request_for_the_same_job_elsewhere_survives_the_others_cancellation(house: House) -> None:
     """A client that reconnects to another replica before its old connection is missed gets its answer."""
     house.transcribe()
     first, second = house.gateway(), house.gateway()
@@ -174,15 +174,15 @@ def test_who_asks_for_the_same_job_elsewhere_survives_the_others_cancellation(ho
         eventually(lambda: second.waiting == 1, timeout_seconds=30)
         records_on(house.settings.kafka.bootstrap_servers, TOPICS.references, count=2, partitions=4)
         connection.close()
-        # The second gateway hears of it and asks once more; the job went on or begins anew, as it comes.
+        # The second gateway receives the cancellation and submits the job again, which went on or starts over.
         records_on(house.settings.kafka.bootstrap_servers, TOPICS.cancellations, count=1, partitions=4)
         records_on(house.settings.kafka.bootstrap_servers, TOPICS.references, count=3, partitions=4)
         house.engine.gate.set()
         assert asked.result().body["text"] == "second 1."
 
 
-def test_one_of_two_that_wait_for_a_job_may_leave(house: House) -> None:
-    """A job is withdrawn by the last who waits for it, not by the first who leaves."""
+def test_one_of_two_clients_that_wait_for_a_job_may_leave(house: House) -> None:
+    """A job is cancelled when its last waiting client leaves, not when the first does."""
     house.transcribe()
     gateway = house.gateway()
     house.engine.gate.clear()
@@ -198,8 +198,8 @@ def test_one_of_two_that_wait_for_a_job_may_leave(house: House) -> None:
     assert house.engine.heard == 1
 
 
-def test_a_failed_job_says_why_and_fails_again_when_asked_again(house: House) -> None:
-    """The dead letter's reason with its status, each time: a failure is not an answer that is kept."""
+def test_a_failed_job_gives_its_reason_and_fails_again_when_repeated(house: House) -> None:
+    """The dead letter's reason with its status, each time: a failure is not stored as an answer."""
     house.transcribe()
     gateway = house.gateway()
     for _ in range(2):
@@ -217,8 +217,8 @@ def test_a_text_too_long_for_its_event_comes_from_the_bucket(house: House) -> No
     assert answer.body["text"].endswith("second 6000.")
 
 
-def test_requests_that_wait_when_the_gateway_stops_are_told_to_come_again(house: House) -> None:
-    """503 with the reason, not a connection that breaks; a job with a key of the caller's goes on."""
+def test_requests_that_wait_when_the_gateway_stops_are_told_to_try_again(house: House) -> None:
+    """503 with the reason, not a connection that breaks; a job with a key from the caller goes on."""
     house.transcribe()
     gateway = house.gateway()
     house.engine.gate.clear()
@@ -238,7 +238,7 @@ def test_requests_that_wait_when_the_gateway_stops_are_told_to_come_again(house:
 
 
 def test_a_job_that_takes_too_long_is_answered_with_504(house: House) -> None:
-    """And withdrawn, since nobody can ask for it again."""
+    """And cancelled, since without a key no client can request it again."""
     house.transcribe()
     gateway = house.gateway(answer_timeout_seconds=1.0)
     house.engine.gate.clear()
@@ -247,8 +247,8 @@ def test_a_job_that_takes_too_long_is_answered_with_504(house: House) -> None:
     eventually(lambda: house.engine.running == 0, timeout_seconds=30)
 
 
-def test_many_threads_may_ask_at_once(house: House) -> None:
-    """Forty requests over one replica, some of them bad: each gets what it deserves."""
+def test_many_threads_may_send_requests_at_once(house: House) -> None:
+    """Forty requests over one replica, some of them bad: each gets its own answer."""
     house.transcribe()
     gateway = house.gateway()
     statuses: list[int] = []

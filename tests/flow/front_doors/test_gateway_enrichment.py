@@ -39,7 +39,7 @@ def double() -> Iterator[VllmDouble]:
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[ObjectStore]:
-    """One S3 server for the module."""
+    """Run one S3 server for the module."""
     with running_object_store() as running_store:
         yield running_store
 
@@ -62,7 +62,7 @@ def stored_in(house: House) -> FinishedJobs:
 
 
 def test_a_file_and_an_instruction_give_processed_text(house: House) -> None:
-    """The promised line, and profiles beside the instruction when they are asked for."""
+    """The promised line, and profiles beside the instruction when they are requested."""
     answer = house.gateway().post(PATH, wav_bytes(2), instruction=INSTRUCTION, profiles="title", language="ko")
     assert answer.status == 200
     assert answer.body["success"] is True
@@ -81,8 +81,8 @@ def test_a_file_and_an_instruction_give_processed_text(house: House) -> None:
     assert stored.whole(travelled, asked) == whole
 
 
-def test_a_failed_enrichment_is_said_and_tried_again_with_the_same_key(house: House, double: VllmDouble) -> None:
-    """502 while the server talks nonsense; later the same key is enriched, and not transcribed again."""
+def test_a_failed_enrichment_is_reported_and_retried_with_the_same_key(house: House, double: VllmDouble) -> None:
+    """502 while the server returns nonsense; later the same key is enriched, and not transcribed again."""
     gateway = house.gateway()
     double.always = Fault.WRONG_SHAPE
     failed = gateway.post(PATH, wav_bytes(1), headers=KEY, profiles="title")
@@ -95,8 +95,8 @@ def test_a_failed_enrichment_is_said_and_tried_again_with_the_same_key(house: Ho
     assert house.engine.heard == 1
 
 
-def test_a_key_whose_job_asked_for_something_else_is_refused(house: House) -> None:
-    """422 at once, instead of waiting for an enrichment that nobody will make; another tenant gets nothing."""
+def test_a_key_whose_job_requested_something_else_is_refused(house: House) -> None:
+    """422 at once, instead of waiting for an enrichment that no enricher makes; another tenant gets nothing."""
     gateway = house.gateway()
     assert gateway.post("/transcribe", wav_bytes(1), headers=KEY).status == 200
     other_wish = gateway.post(PATH, wav_bytes(1), headers=KEY, instruction=INSTRUCTION)
@@ -106,7 +106,7 @@ def test_a_key_whose_job_asked_for_something_else_is_refused(house: House) -> No
 
 
 def test_a_client_that_leaves_ends_its_request_to_the_language_model(house: House, double: VllmDouble) -> None:
-    """The server sees the connection close and is not asked again; the same key works afterwards."""
+    """The server sees the connection close and gets no other request; the same key works afterwards."""
     gateway = house.gateway()
     double.always = Fault.HANG
     connection = gateway.begin(PATH, wav_bytes(1), headers=KEY, profiles="title")
@@ -122,10 +122,10 @@ def test_a_client_that_leaves_ends_its_request_to_the_language_model(house: Hous
     assert len(double.completion_requests) == 2
 
 
-def test_who_waits_for_the_same_enrichment_elsewhere_survives_the_others_leaving(
+def test_a_client_that_waits_for_the_same_enrichment_elsewhere_survives_the_others_leaving(
     house: House, double: VllmDouble
 ) -> None:
-    """The one question to the language model is kept for the client of the other replica."""
+    """The one request to the language model goes on for the client of the other replica."""
     first, second = house.gateway(), house.gateway()
     double.gate = threading.Event()
     connection = first.begin(PATH, wav_bytes(1), headers=KEY, profiles="title")
@@ -142,10 +142,8 @@ def test_who_waits_for_the_same_enrichment_elsewhere_survives_the_others_leaving
     assert len(double.completion_requests) == 1
 
 
-def test_who_waits_for_an_enrichment_that_others_withdrew_asks_for_it_again(
-    house: House, double: VllmDouble
-) -> None:
-    """A cancellation of all that was asked before ends the question; whoever still waits asks anew."""
+def test_an_enrichment_that_another_client_cancelled_is_requested_again(house: House, double: VllmDouble) -> None:
+    """A cancellation of all earlier requests stops this one; the waiting client's gateway submits it again."""
     gateway = house.gateway()
     double.faults = deque([Fault.HANG])
     with ThreadPoolExecutor(1) as client, Publisher(house.settings.kafka) as publisher:
@@ -159,7 +157,7 @@ def test_who_waits_for_an_enrichment_that_others_withdrew_asks_for_it_again(
     assert house.engine.heard == 1
 
 
-def test_an_enrichment_that_comes_late_is_said_and_fetched_with_the_key_that_is_named(
+def test_an_enrichment_that_comes_late_is_reported_and_fetched_with_the_key_that_is_named(
     house: House, double: VllmDouble
 ) -> None:
     """504 with the job and a key when the server is down: text at once, the rest when it is up, nothing twice."""
@@ -178,7 +176,7 @@ def test_an_enrichment_that_comes_late_is_said_and_fetched_with_the_key_that_is_
 
 
 def test_a_server_that_answers_nonsense_is_named_with_what_it_answered(house: House, double: VllmDouble) -> None:
-    """It has answered: a person who waits learns what is wrong with the server, and not that it is silent."""
+    """A person who waits learns what is wrong with the server's answers, and not that it is silent."""
     double.always = Fault.GARBAGE
     late = house.gateway(answer_timeout_seconds=5.0).post(PATH, wav_bytes(1), profiles="title")
     assert (late.status, late.reason) == (504, "enrichment_timeout")
@@ -188,8 +186,8 @@ def test_a_server_that_answers_nonsense_is_named_with_what_it_answered(house: Ho
     assert "has not answered" not in message
 
 
-def test_an_answer_that_was_cut_off_says_so(house: House, double: VllmDouble) -> None:
-    """Whoever shows the text knows that it is not all there is."""
+def test_an_answer_that_was_cut_off_is_marked_as_cut_off(house: House, double: VllmDouble) -> None:
+    """A client that shows the text knows that it is not all there is."""
     double.text = "word " * 2_000
     answer = house.gateway().post(PATH, wav_bytes(1), instruction=INSTRUCTION)
     assert (answer.body["truncated"], answer.body["coverage"]) == (True, 1.0)

@@ -1,4 +1,4 @@
-"""What the gateway says to what cannot be done: one body, the right status, in bounded time."""
+"""How the gateway refuses what cannot be done: one body, the right status, in bounded time."""
 
 import http.client
 import json
@@ -23,7 +23,7 @@ FORM = "multipart/form-data; boundary=b"
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[ObjectStore]:
-    """One S3 server for the module."""
+    """Run one S3 server for the module."""
     with running_object_store() as running:
         yield running
 
@@ -54,10 +54,10 @@ def front(store: ObjectStore) -> Iterator[Gateway]:
         ("POST", "/health", 405, "method_not_allowed"),
     ],
 )
-def test_what_is_no_route_is_said_in_the_same_body(
+def test_what_is_no_route_is_reported_in_the_same_body(
     front: Gateway, method: str, path: str, status: int, reason: str
 ) -> None:
-    """The framework's own refusals are no exception, and carry the trace as well."""
+    """The framework's own errors have it too, and carry the trace as well."""
     answer = front.request(method, path)
     assert (answer.status, answer.reason) == (status, reason)
     assert len(answer.headers["x-trace-id"]) == 32
@@ -76,7 +76,7 @@ def test_what_is_no_route_is_said_in_the_same_body(
     ],
 )
 def test_a_broken_form_is_refused(front: Gateway, content_type: str, body: bytes, reason: str) -> None:
-    """400 and what is wrong, whatever is sent."""
+    """400 and the mistake, whatever is sent."""
     answer = front.request("POST", "/transcribe", body, {"Content-Type": content_type})
     assert (answer.status, answer.reason) == (400, reason)
 
@@ -92,7 +92,7 @@ def test_files_and_options_are_checked_before_anything_is_stored(front: Gateway)
 
 
 def test_health_names_what_answers(front: Gateway) -> None:
-    """Both services, and ok when both are there."""
+    """Both services, and ok when both answer."""
     answer = front.request("GET", "/health")
     assert (answer.status, answer.body) == (
         200,
@@ -101,7 +101,7 @@ def test_health_names_what_answers(front: Gateway) -> None:
 
 
 def test_a_client_that_leaves_in_the_middle_of_its_upload_leaves_nothing(house: House, store: ObjectStore) -> None:
-    """Not in the bucket, on no topic, and nobody waits for it; the next request is served."""
+    """Nothing in the bucket, on a topic or in the table of waiting requests; the next request is served."""
     gateway = house.gateway()
     body, content_type = multipart(bytes(100_000))
     head = f"POST /transcribe HTTP/1.1\r\nHost: gateway\r\nContent-Type: {content_type}\r\n"
@@ -114,8 +114,8 @@ def test_a_client_that_leaves_in_the_middle_of_its_upload_leaves_nothing(house: 
     assert gateway.request("GET", "/health").status == 200
 
 
-def test_an_upload_that_takes_too_long_is_not_said_to_go_on(house: House) -> None:
-    """504 also for a caller with a key: nothing was asked for yet, so all of it has to be sent again."""
+def test_an_upload_that_takes_too_long_is_not_reported_as_going_on(house: House) -> None:
+    """504 also for a caller with a key: nothing was submitted yet, so all of it has to be sent again."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         hanging = S3Settings(endpoint_url=f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_seconds=2.0)
         recalling = house.gateway(
@@ -127,8 +127,8 @@ def test_an_upload_that_takes_too_long_is_not_said_to_go_on(house: House) -> Non
     assert "goes on" not in answer.body["error"]["message"]
 
 
-def test_an_address_that_is_taken_is_said_by_the_name_of_its_setting(house: House) -> None:
-    """One sentence that says what to change, instead of a server that is not there."""
+def test_an_address_that_is_taken_is_reported_by_the_name_of_its_setting(house: House) -> None:
+    """One sentence that names what to change, instead of a server that is not there."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         front = house.settings.gateway.model_copy(update={"port": taken.getsockname()[1]})
         server = gateway_server(house.settings.model_copy(update={"gateway": front}))
@@ -136,8 +136,8 @@ def test_an_address_that_is_taken_is_said_by_the_name_of_its_setting(house: Hous
             server.run()
 
 
-def test_an_enrichment_where_nobody_enriches_is_refused_at_once(house: House, store: ObjectStore) -> None:
-    """503 that says what is missing, and nothing is stored; transcribing is not touched by it."""
+def test_an_enrichment_without_an_enricher_is_refused_at_once(house: House, store: ObjectStore) -> None:
+    """503 that names what is missing, and nothing is stored; transcribing is not affected."""
     answer = house.gateway(enrichment=False).post(
         "/transcribe-and-process", wav_bytes(1), instruction="in one word"
     )
@@ -146,8 +146,8 @@ def test_an_enrichment_where_nobody_enriches_is_refused_at_once(house: House, st
     assert store.keys(house.settings.s3.bucket) == []
 
 
-def test_a_broker_that_is_down_is_said_within_a_bounded_time(house: House, broker: MockCluster) -> None:
-    """503 dependency_down with when to come again; health says which service it is, and does not wait."""
+def test_a_broker_that_is_down_is_reported_within_a_bounded_time(house: House, broker: MockCluster) -> None:
+    """503 dependency_down with a retry time; health names the service, and does not wait."""
     gateway = house.gateway()
     broker.stop_broker()
     began = time.monotonic()
@@ -159,7 +159,7 @@ def test_a_broker_that_is_down_is_said_within_a_bounded_time(house: House, broke
     assert health.body == {"status": "degraded", "dependencies": {"kafka": False, "bucket": True}}
 
 
-def test_a_bucket_that_is_down_is_said_within_a_bounded_time(house: House) -> None:
+def test_a_bucket_that_is_down_is_reported_within_a_bounded_time(house: House) -> None:
     """503 dependency_down, and the gateway goes on serving."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""Submitting files: what is uploaded, and what is said about it on the topic."""
+"""Submitting files: what is uploaded, and what is reported about it."""
 
 import io
 import os
@@ -49,7 +49,7 @@ def opened_submitter(broker: MockCluster) -> Iterator[tuple[Submitter, ObjectSto
 
 
 def test_a_file_whose_name_is_no_utf8_is_submitted(broker: MockCluster, tmp_path: Path) -> None:
-    """Old archives hold names in other encodings: what cannot be read of a name is replaced."""
+    """Old archives hold names in other encodings: the bytes that cannot be decoded are replaced."""
     path = tmp_path / os.fsdecode(b"entr\xe9e.wav")
     path.write_bytes(b"audio")
     with opened_submitter(broker) as (submitter, store):
@@ -65,7 +65,7 @@ def test_a_file_whose_name_is_no_utf8_is_submitted(broker: MockCluster, tmp_path
 def test_the_language_of_the_answer_is_submitted(
     broker: MockCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``--answer-language`` goes with what is asked, and alone is refused before anything is uploaded."""
+    """``--answer-language`` goes with the profiles, and alone is refused before anything is uploaded."""
     path = tmp_path / "call.wav"
     path.write_bytes(b"audio")
     monkeypatch.chdir(tmp_path)
@@ -88,10 +88,10 @@ def test_the_language_of_the_answer_is_submitted(
     assert reference.enrich == EnrichOptions(profiles=("summary",), language="Korean")
 
 
-def test_a_file_that_cannot_be_read_is_told_and_the_others_are_submitted(
+def test_a_file_that_cannot_be_read_is_reported_and_the_others_are_submitted(
     broker: MockCluster, tmp_path: Path
 ) -> None:
-    """One bad file of many costs no more than itself."""
+    """One bad file of many affects only itself."""
     for name in ("first.wav", "last.wav"):
         (tmp_path / name).write_bytes(b"audio")
     (tmp_path / "empty.wav").touch()
@@ -135,7 +135,7 @@ def store() -> Iterator[ObjectStore]:
 
 
 class HastyClock(HandClock):
-    """A clock that is a second later whenever it is read."""
+    """A clock that goes forward by a second whenever it is read."""
 
     def monotonic(self) -> float:
         """Return seconds since the clock began."""
@@ -144,8 +144,8 @@ class HastyClock(HandClock):
 
 
 def test_a_job_that_another_record_has_finished_is_found_while_others_are_busy(store: ObjectStore) -> None:
-    """Its reference is told where the result is, without a transcript's event; topics are never quiet, and what is
-    found in the bucket is shown once."""
+    """Its reference got the result's place without a transcript event; topics are never quiet, and the event in
+    the bucket is shown once."""
     busy = ProgressEvent.model_validate({**EXAMPLES[ProgressEvent], "event_id": "busy"})
     settings = store.settings()
     event = _stored_elsewhere(ResultStore(settings, client=store.client), "k", "s3://audio/call.wav")
@@ -158,8 +158,8 @@ def test_a_job_that_another_record_has_finished_is_found_while_others_are_busy(s
     assert shown == {"busy": 19, event.event_id: 1}
 
 
-def test_a_finished_job_without_the_exports_that_are_asked_for_is_another(store: ObjectStore) -> None:
-    """As the transcriber says of such a reference; nobody is told that a file is there which is not."""
+def test_a_finished_job_without_the_exports_that_are_requested_is_another(store: ObjectStore) -> None:
+    """The transcriber decides likewise; no caller is pointed to a file that is not there."""
     settings = store.settings()
     event = _stored_elsewhere(ResultStore(settings, client=store.client), "k", "s3://audio/call.wav")
     asked = SubmissionRequest(TranscribeOptions(exports=(ExportFormat.SRT,)), idempotency_key="k")

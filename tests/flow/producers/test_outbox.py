@@ -37,7 +37,7 @@ def _batch(offset: int, *values: bytes) -> Batch:
 
 
 def test_a_batch_settles_once_its_outputs_can_be_read(outbox: AtLeastOnceOutbox, broker: MockCluster) -> None:
-    """The commits of a batch come back when the broker has its outputs: key, value and headers as given."""
+    """The commits of a batch are confirmed when the broker has its outputs: key, value and headers as given."""
     settled: list[Delivery] = []
     batch = _batch(7, b"one", b"two")
     assert outbox.submit(batch, settled.append)
@@ -62,7 +62,7 @@ def test_batches_settle_in_the_order_of_their_submission(outbox: AtLeastOnceOutb
 def test_a_failed_delivery_keeps_its_batch_until_it_succeeds(
     outbox: AtLeastOnceOutbox, broker: MockCluster
 ) -> None:
-    """An error of the broker is reported as a problem and tried again; nothing behind it settles meanwhile."""
+    """An error of the broker is reported as a problem and retried; nothing behind it settles before."""
     settled: list[Delivery] = []
     broker.fail_next(PRODUCE, *([TOPIC_AUTHORIZATION_FAILED] * 3))
     outbox.submit(_batch(1, b"first"), settled.append)
@@ -78,7 +78,7 @@ def test_a_failed_delivery_keeps_its_batch_until_it_succeeds(
 def test_an_output_that_is_refused_for_its_size_becomes_a_dead_letter(
     outbox: AtLeastOnceOutbox, broker: MockCluster
 ) -> None:
-    """A record that can never leave holds nobody back: its dead letter names its size, and the batch settles."""
+    """A record that can never be delivered delays no other: its dead letter names its size, the batch settles."""
     broker.create_topic("audio.transcripts.dlq")
     settled: list[Delivery] = []
     broker.fail_next(PRODUCE, MSG_SIZE_TOO_LARGE, MSG_SIZE_TOO_LARGE)
@@ -92,7 +92,7 @@ def test_an_output_that_is_refused_for_its_size_becomes_a_dead_letter(
     assert letter.header("h") == b"1"
 
 
-def test_records_refused_together_are_tried_alone_first(outbox: AtLeastOnceOutbox, broker: MockCluster) -> None:
+def test_records_refused_together_are_retried_alone_first(outbox: AtLeastOnceOutbox, broker: MockCluster) -> None:
     """One refusal may be meant for the whole request, so both records get through the second time."""
     settled: list[Delivery] = []
     broker.fail_next(PRODUCE, MSG_SIZE_TOO_LARGE)
@@ -112,8 +112,8 @@ def test_what_the_client_finds_too_large_is_replaced_too(outbox: AtLeastOnceOutb
     assert letter.header(dead_letters.VALUE_SIZE_BYTES) == b"5000000"
 
 
-def test_a_full_outbox_says_no_without_blocking(broker: MockCluster) -> None:
-    """The bound is what slows intake down while the broker is away; nothing that was taken in is lost."""
+def test_a_full_outbox_refuses_without_blocking(broker: MockCluster) -> None:
+    """The bound slows intake down while the broker is away; nothing that was accepted is lost."""
     broker.create_topic("audio.transcripts")
     outbox = AtLeastOnceOutbox(KafkaSettings(bootstrap_servers=broker.bootstrap_servers), batches_limit=2)
     settled: list[Delivery] = []
@@ -126,7 +126,7 @@ def test_a_full_outbox_says_no_without_blocking(broker: MockCluster) -> None:
 
 
 def test_close_settles_what_was_submitted_before_it(broker: MockCluster) -> None:
-    """However slow the broker is within the time: what was taken in is delivered, and its owner hears of it."""
+    """However slow the broker is within the time: what was accepted is delivered, and its owner is called back."""
     broker.create_topic("audio.transcripts")
     outbox = AtLeastOnceOutbox(KafkaSettings(bootstrap_servers=broker.bootstrap_servers))
     settled: list[Delivery] = []
@@ -137,7 +137,7 @@ def test_close_settles_what_was_submitted_before_it(broker: MockCluster) -> None
     assert [delivery.batch.commits[PARTITION].offset for delivery in settled] == [0, 1, 2]
 
 
-def test_close_gives_up_at_its_deadline_and_says_so(broker: MockCluster) -> None:
+def test_close_gives_up_at_its_deadline_and_reports_it(broker: MockCluster) -> None:
     """With the broker away a batch stays unsettled, so its offsets stay uncommitted and the work is done again."""
     outbox = AtLeastOnceOutbox(KafkaSettings(bootstrap_servers=broker.bootstrap_servers))
     broker.stop_broker()
@@ -150,8 +150,8 @@ def test_close_gives_up_at_its_deadline_and_says_so(broker: MockCluster) -> None
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_an_outbox_that_died_says_so(outbox: AtLeastOnceOutbox) -> None:
-    """What no client can take, a defect of its own, ends it; whoever watches over the process hears of it."""
+def test_an_outbox_that_died_reports_it(outbox: AtLeastOnceOutbox) -> None:
+    """A defect of the client or of the outbox ends its thread; the process's health check reports that."""
     assert outbox.is_alive
     nonsense = OutgoingRecord("audio.transcripts", b"key", object())  # type: ignore[arg-type]
     outbox.submit(Batch((nonsense,)), lambda _: None)

@@ -10,7 +10,7 @@ from schemas.settings import KafkaSettings
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.reading import records_on
 
-NOBODY = "127.0.0.1:9"
+UNREACHABLE = KafkaSettings(bootstrap_servers="127.0.0.1:9")
 
 
 def test_published_records_are_on_the_broker_when_publish_returns(broker: MockCluster) -> None:
@@ -25,24 +25,30 @@ def test_published_records_are_on_the_broker_when_publish_returns(broker: MockCl
     assert read[0].headers == (("n", None),)
 
 
-def test_publish_says_how_many_records_were_not_confirmed() -> None:
-    """Nobody answers: the error counts and names the address."""
+def test_publish_reports_how_many_records_were_not_confirmed() -> None:
+    """No broker answers: the error counts and names the address."""
     record = OutgoingRecord("audio.references", None, b"v")
     said = r"0 of 1 records were delivered: no answer from 127\.0\.0\.1:9"
-    with Publisher(KafkaSettings(bootstrap_servers=NOBODY)) as publisher, pytest.raises(NotDelivered, match=said):
+    with (
+        Publisher(UNREACHABLE) as publisher,
+        pytest.raises(NotDelivered, match=said),
+    ):
         publisher.publish([record], timeout_seconds=0.2)
 
 
 def test_a_record_that_is_too_large_is_refused_by_name() -> None:
-    """The client knows its own limit, so no broker is needed to hear it."""
+    """The client checks its own limit, so no broker is needed."""
     record = OutgoingRecord("audio.references", None, b"v" * 5_000_000)
     said = r"0 of 1 records were delivered: one for audio\.references was refused"
-    with Publisher(KafkaSettings(bootstrap_servers=NOBODY)) as publisher, pytest.raises(NotDelivered, match=said):
+    with (
+        Publisher(UNREACHABLE) as publisher,
+        pytest.raises(NotDelivered, match=said),
+    ):
         publisher.publish([record], timeout_seconds=0.2)
 
 
 def test_missing_topics_come_into_being_once(broker: MockCluster) -> None:
-    """A broker that refuses CreateTopics, as the embedded one, is asked for the topic instead."""
+    """A broker that refuses CreateTopics, as the embedded one does, creates the topic on a metadata request."""
     settings = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
     assert ensure_topics(settings, {"audio.references": 4, "audio.references.dlq": 1}) == (
         "audio.references",
@@ -61,4 +67,4 @@ def test_missing_topics_that_may_not_be_created_are_named(broker: MockCluster) -
 def test_a_broker_that_does_not_answer_is_a_configuration_error() -> None:
     """The message names the variable and its value."""
     with pytest.raises(ConfigurationError, match=r"KASCRIBE_KAFKA_BOOTSTRAP_SERVERS=127\.0\.0\.1:9"):
-        ensure_topics(KafkaSettings(bootstrap_servers=NOBODY), {"audio.objects": 4}, timeout_seconds=0.5)
+        ensure_topics(UNREACHABLE, {"audio.objects": 4}, timeout_seconds=0.5)

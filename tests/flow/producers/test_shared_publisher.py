@@ -32,7 +32,7 @@ def publisher(broker: MockCluster) -> Iterator[SharedPublisher]:
 
 
 def test_each_caller_waits_for_its_own_records(publisher: SharedPublisher, broker: MockCluster) -> None:
-    """Who returns may rely on the broker having the records; others have theirs."""
+    """When a call returns, the broker has its records; other callers wait for theirs."""
     with ThreadPoolExecutor(8) as callers:
         list(callers.map(publisher.publish, [[record(b"%d" % n)] for n in range(40)]))
     assert {each.value for each in records_on(broker.bootstrap_servers, TOPIC, count=40)} == {
@@ -50,7 +50,7 @@ def test_a_producer_that_breaks_for_good_is_replaced(publisher: SharedPublisher,
 
 
 def test_what_is_being_published_when_the_gateway_ends_is_published(broker: MockCluster) -> None:
-    """A withdrawal that its client's leaving caused is not given up because the gateway leaves as well."""
+    """The cancellation of a client's leaving is not dropped because the gateway stops as well."""
     kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
     ensure_topics(kafka, dict.fromkeys(Topics().all, 1))
     settings = Settings(kafka=kafka, s3=S3Settings(bucket="audio", endpoint_url="http://127.0.0.1:9"))

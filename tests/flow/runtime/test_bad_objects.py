@@ -22,14 +22,14 @@ GROUP = "test.transcriber"
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[ObjectStore]:
-    """An S3 server in this process."""
+    """Run an S3 server in this process."""
     with running_object_store() as store:
         yield store
 
 
 @contextmanager
 def transcribing(broker: MockCluster, settings: S3Settings) -> Iterator[Running]:
-    """A transcriber at work."""
+    """Run a transcriber."""
     for topic in (TOPICS.references, TOPICS.objects):
         for name in (topic, retry_topic(topic, 1), dead_letter_topic(topic)):
             broker.create_topic(name)
@@ -42,7 +42,7 @@ def transcribing(broker: MockCluster, settings: S3Settings) -> Iterator[Running]
 def test_two_notifications_of_a_bad_object_give_one_letter_and_one_failed_event(
     broker: MockCluster, store: ObjectStore
 ) -> None:
-    """Both records complete. What is counted is what the broker has confirmed; progress on the way is not."""
+    """Both records complete. Only events that the broker has confirmed count; progress on the way does not."""
     settings = store.settings()
     store.client.put_object(Bucket=settings.bucket, Key="bad.wav", Body=b"not audio")
     value = notification(settings.bucket, "bad.wav", time="2026-11-22T09:00:00Z").decode()

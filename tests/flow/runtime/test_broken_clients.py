@@ -1,4 +1,4 @@
-"""Errors of the Kafka client: those that pass are waited out, the others end the process with a sentence."""
+"""Errors of the Kafka client: transient ones are waited out, the others end the process with a message."""
 
 import pytest
 from confluent_kafka import KafkaError
@@ -28,7 +28,7 @@ PASSING = (
 
 
 def _end_of(broker: MockCluster, **properties: object) -> BaseException:
-    """What the runtime ends with; it is given half a minute."""
+    """Run a runtime, and return the error that ends it within half a minute."""
     with running(CommandStage(), settings_for(broker.bootstrap_servers, properties=properties)) as started:
         eventually(lambda: started.error, timeout_seconds=30, what="the end of the runtime")
         assert started.error is not None
@@ -46,8 +46,8 @@ def test_errors_that_pass_do_not_end_the_process_at_its_assignment(broker: MockC
     assert committed(broker.bootstrap_servers) == [(1, "")]
 
 
-def test_a_refusal_to_say_what_is_committed_ends_the_process_with_a_sentence(broker: MockCluster) -> None:
-    """No second try changes what a user may do; the sentence says what to allow."""
+def test_a_refusal_to_return_committed_offsets_ends_the_process_with_a_sentence(broker: MockCluster) -> None:
+    """A retry does not change a user's permissions; the sentence names the one to grant."""
     create_topics(broker)
     broker.fail_next(OFFSET_FETCH, *[GROUP_AUTHORIZATION_FAILED] * 8)
     error = _end_of(broker)
@@ -55,8 +55,8 @@ def test_a_refusal_to_say_what_is_committed_ends_the_process_with_a_sentence(bro
     assert "allow it READ on the group" in str(error)
 
 
-def test_a_stop_while_the_broker_does_not_say_what_is_committed_is_obeyed(broker: MockCluster) -> None:
-    """The question is given up at once: nothing was taken in that could be drained."""
+def test_a_stop_while_the_broker_returns_no_committed_offsets_is_obeyed(broker: MockCluster) -> None:
+    """The request is given up at once: nothing was taken in that could be drained."""
     create_topics(broker)
     broker.fail_next(OFFSET_FETCH, *[NOT_COORDINATOR] * 1_000)
     with running(CommandStage(), settings_for(broker.bootstrap_servers)) as started:
@@ -65,7 +65,7 @@ def test_a_stop_while_the_broker_does_not_say_what_is_committed_is_obeyed(broker
 
 
 def test_a_member_that_the_broker_refuses_for_good_ends_the_process(broker: MockCluster) -> None:
-    """The client says so in a message whose code alone tells that it is fatal, and never polls a record again."""
+    """The client reports it in a message whose code alone shows that it is fatal, and polls no record again."""
     create_topics(broker)
     broker.fail_next(CONSUMER_GROUP_HEARTBEAT, *[GROUP_AUTHORIZATION_FAILED] * 3)
     error = _end_of(broker)
@@ -80,7 +80,7 @@ def test_a_member_that_the_broker_refuses_for_good_ends_the_process(broker: Mock
 def test_an_instance_id_that_another_member_has_ends_the_process(
     broker: MockCluster, code: int, kind: type[ClientBroken]
 ) -> None:
-    """The sentence names the id and the setting; an id that the broker has not released yet may be tried again."""
+    """The sentence names the id and the setting; an id that the broker has not released yet may be retried."""
     create_topics(broker)
     broker.fail_next(CONSUMER_GROUP_HEARTBEAT, *[code] * 3)
     error = _end_of(broker, **{"group.instance.id": "one"})
@@ -90,7 +90,7 @@ def test_an_instance_id_that_another_member_has_ends_the_process(
 
 
 def test_a_follower_waits_for_the_leader_of_a_topic_that_was_just_created(broker: MockCluster) -> None:
-    """The gateway begins to follow its topics in the moment in which it has created them."""
+    """The gateway begins to follow its topics at the moment when it has created them."""
     broker.create_topic(OUTPUT)
     broker.fail_next(LIST_OFFSETS, *[NOT_LEADER_FOR_PARTITION] * 12)
     kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
@@ -124,8 +124,8 @@ def test_a_follower_s_thread_opens_a_new_follower_after_a_failure(broker: MockCl
     assert set(received) == {b"echo"}
 
 
-def test_following_ends_with_an_error_whose_code_alone_says_that_it_is_fatal() -> None:
-    """The gateway and the cancellations follow with a new client then; errors that pass are left to pass."""
+def test_following_ends_with_an_error_whose_code_alone_shows_that_it_is_fatal() -> None:
+    """The gateway and the cancellations follow with a new client then; transient errors are left to pass."""
     broken = KafkaError(KafkaError._FATAL)
     assert not broken.fatal()
     with pytest.raises(DependencyDown, match="client failed"):

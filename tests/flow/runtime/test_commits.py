@@ -1,4 +1,4 @@
-"""Commits that are refused, that come too late, or that never come: what was done is done again, never lost."""
+"""Commits that are refused, too late, or never sent: work is done again, never lost."""
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -15,7 +15,7 @@ NEVER_SECONDS = 3_600
 
 
 def _commit(bootstrap_servers: str, offset: int, metadata: str) -> None:
-    """What an earlier holder left behind."""
+    """Commit what an earlier holder left behind."""
     consumer = Consumer(
         {"bootstrap.servers": bootstrap_servers, "group.id": f"{GROUP_PREFIX}commands", "log_level": 0}
     )
@@ -24,7 +24,7 @@ def _commit(bootstrap_servers: str, offset: int, metadata: str) -> None:
 
 
 def test_a_commit_that_is_refused_is_offered_again(broker: MockCluster) -> None:
-    """Until the broker accepts it; records are processed in the meantime, and refusals are counted."""
+    """Until the broker accepts it; records are processed during that time, and refusals are counted."""
     create_topics(broker)
     send(broker.bootstrap_servers, ["echo-0", "echo-1"])
     broker.fail_next(OFFSET_COMMIT, *[GROUP_AUTHORIZATION_FAILED] * 3)
@@ -49,7 +49,7 @@ def test_a_record_whose_name_was_refused_runs_once_it_is_durable(broker: MockClu
     assert committed(broker.bootstrap_servers) == [(1, "")]
 
 
-def test_the_last_commit_is_tried_again_when_it_did_not_get_through(broker: MockCluster) -> None:
+def test_the_last_commit_is_retried_when_it_failed(broker: MockCluster) -> None:
     """The refused commit is the process's last one: it is made again before the process ends."""
     create_topics(broker)
     send(broker.bootstrap_servers, ["hold"])
@@ -70,7 +70,7 @@ def test_the_last_commit_is_tried_again_when_it_did_not_get_through(broker: Mock
     assert committed(broker.bootstrap_servers) == [(1, "")]
 
 
-def test_a_process_that_was_evicted_from_the_group_drops_its_work_and_begins_again(broker: MockCluster) -> None:
+def test_a_process_that_was_evicted_from_the_group_drops_its_work_and_starts_again(broker: MockCluster) -> None:
     """What is in flight of a lost partition is cancelled and not recorded; taken back, it is done, and no record
     is suspected of a crash that never happened."""
     create_topics(broker)
@@ -91,7 +91,7 @@ def test_a_process_that_was_evicted_from_the_group_drops_its_work_and_begins_aga
 
 
 def test_a_death_between_delivery_and_commit_repeats_the_record(broker: MockCluster) -> None:
-    """Its outputs are there and its offset is not: the next process gives them again, which is at least once."""
+    """Its outputs are there and its offset is not: the next process repeats them, which is at least once."""
     create_topics(broker)
     send(broker.bootstrap_servers, ["echo"])
     with victim(broker.bootstrap_servers, "dies=delivered") as process:

@@ -22,7 +22,7 @@ DESCRIPTORS = 64
 
 @pytest.fixture
 def moto_store() -> Iterator[ObjectStore]:
-    """An S3 server in this process, which has all the descriptors that it wants."""
+    """Run an S3 server in this process, which has all the descriptors that it needs."""
     with running_object_store() as store:
         yield store
 

@@ -16,7 +16,7 @@ RECORDS = 12
 
 
 def _read(consumer: Consumer) -> list[int | None]:
-    """The offsets of the next twelve records."""
+    """Read the offsets of the next twelve records."""
     read: list[int | None] = []
 
     def enough() -> bool:
@@ -29,7 +29,7 @@ def _read(consumer: Consumer) -> list[int | None]:
 
 @pytest.fixture
 def consumer(broker: MockCluster) -> Iterator[Consumer]:
-    """One that has read twelve records, and so knows how long the log is."""
+    """Yield a consumer that has read twelve records, and so knows how long the log is."""
     broker.create_topic(TOPIC)
     send(broker.bootstrap_servers, [f"echo-{number}" for number in range(RECORDS)])
     made = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "reader", "log_level": 0})
@@ -40,7 +40,7 @@ def consumer(broker: MockCluster) -> Iterator[Consumer]:
 
 
 def test_a_client_that_rewinds_makes_no_record_run_twice_and_raises_a_doubt(consumer: Consumer) -> None:
-    """The log reaches as far as before, so it is the same one, unless the broker says that its id is another."""
+    """The log reaches as far as before, so it is the same one, unless the broker returns another id for it."""
     bench = RuntimeBench(consumer, [(0, "")], TOPIC, RuntimeSettings(in_flight_records=64))
     bench.arrive(*range(6))
     ran = offsets([flight for _ in range(3) for flight in bench.turn()])
@@ -56,7 +56,7 @@ def test_a_client_that_rewinds_makes_no_record_run_twice_and_raises_a_doubt(cons
 
 
 def test_a_log_that_is_read_from_its_beginning_is_rewound_at_the_client(consumer: Consumer) -> None:
-    """What the client brings before that is dropped; then every record comes."""
+    """What the client returns before that is dropped; then every record comes."""
     bench = RuntimeBench(consumer, [(5, " oself r2Q0yqkTSmCQMIkYN5nNSg")], TOPIC, RuntimeSettings())
     bench.intake.on_log_ids({TOPIC: "Zb1xk4zRQ0mM0p9l3mWkHw"})
     partition = bench.assignment.partitions[TOPIC, 0]

@@ -1,4 +1,4 @@
-"""Records and stages that are out of order: none of them stops the others, none is lost in silence."""
+"""Malformed records and faulty stages: none of them stops the others, none is lost silently."""
 
 import io
 import json
@@ -25,7 +25,7 @@ NOT_UTF8 = b"\xff\xfe-name"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
-def test_a_record_whose_headers_cannot_be_read_is_worked_on_without_them(broker: MockCluster) -> None:
+def test_a_record_whose_headers_cannot_be_read_is_processed_without_them(broker: MockCluster) -> None:
     """Kafka lets a header's name be any bytes, and what the job needs is in the value."""
     create_topics(broker)
     send_with_header(broker.bootstrap_servers, TOPIC, b"echo-odd", name=NOT_UTF8)
@@ -44,8 +44,8 @@ def test_a_record_whose_headers_cannot_be_read_is_worked_on_without_them(broker:
     assert committed(broker.bootstrap_servers) == [(3, "")]
 
 
-def test_who_follows_a_topic_reads_on_past_headers_that_cannot_be_read(broker: MockCluster) -> None:
-    """One such record ends neither the cancellations nor anybody else's view of a topic."""
+def test_a_follower_of_a_topic_reads_on_past_headers_that_cannot_be_read(broker: MockCluster) -> None:
+    """One such record ends neither the cancellations nor any other reader of a topic."""
     broker.create_topic(TOPIC)
     # The interpreter calls differently what it has called often; by then errors are found later, or not at all.
     send(broker.bootstrap_servers, [f"plain-{number}" for number in range(200)])
@@ -66,8 +66,8 @@ def test_who_follows_a_topic_reads_on_past_headers_that_cannot_be_read(broker: M
     ]
 
 
-def test_a_header_that_names_an_impossible_attempt_costs_nobody_anything(broker: MockCluster) -> None:
-    """The record is dead-lettered for what it is, in its first attempt, and the next one completes."""
+def test_a_header_that_names_an_impossible_attempt_affects_no_other_record(broker: MockCluster) -> None:
+    """The record is dead-lettered with its own reason, in its first attempt, and the next one completes."""
     create_topics(broker)
     producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
     producer.produce(TOPIC, "bad", "key", headers=[(history.ATTEMPT, b"9999999999")])
@@ -82,7 +82,7 @@ def test_a_header_that_names_an_impossible_attempt_costs_nobody_anything(broker:
 
 
 def test_a_caller_chooses_neither_a_record_s_origin_nor_its_attempt(broker: MockCluster) -> None:
-    """History is believed on retry and dead-letter topics alone, so nobody takes another record's job over."""
+    """History is trusted on retry and dead-letter topics alone: no caller can take over another record's job."""
     create_topics(broker)
     forged = history.write(history.History(4, Coordinates("others", 7, 99), 1, due_ms=2**62), ())
     producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "log_level": 0})
@@ -109,7 +109,7 @@ def test_a_failure_that_cannot_be_described_leaves_a_bare_dead_letter(broker: Mo
 
 
 def test_a_stage_that_wants_the_process_to_exit_loses_neither_record_nor_worker(broker: MockCluster) -> None:
-    """SystemExit ends as any other mistake, and the only worker goes on with the next record."""
+    """SystemExit is handled like any other mistake, and the only worker goes on with the next record."""
     create_topics(broker)
     send(broker.bootstrap_servers, ["exit", "echo"])
     settings = settings_for(broker.bootstrap_servers, worker_threads=1)
@@ -120,10 +120,10 @@ def test_a_stage_that_wants_the_process_to_exit_loses_neither_record_nor_worker(
     assert (letter.value, dead_letters.read(letter).reason) == (b"exit", "internal_error")
 
 
-def test_a_service_that_answers_all_who_ask_and_fails_one_record_is_not_waited_for_for_ever(
+def test_a_service_that_passes_its_probe_and_fails_one_record_is_not_waited_for_forever(
     broker: MockCluster,
 ) -> None:
-    """Intake pauses a bounded number of times for it; then it is tried again later, and given up in the end."""
+    """Intake pauses a bounded number of times for it; then the record is retried, and given up in the end."""
     create_topics(broker)
     send(broker.bootstrap_servers, ["forbidden", "echo"])
     stage = CommandStage()
@@ -140,7 +140,7 @@ def test_a_service_that_answers_all_who_ask_and_fails_one_record_is_not_waited_f
 
 
 def test_the_line_about_a_dead_letter_names_record_trace_and_job(broker: MockCluster) -> None:
-    """Whoever looks for a job or a trace in the logs finds how it ended."""
+    """An operator who searches the logs for a job or a trace finds how it ended."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     stream = io.StringIO()

@@ -1,4 +1,4 @@
-"""Records of one job that meet in one process: what becomes of the second when the first does not finish it."""
+"""Records of one job that meet in one process: what the second does when the first does not finish the job."""
 
 import threading
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from tests.support.waiting import eventually
 
 
 class OneJob:
-    """Every record asks for the same job. The first that holds it waits for ``release``, then ends as told."""
+    """A stage with one job for all records. The first to hold it waits for ``release``, then ends as told."""
 
     name = "commands"
     topics = (TOPIC,)
@@ -31,11 +31,11 @@ class OneJob:
 
     @property
     def services(self) -> tuple[str, ...]:
-        """None."""
+        """No services."""
         return ()
 
     def process(self, job: Job) -> Sequence[OutgoingRecord]:
-        """Holds the job, or follows who does."""
+        """Hold the job, or follow its holder."""
         value = (job.record.value or b"").decode()
         self.joined.append(value)
         with self._claims.claim("j", Requester(job.origin, job.cancelled, lambda: False)):
@@ -50,16 +50,16 @@ class OneJob:
         return (OutgoingRecord(OUTPUT, None, value.encode()),)
 
     def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:  # noqa: ARG002 (it tells no more)
-        """Tells the output topic."""
+        """Publish the failure to the output topic."""
         return (OutgoingRecord(OUTPUT, None, b"failed"),)
 
     def dependency_is_up(self, dependency: str) -> bool:
-        """It needs none."""
+        """Return True: there is no dependency."""
         return bool(dependency)
 
 
 def _outputs(broker: MockCluster, ending: str, *followers: str) -> list[bytes | None]:
-    """What comes of a record that ends like this, and of those that join it while it runs. On two workers."""
+    """Run a record that ends like this and those that join it, on two workers; return the outputs."""
     create_topics(broker)
     stage = OneJob(ending)
     with running(stage, settings_for(broker.bootstrap_servers, worker_threads=2)) as started:
@@ -96,7 +96,7 @@ def test_a_record_whose_leader_is_retried_does_the_job_itself(broker: MockCluste
 
 
 def test_records_that_follow_hold_no_worker(broker: MockCluster) -> None:
-    """All of them are met while the first runs, although there are only two workers."""
+    """All of them join while the first runs, although there are only two workers."""
     followers = [f"follower-{number}" for number in range(6)]
     outputs = _outputs(broker, "completed", *followers)
     assert outputs[0] == b"first"

@@ -1,4 +1,4 @@
-"""Who waits for a record, while bulk work is in the way."""
+"""Interactive records, while bulk work is in the way."""
 
 from schemas.options import Lane
 from tests.flow.mock_cluster import MockCluster
@@ -9,10 +9,10 @@ from tests.support.waiting import eventually
 from tests.unit.runtime.runtime_bench import reference_value
 
 
-def test_who_waits_for_a_record_does_not_wait_until_bulk_leaves_room(broker: MockCluster) -> None:
+def test_an_interactive_record_does_not_wait_until_bulk_leaves_room(broker: MockCluster) -> None:
     """Bulk holds every place, and its partition is paused; another partition's interactive record runs at once.
 
-    Nothing but the reference's own field says that somebody waits.
+    Only the reference's own field marks it as interactive.
     """
     create_topics(broker, partitions=2)
     send(broker.bootstrap_servers, [f"hold-{n}" for n in range(20)])

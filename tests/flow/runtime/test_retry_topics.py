@@ -9,7 +9,7 @@ from tests.flow.stages import OUTPUT, TOPIC, CommandStage
 
 
 def test_a_retry_topic_of_a_former_delay_is_read_to_its_end(broker: MockCluster) -> None:
-    """Other delays may be set at any time: what waits in the topics of the old ones is not forgotten."""
+    """Other delays may be set at any time: what waits in the topics of the old ones is still processed."""
     create_topics(broker, delays=(1, 2))
     broker.create_topic(retry_topic("others", 2))
     send(broker.bootstrap_servers, ["echo"], topic=retry_topic(TOPIC, 2))

@@ -20,15 +20,15 @@ PROTOCOLS = pytest.mark.parametrize("protocol", ["classic", "consumer"])
 
 
 def _complete_beyond(bootstrap_servers: str) -> set[int]:
-    """Offsets that the gap map of the only partition says are complete."""
+    """Return the offsets that the gap map of the only partition lists as complete."""
     ((offset, metadata),) = committed(bootstrap_servers)
     ranges = gap_map.decode(offset, CommitMetadata.read(metadata).gap_map) if offset >= 0 else ()
     return {complete for first, end in ranges for complete in range(first, end)}
 
 
 @PROTOCOLS
-def test_records_complete_out_of_order_and_the_gap_map_says_so(broker: MockCluster, protocol: str) -> None:
-    """One slow record holds the committed offset, not the records behind it; what they did is in the metadata."""
+def test_records_complete_out_of_order_and_the_gap_map_lists_them(broker: MockCluster, protocol: str) -> None:
+    """One slow record holds the committed offset, not the records behind it; the metadata lists those."""
     create_topics(broker)
     send(broker.bootstrap_servers, ["hold", *(f"echo-{n}" for n in range(20))])
     stage = CommandStage()
@@ -65,7 +65,7 @@ def test_a_killed_process_leaves_no_completed_record_to_do_again(broker: MockClu
 
 
 def test_a_transient_failure_succeeds_from_the_retry_topic(broker: MockCluster) -> None:
-    """The second attempt runs when it is due, knows where the record was first read, and blocks nobody."""
+    """The second attempt runs when it is due, knows where the record was first read, and blocks no other."""
     create_topics(broker)
     send(broker.bootstrap_servers, ["flaky", "echo"])
     stage = CommandStage()
@@ -82,7 +82,7 @@ def test_a_transient_failure_succeeds_from_the_retry_topic(broker: MockCluster) 
     assert committed(broker.bootstrap_servers)[0][0] == 2
 
 
-def test_a_permanent_failure_keeps_the_bytes_and_tells_the_subscribers(broker: MockCluster) -> None:
+def test_a_permanent_failure_keeps_the_bytes_and_reaches_the_subscribers(broker: MockCluster) -> None:
     """Key, value and headers reach the dead-letter topic as they were, the reason beside them."""
     create_topics(broker)
     send(broker.bootstrap_servers, ["bad", "echo"])
@@ -97,7 +97,7 @@ def test_a_permanent_failure_keeps_the_bytes_and_tells_the_subscribers(broker: M
 
 
 def test_a_stages_mistake_counts_as_transient_and_ends_as_internal_error(broker: MockCluster) -> None:
-    """What a stage should not raise is tried again as often as any transient failure, then dead-lettered."""
+    """An error that no stage should raise is retried as often as any transient failure, then dead-lettered."""
     create_topics(broker)
     send(broker.bootstrap_servers, ["bug"])
     stage = CommandStage()
@@ -134,8 +134,8 @@ def test_a_dependency_that_is_down_pauses_intake_and_counts_no_attempt(broker: M
 def test_rebalances_lose_nothing_and_repeat_nothing(broker: MockCluster, protocol: str) -> None:
     """A second process joins at work, the first one leaves: every record comes out, and with KIP-848 once.
 
-    The mock's classic rebalances evict who is slow to rejoin, which repeats what it could not commit; that the
-    classic protocol repeats nothing either is promised on a real broker.
+    The mock's classic rebalances evict a member that is slow to rejoin, which repeats what it could not commit;
+    that the classic protocol repeats nothing either is promised on a real broker.
     """
     create_topics(broker, partitions=4)
     records = 400

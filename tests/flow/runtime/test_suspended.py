@@ -23,7 +23,7 @@ def _holder(broker: MockCluster) -> str:
 
 
 def test_a_record_whose_holders_were_suspended_is_not_given_up(broker: MockCluster) -> None:
-    """Three in a row, while it ran: the group misses them as if they were dead, and the fourth completes it."""
+    """Three in a row, while it ran: the group treats them as dead, and the fourth completes it."""
     create_topics(broker)
     send(broker.bootstrap_servers, ["hold"])
     holders = [""]
