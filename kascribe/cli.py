@@ -6,7 +6,7 @@ import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from typer.exceptions import TyperException
@@ -25,7 +25,7 @@ from kascribe.console import terminal
 from kascribe.process.endings import ended_by_dead_threads, report_end
 from schemas.errors import ConfigurationError, KascribeError
 
-EXTRA_OF_MODULE = {
+EXTRA_OF_MODULE: Final = {
     "ctranslate2": "transcriber",
     "faster_whisper": "transcriber",
     "av": "transcriber",
@@ -38,7 +38,7 @@ EXTRA_OF_MODULE = {
     "watchfiles": "embedded",
 }
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+app: Final = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 for command in (up, submit, watch, show, transcribe, enrich, run, selftest):
     app.command()(command)
 app.add_typer(models.app, name="models", help="Pull, list, verify and remove models.")

@@ -64,7 +64,7 @@ REASON_TEXTS: Final[Mapping[Reason, ReasonText]] = {
         "Read the server's log; redrive.",
     ),
     Reason.DEPENDENCY_DOWN: ReasonText(
-        "A service that intake pauses for answered when it was asked, and failed this record again and again.",
+        "A service that intake pauses for answered its probes, and failed this record again and again.",
         "Read the error's message: a bucket that may not be written says so. Mend the service and redrive.",
     ),
     Reason.KILLER_RECORD: ReasonText(

@@ -133,8 +133,8 @@ class Uploads:
         self, key: str, first: bytes, source: "_HashingReader", content_type: str, on_bytes: OnBytes
     ) -> "_Put":
         bucket = self._settings.bucket
-        begun = self._client.create_multipart_upload(Bucket=bucket, Key=key, ContentType=content_type)
-        upload = _Multipart(key, begun["UploadId"])
+        created = self._client.create_multipart_upload(Bucket=bucket, Key=key, ContentType=content_type)
+        upload = _Multipart(key, created["UploadId"])
         try:
             parts = self._send(upload, self._limited(first, source), on_bytes)
             done = self._client.complete_multipart_upload(

@@ -1,8 +1,10 @@
 """``kascribe config show``: the effective settings, each with its source."""
 
+from typing import Final
+
 import typer
 
-app = typer.Typer(no_args_is_help=True)
+app: Final = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from consumers.dead_letters import DeadLetterReader, FoundLetter
     from schemas.settings import Settings
 
-app = typer.Typer(no_args_is_help=True)
+app: Final = typer.Typer(no_args_is_help=True)
 
 ReasonOption = Annotated[Reason | None, typer.Option("--reason", help="Only this reason.")]
 JobOption = Annotated[str | None, typer.Option("--job", help="Only this job.")]
@@ -32,10 +32,10 @@ AgainOption = Annotated[bool, typer.Option("--again", help="Also what was redriv
 Row = tuple[str, str, str, str, str]
 """A letter's name, time of failure, reason, ``redriven`` or nothing, message."""
 
-MESSAGE_CHARACTERS = 200
-MESSAGE_INDENT = 4
+MESSAGE_CHARACTERS: Final = 200
+MESSAGE_INDENT: Final = 4
 
-SECONDS_PER_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+SECONDS_PER_UNIT: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @app.command("list")

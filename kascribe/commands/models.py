@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -11,11 +11,11 @@ from kascribe.console.terminal import bars, one_line, write
 if TYPE_CHECKING:
     from models.store import ModelStore, StoredModel
 
-app = typer.Typer(no_args_is_help=True)
+app: Final = typer.Typer(no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Such as large-v3-turbo, org/repo, or a directory.", show_default=False)]
 Names = Annotated[list[str], typer.Argument(help="Such as large-v3-turbo or org/repo.", show_default=False)]
 
-BYTES_PER_MEGABYTE = 1_000_000
+BYTES_PER_MEGABYTE: Final = 1_000_000
 
 
 @app.command()

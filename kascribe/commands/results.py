@@ -1,13 +1,13 @@
 """``kascribe results``: what is kept in the bucket, published again."""
 
 from contextlib import closing
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from kascribe.console.terminal import write
 
-app = typer.Typer(no_args_is_help=True)
+app: Final = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()

@@ -1,25 +1,25 @@
 """``kascribe selftest``: check an installation, with the model that ships with it and no network."""
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.text import Text
 
 from kascribe.console.terminal import Screen
+from schemas.clock import Clock, SystemClock
 from schemas.roles import Role
 
 if TYPE_CHECKING:
     from models.selftest import Clip
     from schemas.events import TranscriptEvent
 
-PIPELINE_TIMEOUT_SECONDS = 60.0
+PIPELINE_TIMEOUT_SECONDS: Final = 60.0
 
 
 @dataclass
@@ -27,6 +27,7 @@ class Report:
     """The checks and their outcomes."""
 
     console: Screen
+    clock: Clock
     failed: list[str] = field(default_factory=list)
 
     def check(self, name: str, *, expected: str, actual: str, seconds: float) -> None:
@@ -53,12 +54,12 @@ def selftest(
     """Prove this installation: decoding, speech detection, the engine, and the whole pipeline."""
     from models.selftest import clips
 
-    report = Report(Screen())
+    report = Report(Screen(), SystemClock())
     _check_engine(report, clips(), device)
     if pipeline:
         with _pipeline(device) as transcribe:
             for clip in clips():
-                started = time.monotonic()
+                started = report.clock.monotonic()
                 event = transcribe(clip.path)
                 _record(report, f"pipeline: {clip.name}", clip, event.text or "", started)
     if report.failed:
@@ -78,7 +79,7 @@ def _check_engine(report: Report, clips: "tuple[Clip, ...]", device: str | None)
     settings = load(overrides={"whisper.model": SELFTEST_MODEL_NAME, "whisper.device": device}).settings
     with opened_transcriber(settings.whisper) as transcriber:
         for clip in clips:
-            started = time.monotonic()
+            started = report.clock.monotonic()
             transcript = transcriber.transcribe(
                 clip.path,
                 TranscribeOptions(),
@@ -90,7 +91,7 @@ def _check_engine(report: Report, clips: "tuple[Clip, ...]", device: str | None)
 
 
 def _record(report: Report, name: str, clip: "Clip", actual: str, started: float) -> None:
-    report.check(name, expected=clip.text, actual=actual, seconds=time.monotonic() - started)
+    report.check(name, expected=clip.text, actual=actual, seconds=report.clock.monotonic() - started)
 
 
 @contextmanager

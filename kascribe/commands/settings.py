@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Mapping
+from typing import Final
 
 from kascribe.configuration.reading import Loaded, load
 from kascribe.embedded.session import Session
 from schemas.errors import ConfigurationError
 
-BROKER_KEY = "kafka.bootstrap_servers"
-BUCKET_PART = "s3."
+BROKER_KEY: Final = "kafka.bootstrap_servers"
+BUCKET_PART: Final = "s3."
 
 
 def client_settings(overrides: Mapping[str, object] | None = None) -> Loaded:

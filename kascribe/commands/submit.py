@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from kascribe.embedded.session import Session
     from kascribe.submission import Source, SubmissionRequest, SubmittedJob, Submitter
 
-POLL_SECONDS = 2.0
+POLL_SECONDS: Final = 2.0
 """Between reads of the bucket for a job with a key: its answer may have been published before."""
 
-INTERRUPTED = 130
+INTERRUPTED: Final = 130
 """The exit code of a command that Ctrl-C stopped."""
 
 

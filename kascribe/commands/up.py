@@ -4,7 +4,7 @@ import signal
 import socket
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.rule import Rule
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kascribe.embedded.stack import Plan
     from schemas.settings import GatewaySettings
 
-HOME_FOLDER = Path.home() / "kascribe"
+HOME_FOLDER: Final = Path.home() / "kascribe"
 
 
 def up(

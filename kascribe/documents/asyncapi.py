@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from kascribe.documents.contracts import ASKED, EVENTS, SENT
+from kascribe.documents.contracts import EVENTS, REQUESTS, SENT
 from kascribe.documents.event_examples import EXAMPLES
 from kascribe.documents.json_schema import schemas_of
 from schemas.events import (
@@ -202,7 +202,7 @@ def _message(channel: Channel) -> dict[str, Any]:
     if kind is not None:
         headers = of_event(kind)
         message["headers"] = schema_of(headers)
-        if kind in ASKED:
+        if kind in REQUESTS:
             # Publishers need not write them: only the value is read.
             message["headers"].pop("required")
         message["examples"] = [_example(kind, headers)]
@@ -237,7 +237,7 @@ def _example(kind: type[Event], headers: Iterable[Header]) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    schemas: dict[str, Any] = schemas_of(ASKED, SENT, reference="#/components/schemas/{model}")
+    schemas: dict[str, Any] = schemas_of(REQUESTS, SENT, reference="#/components/schemas/{model}")
     schemas[NOTIFICATION] = {"type": "object", "description": "In the words of the store that sends it."}
     schemas[RETRIED] = {"description": "The original value, byte for byte."}
     schemas[DEAD_LETTER] = {"description": "The original value, byte for byte; it need not be JSON."}

@@ -13,11 +13,11 @@ from schemas.events import (
 )
 from schemas.transcripts.transcript import Contract, Transcript
 
-ASKED: Final[tuple[type[Event], ...]] = (AudioReference, CancellationEvent)
+REQUESTS: Final[tuple[type[Event], ...]] = (AudioReference, CancellationEvent)
 """Written by other programs, and by Kascribe too."""
 
 SENT: Final[tuple[type[Contract], ...]] = (TranscriptEvent, EnrichmentEvent, ProgressEvent, Transcript)
-DOCUMENTED: Final[tuple[type[Contract], ...]] = (*ASKED, *SENT)
+DOCUMENTED: Final[tuple[type[Contract], ...]] = (*REQUESTS, *SENT)
 EVENTS: Final = tuple(model for model in DOCUMENTED if issubclass(model, Event))
 SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -27,5 +27,5 @@ def json_schemas() -> dict[str, dict[str, Any]]:
 
     What other programs write may leave out fields with defaults; readers may rely on what Kascribe writes.
     """
-    schemas = schemas_of(ASKED, SENT)
+    schemas = schemas_of(REQUESTS, SENT)
     return {model.__name__: {"$schema": SCHEMA_DIALECT, **alone(model.__name__, schemas)} for model in DOCUMENTED}

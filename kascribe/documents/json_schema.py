@@ -45,7 +45,7 @@ class _Generator(GenerateJsonSchema):
         return not (inner["type"] == "default" and inner["schema"]["type"] == "nullable")
 
 
-class _Asked(_Generator):
+class _RequestGenerator(_Generator):
     """Schemas of what callers write: option sets are closed (see ``schemas.kafka.wire``); null leaves one out.
 
     The definition says so, since a reference has no attributes beside it.
@@ -61,14 +61,14 @@ class _Asked(_Generator):
 
 
 def schemas_of(
-    asked: Iterable[type[BaseModel]], sent: Iterable[type[BaseModel]], *, reference: str = REFERENCE
+    requests: Iterable[type[BaseModel]], sent: Iterable[type[BaseModel]], *, reference: str = REFERENCE
 ) -> Schemas:
-    """Return every model with all that it refers to, by name: ``asked`` as others write it, ``sent`` as we do.
+    """Return every model with what it refers to, by name: ``requests`` as others write them, ``sent`` as we do.
 
     Sent events have all fields but those that may have no value; callers may leave out every field with a default.
     """
     ours = _definitions(sent, "serialization", _Generator, reference)
-    theirs = _definitions(asked, "validation", _Asked, reference)
+    theirs = _definitions(requests, "validation", _RequestGenerator, reference)
     differing = {name for name in ours.keys() & theirs.keys() if ours[name] != theirs[name]}
     renamed = {
         reference.format(model=name): reference.format(model=name + SENT_SUFFIX) for name in sorted(differing)

@@ -38,7 +38,7 @@ def choose_model(settings: WhisperSettings, console: Console, *, is_named: bool)
     Raises ConfigurationError when a model that the user named is not available, StoreError when it is damaged.
     """
     if settings.model == SELFTEST:
-        return ModelChoice(SELFTEST, SELFTEST, "as asked: it knows digits and a few commands, nothing else")
+        return ModelChoice(SELFTEST, SELFTEST, "as requested: it knows digits and a few commands, nothing else")
     store = ModelStore.from_settings(settings, os.environ)
     try:
         return ModelChoice(settings.model, settings.model, str(store.path(settings.model)))

@@ -120,7 +120,7 @@ class S3Handler(BaseHTTPRequestHandler):
             if key and "uploads" in query:
                 self._document()
                 upload_id = self._buckets.begin(bucket, key, self._metadata())
-                self._send_xml(s3_listing.begun(bucket, key, upload_id))
+                self._send_xml(s3_listing.created(bucket, key, upload_id))
             elif key and "uploadId" in query:
                 parts = s3_listing.parts_in(self._document())
                 absent = self.headers.get("If-None-Match") == "*"

@@ -34,7 +34,7 @@ def buckets(names: Iterable[str]) -> str:
     return f"<ListAllMyBucketsResult {_NAMESPACE}><Buckets>{listed}</Buckets></ListAllMyBucketsResult>"
 
 
-def begun(bucket: str, key: str, upload_id: str) -> str:
+def created(bucket: str, key: str, upload_id: str) -> str:
     """Return the answer to the creation of a multipart upload."""
     return (
         f"<InitiateMultipartUploadResult {_NAMESPACE}><Bucket>{escape(bucket)}</Bucket><Key>{escape(key)}</Key>"

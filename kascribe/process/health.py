@@ -22,14 +22,14 @@ _log: Final = structlog.get_logger(__name__)
 class RoleHealth:
     """The answers of one role's endpoints. Before the runtime exists the process is alive and not ready.
 
-    ``ended`` is the reason why the runtime failed, once it has. ``declared`` are the role's own metrics, beside
+    ``failure`` is the reason why the runtime failed, once it has. ``declared`` are the role's own metrics, beside
     the runtime's.
     """
 
     is_well: Callable[[], bool] = lambda: True
     runtime: Runtime | None = None
     why_not_ready: str = "starting"
-    ended: str | None = None
+    failure: str | None = None
     declared: tuple[Metric, ...] = ()
     clock: Clock = field(default_factory=SystemClock)
     metrics: Metrics = field(init=False)
@@ -41,14 +41,14 @@ class RoleHealth:
         """Report whether the process can still do its work; a new one is needed otherwise."""
         if not self.is_well():
             return HealthReport(False, ("the engine hangs or is broken; only a new process helps",))
-        if self.ended is not None:
-            return HealthReport(False, (self.ended,))
+        if self.failure is not None:
+            return HealthReport(False, (self.failure,))
         return live(self.runtime.snapshot(), now=self.clock.monotonic()) if self.runtime else HealthReport(True)
 
     def ready(self) -> HealthReport:
         """Report whether records are being worked on now."""
-        if self.ended is not None:
-            return HealthReport(False, (self.ended,))
+        if self.failure is not None:
+            return HealthReport(False, (self.failure,))
         if self.runtime is None:
             return HealthReport(False, (self.why_not_ready,))
         return ready(self.runtime.snapshot(), now=self.clock.monotonic())

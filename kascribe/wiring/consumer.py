@@ -56,7 +56,7 @@ def run_stage(stage: Stage, settings: Settings, health: RoleHealth, shutdown: Sh
     try:
         run_when_admitted(new_runtime, health, shutdown, clock=SystemClock())
     except BaseException as error:
-        health.ended = str(error) or repr(error)
+        health.failure = str(error) or repr(error)
         raise
     finally:
         outbox.close(timeout_seconds=shutdown.seconds_left(OUTBOX_CLOSE_SECONDS))

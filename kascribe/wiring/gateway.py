@@ -28,7 +28,7 @@ from schemas.kafka.topics import Topics
 from schemas.settings import S3Settings, Settings
 
 CLOSE_SECONDS: Final = 5.0
-"""After the server has ended, for what the threads have begun."""
+"""After the server has ended, for the calls that its threads are making."""
 
 UPLOADING_THREADS: Final = 16
 UPLOAD_PART_BYTES: Final = 5 * 1024**2

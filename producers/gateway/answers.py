@@ -62,7 +62,7 @@ class Waiter:
 
     @property
     def is_transcribed(self) -> bool:
-        """Whether the transcript has come. A wait that was given up has none."""
+        """Whether the transcript has come. A cancelled wait has none."""
         return self.transcript.done() and not self.transcript.cancelled() and self.transcript.exception() is None
 
     def why_late(self, stage: str) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -22,7 +22,7 @@ from producers.gateway.tracing import TraceMiddleware
 from schemas.events import EnrichmentEvent
 from schemas.settings import GatewaySettings
 
-INSTRUCTION = "instruction"
+INSTRUCTION: Final = "instruction"
 Result = TypeVar("Result")
 
 

@@ -24,7 +24,7 @@ class Dependencies:
     _: KW_ONLY
     clock: Clock
     _running: dict[str, asyncio.Future[bool]] = field(default_factory=dict)
-    _begun: dict[str, float] = field(default_factory=dict)
+    _started: dict[str, float] = field(default_factory=dict)
 
     async def up(self) -> dict[str, bool]:
         """Return which services answer. Takes a second at most."""
@@ -35,9 +35,9 @@ class Dependencies:
     def _check(self, name: str) -> asyncio.Future[bool]:
         running = self._running.get(name)
         now = self.clock.monotonic()
-        if running is None or (running.done() and now - self._begun[name] > FRESH_SECONDS):
+        if running is None or (running.done() and now - self._started[name] > FRESH_SECONDS):
             running = asyncio.get_running_loop().run_in_executor(self.executor, self.checks[name])
-            self._running[name], self._begun[name] = running, now
+            self._running[name], self._started[name] = running, now
         return running
 
 

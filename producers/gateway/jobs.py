@@ -214,7 +214,7 @@ class Jobs:
         await self._cancel(request, waiter)
         return TranscriptTimeout(
             request,
-            f"within {seconds} {cause}; job {request.job_id} was withdrawn. With an Idempotency-Key of yours "
+            f"within {seconds} {cause}; job {request.job_id} was cancelled. With an Idempotency-Key of yours "
             "it would go on, and the same request could fetch its answer",
         )
 

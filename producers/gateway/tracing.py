@@ -42,12 +42,12 @@ class TraceMiddleware:
         trace = Trace.continue_from(lambda name: headers.get(name, "").encode("latin-1"))
         scope[_SCOPE_KEY] = trace
 
-        has_begun = False
+        has_started = False
 
         async def send_traced(message: Message) -> None:
-            nonlocal has_begun
+            nonlocal has_started
             if message["type"] == "http.response.start":
-                has_begun = True
+                has_started = True
                 MutableHeaders(scope=message)[TRACE_ID_HEADER] = trace.trace_id
             await send(message)
 
@@ -56,7 +56,7 @@ class TraceMiddleware:
                 await self._app(scope, receive, send_traced)
             except Exception as error:
                 _log.exception("request failed", path=scope["path"])
-                if has_begun:
+                if has_started:
                     raise
                 answer = await refusal(Request(scope), error)
                 await answer(scope, receive, send_traced)

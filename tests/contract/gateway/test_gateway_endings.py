@@ -81,7 +81,7 @@ def test_what_takes_too_long_goes_on_for_who_can_ask_again_and_is_withdrawn_for_
             await named
         assert late.value.job_id == asked().job_id
         assert late.value.idempotency_key == "call-7"
-        with pytest.raises(TranscriptTimeout, match="was withdrawn"):
+        with pytest.raises(TranscriptTimeout, match="was cancelled"):
             await unnamed
         (withdrawn,) = made.broker.on(TOPICS.cancellations)
         assert withdrawn["job_id"] == UNNAMED.job_id

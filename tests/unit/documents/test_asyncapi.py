@@ -8,7 +8,7 @@ import pytest
 
 from consumers.runtime.retry import Retry, retried
 from kascribe.documents.asyncapi import DEAD_LETTER, OVERSIZE_LETTER, RETRIED, asyncapi
-from kascribe.documents.contracts import ASKED, EVENTS, json_schemas
+from kascribe.documents.contracts import EVENTS, REQUESTS, json_schemas
 from kascribe.documents.event_examples import EXAMPLES
 from schemas.errors import Reason
 from schemas.events import Event
@@ -124,7 +124,7 @@ def test_an_events_headers_and_example_are_what_travels(kind: type[Event]) -> No
     assert message["headers"]["properties"]["ce_type"]["const"] == kind.ce_type
     always = {name for name, _ in sent.headers} - {name for name, _ in TRACE.carried}
     assert set(message["headers"].get("required", always)) == always
-    assert ("required" in message["headers"]) is (kind not in ASKED)
+    assert ("required" in message["headers"]) is (kind not in REQUESTS)
     (example,) = message["examples"]
     jsonschema.validate(example["payload"], json_schemas()[kind.__name__])
     jsonschema.validate(example["headers"], message["headers"])

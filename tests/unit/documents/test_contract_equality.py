@@ -11,7 +11,7 @@ from typing import Any, Final
 import jsonschema
 import pytest
 
-from kascribe.documents.contracts import ASKED, SENT, json_schemas
+from kascribe.documents.contracts import REQUESTS, SENT, json_schemas
 from kascribe.documents.event_examples import EXAMPLES
 from kascribe.documents.json_schema import references
 from schemas.errors import JobError
@@ -138,7 +138,7 @@ def test_the_example_of_a_reference_has_every_field() -> None:
     assert example["enrich"].keys() == EnrichOptions.model_fields.keys()
 
 
-@pytest.mark.parametrize("kind", ASKED)
+@pytest.mark.parametrize("kind", REQUESTS)
 def test_what_others_write_is_taken_by_both_or_by_neither(kind: type[Event]) -> None:
     """Every place of an event with every wrong and every odd value, and places that only some events have."""
     for event in (EXAMPLES[kind], sent_example(kind)):
@@ -150,7 +150,7 @@ def test_what_others_write_is_taken_by_both_or_by_neither(kind: type[Event]) -> 
                 assert product_takes(kind, mutated) == schema_takes(kind, mutated), (at, value)
 
 
-@pytest.mark.parametrize("kind", ASKED)
+@pytest.mark.parametrize("kind", REQUESTS)
 def test_events_with_several_faults_are_taken_by_both_or_by_neither(kind: type[Event]) -> None:
     """Two thousand events with up to four changes each, the same ones in every run."""
     source = random.Random(20261126)
@@ -165,7 +165,7 @@ def test_events_with_several_faults_are_taken_by_both_or_by_neither(kind: type[E
     assert 100 < taken < 1_900
 
 
-@pytest.mark.parametrize("kind", ASKED)
+@pytest.mark.parametrize("kind", REQUESTS)
 def test_unknown_fields_are_taken_by_both_and_unknown_options_by_neither(kind: type[Event]) -> None:
     """Only the option sets are closed, in events of the version that the schema describes."""
     event = EXAMPLES[kind]
