@@ -20,7 +20,7 @@ UMASK = 0o027
 
 @dataclass
 class Up:
-    """A running ``kascribe up``, and the home of the user who runs it."""
+    """A running ``kascribe up``, and the home directory of its user."""
 
     process: subprocess.Popen[bytes]
     home: Path

@@ -11,16 +11,16 @@ from tests.integration.stack import PrivateStack
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Builds the servers, where that is still to do, before the clock of any test runs."""
+    """Build the servers, if that is still to do, before the clock of any test runs."""
     wanted = any({"stack", "stack_tools"} & set(getattr(item, "fixturenames", ())) for item in session.items)
     if wanted and not session.config.option.collectonly and not missing_tools(default_cache()):
-        with suppress(StackError):  # the fixture says it again, to the tests that need it
+        with suppress(StackError):  # the fixture raises it again, for the tests that need it
             prepare(default_cache())
 
 
 @pytest.fixture(scope="session")
 def stack_tools() -> None:
-    """Skips what needs the real servers where they cannot be built, and fails it in CI."""
+    """Skip tests that need the real servers where these cannot be built; fail them in CI."""
     missing = missing_tools(default_cache())
     if not missing:
         return
@@ -32,7 +32,7 @@ def stack_tools() -> None:
 
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateStack]:
-    """One private broker and object store for the whole session; the built programs are shared and kept."""
+    """Run one private broker and object store for the whole session; the built programs are shared and kept."""
     request.getfixturevalue("stack_tools")
     servers = Stack.up(tmp_path_factory.mktemp("stack"), topics=())
     s3 = servers.s3()

@@ -1,4 +1,4 @@
-"""A whole transcriber on the real servers, with topics and a bucket of its own, as tests use it."""
+"""A whole transcriber on the real servers, with its own topics and bucket, as tests use it."""
 
 import json
 import os
@@ -27,7 +27,7 @@ ANSWER_TIMEOUT_SECONDS = 60.0
 
 
 class Pipeline:
-    """Used as a context. ``settings`` are KASCRIBE_* names beyond those that reach the servers."""
+    """A pipeline, used as a context. ``settings`` are KASCRIBE_* names beyond those that reach the servers."""
 
     def __init__(
         self, stack: PrivateStack, directory: Path, settings: Mapping[str, str], *, partitions: int = 1
@@ -68,24 +68,24 @@ class Pipeline:
         self._resources.close()
 
     def put(self, body: bytes, *, name: str = "audio") -> str:
-        """Stores an object under a new key; its URI."""
+        """Store an object under a new key and return its URI."""
         key = f"{uuid.uuid4().hex[:8]}/{name}"
         self.stack.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
         return f"s3://{self.bucket}/{key}"
 
     def publish(self, value: bytes, *, topic: str | None = None, key: bytes = b"k") -> bytes:
-        """Puts a record on a topic (references unless said otherwise) and gives its value back."""
+        """Publish a record to a topic (references unless named otherwise) and return its value."""
         headers = (("team", b"billing"),)
         self._publisher.publish([OutgoingRecord(topic or self.topics.references, key, value, headers)])
         return value
 
     def refer(self, uri: str, **fields: Any) -> bytes:
-        """Publishes a reference with an identity of its own; its value."""
+        """Publish a reference with its own identity and return its value."""
         body = {"event_id": uuid.uuid4().hex, "occurred_at": "2026-11-22T00:00:00Z", "uri": uri, **fields}
         return self.publish(json.dumps({"idempotency_key": uuid.uuid4().hex, **body}).encode())
 
     def dead_letter_of(self, value: bytes) -> DeadLetter:
-        """The dead letter with these bytes, once it is there."""
+        """Wait for the dead letter with these bytes."""
         return eventually(
             lambda: next((read_dead_letter(r) for r in self.dead() if r.value == value), None),
             timeout_seconds=ANSWER_TIMEOUT_SECONDS,
@@ -93,7 +93,7 @@ class Pipeline:
         )
 
     def transcript_of(self, uri: str) -> TranscriptEvent:
-        """The transcript event of an object, once it is there."""
+        """Wait for the transcript event of an object."""
         return eventually(
             lambda: next((event for event in self.transcripts() if event.source.uri == uri), None),
             timeout_seconds=ANSWER_TIMEOUT_SECONDS,
@@ -101,16 +101,16 @@ class Pipeline:
         )
 
     def transcripts(self) -> list[TranscriptEvent]:
-        """Every transcript event so far."""
+        """Return every transcript event so far."""
         return [event for event in self._events() if isinstance(event, TranscriptEvent)]
 
     def failures(self) -> list[ProgressEvent]:
-        """Every FAILED event so far."""
+        """Return every FAILED event so far."""
         events = (event for event in self._events() if isinstance(event, ProgressEvent))
         return [event for event in events if event.phase is Phase.FAILED]
 
     def dead(self) -> list[Record]:
-        """Every dead letter so far, as a record."""
+        """Return every dead letter so far, as a record."""
         return [record for record in self._read() if record.topic.endswith(".dlq")]
 
     def _events(self) -> list[JobEvent]:

@@ -1,4 +1,4 @@
-"""The real servers as the integration tests use them: one private stack a session, names of one's own in it."""
+"""The real servers as the integration tests use them: one private stack a session, with unique names in it."""
 
 import uuid
 from collections.abc import Callable
@@ -18,7 +18,7 @@ RECORD_TIMEOUT_SECONDS = 30.0
 
 
 class PrivateStack:
-    """A stack that nobody but this test session uses. Tests share it, so each takes new topics and buckets."""
+    """A stack of this test session alone. Tests share it, so each takes new topics and buckets."""
 
     def __init__(self, servers: Stack, s3: "S3Client") -> None:
         self.servers = servers
@@ -26,30 +26,30 @@ class PrivateStack:
 
     @property
     def bootstrap_servers(self) -> str:
-        """What Kafka clients connect to."""
+        """The addresses for Kafka clients."""
         return self.servers.bootstrap_servers
 
     @property
     def environment(self) -> dict[str, str]:
-        """What Kascribe's settings need to use the stack; copy and change at will."""
+        """The variables that Kascribe's settings need to use the stack; a copy, to be changed at will."""
         return dict(self.servers.environment)
 
     def new_prefix(self) -> str:
-        """A topic prefix, a consumer group or a transactional id that nobody else has; ends with a dot."""
+        """Return a unique topic prefix, consumer group or transactional id; it ends with a dot."""
         return f"t{uuid.uuid4().hex[:10]}."
 
     def new_topics(self, *names: str, partitions: int = 1) -> str:
-        """Creates the topics under a prefix of their own, which it returns: `prefix + name` is ready to use."""
+        """Create the topics under a prefix of their own and return it: `prefix + name` is ready to use."""
         prefix = self.new_prefix()
         self.servers.create_topics([Topic(prefix + name, partitions) for name in names])
         return prefix
 
     def new_topic(self, *, partitions: int = 1) -> str:
-        """Creates one topic and returns its name."""
+        """Create one topic and return its name."""
         return self.new_topics("records", partitions=partitions) + "records"
 
     def new_bucket(self, *, notify_topic: str | None = None) -> str:
-        """Creates a versioned bucket and returns its name; its new objects are announced on `notify_topic`, twice.
+        """Create a versioned bucket and return its name; its new objects are announced on `notify_topic`, twice.
 
         A topic that no bucket used before restarts MinIO, which takes a second.
         """
@@ -58,11 +58,11 @@ class PrivateStack:
         return name
 
     def producer(self, **settings: str | float | bool) -> Producer:
-        """A producer for this stack."""
+        """Make a producer for this stack."""
         return Producer({**self._client_settings(), **settings})
 
     def consumer(self, **settings: str | float | bool) -> Consumer:
-        """A consumer in a group of its own, from the beginning, that commits nothing by itself; close it."""
+        """Make a consumer in its own group, from the beginning, that commits nothing by itself; close it."""
         defaults = {
             "group.id": self.new_prefix() + "group",
             "auto.offset.reset": "earliest",
@@ -77,7 +77,7 @@ class PrivateStack:
         *,
         timeout_seconds: float = RECORD_TIMEOUT_SECONDS,
     ) -> list[Message]:
-        """What the topic holds, read from its beginning until `until` is satisfied with it."""
+        """Read a topic from its beginning until `until` is satisfied with the records; return them."""
         seen: list[Message] = []
         consumer = self.consumer()
 
@@ -96,9 +96,7 @@ class PrivateStack:
         return seen
 
     def delete_groups(self, prefix: str) -> None:
-        """Deletes the groups whose names begin so, with their offsets: what the broker does after a week without a
-        member.
-        """
+        """Delete the groups of a prefix, with their offsets, as the broker does after a week without a member."""
         admin = AdminClient(self._client_settings())
         groups = admin.list_consumer_groups().result().valid
         names = [group.group_id for group in groups if group.group_id.startswith(prefix)]
@@ -106,9 +104,9 @@ class PrivateStack:
             deleted.result()
 
     def topic_property(self, topic: str, name: str) -> str:
-        """One of a topic's properties, as the broker says it."""
+        """Return one of a topic's properties, as the broker reports it."""
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-        admin = AdminClient(self._client_settings())  # its answers end with it
+        admin = AdminClient(self._client_settings())  # the client must live as long as its answers
         (answer,) = admin.describe_configs([resource]).values()
         return str(answer.result()[name].value)
 

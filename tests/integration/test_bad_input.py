@@ -1,4 +1,4 @@
-"""What bad input gets, on real servers: the right reason, the original bytes, and neighbours that complete."""
+"""Bad input on real servers gets the right reason, the original bytes are kept, and neighbours complete."""
 
 import json
 import os
@@ -25,7 +25,7 @@ FORBIDDEN = "forbidden/"
 
 @pytest.fixture(scope="module")
 def pipeline(stack: PrivateStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """One transcriber for all rows: what one row does must not harm the next."""
+    """Run one transcriber for all rows: what one row does must not harm the next."""
     settings = {
         "KASCRIBE_S3_OBJECT_LIMIT_BYTES": str(OBJECT_LIMIT_BYTES),
         "KASCRIBE_WHISPER_AUDIO_LIMIT_SECONDS": str(AUDIO_LIMIT_SECONDS),
@@ -38,7 +38,7 @@ def pipeline(stack: PrivateStack, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def credentials_that_may_not_read(stack: PrivateStack, keys: str) -> dict[str, str]:
-    """Temporary credentials for everything but reading objects that match, as the store's own STS gives them."""
+    """Get temporary credentials for everything but reading objects that match, from the store's own STS."""
     policy = {
         "Version": "2012-10-17",
         "Statement": [
@@ -57,7 +57,7 @@ def credentials_that_may_not_read(stack: PrivateStack, keys: str) -> dict[str, s
         aws_access_key_id=stack.environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=stack.environment["AWS_SECRET_ACCESS_KEY"],
     )
-    # MinIO looks at the policy alone; boto3 insists on the rest.
+    # MinIO evaluates the policy alone; boto3 insists on the rest.
     given = sts.assume_role(
         RoleArn="arn:aws:iam::000000000000:role/test", RoleSessionName="test", Policy=json.dumps(policy)
     )["Credentials"]
@@ -70,13 +70,13 @@ def credentials_that_may_not_read(stack: PrivateStack, keys: str) -> dict[str, s
 
 @pytest.fixture(scope="module")
 def speech() -> Sound:
-    """A clip that the model knows, as samples."""
+    """Read a clip that the model knows, as samples."""
     return read(next(clip.path for clip in clips() if clip.text))
 
 
 @pytest.fixture(autouse=True)
 def neighbours_are_unharmed(pipeline: Pipeline, speech: Sound, tmp_path: Path) -> Iterator[None]:
-    """After each row, a good file that stands behind it on the same partition gets its transcript."""
+    """Check after each row that a good file behind it on the same partition gets its transcript."""
     yield
     uri = pipeline.put(write(tmp_path / "good.flac", speech, FORMATS["flac"]).read_bytes(), name="good.flac")
     pipeline.refer(uri)
@@ -84,7 +84,7 @@ def neighbours_are_unharmed(pipeline: Pipeline, speech: Sound, tmp_path: Path) -
 
 
 def refused(pipeline: Pipeline, value: bytes, reason: str) -> None:
-    """The record's dead letter has the reason, its key, its bytes and its own headers."""
+    """Check that the record's dead letter has the reason, its key, its bytes and its own headers."""
     letter = pipeline.dead_letter_of(value)
     assert (letter.reason, letter.record.key) == (reason, b"k")
     assert letter.record.value == value
@@ -116,14 +116,14 @@ def test_what_is_no_notification_is_invalid(pipeline: Pipeline) -> None:
     refused(pipeline, value, "invalid_event")
 
 
-def test_a_missing_object_is_tried_again_before_it_is_given_up(pipeline: Pipeline) -> None:
-    """An object that does not exist is looked for three times, then it is ``audio_not_found``."""
+def test_a_missing_object_is_retried_before_it_is_given_up(pipeline: Pipeline) -> None:
+    """An object that does not exist is requested three times, then it is ``audio_not_found``."""
     value = pipeline.refer(f"s3://{pipeline.bucket}/nowhere.wav")
     refused(pipeline, value, "audio_not_found")
     assert pipeline.dead_letter_of(value).attempt == 3
 
 
-def test_an_object_that_may_not_be_read_is_tried_again_before_it_is_given_up(pipeline: Pipeline) -> None:
+def test_an_object_that_may_not_be_read_is_retried_before_it_is_given_up(pipeline: Pipeline) -> None:
     """A policy that denies reading is ``audio_forbidden``, after three attempts."""
     value = pipeline.refer(pipeline.put(b"x", name=f"{FORBIDDEN}call.wav"))
     refused(pipeline, value, "audio_forbidden")
@@ -196,15 +196,15 @@ def test_no_speech_gives_a_transcript_without_words(pipeline: Pipeline, tmp_path
 def test_options_that_cannot_be_met_are_invalid(
     pipeline: Pipeline, speech: Sound, tmp_path: Path, options: dict[str, object]
 ) -> None:
-    """An unknown language, task or model is ``invalid_options``, and says which."""
+    """An unknown language, task or model is ``invalid_options``, and the message names it."""
     uri = pipeline.put(write(tmp_path / "any.flac", speech, FORMATS["flac"]).read_bytes())
     refused(pipeline, pipeline.refer(uri, options=options), "invalid_options")
 
 
-def test_media_that_kills_its_decoder_is_tried_again_and_given_up(
+def test_media_that_kills_its_decoder_is_retried_and_given_up(
     pipeline: Pipeline, speech: Sound, tmp_path: Path
 ) -> None:
-    """When the child that decodes a file dies, the file is tried once more, then it is ``audio_undecodable``."""
+    """When the child that decodes a file dies, the file is retried once, then it is ``audio_undecodable``."""
     minute = np.tile(speech, int(AUDIO_LIMIT_SECONDS * SAMPLE_RATE_HERTZ / len(speech)))
     uri = pipeline.put(write(tmp_path / "killer.flac", minute, FORMATS["flac"]).read_bytes(), name="killer.flac")
     value = pipeline.refer(uri)
@@ -220,7 +220,7 @@ def test_media_that_kills_its_decoder_is_tried_again_and_given_up(
 
 
 def kill_decoders(parent: int) -> None:
-    """SIGKILL to every child of the role that has a file in hand: what a crash in a codec looks like."""
+    """Send SIGKILL to every child of the role that has a file open, as a crash in a codec would end it."""
     for directory in Path("/proc").iterdir():
         if directory.name.isdigit() and _is_decoder(directory, parent) and _has_a_file(directory):
             os.kill(int(directory.name), signal.SIGKILL)
@@ -236,7 +236,7 @@ def _is_decoder(directory: Path, parent: int) -> bool:
 
 
 def _has_a_file(directory: Path) -> bool:
-    # A child that has not begun with a file holds pipes alone; that it dies then is no file's fault.
+    # A child that has not begun with a file has only pipes; that it dies then is no file's fault.
     try:
         held = [descriptor.readlink() for descriptor in (directory / "fd").iterdir()]
     except OSError:

@@ -1,4 +1,4 @@
-"""What only a real broker can say: topics, limits of records and of commit metadata, dead letters sent back."""
+"""What only a real broker shows: topics, limits of records and of commit metadata, dead letters sent back."""
 
 import random
 
@@ -26,7 +26,7 @@ from tests.support.waiting import eventually
 
 @pytest.fixture
 def settings(stack: PrivateStack) -> KafkaSettings:
-    """The real broker, topics under a prefix of the test's own."""
+    """Return settings for the real broker, with topics under a prefix of the test's own."""
     return KafkaSettings(bootstrap_servers=stack.bootstrap_servers, topic_prefix=stack.new_prefix())
 
 
@@ -74,7 +74,7 @@ def test_the_widest_gap_map_is_taken_and_given_back(settings: KafkaSettings, sta
 
 
 def test_an_output_that_the_broker_refuses_is_replaced(settings: KafkaSettings) -> None:
-    """The broker's own limit, a megabyte, is below the client's: the batch settles, a dead letter tells."""
+    """The broker's own limit, a megabyte, is below the client's: the batch settles, a dead letter reports it."""
     topic = f"{settings.topic_prefix}audio.transcripts"
     ensure_topics(settings, {topic: 1, f"{topic}.dlq": 1})
     outbox = AtLeastOnceOutbox(settings)

@@ -1,4 +1,4 @@
-"""The demo is a promise too: it runs in CI, to the end."""
+"""The demo keeps its promise in CI, to the end."""
 
 import os
 
@@ -11,7 +11,7 @@ from tests.demo.__main__ import main
 
 
 def without_vllm_where_there_is_none() -> list[str]:
-    """The demo's arguments: all of it in CI, and wherever a vLLM server can be installed."""
+    """Choose the demo's arguments: all of it in CI, and wherever a vLLM server can be installed."""
     try:
         prepare(default_cache())
     except VllmUnavailable as unavailable:

@@ -10,7 +10,7 @@ from tests.support.health_checks import DEPLOY, exit_code
 
 
 def of_service(name: str) -> list[str]:
-    """The command of one service, as it stands in the compose file."""
+    """Read the command of one service, as it stands in the compose file."""
     text = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
     service = re.search(rf"^  {name}:\n(.*?)(?=^  \w|^\w)", text, re.DOTALL | re.MULTILINE)
     assert service is not None
@@ -20,7 +20,7 @@ def of_service(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("served", [True, False])
-def test_vllm_s_check_asks_where_vllm_says_how_it_is(vllm: VllmServer, served: bool) -> None:
+def test_vllm_s_check_requests_vllm_s_own_health(vllm: VllmServer, served: bool) -> None:
     """Healthy where the server is, unhealthy where none listens."""
     *python, program = of_service("vllm")
     assert "http://127.0.0.1:8000/health" in program

@@ -32,7 +32,7 @@ IN_FLIGHT_AT_DEATH = 10
 LONG_RECORDING_CLIPS = 20
 TIMEOUT_SECONDS = 120.0
 SETTINGS = {
-    # A static member that comes back is let in at once; the broker misses a killed dynamic one for 6 s at least.
+    # A static member that comes back is admitted at once; the broker misses a killed dynamic one for 6 s at least.
     "KASCRIBE_KAFKA_GROUP_PROTOCOL": "classic",
     "KASCRIBE_KAFKA_GROUP_INSTANCE_ID": "one",
     "KASCRIBE_KAFKA_SESSION_TIMEOUT_MS": "6000",
@@ -45,7 +45,7 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What the group's commits say: the places that are complete, and how many of them the gap maps name."""
+    """What the group's commits list: the places that are complete, and how many of them the gap maps name."""
 
     complete: frozenset[Place]
     beyond: int
@@ -55,7 +55,7 @@ class Bench(Pipeline):
     """The transcriber at work on jobs whose records are known by place."""
 
     def ask(self, uris: Sequence[str]) -> dict[Place, str]:
-        """Publishes one reference each; the job of every place."""
+        """Publish one reference each; return the job of every place."""
         for uri in uris:
             key = uuid.uuid4().hex
             reference = AudioReference(event_id=key, occurred_at=datetime.now(UTC), uri=uri, idempotency_key=key)
@@ -64,7 +64,7 @@ class Bench(Pipeline):
         return {(r.partition, r.offset): job_id(decode(r, AudioReference).idempotency_key or "") for r in asked}
 
     def committed(self) -> Committed:
-        """What the group has committed now."""
+        """Read what the group has committed now."""
         servers, topic = self.kafka.bootstrap_servers, self.topics.references
         found = committed(servers, topic=topic, partitions=PARTITIONS, group=f"{self.prefix}transcriber")
         below, beyond = set(), set()
@@ -75,7 +75,7 @@ class Bench(Pipeline):
         return Committed(frozenset(below | beyond), len(beyond))
 
     def on(self, topic: str) -> list[Record]:
-        """All that is committed on a topic, to its end as it is now."""
+        """Read all that is committed on a topic, to its end as it is now."""
         properties: dict[str, str | bool] = {"isolation.level": "read_committed", "enable.partition.eof": True}
         consumer = self.stack.consumer(**properties)
         records: list[Record] = []
@@ -99,17 +99,17 @@ class Bench(Pipeline):
         return records
 
     def published(self) -> list[TranscriptEvent]:
-        """Every transcript."""
+        """Read every transcript."""
         return [decode(record, TranscriptEvent) for record in self.on(self.topics.transcripts)]
 
-    def told(self, phase: Phase) -> Counter[str]:
-        """How often each job was said to be in a phase."""
+    def reported(self, phase: Phase) -> Counter[str]:
+        """Count how often each job was reported to be in a phase."""
         events = (decode(record, ProgressEvent) for record in self.on(self.topics.progress))
         return Counter(event.job_id for event in events if event.phase is phase)
 
 
 def recordings(directory: Path) -> list[tuple[str, bytes]]:
-    """A recording that outlasts many of the short ones behind it, and those; each with its sound's name.
+    """Make one recording that outlasts many of the short ones behind it, and those; each with its sound's name.
 
     A tag at the end, which is no sound, makes their bytes differ: no job reuses another's transcript.
     """
@@ -133,11 +133,11 @@ def test_a_killed_transcriber_loses_nothing_and_repeats_nothing_that_was_committ
         eventually(lambda: is_ripe(bench.committed()), timeout_seconds=TIMEOUT_SECONDS, what="work to interrupt")
         bench.role.kill()
         at_death, before = bench.committed(), {event.job_id for event in bench.published()}
-        in_flight = set(bench.told(Phase.ACCEPTED)) - before
+        in_flight = set(bench.reported(Phase.ACCEPTED)) - before
         bench.role.start().wait_until_ready()
         eventually(lambda: len(bench.committed().complete) == RECORDS, timeout_seconds=TIMEOUT_SECONDS)
         assert bench.role.stop() == 0
-        events, ended = bench.published(), bench.told(Phase.COMPLETED)
+        events, ended = bench.published(), bench.reported(Phase.COMPLETED)
         assert not bench.failures()
     complete = {jobs[place] for place in at_death.complete}
     uncommitted = before - complete
@@ -157,5 +157,5 @@ def test_a_killed_transcriber_loses_nothing_and_repeats_nothing_that_was_committ
 
 
 def is_ripe(found: Committed) -> bool:
-    """Whether enough is complete, out of order, while the rest is in flight or still to come."""
+    """Return whether enough is complete, out of order, while the rest is in flight or still to come."""
     return len(found.complete) >= COMPLETE_AT_DEATH and found.beyond >= BEYOND_AT_DEATH

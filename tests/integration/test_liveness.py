@@ -1,4 +1,4 @@
-"""Readiness, liveness and ends of a role on the real servers: what is frozen, refused, killed and told to stop."""
+"""Readiness, liveness and ends of a role on the real servers: frozen, refused, killed and stopped."""
 
 import json
 import os
@@ -27,14 +27,14 @@ from tests.support.waiting import eventually
 NOTICED_SECONDS = SILENCE_SECONDS + 25.0
 DRAIN_SECONDS = 4.0
 MARGIN_SECONDS = 8.0
-"""A busy machine's; the frozen store's reads and the default drain last for half a minute."""
+"""Of a busy machine; the frozen store's reads and the default drain last for half a minute."""
 INSTANCE = {"KASCRIBE_KAFKA_GROUP_INSTANCE_ID": "one"}
-ANYONE = "User:ANONYMOUS"
+EVERY_USER = "User:ANONYMOUS"
 
 
 @contextmanager
 def _frozen(stack: PrivateStack, server: str) -> Iterator[None]:
-    """The server answers nothing within the context: it is stopped as by a machine that hangs."""
+    """Stop the server within the context: it answers nothing, as on a machine that hangs."""
     (pid,) = [status.pid for status in stack.servers.status() if status.name.startswith(server) and status.pid]
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -45,10 +45,10 @@ def _frozen(stack: PrivateStack, server: str) -> Iterator[None]:
 
 @contextmanager
 def _denied(stack: PrivateStack, group: str) -> Iterator[None]:
-    """Within the context nobody may be a member of the group."""
+    """Deny every user membership of the group within the context."""
     admin = AdminClient({"bootstrap.servers": stack.bootstrap_servers, "log_level": 0})
 
-    pattern = (ResourceType.GROUP, group, ResourcePatternType.LITERAL, ANYONE, "*")
+    pattern = (ResourceType.GROUP, group, ResourcePatternType.LITERAL, EVERY_USER, "*")
     denied = AclBinding(*pattern, AclOperation.READ, AclPermissionType.DENY)
     # Once there is a rule for a group, what no rule allows is refused.
     allowed = AclBinding(*pattern, AclOperation.ALL, AclPermissionType.ALLOW)
@@ -63,7 +63,7 @@ def _denied(stack: PrivateStack, group: str) -> Iterator[None]:
 
 
 def _reasons(pipeline: Pipeline, kind: str = "ready") -> list[str]:
-    """Why the role is not ready, or not alive; none when it is."""
+    """Return why the role is not ready, or not alive; none when it is."""
     url = f"http://127.0.0.1:{pipeline.role.health_port}/health/{kind}"
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
@@ -84,13 +84,13 @@ def _is_down(pipeline: Pipeline, service: str) -> float | None:
 
 
 def _is_silent(pipeline: Pipeline, service: str) -> bool:
-    """Whether both the reasons and the metric say that the service does not answer."""
-    told = any(reason.startswith(f"{service} has not answered for") for reason in _reasons(pipeline))
-    return told and _is_down(pipeline, service) == 1
+    """Return whether both the reasons and the metric report that the service does not answer."""
+    is_in_reasons = any(reason.startswith(f"{service} has not answered for") for reason in _reasons(pipeline))
+    return is_in_reasons and _is_down(pipeline, service) == 1
 
 
 def _lines(pipeline: Pipeline) -> list[dict[str, object]]:
-    """The log, of which every line is JSON."""
+    """Read the log, of which every line is JSON."""
     return [json.loads(line) for line in pipeline.role.log.read_text(encoding="utf-8").splitlines()]
 
 
@@ -110,9 +110,7 @@ def _is_over(pipeline: Pipeline) -> Callable[[], bool]:
     return lambda: pipeline.role.exit_code is not None
 
 
-def test_servers_that_are_frozen_make_nobody_ready_although_nothing_fails(
-    stack: PrivateStack, tmp_path: Path
-) -> None:
+def test_servers_that_are_frozen_end_readiness_although_nothing_fails(stack: PrivateStack, tmp_path: Path) -> None:
     """With nothing in flight no request fails. The reasons name both, the metric counts them as down, the lag does
     not stand still, a new process would not help, and every line of the log stays JSON."""
     lag = r"kascribe_consumer_lag_offsets\{[^}]*\}"
@@ -131,7 +129,7 @@ def test_servers_that_are_frozen_make_nobody_ready_although_nothing_fails(
 def test_a_static_member_that_was_killed_comes_back_as_soon_as_the_broker_lets_it(
     stack: PrivateStack, tmp_path: Path
 ) -> None:
-    """The broker misses the old process after its session; until then the new one asks again, and is not ready."""
+    """The broker misses the old process after its session; until then the new one retries, and is not ready."""
     with Pipeline(stack, tmp_path, INSTANCE) as pipeline:
         pipeline.role.kill()
         pipeline.role.start()
@@ -146,7 +144,7 @@ def test_a_static_member_that_was_killed_comes_back_as_soon_as_the_broker_lets_i
 def test_a_member_that_may_not_read_its_group_any_more_ends_with_a_sentence(
     stack: PrivateStack, tmp_path: Path
 ) -> None:
-    """The client never recovers from it, so a supervisor must start a new process; the log says what to allow."""
+    """The client never recovers from it, so a supervisor must start a new process; the log names what to allow."""
     with Pipeline(stack, tmp_path, {}) as pipeline:
         with _denied(stack, f"{pipeline.prefix}transcriber"):
             eventually(_is_over(pipeline), timeout_seconds=60, what="the end of the process")
@@ -202,7 +200,7 @@ def _job_waiting_for_the_store(stack: PrivateStack, pipeline: Pipeline) -> Itera
 
 
 def _children(pid: int) -> list[int]:
-    """The process's own children."""
+    """List the process's own children."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()] or [
         int(entry.name)
         for entry in Path("/proc").iterdir()

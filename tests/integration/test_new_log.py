@@ -1,4 +1,4 @@
-"""A topic that is deleted and created again under a consumer with work in flight: the new log is a new log."""
+"""A topic that is deleted and created again under a consumer with work in flight has a new log."""
 
 import pytest
 from confluent_kafka import KafkaException

@@ -23,15 +23,15 @@ from tests.support.object_store import ObjectStore, credentials
 
 @pytest.fixture(scope="module")
 def store(stack: PrivateStack) -> Iterator[ObjectStore]:
-    """The real server, with its credentials in the environment."""
+    """Return the real server, with its credentials in the environment."""
     with credentials(stack.environment):
         yield ObjectStore(stack.environment["KASCRIBE_S3_ENDPOINT_URL"])
 
 
 class TestFetchOnMinio(FetchSuite):
-    """``ObjectFetcher`` on MinIO, which knows who may come in."""
+    """``ObjectFetcher`` on MinIO, which checks credentials."""
 
-    def test_wrong_credentials_are_the_stores_trouble_not_the_objects(
+    def test_wrong_credentials_count_against_the_store_not_the_object(
         self, settings: S3Settings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Credentials that the store does not know would fail every record, so they pause intake."""
@@ -45,7 +45,7 @@ class TestResultsOnMinio(ResultSuite):
 
 
 def test_a_multipart_upload_is_whole(store: ObjectStore) -> None:
-    """Parts arrive in order at a real server, with the etag and version that it says."""
+    """Parts arrive in order at a real server, with the etag and version that it returns."""
     settings = store.settings(versioned=True)
     body = bytes(range(256)) * (SMALLEST_PART_BYTES // 128) + b"end"
     small_parts = settings.model_copy(update={"part_size_bytes": 1})

@@ -18,7 +18,7 @@ from tests.support.waiting import eventually
 
 PARTITIONS = 3
 RECORDS = 200
-# A static member that comes back is let in at once; the broker misses a killed dynamic one for 6 s at least.
+# A static member that comes back is admitted at once; the broker misses a killed dynamic one for 6 s at least.
 STATIC = {"session.timeout.ms": 6_000, "group.instance.id": "one"}
 
 
@@ -43,7 +43,7 @@ def _committed(stack: PrivateStack, prefix: str, *, partitions: int = PARTITIONS
 
 
 def _complete(stack: PrivateStack, prefix: str) -> set[str]:
-    """The values of the records that the commits say are complete, gap maps included."""
+    """Return the values of the records that the commits list as complete, gap maps included."""
     values = set()
     for partition, (offset, metadata) in enumerate(_committed(stack, prefix)):
         ranges = gap_map.decode(offset, CommitMetadata.read(metadata).gap_map) if offset >= 0 else ()

@@ -1,4 +1,4 @@
-"""One engine behind two doors: the command line and the consumer hear the same."""
+"""One engine behind two entry points: the command line and the consumer give the same text."""
 
 import json
 import os
@@ -18,7 +18,7 @@ ALL_CLIPS_TIMEOUT_SECONDS = 600
 
 
 def recordings() -> list[Path]:
-    """Every clip of the speech corpus that has sound, and the ones that ship with the repository."""
+    """Find every clip of the speech corpus that has sound, and the ones that ship with the repository."""
     shipped = [clip.path for clip in clips()]
     corpus = os.environ.get("KASCRIBE_TEST_SPEECH")
     if not corpus:
@@ -28,7 +28,7 @@ def recordings() -> list[Path]:
 
 
 def by_command_line(paths: list[Path], directory: Path, environment: Mapping[str, str]) -> dict[Path, str]:
-    """The text of each file, as ``kascribe transcribe`` writes it. Links give every file a name of its own."""
+    """Transcribe with ``kascribe transcribe``; return each file's text. Links give every file its own name."""
     for index, path in enumerate(paths):
         (directory / f"{index}{path.suffix}").symlink_to(path)
     names = [str(directory / f"{index}{path.suffix}") for index, path in enumerate(paths)]

@@ -1,4 +1,4 @@
-"""The local stack keeps what it promises, and the servers behave as the design takes for granted."""
+"""The local stack keeps what it promises, and the servers behave as the design assumes."""
 
 import json
 import time
@@ -15,7 +15,7 @@ COMMIT_METADATA_LIMIT_CHARACTERS = 4_095
 
 
 def objects_announced(messages: list[Message]) -> list[tuple[str, str, str]]:
-    """Key, version and sequencer of every announced object, in order."""
+    """Return key, version and sequencer of every announced object, in order."""
     objects = [json.loads(message.value() or b"{}")["Records"][0]["s3"]["object"] for message in messages]
     return [(unquote_plus(each["key"]), each["versionId"], each["sequencer"]) for each in objects]
 
@@ -65,7 +65,7 @@ def test_records_survive_a_killed_broker(stack: PrivateStack) -> None:
     assert [message.value() for message in stack.records(topic, lambda seen: len(seen) == 1)] == [b"kept"]
 
 
-def test_an_object_is_created_only_once_when_asked_so(stack: PrivateStack) -> None:
+def test_an_object_is_created_only_once_on_request(stack: PrivateStack) -> None:
     """`If-None-Match: *` makes the second writer fail; the job's identity rests on it."""
     bucket = stack.new_bucket()
     stack.s3.put_object(Bucket=bucket, Key="result", Body=b"first", IfNoneMatch="*")

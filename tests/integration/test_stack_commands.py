@@ -1,4 +1,4 @@
-"""The stack's command line, with a stack of its own that comes and goes."""
+"""The stack's command line, with a stack of its own that starts and stops."""
 
 import socket
 import stat
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("stack_tools")
 
 
 def accepts_connections(address: str) -> bool:
-    """Whether something listens at host:port."""
+    """Return whether something listens at host:port."""
     host, _, port = address.rpartition(":")
     with socket.socket() as probe:
         return probe.connect_ex((host, int(port))) == 0

@@ -16,16 +16,16 @@ START_TIMEOUT_SECONDS = 900
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The first test that needs the server also waits until it has started."""
+    """Extend the timeout of the first test that needs the server: it also waits until that has started."""
     for item in items:
         if _needs_server(item):
             item.add_marker(pytest.mark.timeout(START_TIMEOUT_SECONDS))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Installs the server, where that is still to do, before the clock of any test runs."""
+    """Install the server, if that is still to do, before the clock of any test runs."""
     if any(map(_needs_server, session.items)) and not session.config.option.collectonly:
-        with suppress(VllmUnavailable):  # the fixture says it again, to the tests that need it
+        with suppress(VllmUnavailable):  # the fixture raises it again, for the tests that need it
             prepare(default_cache())
 
 
@@ -36,8 +36,8 @@ def _needs_server(item: pytest.Item) -> bool:
 
 @pytest.fixture(scope="session")
 def vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
-    """A server with a context of 512 tokens: the one that ``make vllm`` left running, if it is such a one, else
-    a private one. Where there can be none, tests are skipped, and fail in CI."""
+    """Run a server with a context of 512 tokens: the one that ``make vllm`` left running, if it fits, else a new
+    one. Where there can be none, tests are skipped, and fail in CI."""
     cache = default_cache()
     known = find_server(cache / "vllm" / "server")
     if known and known.context_tokens == CONTEXT_TOKENS and is_healthy(known):

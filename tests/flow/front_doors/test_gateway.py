@@ -95,10 +95,10 @@ def test_a_key_that_was_used_for_something_else_is_refused(house: House) -> None
     with ThreadPoolExecutor(2) as clients:
         first = clients.submit(gateway.post, "/transcribe", wav_bytes(1), headers=KEY)
         eventually(lambda: house.engine.running == 1, timeout_seconds=20)
-        meanwhile = clients.submit(gateway.post, "/transcribe", wav_bytes(3), headers=KEY)
+        other_audio = clients.submit(gateway.post, "/transcribe", wav_bytes(3), headers=KEY)
         eventually(lambda: gateway.waiting == 2, timeout_seconds=30)
         house.engine.gate.set()
-        refused = [meanwhile.result()]
+        refused = [other_audio.result()]
     assert first.result().body["text"] == "second 1."
     refused.append(gateway.post("/transcribe", wav_bytes(3), headers=KEY))
     refused.append(gateway.post("/transcribe", wav_bytes(1), headers=KEY, word_timestamps="true"))

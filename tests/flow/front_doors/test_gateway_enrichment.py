@@ -176,7 +176,7 @@ def test_an_enrichment_that_comes_late_is_reported_and_fetched_with_the_key_that
 
 
 def test_a_server_that_answers_nonsense_is_named_with_what_it_answered(house: House, double: VllmDouble) -> None:
-    """A person who waits learns what is wrong with the server's answers, and not that it is silent."""
+    """The waiting person learns what is wrong with the server's answers, and not that it is silent."""
     double.always = Fault.GARBAGE
     late = house.gateway(answer_timeout_seconds=5.0).post(PATH, wav_bytes(1), profiles="title")
     assert (late.status, late.reason) == (504, "enrichment_timeout")

@@ -140,7 +140,7 @@ def test_a_commit_over_another_log_begins_the_new_log_under_its_own_id() -> None
 def test_a_partition_that_stays_as_it_is_hides_no_other_whose_log_is_new() -> None:
     """Every topic is checked, whichever comes first."""
     assignment = Assignment(SETTINGS, Metrics(CollectorRegistry()))
-    assignment.take([TopicPartition("same", 0, 7), TopicPartition("anew", 0, 7)])
-    assert assignment.replaced_logs({"same": "a", "anew": "b"}) == []
-    new = assignment.partitions["anew", 0]
-    assert assignment.replaced_logs({"same": "a", "anew": "c"}) == [(new, "c")]
+    assignment.take([TopicPartition("same", 0, 7), TopicPartition("recreated", 0, 7)])
+    assert assignment.replaced_logs({"same": "a", "recreated": "b"}) == []
+    new = assignment.partitions["recreated", 0]
+    assert assignment.replaced_logs({"same": "a", "recreated": "c"}) == [(new, "c")]
