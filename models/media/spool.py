@@ -54,7 +54,7 @@ class FeatureSpool:
         return np.frombuffer(raw, np.float32).reshape(self._mel_bands, window.frames)
 
     def full_error(self, needed_bytes: int) -> JobError:
-        """Return the error for a recording whose features do not fit on the disk now.
+        """Return the error for features that do not fit on the disk now.
 
         AudioTooLarge when they would not fit even with all spools of this process gone, so that waiting is
         pointless; else DependencyDown("scratch").

@@ -162,7 +162,7 @@ def _add(window: Audio, sound: Audio, rng: np.random.Generator) -> None:
 
 
 def noise(count: int, rng: np.random.Generator) -> Audio:
-    """Generate noise of unit power whose spectrum falls by a random power of the frequency: white to brown."""
+    """Generate noise of unit power, with a spectrum that falls by a random power of frequency: white to brown."""
     spectrum = np.fft.rfft(rng.standard_normal(count, dtype=np.float32))
     slope = rng.choice((0.0, 0.5, 1.0, rng.uniform(0, 1.2)))
     frequencies = np.maximum(np.arange(len(spectrum)), count / SAMPLING_RATE_HZ * 20)

@@ -15,7 +15,7 @@ GROW_AFTER_BATCHES: Final = 256
 """Full batches without running out of memory before one more row is tried."""
 
 BROKEN_AFTER_JOBS: Final = 8
-"""Jobs whose rows failed alone, with no success in between, after which the model itself counts as broken."""
+"""Jobs with rows that failed alone, with no success in between, after which the model counts as broken."""
 
 CLOSE_SECONDS: Final = 10.0
 """Time for running calls to end when the process stops."""
@@ -83,8 +83,8 @@ class Engine:
     def failure_for(self, job: object) -> JobError | None:
         """Return why a job cannot continue; None while the engine is healthy.
 
-        EngineFailed for jobs whose rows are in the failed call: the rows may be the cause, so their attempts are
-        bounded. DependencyDown for all others: they wait for the new process.
+        EngineFailed for jobs with rows in the failed call: these may be the cause, so their attempts are bounded.
+        DependencyDown for all others: they wait for the new process.
         """
         with self._changed:
             at_fault = self._rows_at_fault()

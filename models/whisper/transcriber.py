@@ -145,7 +145,7 @@ class Transcriber:
                 options,
                 engine=loaded.engine,
                 vocabulary=loaded.model.vocabulary,
-                spool=spool,
+                read_features=spool.read,
                 lane=lane,
                 language=_known_language(options, loaded.model),
                 clock=self._clock,

@@ -3,10 +3,7 @@
 import queue
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Final
 
 from models.media.messages import ContainerOpened, DecodeFinished, DecodeProgress, WindowReady
 from models.media.pool import DecodeFailed, DecoderEvent
@@ -15,7 +12,17 @@ from models.whisper.decode_unit import DecodeUnit, split
 from models.whisper.engine import Engine
 from models.whisper.gate import PENALTIES, Action, Decoded, judge
 from models.whisper.language import SpokenLanguage, decide_language
-from models.whisper.rows import Align, Alignment, Decode, DetectLanguage, EncoderInput, Languages, Operation, Row
+from models.whisper.rows import (
+    Align,
+    Alignment,
+    Decode,
+    DetectLanguage,
+    EncoderInput,
+    Features,
+    Languages,
+    Operation,
+    Row,
+)
 from models.whisper.state import TranscriptionState
 from models.whisper.text.segments import WindowResult, needs_alignment
 from models.whisper.text.vocabulary import Vocabulary
@@ -28,16 +35,11 @@ POLL_SECONDS: Final = 0.1
 """Interval between checks for cancellation and engine failure."""
 
 
-class FeatureReader(Protocol):
-    """Source of the features of windows."""
-
-    def read(self, window: Window) -> NDArray[np.float32]:
-        """Return the features of a window."""
-        ...
-
-
 class Transcription:
-    """Runs in its caller's thread; decoder events and inference results reach it through one queue."""
+    """Runs in its caller's thread; decoder events and inference results reach it through one queue.
+
+    ``read_features`` returns the features of a window that the decoder has announced.
+    """
 
     def __init__(
         self,
@@ -45,7 +47,7 @@ class Transcription:
         *,
         engine: Engine,
         vocabulary: Vocabulary,
-        spool: FeatureReader,
+        read_features: Callable[[Window], Features],
         lane: Lane,
         language: SpokenLanguage | None,
         clock: Clock,
@@ -53,7 +55,7 @@ class Transcription:
         self._options = options
         self._engine = engine
         self._vocabulary = vocabulary
-        self._spool = spool
+        self._read_features = read_features
         self._lane = lane
         self._clock = clock
         self._inbox: queue.SimpleQueue[DecoderEvent | tuple[DecodeUnit, Row[Any]]] = queue.SimpleQueue()
@@ -107,7 +109,7 @@ class Transcription:
             pass
 
     def _add_window(self, window: Window) -> None:
-        unit = DecodeUnit(window, EncoderInput(lambda: self._spool.read(window), window.duration_seconds))
+        unit = DecodeUnit(window, EncoderInput(lambda: self._read_features(window), window.duration_seconds))
         self.state.units.append(unit)
         if self.state.language is not None:
             self._decode(unit)

@@ -83,7 +83,7 @@ def requested_options(user_metadata: Mapping[str, str]) -> RequestedOptions:
 
 
 def valid_options(user_metadata: Mapping[str, str]) -> RequestedOptions:
-    """Read the valid options and ignore the others: for events about an object whose options were refused."""
+    """Read the valid options and ignore the others: for events about an object with refused options."""
     return _requested(
         {name: value for name, value in user_metadata.items() if name not in OPTION_NAMES or _takes(name, value)}
     )

@@ -19,7 +19,7 @@ _REFUSED: Final = (
     "tedcaptions ttml vobsub vplayer webvtt"
 )
 REFUSED_CONTAINERS: Final = frozenset(_REFUSED.split())
-"""Containers that name other files or devices, or whose probe accepts any text."""
+"""Containers that name other files or devices, or with a probe that accepts any text."""
 READ_BYTES: Final = 256 * 1024
 LONG_PROBE: Final = {"probesize": str(64 * 1024**2), "analyzeduration": str(120 * 1_000_000)}
 """How much FFmpeg reads to find the streams, for a stream that begins long after the others."""

@@ -10,7 +10,7 @@ PROMISING_CONTAINERS: Final = frozenset(
 )
 """Containers that store the length. For others FFmpeg estimates it, by bit rate or by the clock at either end."""
 SEAMLESS_CONTAINERS: Final = frozenset({"flac", "ogg"})
-"""Containers whose clock counts samples: where it jumps, something was lost."""
+"""Containers with a clock that counts samples: where it jumps, something was lost."""
 END_TIME_CONTAINERS: Final = frozenset({"flv", "matroska"})
 """Containers that store the time at which the sound ends, by a clock that need not start at zero."""
 BITS_PER_SECOND_LEAST: Final = 1_000

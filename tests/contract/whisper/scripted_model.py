@@ -4,11 +4,10 @@ import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.media.speech.windows import Window
 from models.whisper.gate import Decoded
-from models.whisper.rows import Align, Alignment, Decode, DetectLanguage, EncoderInput, Operation, Result
+from models.whisper.rows import Align, Alignment, Decode, DetectLanguage, EncoderInput, Features, Operation, Result
 
 
 class Script:
@@ -55,9 +54,6 @@ class Script:
         )
 
 
-class Silence:
-    """Features of nothing, whatever the window."""
-
-    def read(self, window: Window) -> NDArray[np.float32]:
-        """Zeros of the window's length."""
-        return np.zeros((80, window.frames), np.float32)
+def silence(window: Window) -> Features:
+    """Return the features of silence, of the window's length."""
+    return np.zeros((80, window.frames), np.float32)

@@ -18,7 +18,7 @@ from schemas.clock import SystemClock
 from schemas.errors import AudioUndecodable, DependencyDown, EngineFailed, JobCancelled
 from schemas.options import Lane, Task, TranscribeOptions
 from schemas.transcripts.transcript import QualityFlag
-from tests.contract.whisper.scripted_model import Script, Silence
+from tests.contract.whisper.scripted_model import Script, silence
 from tests.support.listening import model_directory
 from tests.support.waiting import eventually
 
@@ -39,7 +39,7 @@ class Desk:
             options,
             engine=self.engine,
             vocabulary=Vocabulary(model_directory(), multilingual=True),
-            spool=Silence(),
+            read_features=silence,
             lane=Lane.BULK,
             language=None,
             clock=clock,
