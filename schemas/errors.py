@@ -7,7 +7,7 @@
     ├── StoreError                a model cannot be fetched, found or trusted
     │   └── ModelNotFound         it is not on this disk
     ├── NotDelivered              the broker did not confirm records in time
-    ├── ClientBroken              the Kafka client cannot go on: the process ends, a new one takes over
+    ├── ClientBroken              the Kafka client cannot continue: the process ends, a new one takes over
     │   └── InstanceIdInUse       the broker still counts another member with this group.instance.id
     ├── JobCancelled              the work stopped before its end, because it was cancelled
     └── JobError                  one record failed; carries a Reason

@@ -48,12 +48,12 @@ class Transcription:
     no_speech_probability: float
 
 
-def errors(expected: Sequence[str], heard: Sequence[str]) -> int:
+def errors(expected: Sequence[str], transcribed: Sequence[str]) -> int:
     """Count the words to insert, delete or replace (Levenshtein)."""
-    row = list(range(len(heard) + 1))
+    row = list(range(len(transcribed) + 1))
     for count, word in enumerate(expected, 1):
         corner, row[0] = row[0], count
-        for column, other in enumerate(heard, 1):
+        for column, other in enumerate(transcribed, 1):
             corner, row[column] = row[column], min(row[column] + 1, row[column - 1] + 1, corner + (word != other))
     return row[-1]
 
@@ -61,7 +61,9 @@ def errors(expected: Sequence[str], heard: Sequence[str]) -> int:
 def word_error_rate(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> float:
     """Compute errors per expected word, over all pairs of expected and transcribed words."""
     listed = list(pairs)
-    return sum(errors(said, heard) for said, heard in listed) / max(1, sum(len(said) for said, _heard in listed))
+    return sum(errors(expected, got) for expected, got in listed) / max(
+        1, sum(len(expected) for expected, _got in listed)
+    )
 
 
 class Listener:
@@ -78,20 +80,22 @@ class Listener:
         self, audio: Sequence[Audio], languages: Sequence[str], *, timestamps: bool = False, padded: bool = True
     ) -> list[Transcription]:
         """Transcribe pieces of audio of up to 30 s, each in its given language."""
-        answers: list[Transcription] = []
+        transcriptions: list[Transcription] = []
         for start in range(0, len(audio), BATCH_ROWS):
             pieces = audio[start : start + BATCH_ROWS]
             features = ctranslate2.StorageView.from_array(self._stack(pieces, padded=padded))
             encoded = self._model.encode(features)
-            heard = self._model.detect_language(encoded)
+            detected = self._model.detect_language(encoded)
             prompts = [self._prompt(language, timestamps) for language in languages[start : start + BATCH_ROWS]]
             results = self._model.generate(encoded, prompts, beam_size=1, return_no_speech_prob=True)
-            for result, probabilities in zip(results, heard, strict=True):
+            for result, probabilities in zip(results, detected, strict=True):
                 words = tuple(
                     self._words.get(token, "?") for token in result.sequences_ids[0] if token < v.END_OF_TEXT
                 )
-                answers.append(Transcription(words, probabilities[0][0].strip("<|>"), result.no_speech_prob))
-        return answers
+                transcriptions.append(
+                    Transcription(words, probabilities[0][0].strip("<|>"), result.no_speech_prob)
+                )
+        return transcriptions
 
     def _prompt(self, language: str, timestamps: bool) -> list[int]:
         prompt = [v.START_OF_TRANSCRIPT, v.language_token(language), v.TRANSCRIBE]
@@ -136,13 +140,13 @@ def _long_example(language: str, seconds: float, rng: random.Random) -> Example:
     parts: list[Audio] = []
     words: tuple[str, ...] = ()
     while True:
-        said = random_words(language, rng.randint(1, 5), rng)
-        speech = speak(" ".join(said), held_out_speaker(language, rng)) * np.float32(rng.uniform(0.3, 0.9))
+        spoken = random_words(language, rng.randint(1, 5), rng)
+        speech = speak(" ".join(spoken), held_out_speaker(language, rng)) * np.float32(rng.uniform(0.3, 0.9))
         pause = np.zeros(int(rng.uniform(0.2, 2.5) * v.SAMPLING_RATE_HZ), np.float32)
         if sum(map(len, parts)) + len(speech) + len(pause) > limit:
             return Example(language, words, np.concatenate(parts or [pause]))
         parts += [pause, speech]
-        words += said
+        words += spoken
 
 
 def with_noise(example: Example, signal_to_noise_decibels: float, seed: int) -> Example:
@@ -177,21 +181,31 @@ def rate(
     listener: Listener, examples: Sequence[Example], *, timestamps: bool = False, padded: bool = True
 ) -> dict[str, float]:
     """Compute word error rates: of all, per language, per length; `language` is the share of right languages."""
-    answers = listener.listen(
+    transcriptions = listener.listen(
         [example.samples for example in examples],
         [example.language for example in examples],
         timestamps=timestamps,
         padded=padded,
     )
-    pairs = list(zip(examples, answers, strict=True))
-    rates = {"all": word_error_rate((example.words, answer.words) for example, answer in pairs)}
+    pairs = list(zip(examples, transcriptions, strict=True))
+    rates = {"all": word_error_rate((example.words, transcription.words) for example, transcription in pairs)}
     for language in v.VOCABULARY:
-        chosen = [(example.words, answer.words) for example, answer in pairs if example.language == language]
+        chosen = [
+            (example.words, transcription.words)
+            for example, transcription in pairs
+            if example.language == language
+        ]
         rates[language] = word_error_rate(chosen)
     for length in LENGTHS_WORDS:
-        chosen = [(example.words, answer.words) for example, answer in pairs if len(example.words) == length]
+        chosen = [
+            (example.words, transcription.words)
+            for example, transcription in pairs
+            if len(example.words) == length
+        ]
         rates[str(length)] = word_error_rate(chosen)
-    rates["language"] = sum(example.language == answer.language for example, answer in pairs) / len(pairs)
+    rates["language"] = sum(example.language == transcription.language for example, transcription in pairs) / len(
+        pairs
+    )
     return rates
 
 
@@ -227,15 +241,19 @@ def _print_row(name: str, rates: dict[str, float]) -> None:
 
 def _report_silence(directory: Path, listener: Listener, *, seed: int, threads: int) -> None:
     sounds = without_speech(seed)
-    answers = listener.listen([audio for _kind, audio in sounds], ["en", "ko"] * (len(sounds) // 2))
+    transcriptions = listener.listen([audio for _kind, audio in sounds], ["en", "ko"] * (len(sounds) // 2))
     whisper = WhisperModel(str(directory), device="cpu", compute_type="int8", cpu_threads=threads)
     for kind in ("silence", "noise", "tones"):
-        chosen = [(audio, answer) for (name, audio), answer in zip(sounds, answers, strict=True) if name == kind]
-        bare = sum(bool(answer.words) for _audio, answer in chosen)
+        chosen = [
+            (audio, transcription)
+            for (name, audio), transcription in zip(sounds, transcriptions, strict=True)
+            if name == kind
+        ]
+        bare = sum(bool(transcription.words) for _audio, transcription in chosen)
         detected = sum(
             bool(list(whisper.transcribe(audio, vad_filter=True, beam_size=1)[0])) for audio, _answer in chosen
         )
-        probability = np.mean([answer.no_speech_probability for _audio, answer in chosen])
+        probability = np.mean([transcription.no_speech_probability for _audio, transcription in chosen])
         print(
             f"{kind}: text on {detected} of {len(chosen)} behind voice activity detection, on {bare} without, ",
             end="",

@@ -40,7 +40,7 @@ class Capabilities:
             raise InvalidOptions(f"model {options.model!r} is not served here; this deployment has {self.model!r}")
         if options.task is Task.TRANSLATE and not self.translates:
             raise InvalidOptions(
-                f"{self.model} cannot translate: it was not trained for it; ask for task=transcribe, or for a "
+                f"{self.model} cannot translate: it was not trained for it; use task=transcribe, or a "
                 "multilingual model such as large-v3"
             )
         if options.language is not None and options.language not in self.languages:

@@ -74,7 +74,7 @@ TRACING: Final = (
     Header(
         "ce_traceparent", Encoding.TEXT, "CloudEvents' tracing, likewise.", _TRACEPARENT_EXAMPLE, required=False
     ),
-    Header("ce_tracestate", Encoding.TEXT, "Beside it, likewise.", "vendor=a", required=False),
+    Header("ce_tracestate", Encoding.TEXT, "CloudEvents' tracestate, likewise.", "vendor=a", required=False),
 )
 
 HISTORY: Final = (
@@ -127,7 +127,7 @@ _CONNECT: Final = (
     Header(f"{letters.CONNECT}offset", Encoding.DIGITS, "Kafka Connect's: its offset.", 1_204),
     Header(f"{letters.CONNECT}connector.name", Encoding.TEXT, "The consumer group.", "kascribe.transcriber"),
     Header(f"{letters.CONNECT}task.id", Encoding.DIGITS, "The origin's partition.", 3),
-    Header(f"{letters.CONNECT}stage", Encoding.TEXT, "The consumer that gave up.", "transcriber"),
+    Header(f"{letters.CONNECT}stage", Encoding.TEXT, "The consumer in which it failed.", "transcriber"),
     Header(f"{letters.CONNECT}class.name", Encoding.TEXT, "The same, qualified.", "kascribe.transcriber"),
     Header(f"{letters.CONNECT}exception.class.name", Encoding.TEXT, "The error's class.", _EXCEPTION),
     Header(f"{letters.CONNECT}exception.message", Encoding.TEXT, "As kascribe-error-message.", _MESSAGE),
@@ -154,7 +154,7 @@ _SPRING: Final = (
 
 DEAD_LETTER: Final = (
     *_OURS,
-    Header(letters.STAGE, Encoding.TEXT, "The consumer that gave up.", "transcriber"),
+    Header(letters.STAGE, Encoding.TEXT, "The consumer in which it failed.", "transcriber"),
     *HISTORY,
     *REDRIVEN,
     TRACING[0],

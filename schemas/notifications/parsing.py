@@ -47,11 +47,11 @@ def parse_notification(value: bytes | None) -> Notification:
     created: list[ObjectCreated] = []
     skipped: list[SkippedEvent] = []
     for leaf in _leaves(value):
-        said = _skip_folder(_interpret(leaf))
-        if isinstance(said, SkippedEvent):
-            skipped.append(said)
+        event = _skip_folder(_interpret(leaf))
+        if isinstance(event, SkippedEvent):
+            skipped.append(event)
         else:
-            created.append(said)
+            created.append(event)
     return Notification(tuple(created), tuple(skipped))
 
 
@@ -59,10 +59,10 @@ def split_notification(value: bytes | None) -> tuple[tuple[ObjectCreated, bytes]
     """Split a message: return each new object with an equivalent message for it alone. Raises InvalidEvent."""
     parts = []
     for leaf in _leaves(value):
-        said = _skip_folder(_interpret(leaf))
-        if isinstance(said, ObjectCreated):
+        event = _skip_folder(_interpret(leaf))
+        if isinstance(event, ObjectCreated):
             alone = leaf.body if "detail" in leaf.body else {"Records": [leaf.body]}
-            parts.append((said, json.dumps(alone, ensure_ascii=False, separators=(",", ":")).encode()))
+            parts.append((event, json.dumps(alone, ensure_ascii=False, separators=(",", ":")).encode()))
     return tuple(parts)
 
 
@@ -130,7 +130,7 @@ def _interpret(leaf: _Leaf) -> ObjectCreated | SkippedEvent:
     if body.get("Event") == TEST_EVENT:
         return SkippedEvent(TEST_EVENT, "the store tests its configuration")
     if body.get("Type") in ("SubscriptionConfirmation", "UnsubscribeConfirmation"):
-        return SkippedEvent(str(body["Type"]), "SNS tells about a subscription")
+        return SkippedEvent(str(body["Type"]), "SNS reports a subscription")
     if "detail-type" in body:
         return _from_eventbridge(leaf)
     return _from_record(leaf)
@@ -185,11 +185,11 @@ def _from_eventbridge(leaf: _Leaf) -> ObjectCreated | SkippedEvent:
     )
 
 
-def _skip_folder(said: ObjectCreated | SkippedEvent) -> ObjectCreated | SkippedEvent:
+def _skip_folder(event: ObjectCreated | SkippedEvent) -> ObjectCreated | SkippedEvent:
     # Consoles create an empty object whose key ends in a slash for a folder.
-    if isinstance(said, ObjectCreated) and said.key.endswith("/"):
-        return SkippedEvent(said.event_name, "a folder's marker")
-    return said
+    if isinstance(event, ObjectCreated) and event.key.endswith("/"):
+        return SkippedEvent(event.event_name, "a folder's marker")
+    return event
 
 
 def _is_new_audio(name: str) -> bool:
@@ -207,4 +207,4 @@ def _validate(kind: type[ShapeT], body: Json) -> ShapeT:
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)[:5]
         sentences = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in problems)
-        raise InvalidEvent(f"not a bucket notification that we know: {sentences}") from error
+        raise InvalidEvent(f"not a known bucket notification: {sentences}") from error

@@ -171,4 +171,4 @@ def _validate(kind: type[ModelT], part: str, fields: Mapping[str, Any]) -> Model
         headers = {field: PREFIX + name for name, (owner, field) in OPTION_NAMES.items() if owner == part}
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         sentences = "; ".join(f"{headers.get(str(p['loc'][0]), part)}: {p['msg']}" for p in problems)
-        raise InvalidOptions(f"the object's metadata asks for what cannot be: {sentences}") from error
+        raise InvalidOptions(f"the object's metadata has invalid options: {sentences}") from error
