@@ -206,7 +206,7 @@ def compare(url: str, model: str, *, count: int, rounds: int, in_flight: int) ->
                 bare = asyncio.run(raw(url, bodies, in_flight))
                 mine = ours(enricher, requests, in_flight)
             if mine.size != bare.size:
-                raise SystemExit(f"the sides did not ask and get the same: {mine} and {bare}")
+                raise SystemExit(f"the sides did not send and get the same: {mine} and {bare}")
             pairs.append((mine, bare))
     return {"in_flight": in_flight, "rounds": rounds, **report(pairs)}
 

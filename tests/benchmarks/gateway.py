@@ -38,7 +38,7 @@ from schemas.kafka.trace import Trace
 from schemas.kafka.wire import encode
 from schemas.options import Lane
 from schemas.settings import KafkaSettings, LogSettings, S3Settings
-from tests.flow.gateway import TOPICS, Client, House, opened_house
+from tests.flow.gateway import TOPICS, Client, GatewayBench, gateway_bench
 from tests.flow.mock_cluster import MockCluster
 from tests.sound.wav_listener import wav_bytes
 from tests.support.object_store import credentials, running_object_store
@@ -91,14 +91,14 @@ class ByHand:
 
 
 @contextmanager
-def served(house: House) -> Iterator[tuple[Client, int]]:
+def served(bench: GatewayBench) -> Iterator[tuple[Client, int]]:
     """Run ``kascribe run gateway`` as an operator does; yield its client and its process id."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    s3 = house.settings.s3
+    s3 = bench.settings.s3
     environment = {
-        "KASCRIBE_KAFKA_BOOTSTRAP_SERVERS": house.settings.kafka.bootstrap_servers,
+        "KASCRIBE_KAFKA_BOOTSTRAP_SERVERS": bench.settings.kafka.bootstrap_servers,
         "KASCRIBE_S3_ENDPOINT_URL": s3.endpoint_url or "",
         "KASCRIBE_S3_BUCKET": s3.bucket,
         "KASCRIBE_GATEWAY_PORT": str(port),
@@ -121,7 +121,7 @@ def _healthy(client: Client) -> bool:
         return False
 
 
-def ask(gateway: Client, clip: bytes) -> None:
+def transcribe(gateway: Client, clip: bytes) -> None:
     """Send one request through the gateway."""
     answer = gateway.post("/transcribe", clip)
     if answer.status != 200:
@@ -149,7 +149,7 @@ def measure_latency(gateway: Client, process_id: int, by_hand: ByHand, rounds: i
         clips = [wav_bytes(CLIP_SECONDS)[:-16] + uuid.uuid4().bytes for _ in range(2)]
         direct = timed(by_hand.transcribe, clips[1]) if number % 2 else 0.0
         before_seconds = processor_seconds(process_id)
-        through = timed(ask, gateway, clips[0])
+        through = timed(transcribe, gateway, clips[0])
         after_seconds = processor_seconds(process_id)
         direct = direct or timed(by_hand.transcribe, clips[1])
         if number >= WARM_UP_ROUNDS:
@@ -169,14 +169,14 @@ def measure_latency(gateway: Client, process_id: int, by_hand: ByHand, rounds: i
 def measure_uploads(gateway: Client, process_id: int, uploads: int, upload_bytes: int) -> bool:
     """Send many requests at once; return whether all were answered, with the gateway's memory within its bound."""
     clips = [wav_bytes(upload_bytes / 16_000)[:-16] + uuid.uuid4().bytes for _ in range(uploads)]
-    ask(gateway, clips[0])
+    transcribe(gateway, clips[0])
     before = memory_bytes(process_id, "VmRSS")
     began = time.perf_counter()
     with ThreadPoolExecutor(uploads) as clients:
-        asked = [clients.submit(gateway.post, "/transcribe", clip) for clip in clips]
-        wait(asked)
+        responses = [clients.submit(gateway.post, "/transcribe", clip) for clip in clips]
+        wait(responses)
         seconds = time.perf_counter() - began
-    statuses = [each.result().status for each in asked if each.exception() is None]
+    statuses = [each.result().status for each in responses if each.exception() is None]
     good = statuses.count(200)
     print(f"{uploads} uploads of {upload_bytes / 1e6:.1f} MB at once: {good} answered, {uploads - good} failed")
     print(f"  {seconds:.1f} s, {uploads / seconds:.1f} requests/s on {os.cpu_count()} cores")
@@ -204,18 +204,18 @@ def memory_bytes(process_id: int, name: str) -> int:
 
 
 @contextmanager
-def embedded() -> Iterator[House]:
+def embedded() -> Iterator[GatewayBench]:
     """Run broker and bucket inside this process."""
     with (
         MockCluster() as broker,
         running_object_store() as store,
-        opened_house(broker.bootstrap_servers, store.settings(), store.client) as house,
+        gateway_bench(broker.bootstrap_servers, store.settings(), store.client) as bench,
     ):
-        yield house
+        yield bench
 
 
 @contextmanager
-def on_stack() -> Iterator[House]:
+def on_stack() -> Iterator[GatewayBench]:
     """Run a real Kafka and a real MinIO."""
     # The stack's topics would have another number of partitions than this benchmark waits for.
     stack = Stack.up(default_cache() / "bench-gateway", topics=(), notify_topic="bench.objects")
@@ -226,8 +226,8 @@ def on_stack() -> Iterator[House]:
                 endpoint_url=environment["KASCRIBE_S3_ENDPOINT_URL"], bucket=environment["KASCRIBE_S3_BUCKET"]
             )
             servers = environment["KASCRIBE_KAFKA_BOOTSTRAP_SERVERS"]
-            with opened_house(servers, s3, create_client(s3), protocol="consumer") as house:
-                yield house
+            with gateway_bench(servers, s3, create_client(s3), protocol="consumer") as bench:
+                yield bench
     finally:
         stack.down(purge=True)
 
@@ -242,10 +242,10 @@ def main() -> int:
     parser.add_argument("--uploads", type=int, default=200)
     parser.add_argument("--upload-bytes", type=int, default=480_000)
     arguments = parser.parse_args()
-    with (embedded if arguments.embedded else on_stack)() as house:
-        house.transcribe()
-        with served(house) as (gateway, process_id):
-            by_hand = ByHand(house.settings.kafka, house.settings.s3)
+    with (embedded if arguments.embedded else on_stack)() as bench:
+        bench.start_transcriber()
+        with served(bench) as (gateway, process_id):
+            by_hand = ByHand(bench.settings.kafka, bench.settings.s3)
             quick = measure_latency(gateway, process_id, by_hand, arguments.rounds)
             by_hand.close()
             good = measure_uploads(gateway, process_id, arguments.uploads, arguments.upload_bytes)

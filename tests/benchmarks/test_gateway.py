@@ -16,7 +16,7 @@ def test_a_percentile_is_one_of_the_values(share: float, value: float) -> None:
 
 def test_many_uploads_at_once_are_answered_in_bounded_memory() -> None:
     """The gateway runs in its own process."""
-    with embedded() as house:
-        house.transcribe()
-        with served(house) as (gateway, process_id):
+    with embedded() as bench:
+        bench.start_transcriber()
+        with served(bench) as (gateway, process_id):
             assert measure_uploads(gateway, process_id, UPLOADS, UPLOAD_BYTES)

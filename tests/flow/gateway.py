@@ -148,7 +148,7 @@ class Gateway(Client):
 
 
 @dataclass
-class House:
+class GatewayBench:
     """A broker, a bucket and consumers; ``gateway`` adds a replica."""
 
     settings: Settings
@@ -158,12 +158,12 @@ class House:
     _opened: ExitStack = field(default_factory=ExitStack)
 
     def gateway(self, *, settings: Settings | None = None, **changed: object) -> Gateway:
-        """Start a replica that serves until the house is torn down; ``changed`` are fields of GatewaySettings."""
+        """Start a replica that serves until the bench is closed; ``changed`` are fields of GatewaySettings."""
         given = settings or self.settings
         front = given.gateway.model_copy(update={"port": 0, **changed})
         return self._opened.enter_context(Gateway(given.model_copy(update={"gateway": front})))
 
-    def transcribe(self) -> None:
+    def start_transcriber(self) -> None:
         """Start the transcriber."""
         s3 = self.settings.s3
         fetcher = ObjectFetcher(s3, client=self.client)
@@ -174,12 +174,12 @@ class House:
             self.engine,
             topics=TOPICS,
             settings=s3,
-            cancellations=self._listening(),
+            cancellations=self._cancellations(),
         )
         started = self._opened.enter_context(running(stage, self.settings))
         started.wait_until_joined(partitions=2 * 2 * PARTITIONS)
 
-    def enrich(self, base_url: str) -> None:
+    def start_enricher(self, base_url: str) -> None:
         """Start the enricher before a language model server, with a timeout longer than any test."""
         s3 = self.settings.s3
         vllm = VllmSettings(base_url=base_url, timeout_seconds=300.0, attempts=1)
@@ -191,7 +191,7 @@ class House:
             model,
             topics=TOPICS,
             settings=vllm,
-            cancellations=self._listening(),
+            cancellations=self._cancellations(),
         )
         self._enricher = self._opened.enter_context(running(stage, self.settings))
         self._enricher.wait_until_joined(partitions=2 * PARTITIONS)
@@ -209,23 +209,23 @@ class House:
         self.engine.gate.set()
         self._opened.close()
 
-    def _listening(self) -> Cancellations:
+    def _cancellations(self) -> Cancellations:
         return self._opened.enter_context(listening_for_cancellations(self.settings))
 
 
 @contextmanager
-def opened_house(
+def gateway_bench(
     bootstrap_servers: str, s3: S3Settings, client: "S3Client", *, protocol: str = "classic"
-) -> Iterator[House]:
-    """Open a house without consumers yet, on a broker that has its topics."""
+) -> Iterator[GatewayBench]:
+    """Open a bench without consumers yet, on a broker that has its topics."""
     settings = settings_for(bootstrap_servers, protocol=protocol, retry_delays_seconds=(RETRY_DELAY_SECONDS,))
     settings = settings.model_copy(update={"s3": s3, "gateway": GatewaySettings(port=0)})
     read = (TOPICS.references, TOPICS.objects, TOPICS.transcripts)
     retries = [retry_topic(topic, RETRY_DELAY_SECONDS) for topic in read]
     letters = [dead_letter_topic(topic) for topic in read]
     ensure_topics(settings.kafka, dict.fromkeys([*TOPICS.all, *retries, *letters], PARTITIONS))
-    house = House(settings, client)
+    bench = GatewayBench(settings, client)
     try:
-        yield house
+        yield bench
     finally:
-        house.close()
+        bench.close()

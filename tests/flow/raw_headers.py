@@ -36,8 +36,8 @@ def send_with_header(bootstrap_servers: str, topic: str, value: bytes, *, name: 
     library.rd_kafka_flush.argtypes = [ctypes.c_void_p, ctypes.c_int]
     error = ctypes.create_string_buffer(_ERROR_CHARACTERS)
     configuration = library.rd_kafka_conf_new()
-    for setting, said in ((b"bootstrap.servers", bootstrap_servers.encode()), (b"log_level", b"0")):
-        library.rd_kafka_conf_set(configuration, setting, said, error, _ERROR_CHARACTERS)
+    for setting, text in ((b"bootstrap.servers", bootstrap_servers.encode()), (b"log_level", b"0")):
+        library.rd_kafka_conf_set(configuration, setting, text, error, _ERROR_CHARACTERS)
     producer = library.rd_kafka_new(_PRODUCER, configuration, error, _ERROR_CHARACTERS)
     arguments = (_Argument * 3)()
     arguments[0].kind, arguments[0].union.text = _TOPIC, topic.encode()

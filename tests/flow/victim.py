@@ -26,12 +26,12 @@ class LastOutbox(AtLeastOnceOutbox):
     def submit(self, batch: Batch, on_delivered: Callable[[Delivery], None]) -> bool:
         """Submit as usual; kill the process on delivery."""
 
-        def heard(delivery: Delivery) -> None:
+        def stop_on_delivery(delivery: Delivery) -> None:
             if delivery.batch.outputs:
                 os.kill(os.getpid(), signal.SIGKILL)
             on_delivered(delivery)
 
-        return super().submit(batch, heard)
+        return super().submit(batch, stop_on_delivery)
 
 
 def main() -> None:

@@ -54,14 +54,16 @@ class Committed:
 class Bench(Pipeline):
     """The transcriber at work on jobs whose records are known by place."""
 
-    def ask(self, uris: Sequence[str]) -> dict[Place, str]:
+    def submit(self, uris: Sequence[str]) -> dict[Place, str]:
         """Publish one reference each; return the job of every place."""
         for uri in uris:
             key = uuid.uuid4().hex
             reference = AudioReference(event_id=key, occurred_at=datetime.now(UTC), uri=uri, idempotency_key=key)
             self.publish(reference.model_dump_json().encode(), key=key.encode())
-        asked = self.on(self.topics.references)
-        return {(r.partition, r.offset): job_id(decode(r, AudioReference).idempotency_key or "") for r in asked}
+        submitted = self.on(self.topics.references)
+        return {
+            (r.partition, r.offset): job_id(decode(r, AudioReference).idempotency_key or "") for r in submitted
+        }
 
     def committed(self) -> Committed:
         """Read what the group has committed now."""
@@ -128,7 +130,7 @@ def test_a_killed_transcriber_loses_nothing_and_repeats_nothing_that_was_committ
     made = recordings(tmp_path)
     with Bench(stack, tmp_path, SETTINGS, partitions=PARTITIONS) as bench:
         sounds = {bench.put(body): name for name, body in made}
-        jobs = bench.ask(list(sounds))
+        jobs = bench.submit(list(sounds))
         assert len(set(jobs.values())) == RECORDS
         eventually(lambda: is_ripe(bench.committed()), timeout_seconds=TIMEOUT_SECONDS, what="work to interrupt")
         bench.role.kill()

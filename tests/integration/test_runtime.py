@@ -109,8 +109,8 @@ def test_a_record_that_kills_three_processes_is_set_aside(stack: PrivateStack) -
     (letter,) = stack.records(prefix + dead_letter_topic(TOPIC), lambda seen: len(seen) == 1)
     read = dead_letters.read(Record("dlq", 0, 0, letter.key(), letter.value(), tuple(letter.headers() or ())))  # type: ignore[arg-type]
     assert (letter.value(), read.reason) == (b"kill", "killer_record")
-    told = stack.records(prefix + OUTPUT, lambda seen: len(_values(seen)) == len(values))
-    assert set(_values(told)) == {f"echo-{n}" for n in range(10)} | {"failed: killer_record"}
+    outputs = stack.records(prefix + OUTPUT, lambda seen: len(_values(seen)) == len(values))
+    assert set(_values(outputs)) == {f"echo-{n}" for n in range(10)} | {"failed: killer_record"}
 
 
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])

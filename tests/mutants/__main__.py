@@ -29,17 +29,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--report-only", action="store_true", help="write the page from what ran before")
     parser.add_argument("--note", default="", help="a sentence about this run, for the page")
-    asked = parser.parse_args(arguments)
-    per_module = None if asked.per_module == "all" else int(asked.per_module)
-    if not asked.report_only:
+    options = parser.parse_args(arguments)
+    per_module = None if options.per_module == "all" else int(options.per_module)
+    if not options.report_only:
         # Plant the changed functions' faults again before drawing the sample from what exists now.
-        _mutmut(asked.processes, [FIRST])
+        _mutmut(options.processes, [FIRST])
         names = [mutant.name for mutant in sampled(all_mutants(), per_module) if not mutant.noticed]
         if names:
-            _mutmut(asked.processes, names)
+            _mutmut(options.processes, names)
     ran = [mutant for mutant in sampled(all_mutants(), per_module) if mutant.exit_code is not None]
     PAGE.write_text(
-        page(ran, rule=f"{_rule(per_module)} {asked.note}".strip(), change_of=_change_of), encoding="utf-8"
+        page(ran, rule=f"{_rule(per_module)} {options.note}".strip(), change_of=_change_of), encoding="utf-8"
     )
     print(f"{sum(mutant.noticed for mutant in ran)} of {len(ran)} planted faults noticed; see {PAGE}")
     return 0

@@ -54,10 +54,10 @@ class Decoders:
     def events(self, path: Path, *, vad: bool = True, split: bool = False) -> list[DecoderEvent]:
         """Decode a file and return all of its events. Blocks until the last."""
         inbox = self.start(path, vad=vad, split=split)
-        heard = [inbox.get(timeout=60)]
-        while not isinstance(heard[-1], DecodeFinished | DecodeFailed):
-            heard.append(inbox.get(timeout=60))
-        return heard
+        events = [inbox.get(timeout=60)]
+        while not isinstance(events[-1], DecodeFinished | DecodeFailed):
+            events.append(inbox.get(timeout=60))
+        return events
 
     def outcome(self, path: Path, *, vad: bool = True, split: bool = False) -> DecodeFinished | KascribeError:
         """Decode a file and return how that ended. Blocks."""

@@ -88,7 +88,7 @@ class WavListener:
         try:
             while not self.gate.wait(0.01):
                 if cancelled():
-                    raise JobCancelled("the caller withdrew")
+                    raise JobCancelled("the caller cancelled")
             facts = _facts(path)
             on_audio(facts)
             return self._transcript(facts, options, on_progress)

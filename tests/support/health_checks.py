@@ -26,7 +26,7 @@ def of_image(target: str) -> list[str]:
         if found:
             return list(map(str, json.loads(found[-1])))
         target = base
-    raise AssertionError(f"nothing asks how {target} is")
+    raise AssertionError(f"no health check for {target}")
 
 
 def exit_code(command: Sequence[str], environment: Mapping[str, str]) -> int:

@@ -93,9 +93,9 @@ def test_letters_that_were_kept_without_their_value_are_not_sent_back(
     )
     publisher.publish([refused, letter(b"last")])
     assert run("redrive", "--dry-run").splitlines()[0] == "2 would be redriven"
-    said = run("redrive").splitlines()
-    assert said[0] == "2 redriven"
-    assert said[1].startswith("1 left: too large for the broker")
+    output = run("redrive").splitlines()
+    assert output[0] == "2 redriven"
+    assert output[1].startswith("1 left: too large for the broker")
     assert [record.value for record in records_on(broker.bootstrap_servers, RETRIES, count=2)] == [
         b"first",
         b"last",

@@ -25,7 +25,7 @@ from tests.support.waiting import eventually
 
 DRAIN_TIMEOUT_SECONDS = 120
 LONG_CLIPS = 30
-"""As many as the model cannot be done with before it is told to stop."""
+"""As many as the model cannot be done with before it is stopped."""
 
 
 @pytest.fixture(scope="module")
@@ -187,14 +187,14 @@ def test_interrupting_a_wait_for_a_job_prints_how_to_see_it_later(up: Up, clip: 
         started = subprocess.Popen(command, env=up.environment, stdout=subprocess.PIPE, text=True)
     with started as waiting:
         assert waiting.stdout is not None
-        told = ""
-        while "long.wav: fetching" not in told:
-            told += waiting.stdout.readline()
+        output = ""
+        while "long.wav: fetching" not in output:
+            output += waiting.stdout.readline()
         waiting.send_signal(signal.SIGINT)
-        told += waiting.stdout.read()
+        output += waiting.stdout.read()
     assert waiting.returncode == 130
-    job_id = told.split("job ", 1)[1].split()[0]
-    assert f"kascribe show {job_id}" in told.splitlines()[-1]
+    job_id = output.split("job ", 1)[1].split()[0]
+    assert f"kascribe show {job_id}" in output.splitlines()[-1]
     eventually(
         lambda: up.kascribe("show", job_id).returncode == 0,
         timeout_seconds=START_TIMEOUT_SECONDS,
@@ -231,8 +231,8 @@ def test_what_is_in_flight_when_it_is_told_to_stop_is_kept(clip: Clip, tmp_path:
         )
         up.process.send_signal(signal.SIGTERM)
         assert up.process.wait(2 * DRAIN_TIMEOUT_SECONDS) == 0
-        told = log.read_text(encoding="utf-8")
-        assert told.index("Draining") < told.index("long.wav: completed")
+        output = log.read_text(encoding="utf-8")
+        assert output.index("Draining") < output.index("long.wav: completed")
         assert words((tmp_path / "kascribe" / "transcripts" / "long.wav.txt").read_text(encoding="utf-8"))
 
 

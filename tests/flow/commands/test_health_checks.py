@@ -10,7 +10,7 @@ from consumers.runtime.monitoring.health import HealthReport
 from consumers.runtime.monitoring.server import HealthServer
 from kascribe.process.health import RoleHealth
 from schemas.settings import ServerSettings
-from tests.flow.gateway import Gateway, opened_house
+from tests.flow.gateway import Gateway, gateway_bench
 from tests.flow.mock_cluster import MockCluster
 from tests.support.health_checks import exit_code, of_image
 from tests.support.object_store import running_object_store
@@ -21,9 +21,9 @@ def gateway(broker: MockCluster) -> Iterator[Gateway]:
     """Start a replica on a broker and a bucket."""
     with (
         running_object_store() as store,
-        opened_house(broker.bootstrap_servers, store.settings(), store.client) as house,
+        gateway_bench(broker.bootstrap_servers, store.settings(), store.client) as bench,
     ):
-        yield house.gateway()
+        yield bench.gateway()
 
 
 def test_the_gateway_s_check_asks_the_port_that_the_gateway_serves(gateway: Gateway, broker: MockCluster) -> None:
@@ -57,9 +57,9 @@ def test_a_consumer_s_check_tells_a_live_role_from_one_that_only_a_new_process_h
 
 def test_health_answers_balancers_that_request_the_head_alone(gateway: Gateway) -> None:
     """The status of a GET and its length, without a body: in every role."""
-    asked, length = gateway.request("GET", "/health"), _head(gateway.port, "/health")
-    assert asked.status == 200
-    assert length == ("200", asked.headers["content-length"], b"")
+    response, length = gateway.request("GET", "/health"), _head(gateway.port, "/health")
+    assert response.status == 200
+    assert length == ("200", response.headers["content-length"], b"")
     server = HealthServer(
         ServerSettings(port=0),
         live=lambda: HealthReport(True),

@@ -18,7 +18,7 @@ from schemas.options import EnrichOptions
 from tests.contract.transcriber.stage_jobs import TRACE
 from tests.contract.vllm.vllm_double import VllmDouble, running
 from tests.contract.vllm.vllm_faults import Fault
-from tests.flow.gateway import TOPICS, House, opened_house
+from tests.flow.gateway import TOPICS, GatewayBench, gateway_bench
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.reading import records_on
 from tests.sound.wav_listener import wav_bytes
@@ -45,25 +45,25 @@ def store() -> Iterator[ObjectStore]:
 
 
 @pytest.fixture
-def house(broker: MockCluster, store: ObjectStore, double: VllmDouble) -> Iterator[House]:
-    """Both consumers at work."""
-    with opened_house(broker.bootstrap_servers, store.settings(), store.client) as opened:
-        opened.transcribe()
-        opened.enrich(double.base_url)
+def bench(broker: MockCluster, store: ObjectStore, double: VllmDouble) -> Iterator[GatewayBench]:
+    """Start both consumers on a broker and a bucket."""
+    with gateway_bench(broker.bootstrap_servers, store.settings(), store.client) as opened:
+        opened.start_transcriber()
+        opened.start_enricher(double.base_url)
         yield opened
 
 
-def stored_in(house: House) -> FinishedJobs:
-    """Open the finished jobs of the house."""
+def stored_in(bench: GatewayBench) -> FinishedJobs:
+    """Open the finished jobs in the bench's bucket."""
     return FinishedJobs(
-        ResultStore(house.settings.s3, client=house.client),
-        EnrichmentResults(house.settings.s3, client=house.client),
+        ResultStore(bench.settings.s3, client=bench.client),
+        EnrichmentResults(bench.settings.s3, client=bench.client),
     )
 
 
-def test_a_file_and_an_instruction_give_processed_text(house: House) -> None:
+def test_a_file_and_an_instruction_give_processed_text(bench: GatewayBench) -> None:
     """The promised line, and profiles beside the instruction when they are requested."""
-    answer = house.gateway().post(PATH, wav_bytes(2), instruction=INSTRUCTION, profiles="title", language="ko")
+    answer = bench.gateway().post(PATH, wav_bytes(2), instruction=INSTRUCTION, profiles="title", language="ko")
     assert answer.status == 200
     assert answer.body["success"] is True
     assert (answer.body["text"], answer.body["language"]) == ("second 1. second 2.", "ko")
@@ -71,19 +71,21 @@ def test_a_file_and_an_instruction_give_processed_text(house: House) -> None:
     assert answer.body["profiles"].keys() == {"title"}
     assert (answer.body["truncated"], answer.body["coverage"]) == (False, 1.0)
     assert answer.body["job_id"]
-    stored = stored_in(house)
-    asked = EnrichOptions(profiles=("title",), instruction=INSTRUCTION)
-    whole = stored.enrichment(answer.body["job_id"], asked)
+    stored = stored_in(bench)
+    options = EnrichOptions(profiles=("title",), instruction=INSTRUCTION)
+    whole = stored.enrichment(answer.body["job_id"], options)
     assert whole is not None
     travelled = whole.model_copy(
         update={"results": tuple(each.model_copy(update={"output": None}) for each in whole.results)}
     )
-    assert stored.whole(travelled, asked) == whole
+    assert stored.whole(travelled, options) == whole
 
 
-def test_a_failed_enrichment_is_reported_and_retried_with_the_same_key(house: House, double: VllmDouble) -> None:
+def test_a_failed_enrichment_is_reported_and_retried_with_the_same_key(
+    bench: GatewayBench, double: VllmDouble
+) -> None:
     """502 while the server returns nonsense; later the same key is enriched, and not transcribed again."""
-    gateway = house.gateway()
+    gateway = bench.gateway()
     double.always = Fault.WRONG_SHAPE
     failed = gateway.post(PATH, wav_bytes(1), headers=KEY, profiles="title")
     assert (failed.status, failed.reason) == (502, "enrichment_invalid")
@@ -91,13 +93,13 @@ def test_a_failed_enrichment_is_reported_and_retried_with_the_same_key(house: Ho
     answer = gateway.post(PATH, wav_bytes(1), headers=KEY, profiles="title")
     assert answer.body["profiles"]["title"]
     assert answer.body["processed_text"] is None
-    assert house.gateway().post(PATH, wav_bytes(1), headers=KEY, profiles="title").body == answer.body
-    assert house.engine.heard == 1
+    assert bench.gateway().post(PATH, wav_bytes(1), headers=KEY, profiles="title").body == answer.body
+    assert bench.engine.heard == 1
 
 
-def test_a_key_whose_job_requested_something_else_is_refused(house: House) -> None:
+def test_a_key_whose_job_requested_something_else_is_refused(bench: GatewayBench) -> None:
     """422 at once, instead of waiting for an enrichment that no enricher makes; another tenant gets nothing."""
-    gateway = house.gateway()
+    gateway = bench.gateway()
     assert gateway.post("/transcribe", wav_bytes(1), headers=KEY).status == 200
     other_wish = gateway.post(PATH, wav_bytes(1), headers=KEY, instruction=INSTRUCTION)
     other_tenant = gateway.post("/transcribe", wav_bytes(1), headers=KEY, tenant="other")
@@ -105,80 +107,88 @@ def test_a_key_whose_job_requested_something_else_is_refused(house: House) -> No
         assert (answer.status, answer.reason) == (422, "idempotency_key_reused")
 
 
-def test_a_client_that_leaves_ends_its_request_to_the_language_model(house: House, double: VllmDouble) -> None:
+def test_a_client_that_leaves_ends_its_request_to_the_language_model(
+    bench: GatewayBench, double: VllmDouble
+) -> None:
     """The server sees the connection close and gets no other request; the same key works afterwards."""
-    gateway = house.gateway()
+    gateway = bench.gateway()
     double.always = Fault.HANG
     connection = gateway.begin(PATH, wav_bytes(1), headers=KEY, profiles="title")
     eventually(lambda: double.in_flight == 1, timeout_seconds=20, what="the question")
     connection.close()
     eventually(lambda: double.disconnects == 1, timeout_seconds=20, what="the end of the question")
     assert gateway.waiting == 0
-    assert stored_in(house).enrichment(job_id("call-7"), EnrichOptions(profiles=("title",))) is None
+    assert stored_in(bench).enrichment(job_id("call-7"), EnrichOptions(profiles=("title",))) is None
     double.always = Fault.NONE
     answer = gateway.post(PATH, wav_bytes(1), headers=KEY, profiles="title")
     assert answer.body["profiles"]["title"]
-    assert house.engine.heard == 1
+    assert bench.engine.heard == 1
     assert len(double.completion_requests) == 2
 
 
 def test_a_client_that_waits_for_the_same_enrichment_elsewhere_survives_the_others_leaving(
-    house: House, double: VllmDouble
+    bench: GatewayBench, double: VllmDouble
 ) -> None:
     """The one request to the language model goes on for the client of the other replica."""
-    first, second = house.gateway(), house.gateway()
+    first, second = bench.gateway(), bench.gateway()
     double.gate = threading.Event()
     connection = first.begin(PATH, wav_bytes(1), headers=KEY, profiles="title")
     eventually(lambda: double.in_flight == 1, timeout_seconds=20, what="the question")
     with ThreadPoolExecutor(1) as client:
-        asked = client.submit(second.post, PATH, wav_bytes(1), headers=KEY, profiles="title")
+        pending = client.submit(second.post, PATH, wav_bytes(1), headers=KEY, profiles="title")
         eventually(
-            lambda: house.transcripts_settled == 1, timeout_seconds=20, what="the second's wish beside the first's"
+            lambda: bench.transcripts_settled == 1,
+            timeout_seconds=20,
+            what="the second's request beside the first's",
         )
         connection.close()
-        records_on(house.settings.kafka.bootstrap_servers, TOPICS.cancellations, count=1, partitions=4)
+        records_on(bench.settings.kafka.bootstrap_servers, TOPICS.cancellations, count=1, partitions=4)
         double.gate.set()
-        assert asked.result().body["profiles"]["title"]
+        assert pending.result().body["profiles"]["title"]
     assert len(double.completion_requests) == 1
 
 
-def test_an_enrichment_that_another_client_cancelled_is_requested_again(house: House, double: VllmDouble) -> None:
+def test_an_enrichment_that_another_client_cancelled_is_requested_again(
+    bench: GatewayBench, double: VllmDouble
+) -> None:
     """A cancellation of all earlier requests stops this one; the waiting client's gateway submits it again."""
-    gateway = house.gateway()
+    gateway = bench.gateway()
     double.faults = deque([Fault.HANG])
-    with ThreadPoolExecutor(1) as client, Publisher(house.settings.kafka) as publisher:
-        asked = client.submit(gateway.post, PATH, wav_bytes(1), headers=KEY, profiles="title")
+    with ThreadPoolExecutor(1) as client, Publisher(bench.settings.kafka) as publisher:
+        pending = client.submit(gateway.post, PATH, wav_bytes(1), headers=KEY, profiles="title")
         eventually(lambda: double.in_flight == 1, timeout_seconds=20, what="the question")
         job = job_id("call-7")
         event = CancellationEvent(event_id="c", occurred_at=datetime.now(UTC), job_id=job)
         publisher.publish([encode(event, topic=TOPICS.cancellations, key=job, trace=TRACE)])
-        assert asked.result().body["profiles"]["title"]
+        assert pending.result().body["profiles"]["title"]
     assert double.disconnects == 1
-    assert house.engine.heard == 1
+    assert bench.engine.heard == 1
 
 
 def test_an_enrichment_that_comes_late_is_reported_and_fetched_with_the_key_that_is_named(
-    house: House, double: VllmDouble
+    bench: GatewayBench, double: VllmDouble
 ) -> None:
     """504 with the job and a key when the server is down: text at once, the rest when it is up, nothing twice."""
     double.healthy = False
-    late = house.gateway(answer_timeout_seconds=5.0).post(PATH, wav_bytes(1), profiles="title")
+    late = bench.gateway(answer_timeout_seconds=5.0).post(PATH, wav_bytes(1), profiles="title")
     assert (late.status, late.reason) == (504, "enrichment_timeout")
     assert "no vLLM server can be used: HTTP 503: queue overflow" in late.body["error"]["message"]
     assert late.body["job_id"] in late.body["error"]["message"]
     key = {"Idempotency-Key": late.body["idempotency_key"]}
-    text = house.gateway().post("/transcribe", wav_bytes(1), headers=key)
+    text = bench.gateway().post("/transcribe", wav_bytes(1), headers=key)
     assert (text.body["text"], text.body["job_id"]) == ("second 1.", late.body["job_id"])
     double.healthy = True
-    answer = house.gateway().post(PATH, wav_bytes(1), headers=key, profiles="title")
+    answer = bench.gateway().post(PATH, wav_bytes(1), headers=key, profiles="title")
     assert answer.body["profiles"]["title"]
-    assert house.engine.heard == 1
+    assert bench.engine.heard == 1
 
 
-def test_a_server_that_answers_nonsense_is_named_with_what_it_answered(house: House, double: VllmDouble) -> None:
+def test_a_server_that_answers_nonsense_is_named_with_what_it_answered(
+    bench: GatewayBench, double: VllmDouble
+) -> None:
     """The waiting person learns what is wrong with the server's answers, and not that it is silent."""
     double.always = Fault.GARBAGE
-    late = house.gateway(answer_timeout_seconds=5.0).post(PATH, wav_bytes(1), profiles="title")
+    late = bench.gateway(answer_timeout_seconds=5.0).post(PATH, wav_bytes(1), profiles="title")
     assert (late.status, late.reason) == (504, "enrichment_timeout")
     message = late.body["error"]["message"]
     assert "an answer that is not JSON" in message
@@ -186,9 +196,9 @@ def test_a_server_that_answers_nonsense_is_named_with_what_it_answered(house: Ho
     assert "has not answered" not in message
 
 
-def test_an_answer_that_was_cut_off_is_marked_as_cut_off(house: House, double: VllmDouble) -> None:
+def test_an_answer_that_was_cut_off_is_marked_as_cut_off(bench: GatewayBench, double: VllmDouble) -> None:
     """A client that shows the text knows that it is not all there is."""
     double.text = "word " * 2_000
-    answer = house.gateway().post(PATH, wav_bytes(1), instruction=INSTRUCTION)
+    answer = bench.gateway().post(PATH, wav_bytes(1), instruction=INSTRUCTION)
     assert (answer.body["truncated"], answer.body["coverage"]) == (True, 1.0)
     assert answer.body["details"]["instruction"]["finish_reasons"] == ["length"]

@@ -12,7 +12,7 @@ from kascribe.wiring.gateway import gateway_server
 from producers.gateway import body
 from schemas.errors import ConfigurationError
 from schemas.settings import S3Settings
-from tests.flow.gateway import Gateway, House, multipart, opened_house
+from tests.flow.gateway import Gateway, GatewayBench, gateway_bench, multipart
 from tests.flow.mock_cluster import MockCluster
 from tests.sound.wav_listener import wav_bytes
 from tests.support.object_store import ObjectStore, running_object_store
@@ -29,9 +29,9 @@ def store() -> Iterator[ObjectStore]:
 
 
 @pytest.fixture
-def house(broker: MockCluster, store: ObjectStore) -> Iterator[House]:
+def bench(broker: MockCluster, store: ObjectStore) -> Iterator[GatewayBench]:
     """Open a broker with topics and a bucket, without a transcriber."""
-    with opened_house(broker.bootstrap_servers, store.settings(), store.client) as opened:
+    with gateway_bench(broker.bootstrap_servers, store.settings(), store.client) as opened:
         yield opened
 
 
@@ -40,7 +40,7 @@ def front(store: ObjectStore) -> Iterator[Gateway]:
     """Open a gateway for requests that never become jobs."""
     with (
         MockCluster() as broker,
-        opened_house(broker.bootstrap_servers, store.settings(), store.client) as opened,
+        gateway_bench(broker.bootstrap_servers, store.settings(), store.client) as opened,
     ):
         yield opened.gateway()
 
@@ -100,9 +100,11 @@ def test_health_names_what_answers(front: Gateway) -> None:
     )
 
 
-def test_a_client_that_leaves_in_the_middle_of_its_upload_leaves_nothing(house: House, store: ObjectStore) -> None:
+def test_a_client_that_leaves_in_the_middle_of_its_upload_leaves_nothing(
+    bench: GatewayBench, store: ObjectStore
+) -> None:
     """Nothing in the bucket, on a topic or in the table of waiting requests; the next request is served."""
-    gateway = house.gateway()
+    gateway = bench.gateway()
     body, content_type = multipart(bytes(100_000))
     head = f"POST /transcribe HTTP/1.1\r\nHost: gateway\r\nContent-Type: {content_type}\r\n"
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
@@ -110,16 +112,16 @@ def test_a_client_that_leaves_in_the_middle_of_its_upload_leaves_nothing(house: 
         eventually(lambda: gateway.requests_in_progress == 1, timeout_seconds=20, what="the request's start")
     eventually(lambda: gateway.requests_in_progress == 0, timeout_seconds=20, what="the request's end")
     assert gateway.waiting == 0
-    assert store.keys(house.settings.s3.bucket) == []
+    assert store.keys(bench.settings.s3.bucket) == []
     assert gateway.request("GET", "/health").status == 200
 
 
-def test_an_upload_that_takes_too_long_is_not_reported_as_going_on(house: House) -> None:
+def test_an_upload_that_takes_too_long_is_not_reported_as_going_on(bench: GatewayBench) -> None:
     """504 also for a caller with a key: nothing was submitted yet, so all of it has to be sent again."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         hanging = S3Settings(endpoint_url=f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_seconds=2.0)
-        recalling = house.gateway(
-            settings=house.settings.model_copy(update={"s3": hanging}), answer_timeout_seconds=1.0
+        recalling = bench.gateway(
+            settings=bench.settings.model_copy(update={"s3": hanging}), answer_timeout_seconds=1.0
         )
         answer = recalling.post("/transcribe", wav_bytes(1), headers={"Idempotency-Key": "call-7"})
     assert (answer.status, answer.reason) == (504, "answer_timeout")
@@ -127,28 +129,28 @@ def test_an_upload_that_takes_too_long_is_not_reported_as_going_on(house: House)
     assert "goes on" not in answer.body["error"]["message"]
 
 
-def test_an_address_that_is_taken_is_reported_by_the_name_of_its_setting(house: House) -> None:
+def test_an_address_that_is_taken_is_reported_by_the_name_of_its_setting(bench: GatewayBench) -> None:
     """One sentence that names what to change, instead of a server that is not there."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        front = house.settings.gateway.model_copy(update={"port": taken.getsockname()[1]})
-        server = gateway_server(house.settings.model_copy(update={"gateway": front}))
+        front = bench.settings.gateway.model_copy(update={"port": taken.getsockname()[1]})
+        server = gateway_server(bench.settings.model_copy(update={"gateway": front}))
         with pytest.raises(ConfigurationError, match="KASCRIBE_GATEWAY_PORT"):
             server.run()
 
 
-def test_an_enrichment_without_an_enricher_is_refused_at_once(house: House, store: ObjectStore) -> None:
+def test_an_enrichment_without_an_enricher_is_refused_at_once(bench: GatewayBench, store: ObjectStore) -> None:
     """503 that names what is missing, and nothing is stored; transcribing is not affected."""
-    answer = house.gateway(enrichment=False).post(
+    answer = bench.gateway(enrichment=False).post(
         "/transcribe-and-process", wav_bytes(1), instruction="in one word"
     )
     assert (answer.status, answer.reason) == (503, "enrichment_off")
     assert "KASCRIBE_VLLM_BASE_URL" in answer.body["error"]["message"]
-    assert store.keys(house.settings.s3.bucket) == []
+    assert store.keys(bench.settings.s3.bucket) == []
 
 
-def test_a_broker_that_is_down_is_reported_within_a_bounded_time(house: House, broker: MockCluster) -> None:
+def test_a_broker_that_is_down_is_reported_within_a_bounded_time(bench: GatewayBench, broker: MockCluster) -> None:
     """503 dependency_down with a retry time; health names the service, and does not wait."""
-    gateway = house.gateway()
+    gateway = bench.gateway()
     broker.stop_broker()
     began = time.monotonic()
     answer = gateway.post("/transcribe", wav_bytes(1))
@@ -159,34 +161,36 @@ def test_a_broker_that_is_down_is_reported_within_a_bounded_time(house: House, b
     assert health.body == {"status": "degraded", "dependencies": {"kafka": False, "bucket": True}}
 
 
-def test_a_bucket_that_is_down_is_reported_within_a_bounded_time(house: House) -> None:
+def test_a_bucket_that_is_down_is_reported_within_a_bounded_time(bench: GatewayBench) -> None:
     """503 dependency_down, and the gateway goes on serving."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         nowhere = S3Settings(endpoint_url=f"http://127.0.0.1:{closed.getsockname()[1]}")
-        gateway = house.gateway(settings=house.settings.model_copy(update={"s3": nowhere}))
+        gateway = bench.gateway(settings=bench.settings.model_copy(update={"s3": nowhere}))
         answer = gateway.post("/transcribe", wav_bytes(1))
     assert (answer.status, answer.reason) == (503, "dependency_down")
     assert gateway.request("GET", "/health").body["dependencies"] == {"kafka": True, "bucket": False}
 
 
-def test_a_body_above_the_limit_is_refused(house: House) -> None:
+def test_a_body_above_the_limit_is_refused(bench: GatewayBench) -> None:
     """413 also where the form around the file would have had room, and the client can read it."""
-    gateway = house.gateway(upload_limit_bytes=100_000)
+    gateway = bench.gateway(upload_limit_bytes=100_000)
     for size in (100_001, 3_000_000):
         answer = gateway.post("/transcribe", bytes(size))
         assert (answer.status, answer.reason) == (413, "audio_too_large")
 
 
-def test_a_body_of_unknown_length_is_refused_while_it_comes(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_of_unknown_length_is_refused_while_it_comes(
+    bench: GatewayBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """413 as soon as it exceeds the limit: this one never ends, and its file would be measured at its end only."""
     monkeypatch.setattr(body, "DISCARD_SECONDS", 0.5)
-    gateway = house.gateway(upload_limit_bytes=100_000)
+    gateway = bench.gateway(upload_limit_bytes=100_000)
     sent, content_type = multipart(bytes(100_000 + 2 * body.FORM_BYTES))
     head = f"POST /transcribe HTTP/1.1\r\nHost: gateway\r\nContent-Type: {content_type}\r\n"
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as connection:
         connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n{len(sent):x}\r\n".encode() + sent[:-1])
         answer = http.client.HTTPResponse(connection)
         answer.begin()
-        said = json.loads(answer.read())
-    assert (answer.status, said["error"]["reason"]) == (413, "audio_too_large")
+        refusal = json.loads(answer.read())
+    assert (answer.status, refusal["error"]["reason"]) == (413, "audio_too_large")

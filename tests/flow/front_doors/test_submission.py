@@ -162,7 +162,7 @@ def test_a_finished_job_without_the_exports_that_are_requested_is_another(store:
     """The transcriber decides likewise; no caller is pointed to a file that is not there."""
     settings = store.settings()
     event = _stored_elsewhere(ResultStore(settings, client=store.client), "k", "s3://audio/call.wav")
-    asked = SubmissionRequest(TranscribeOptions(exports=(ExportFormat.SRT,)), idempotency_key="k")
-    finished = FinishedJob(settings, asked, Source("s3://audio/call.wav", "call.wav"))
+    request = SubmissionRequest(TranscribeOptions(exports=(ExportFormat.SRT,)), idempotency_key="k")
+    finished = FinishedJob(settings, request, Source("s3://audio/call.wav", "call.wav"))
     with pytest.raises(ConfigurationError, match="--key k names a job of other audio or other options"):
         list(finished.events(event.job_id))

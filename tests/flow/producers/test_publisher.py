@@ -28,10 +28,10 @@ def test_published_records_are_on_the_broker_when_publish_returns(broker: MockCl
 def test_publish_reports_how_many_records_were_not_confirmed() -> None:
     """No broker answers: the error counts and names the address."""
     record = OutgoingRecord("audio.references", None, b"v")
-    said = r"0 of 1 records were delivered: no answer from 127\.0\.0\.1:9"
+    message = r"0 of 1 records were delivered: no answer from 127\.0\.0\.1:9"
     with (
         Publisher(UNREACHABLE) as publisher,
-        pytest.raises(NotDelivered, match=said),
+        pytest.raises(NotDelivered, match=message),
     ):
         publisher.publish([record], timeout_seconds=0.2)
 
@@ -39,10 +39,10 @@ def test_publish_reports_how_many_records_were_not_confirmed() -> None:
 def test_a_record_that_is_too_large_is_refused_by_name() -> None:
     """The client checks its own limit, so no broker is needed."""
     record = OutgoingRecord("audio.references", None, b"v" * 5_000_000)
-    said = r"0 of 1 records were delivered: one for audio\.references was refused"
+    message = r"0 of 1 records were delivered: one for audio\.references was refused"
     with (
         Publisher(UNREACHABLE) as publisher,
-        pytest.raises(NotDelivered, match=said),
+        pytest.raises(NotDelivered, match=message),
     ):
         publisher.publish([record], timeout_seconds=0.2)
 

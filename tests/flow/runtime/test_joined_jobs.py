@@ -49,7 +49,7 @@ class OneJob:
             raise TransientError("the first attempt fails")
         return (OutgoingRecord(OUTPUT, None, value.encode()),)
 
-    def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:  # noqa: ARG002 (it tells no more)
+    def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:  # noqa: ARG002 (it needs no detail)
         """Publish the failure to the output topic."""
         return (OutgoingRecord(OUTPUT, None, b"failed"),)
 

@@ -88,11 +88,11 @@ def test_a_permanent_failure_keeps_the_bytes_and_reaches_the_subscribers(broker:
     send(broker.bootstrap_servers, ["bad", "echo"])
     with running(CommandStage(), settings_for(broker.bootstrap_servers)) as started:
         (letter,) = records_on(broker.bootstrap_servers, dead_letter_topic(TOPIC), count=1)
-        told = {record.value for record in records_on(broker.bootstrap_servers, OUTPUT, count=2)}
+        outputs = {record.value for record in records_on(broker.bootstrap_servers, OUTPUT, count=2)}
         started.stop()
     assert (letter.key, letter.value, letter.header("mark")) == (b"key-bad", b"bad", b"\x00\xff")
     assert dead_letters.read(letter).reason == "audio_undecodable"
-    assert told == {b"failed: audio_undecodable", b"echo"}
+    assert outputs == {b"failed: audio_undecodable", b"echo"}
     assert committed(broker.bootstrap_servers) == [(2, "")]
 
 
@@ -293,5 +293,5 @@ def test_a_record_that_kills_its_process_is_dead_lettered_and_its_neighbours_com
     assert deaths == 3
     (letter,) = records_on(broker.bootstrap_servers, dead_letter_topic(TOPIC), count=1)
     assert (letter.value, dead_letters.read(letter).reason) == (b"kill", "killer_record")
-    told = [record.value for record in records_on(broker.bootstrap_servers, OUTPUT, count=11)]
-    assert {f"echo-{n}".encode() for n in range(10)} | {b"failed: killer_record"} == set(told)
+    outputs = [record.value for record in records_on(broker.bootstrap_servers, OUTPUT, count=11)]
+    assert {f"echo-{n}".encode() for n in range(10)} | {b"failed: killer_record"} == set(outputs)

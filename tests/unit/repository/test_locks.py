@@ -42,10 +42,10 @@ def test_no_lock_names_an_address(lock: str) -> None:
 def test_every_extra_is_in_a_lock_and_no_package_in_two() -> None:
     """A role's image and a GPU's environment install nothing that is in no lock."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    asked = {name_of(each) for group in project["optional-dependencies"].values() for each in group}
-    asked |= {name_of(each) for each in project["dependencies"]}
+    required = {name_of(each) for group in project["optional-dependencies"].values() for each in group}
+    required |= {name_of(each) for each in project["dependencies"]}
     every, gpu = ({name_of(package) for package in pinned(lock)} for lock in OURS)
-    assert asked - {"kascribe"} <= every | gpu
+    assert required - {"kascribe"} <= every | gpu
     assert every & gpu == set()
 
 

@@ -121,11 +121,11 @@ def test_records_set_aside_leave_with_their_partition() -> None:
 
 def test_a_new_log_and_an_unclean_end_are_logged() -> None:
     """The log names the topic, and what follows from it."""
-    with capture_logs() as said, runtime_bench((100, " odead")) as bench:
+    with capture_logs() as logs, runtime_bench((100, " odead")) as bench:
         bench.intake.on_log_ids({"in": "former"})
         bench.intake.on_log_ids({"in": "now"})
-    assert [(line["log_level"], line["topic"]) for line in said] == [("warning", "in")] * 2
-    assert (said[1]["former_id"], said[1]["id"]) == ("former", "now")
+    assert [(line["log_level"], line["topic"]) for line in logs] == [("warning", "in")] * 2
+    assert (logs[1]["former_id"], logs[1]["id"]) == ("former", "now")
     assert bench.sample("kascribe_unclean_takeovers_total", topic="in") == 1
 
 

@@ -75,7 +75,7 @@ def test_a_topic_with_another_id_gets_new_books_and_is_read_from_its_beginning()
         assert new is not old
         assert (new.epoch, new.rewinding, new.books.log_id) == (old.epoch + 1, True, NEW)
         assert (old.is_gone, old.flights[0].cancelled) == (True, True)
-        bench.arrive(7, 8)  # the client went on at its old offset until it was told to seek
+        bench.arrive(7, 8)  # the client went on at its old offset until it had to seek
         assert bench.turn() == []
         new.rewound()
         bench.arrive(*range(12))

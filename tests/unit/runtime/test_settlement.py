@@ -130,13 +130,13 @@ def test_a_record_is_set_aside_with_a_letter_that_states_how_often_and_how_proce
     with settlement_bench((100, " wdead0!3.1")) as bench:
         assert bench.take(100, 101) != []
         bench.settlement.settle_set_aside()
-        letter, told = bench.left()
+        letter, event = bench.left()
         assert letter.topic == "in.dlq"
         assert _letter(letter).reason == "killer_record"
         assert (
             "4 processes ended while this record ran, 2 of them while nothing else did" in _letter(letter).message
         )
-        assert told.value == b"failed: killer_record"
+        assert event.value == b"failed: killer_record"
         assert bench.bench.dispatch.take_set_aside() == []
         assert bench.settled("dead_lettered") == 1
 

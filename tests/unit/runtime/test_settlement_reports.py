@@ -27,14 +27,14 @@ def test_every_end_is_counted_and_timed() -> None:
 
 def test_an_operator_reads_why_intake_pauses_and_what_a_stage_did_wrong() -> None:
     """Once an outage begins and ends, and for every error that the stage should have translated."""
-    with settlement_bench() as bench, capture_logs() as said:
+    with settlement_bench() as bench, capture_logs() as logs:
         first, second, third, fourth = bench.take(0, 1, 2, 3)
         bench.end(first, DependencyDown("s3", "connection refused"))
         bench.end(second, DependencyDown("s3", "connection refused"))
         bench.settlement.on_recovery("s3", 1)
         bench.end(third, ZeroDivisionError("a mistake of the stage"))
         bench.end(fourth, AudioNotFound("not there yet"))
-    assert [(line["log_level"], line.get("why")) for line in said] == [
+    assert [(line["log_level"], line.get("why")) for line in logs] == [
         ("warning", "connection refused"),
         ("info", None),
         ("error", None),
@@ -43,23 +43,23 @@ def test_an_operator_reads_why_intake_pauses_and_what_a_stage_did_wrong() -> Non
 
 def test_an_operator_reads_why_a_record_was_given_up() -> None:
     """And what went wrong while it was: an announcement that failed, a letter that lacks its headers."""
-    with settlement_bench() as bench, capture_logs() as said:
+    with settlement_bench() as bench, capture_logs() as logs:
         plain, mute, odd = bench.take(0, 1, 2)
         bench.end(plain, AudioUndecodable("not audio"))
         bench.stage.mute = True
         bench.end(mute, AudioUndecodable("not audio either"))
         bench.end(odd, Unreasonable("an error whose reason is none"))
         assert [output.topic for output in bench.left()] == ["in.dlq", "out", "in.dlq", "in.dlq"]
-    levels = [(line["log_level"], line.get("why")) for line in said]
+    levels = [(line["log_level"], line.get("why")) for line in logs]
     assert levels == [("warning", "not audio"), ("warning", "not audio either"), ("error", None), ("error", None)]
 
 
 def test_an_error_is_cut_to_what_a_letter_holds() -> None:
     """A message may quote a megabyte of what a caller wrote: logs and events get its beginning."""
-    with settlement_bench() as bench, capture_logs() as said:
+    with settlement_bench() as bench, capture_logs() as logs:
         (flight,) = bench.take(0)
         bench.end(flight, AudioUndecodable("a" * 1_000_000))
-    assert [line["why"] for line in said] == ["a" * MESSAGE_CHARACTERS_LIMIT]
+    assert [line["why"] for line in logs] == ["a" * MESSAGE_CHARACTERS_LIMIT]
 
 
 def test_what_one_job_logs_is_not_logged_of_the_next() -> None:
@@ -74,6 +74,6 @@ def test_what_one_job_logs_is_not_logged_of_the_next() -> None:
         assert failing.bound == {"job_id": "job of bad"}
         assert following.bound == {}
         with about(failing):
-            said = job_context(None, "info", {"event": "failed"})
-        assert (said["job_id"], said["record"], said["attempt"]) == ("job of bad", "in[0]@0", 1)
+            line = job_context(None, "info", {"event": "failed"})
+        assert (line["job_id"], line["record"], line["attempt"]) == ("job of bad", "in[0]@0", 1)
         assert job_context(None, "info", {"event": "idle"}) == {"event": "idle"}
