@@ -166,7 +166,7 @@ def test_no_windows_is_no_speech(desk: Callable[..., Desk]) -> None:
 
 
 def test_a_decoder_failure_ends_the_record_with_its_error(desk: Callable[..., Desk]) -> None:
-    """Rows of the record that still wait are withdrawn."""
+    """Queued rows of the record are cancelled."""
     each = desk(Script(lambda *_: " hello there"))
     each.transcription.on_decoder_event(DecodeFailed(AudioUndecodable("not audio")))
     with pytest.raises(AudioUndecodable, match="not audio"):

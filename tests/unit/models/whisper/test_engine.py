@@ -220,7 +220,7 @@ def test_only_full_batches_let_the_batch_grow_again(benches: list[Bench]) -> Non
     assert sorted(bench.model.batches[-1]) == [1, 2, 3]
 
 
-def test_withdrawn_rows_never_reach_the_model(benches: list[Bench]) -> None:
+def test_cancelled_rows_never_reach_the_model(benches: list[Bench]) -> None:
     """A cancelled job's windows leave the line; others stay."""
     bench = Bench(Echo())
     benches.append(bench)
