@@ -1,4 +1,4 @@
-"""The compose file is valid for Docker's own loader and says what the code says, without a Docker daemon."""
+"""The compose file is valid for Docker's own loader and agrees with the code, without a Docker daemon."""
 
 import json
 import os
@@ -26,7 +26,7 @@ Resolve = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def resolve(tmp_path_factory: pytest.TempPathFactory) -> Resolve:
-    """Resolves compose files with the given variables, as `docker compose config` does."""
+    """Return a function that resolves compose files with variables, as `docker compose config` does."""
     go = shutil.which("go") or missing("go is not on PATH: the compose file cannot be checked")
     program = tmp_path_factory.mktemp("compose") / "compose-check"
     built = subprocess.run(
@@ -51,21 +51,21 @@ def resolve(tmp_path_factory: pytest.TempPathFactory) -> Resolve:
 
 @pytest.fixture(scope="module")
 def project(resolve: Resolve) -> dict[str, Any]:
-    """The whole file, resolved, with every profile."""
+    """Resolve the whole file, with every profile."""
     resolved = resolve("compose.yaml", variables=REQUIRED, profile="vllm")
     assert resolved.returncode == 0, resolved.stderr
     return dict(json.loads(resolved.stdout))
 
 
 def environments(project: dict[str, Any], *services: str) -> Iterator[dict[str, str | None]]:
-    """What the processes of these services are told."""
+    """Return the variables that the processes of these services get."""
     for name in services or project["services"]:
         yield project["services"][name].get("environment") or {}
 
 
 @pytest.mark.parametrize("unset", REQUIRED)
 def test_a_password_that_is_not_set_is_asked_for_by_name(resolve: Resolve, unset: str) -> None:
-    """There is no default password: without one nothing starts, and the message says where to put it."""
+    """There is no default password: without one nothing starts, and the message names the variable."""
     refused = resolve("compose.yaml", variables={name: REQUIRED[name] for name in REQUIRED if name != unset})
     assert refused.returncode == 1
     assert f"required variable {unset} is missing a value: set it in deploy/.env" in refused.stderr
@@ -83,21 +83,21 @@ def test_no_secret_is_written_in_the_file(project: dict[str, Any]) -> None:
 
 
 def test_every_port_is_published_on_loopback_only(project: dict[str, Any]) -> None:
-    """Nobody on the network reaches a service unless the operator says so."""
+    """No host on the network reaches a service unless the operator allows it."""
     ports = [port for service in project["services"].values() for port in service.get("ports", [])]
     assert {port["host_ip"] for port in ports} == {"127.0.0.1"}
     assert len(ports) == 4
 
 
 def gpus(project: dict[str, Any], service: str) -> list[dict[str, Any]]:
-    """What a service reserves."""
+    """Return what a service reserves."""
     return list(project["services"][service]["deploy"]["resources"]["reservations"]["devices"])
 
 
-def test_each_gpu_service_has_a_gpu_of_its_own_unless_told_otherwise(
+def test_each_gpu_service_has_a_gpu_of_its_own_unless_set_otherwise(
     resolve: Resolve, project: dict[str, Any]
 ) -> None:
-    """Two that share one by accident fail for want of its memory; a machine with one GPU says so in a variable."""
+    """Two that share one by accident fail for want of its memory; with one GPU the operator sets a variable."""
     reserved = {"driver": "nvidia", "capabilities": ["gpu"]}
     assert gpus(project, "transcriber") == [{**reserved, "device_ids": ["0"]}]
     assert gpus(project, "vllm") == [{**reserved, "device_ids": ["1"]}]
@@ -126,12 +126,12 @@ def test_what_runs_once_is_waited_for_and_not_missed(project: dict[str, Any]) ->
 
 
 def test_vllm_starts_only_when_asked_for(resolve: Resolve, project: dict[str, Any]) -> None:
-    """Most people have a server of their own, or none."""
+    """Most operators have a server of their own, or none."""
     plain = json.loads(resolve("compose.yaml", variables=REQUIRED).stdout)
     assert set(project["services"]) - set(plain["services"]) == {"vllm"}
 
 
-def test_roles_are_told_nothing_but_settings_that_exist(project: dict[str, Any]) -> None:
+def test_roles_get_only_settings_that_exist(project: dict[str, Any]) -> None:
     """A name that is no setting stops a role at its start; a renamed one is found here."""
     for environment in environments(project, *ROLES):
         for name in environment:
@@ -177,13 +177,13 @@ def test_topics_and_partitions_are_those_of_the_code(project: dict[str, Any]) ->
 
 
 def test_compose_runs_the_versions_that_the_tests_run(project: dict[str, Any]) -> None:
-    """What was tested on loopback is what containers run."""
+    """The versions that are tested on loopback are those that containers run."""
     assert project["services"]["kafka"]["image"] == f"apache/kafka:{KAFKA_VERSION}"
     assert f"MINIO_VERSION={MINIO_VERSION}" in (DEPLOY / "minio" / "Dockerfile").read_text(encoding="utf-8")
 
 
 def test_the_image_serves_where_the_settings_say() -> None:
-    """Health and the gateway listen on their default ports, which the image declares and asks."""
+    """Health and the gateway listen on their default ports, which the image declares and checks."""
     dockerfile = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
     assert f"EXPOSE {ServerSettings().port}" in dockerfile
     assert f"or {ServerSettings().port})" in dockerfile
@@ -193,7 +193,7 @@ def test_the_image_serves_where_the_settings_say() -> None:
 
 @pytest.mark.parametrize("dockerfile", ["Dockerfile", "minio/Dockerfile"])
 def test_dockerfiles_pass_the_linter(dockerfile: str) -> None:
-    """The linter comes with the development requirements; where it is not installed, this says so."""
+    """The linter comes with the development requirements; where it is not installed, the test is skipped."""
     hadolint = shutil.which("hadolint", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     hadolint = hadolint or missing("hadolint is not installed: make setup")
     checked = subprocess.run(

@@ -19,7 +19,7 @@ FOREIGN = {
 
 
 def run(*command: object, directory: Path) -> subprocess.CompletedProcess[str]:
-    """Runs a command in a directory that is not the repository, so that nothing is imported from there."""
+    """Run a command in a directory that is not the repository, so that nothing is imported from there."""
     return subprocess.run(
         [str(part) for part in command],
         cwd=directory,
@@ -33,14 +33,14 @@ def run(*command: object, directory: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def uv() -> str:
-    """The installer that `make setup` put beside this Python."""
+    """Find the installer that `make setup` put beside this Python."""
     found = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     return found or missing("uv is not installed: make setup")
 
 
 @pytest.fixture(scope="module")
 def wheel(uv: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What users install."""
+    """Build the wheel that users install."""
     directory = tmp_path_factory.mktemp("wheel")
     python = ["--python", sys.executable]
     built = run(uv, "build", *python, "--no-build-isolation", "--wheel", "-o", directory, directory=REPOSITORY)

@@ -1,4 +1,4 @@
-"""Nothing tells its makers that it is used: no connection leaves the machine, no file appears in a home."""
+"""No usage reports: no connection leaves the machine, no file appears in a home directory."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ def environment(home: Path, **said: str) -> dict[str, str]:
 
 
 def files(home: Path) -> list[Path]:
-    """Everything that was left there."""
+    """List everything that was left there."""
     return [path for path in home.rglob("*") if path.is_file()]
 
 
@@ -115,7 +115,7 @@ def test_an_operator_who_wants_reports_has_them(tmp_path: Path) -> None:
     assert files(tmp_path) != []
 
 
-def test_the_hub_is_told_no_more_than_what_is_fetched(tmp_path: Path) -> None:
+def test_the_hub_learns_no_more_than_what_is_fetched(tmp_path: Path) -> None:
     """Requests for models do not list what else is installed."""
     code = (
         "import models.store.hub; from huggingface_hub import constants; print(constants.HF_HUB_DISABLE_TELEMETRY)"
