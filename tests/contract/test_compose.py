@@ -64,7 +64,7 @@ def environments(project: dict[str, Any], *services: str) -> Iterator[dict[str, 
 
 
 @pytest.mark.parametrize("unset", REQUIRED)
-def test_a_password_that_is_not_set_is_asked_for_by_name(resolve: Resolve, unset: str) -> None:
+def test_a_password_that_is_not_set_is_named(resolve: Resolve, unset: str) -> None:
     """There is no default password: without one nothing starts, and the message names the variable."""
     refused = resolve("compose.yaml", variables={name: REQUIRED[name] for name in REQUIRED if name != unset})
     assert refused.returncode == 1
@@ -125,7 +125,7 @@ def test_what_runs_once_is_waited_for_and_not_missed(project: dict[str, Any]) ->
     assert once == awaited == {"topics", "bucket"}
 
 
-def test_vllm_starts_only_when_asked_for(resolve: Resolve, project: dict[str, Any]) -> None:
+def test_vllm_starts_only_on_request(resolve: Resolve, project: dict[str, Any]) -> None:
     """Most operators have a server of their own, or none."""
     plain = json.loads(resolve("compose.yaml", variables=REQUIRED).stdout)
     assert set(project["services"]) - set(plain["services"]) == {"vllm"}
@@ -193,7 +193,7 @@ def test_the_image_serves_where_the_settings_say() -> None:
 
 @pytest.mark.parametrize("dockerfile", ["Dockerfile", "minio/Dockerfile"])
 def test_dockerfiles_pass_the_linter(dockerfile: str) -> None:
-    """The linter comes with the development requirements; where it is not installed, the test is skipped."""
+    """The linter comes with the development requirements; without it the test is skipped, and fails in CI."""
     hadolint = shutil.which("hadolint", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     hadolint = hadolint or missing("hadolint is not installed: make setup")
     checked = subprocess.run(

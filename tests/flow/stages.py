@@ -20,7 +20,7 @@ HOLD_CHECK_SECONDS = 0.02
 Behaviour = Callable[[Job], Sequence[OutgoingRecord]]
 
 
-class Unreasonable(PermanentError):
+class UnknownReason(PermanentError):
     """A mistake of a stage: its reason is none of the closed set."""
 
     reason = "nonsense"  # type: ignore[assignment]
@@ -90,7 +90,7 @@ class CommandStage:
         elif value.startswith("bug"):
             raise ZeroDivisionError("a mistake of the stage")
         elif value.startswith("odd"):
-            raise Unreasonable("an error that cannot be described")
+            raise UnknownReason("an error that cannot be described")
         elif value.startswith("exit"):
             sys.exit("a stage that wants to end the process")
         elif value.startswith("down") and not self.dependency_up.is_set():

@@ -59,7 +59,7 @@ def test_a_dropped_file_becomes_files_of_text(up: Up, clip: Clip) -> None:
     assert "-->" in (kept / "first meeting.ogg.srt").read_text(encoding="utf-8")
 
 
-def test_files_are_as_open_as_the_user_s_umask_says(up: Up, clip: Clip) -> None:
+def test_files_are_as_open_as_the_user_s_umask_allows(up: Up, clip: Clip) -> None:
     """Others of the group may read transcripts where the user lets them; recordings stay the user's own."""
     shutil.copy(clip.path, up.home / "kascribe" / "drop" / "modes.ogg")
     kept = up.home / "kascribe" / "transcripts" / "modes.ogg.json"
@@ -218,7 +218,7 @@ def test_the_gateway_refuses_at_once_an_enrichment_without_an_enricher(up: Up, c
     assert "KASCRIBE_VLLM_BASE_URL" in answer.json()["error"]["message"]
 
 
-def test_what_is_in_flight_when_it_is_told_to_stop_is_kept(clip: Clip, tmp_path: Path) -> None:
+def test_what_is_in_flight_when_the_stack_stops_is_kept(clip: Clip, tmp_path: Path) -> None:
     """The topics end with the stack, so what the consumers finish on their way out would be lost."""
     with running_up(tmp_path, KASCRIBE_RUNTIME_DRAIN_TIMEOUT_SECONDS=str(DRAIN_TIMEOUT_SECONDS)) as up:
         write(tmp_path / "long.wav", np.tile(read(clip.path), LONG_CLIPS), FORMATS["wav, 8 kHz stereo"])

@@ -26,7 +26,9 @@ def gateway(broker: MockCluster) -> Iterator[Gateway]:
         yield bench.gateway()
 
 
-def test_the_gateway_s_check_asks_the_port_that_the_gateway_serves(gateway: Gateway, broker: MockCluster) -> None:
+def test_the_gateway_s_check_requests_the_port_that_the_gateway_serves(
+    gateway: Gateway, broker: MockCluster
+) -> None:
     """Healthy while it serves, also without a broker, which no new process would bring back; else unhealthy."""
     check = of_image("gateway")
     serving = {"KASCRIBE_GATEWAY_PORT": str(gateway.port)}
@@ -38,9 +40,7 @@ def test_the_gateway_s_check_asks_the_port_that_the_gateway_serves(gateway: Gate
 
 @pytest.mark.parametrize("role", ["transcriber", "enricher"])
 @pytest.mark.parametrize("alive", [True, False])
-def test_a_consumer_s_check_tells_a_live_role_from_one_that_only_a_new_process_helps(
-    role: str, alive: bool
-) -> None:
+def test_a_consumer_s_check_fails_where_only_a_new_process_helps(role: str, alive: bool) -> None:
     """It requests liveness, not readiness, at the role's port."""
     health = RoleHealth(is_well=lambda: alive)
     server = HealthServer(

@@ -16,7 +16,7 @@ from tests.flow.stages import OUTPUT, TOPIC
 from tests.support.waiting import eventually
 
 
-class OneJob:
+class OneJobStage:
     """A stage with one job for all records. The first to hold it waits for ``release``, then ends as told."""
 
     name = "commands"
@@ -61,7 +61,7 @@ class OneJob:
 def _outputs(broker: MockCluster, ending: str, *followers: str) -> list[bytes | None]:
     """Run a record that ends like this and those that join it, on two workers; return the outputs."""
     create_topics(broker)
-    stage = OneJob(ending)
+    stage = OneJobStage(ending)
     with running(stage, settings_for(broker.bootstrap_servers, worker_threads=2)) as started:
         send(broker.bootstrap_servers, ["first"])
         eventually(lambda: stage.held == ["first"], timeout_seconds=30, what="the first record")
@@ -106,14 +106,14 @@ def test_records_that_follow_hold_no_worker(broker: MockCluster) -> None:
 def test_a_process_that_ends_leaves_a_record_that_follows_to_its_successor(broker: MockCluster) -> None:
     """The second record was received and joined; it is not complete before its leader has ended."""
     create_topics(broker)
-    stage = OneJob("completed")
+    stage = OneJobStage("completed")
     with running(stage, settings_for(broker.bootstrap_servers)) as started:
         send(broker.bootstrap_servers, ["first", "second"])
         eventually(lambda: sorted(stage.joined) == ["first", "second"], timeout_seconds=30)
         started.runtime.stop()
         started.runtime.stop()
         started.thread.join(30)
-    successor = OneJob("completed")
+    successor = OneJobStage("completed")
     successor.release.set()
     with running(successor, settings_for(broker.bootstrap_servers)) as started:
         outputs = [record.value for record in records_on(broker.bootstrap_servers, OUTPUT, count=2)]

@@ -46,7 +46,7 @@ def test_the_page_counts_by_module_and_lists_what_nothing_noticed(
     assert "| `b.py` | `x or y` | `x and y` | **no test yet** |" in written
 
 
-def test_a_change_of_letters_in_a_message_is_told_from_one_of_meaning() -> None:
+def test_a_change_of_letters_in_a_message_is_distinguished_from_one_of_meaning() -> None:
     """The tests check for what a message must say, not for each of its letters."""
     diff = '--- a.py\n+++ a.py\n@@ -1 +1 @@\n def f():\n-    raise E("not here")\n+    raise E("XXnot hereXX")\n'
     assert change_in(diff) == Change('raise E("not here")', 'raise E("XXnot hereXX")')

@@ -289,7 +289,7 @@ def test_the_command_shows_revisions_beside_the_working_tree(
     assert command.main(["--check"]) == 1
 
 
-def test_the_command_says_what_is_wrong_with_a_revision(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_reports_what_is_wrong_with_a_revision(capsys: pytest.CaptureFixture[str]) -> None:
     """In git's words, without a traceback."""
     with pytest.raises(SystemExit, match="2"):
         command.main(["--revision", "no-such-revision"])

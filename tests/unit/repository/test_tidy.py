@@ -113,7 +113,7 @@ def test_names_say_what_a_thing_is() -> None:
     expect_none(found)
 
 
-def test_every_test_says_what_it_promises() -> None:
+def test_every_test_states_what_it_promises() -> None:
     """A docstring in each, and a name of at least three words."""
     expect_none(
         here(path, function.lineno)
@@ -146,7 +146,7 @@ def test_nothing_of_ours_is_mocked() -> None:
     expect_none(found)
 
 
-def test_no_file_knows_the_machine_it_was_written_on() -> None:
+def test_no_file_names_the_machine_it_was_written_on() -> None:
     """No absolute path of a developer's machine, in any file that is text."""
     found = []
     for path, text in every_text():

@@ -8,7 +8,7 @@ from consumers.runtime.ports import CancelledByCaller, FollowsAnother
 from schemas.errors import AudioNotFound, AudioUndecodable, DependencyDown, JobCancelled
 from schemas.kafka import dead_letters, history
 from schemas.kafka.records import OutgoingRecord, Record
-from tests.flow.stages import Unreasonable
+from tests.flow.stages import UnknownReason
 from tests.unit.runtime.runtime_bench import offsets
 from tests.unit.runtime.settlement_bench import OUTPUT, settlement_bench
 
@@ -187,7 +187,7 @@ def test_an_error_that_cannot_be_described_leaves_a_bare_letter() -> None:
     """Its reason is none of the closed set: the record is not lost because of that."""
     with settlement_bench() as bench:
         (flight,) = bench.take(0)
-        bench.end(flight, Unreasonable("an error whose reason is none"))
+        bench.end(flight, UnknownReason("an error whose reason is none"))
         (letter,) = bench.left()
         assert (letter.topic, letter.value) == ("in.dlq", flight.record.value)
         assert _letter(letter).reason == "internal_error"

@@ -8,7 +8,7 @@ from consumers.runtime.execution.workers import run_attempt
 from schemas.errors import AudioNotFound, AudioUndecodable, DependencyDown
 from schemas.kafka.dead_letters import MESSAGE_CHARACTERS_LIMIT
 from schemas.kafka.records import Record
-from tests.flow.stages import Unreasonable
+from tests.flow.stages import UnknownReason
 from tests.unit.runtime.settlement_bench import OUTPUT, settlement_bench
 
 
@@ -48,7 +48,7 @@ def test_an_operator_reads_why_a_record_was_given_up() -> None:
         bench.end(plain, AudioUndecodable("not audio"))
         bench.stage.mute = True
         bench.end(mute, AudioUndecodable("not audio either"))
-        bench.end(odd, Unreasonable("an error whose reason is none"))
+        bench.end(odd, UnknownReason("an error whose reason is none"))
         assert [output.topic for output in bench.left()] == ["in.dlq", "out", "in.dlq", "in.dlq"]
     levels = [(line["log_level"], line.get("why")) for line in logs]
     assert levels == [("warning", "not audio"), ("warning", "not audio either"), ("error", None), ("error", None)]

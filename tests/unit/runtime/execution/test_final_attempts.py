@@ -24,9 +24,7 @@ RETRIES = retry_topic("in", 10)
         (DependencyDown("s3", "down"), None),
     ],
 )
-def test_a_stage_is_told_whether_an_error_ends_in_a_dead_letter(
-    error: Exception, last_attempt: int | None
-) -> None:
+def test_a_stage_learns_whether_an_error_ends_in_a_dead_letter(error: Exception, last_attempt: int | None) -> None:
     """In the attempt with which the record is given up and in none before; a pause is no end."""
     past = (history.write(History(attempt, Coordinates("in", 0, 5), 0), ()) for attempt in (1, 2, 3))
     with runtime_bench((0, ""), topic=RETRIES, settings=TWO_RETRIES) as bench:

@@ -53,7 +53,7 @@ def test_listening_without_patience_returns_at_once_and_with_patience_waits_for_
     assert ran == [1, 2]
 
 
-def test_the_last_listening_and_the_last_sign_of_work_are_told_apart() -> None:
+def test_the_last_listening_and_the_last_sign_of_work_are_distinct() -> None:
     """An idle loop listens and receives nothing; a report is a sign of work without mail."""
     clock = HandClock()
     clock.seconds = 5.0
