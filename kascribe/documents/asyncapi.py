@@ -107,7 +107,7 @@ CHANNELS: Final = (
         "Cancellation",
     ),
 )
-TROUBLE: Final = (
+FAILURE_CHANNELS: Final = (
     Channel(
         "retries",
         "{topic}.retry.{delay}",
@@ -133,7 +133,7 @@ REFUSED_TOPICS: Final = topics_with_letters(_TOPICS)
 
 def asyncapi(version: str) -> dict[str, Any]:
     """Return the document, ready to be written as JSON or YAML. ``version`` is Kascribe's."""
-    channels = (*CHANNELS, *TROUBLE)
+    channels = (*CHANNELS, *FAILURE_CHANNELS)
     return {
         "asyncapi": VERSION,
         "info": {
@@ -250,14 +250,14 @@ def topic_rows(retry_delays_seconds: tuple[int, ...]) -> list[tuple[str, str, st
     rows = [
         (f"`{each.address}`", each.message, each.key, ", ".join(each.actions), each.meaning) for each in CHANNELS
     ]
-    retried, refused = TROUBLE
+    retried, refused = FAILURE_CHANNELS
     for topic in RETRIED_TOPICS:
         names = ", ".join(f"`{retry_topic(topic, delay)}`" for delay in retry_delays_seconds)
-        rows.append(_trouble_row(names, retried))
-    rows += [_trouble_row(f"`{dead_letter_topic(topic)}`", refused) for topic in RETRIED_TOPICS]
+        rows.append(_failure_row(names, retried))
+    rows += [_failure_row(f"`{dead_letter_topic(topic)}`", refused) for topic in RETRIED_TOPICS]
     outputs = ", ".join(f"`{dead_letter_topic(each)}`" for each in REFUSED_TOPICS if each not in RETRIED_TOPICS)
     return [*rows, (outputs, OVERSIZE_LETTER, "As it was.", "send", _OVERSIZE["summary"])]
 
 
-def _trouble_row(names: str, channel: Channel) -> tuple[str, str, str, str, str]:
+def _failure_row(names: str, channel: Channel) -> tuple[str, str, str, str, str]:
     return (names, channel.message, channel.key, ", ".join(channel.actions), channel.meaning)
