@@ -79,7 +79,7 @@ def test_a_drop_with_options_is_transcribed_once(stack: PrivateStack, store: Obj
     assert (event.source.uri, event.language, event.metadata) == (f"s3://{bucket}/{key}", "ko", {"case": "17"})
     assert event.source.version_id is not None
     assert not event.source_changed
-    assert (second, engine.heard) == ((), 1)
+    assert (second, engine.calls) == ((), 1)
     # Storing the results was announced as well; those are our own, and start nothing.
     (echo, *_) = _records(stack, topic, 3)[2:]
     created = parse_notification(echo.value).created[0]

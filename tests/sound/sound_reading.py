@@ -46,7 +46,7 @@ CONTAINERS = {
 
 
 @dataclass(frozen=True)
-class Read:
+class ReadResult:
     """All that a reader reports of a file."""
 
     samples: Sound
@@ -59,11 +59,11 @@ class Read:
         return float(self.samples.shape[1] / SAMPLE_RATE_HERTZ)
 
 
-def read(path: Path, *, split: bool = False) -> Read:
+def read(path: Path, *, split: bool = False) -> ReadResult:
     """Decode a whole file."""
     with SoundReader(path, split=split) as sound:
         blocks = list(sound.blocks(10**9))
-        return Read(np.concatenate(blocks, axis=1), sound.facts, sound.stats)
+        return ReadResult(np.concatenate(blocks, axis=1), sound.facts, sound.stats)
 
 
 def made(directory: Path, name: str, change: Change = lambda _, packet: packet, **options: str) -> Path:

@@ -33,13 +33,13 @@ class ListenerProgress:
 class WavListener:
     """An engine whose transcript is "second <n>." for every second of a WAV file. It cannot translate.
 
-    While ``gate`` is not set, every call blocks, so that tests can act during it; ``heard`` counts calls.
+    While ``gate`` is not set, every call blocks, so that tests can act during it; ``calls`` counts them.
     """
 
     def __init__(self) -> None:
-        self.heard = 0
+        self.calls = 0
         self.running = 0
-        self.well = True
+        self.is_well = True
         self.failure: Exception | None = None
         self.gate = threading.Event()
         self.gate.set()
@@ -66,7 +66,7 @@ class WavListener:
 
     def healthy(self) -> bool:
         """Implement ``SpeechToText.healthy``."""
-        return self.well
+        return self.is_well
 
     def transcribe(
         self,
@@ -83,7 +83,7 @@ class WavListener:
         if self.failure is not None:
             raise self.failure
         with self._lock:
-            self.heard += 1
+            self.calls += 1
             self.running += 1
         try:
             while not self.gate.wait(0.01):

@@ -30,7 +30,7 @@ class Where(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class RunResult:
     """How a command ended, and all that it wrote. What is not connected is empty."""
 
     exit_code: int
@@ -41,7 +41,7 @@ class Ran:
 
 def kascribe(
     arguments: Sequence[str], where: Where, directory: Path, environment: Mapping[str, str] | None = None
-) -> Ran:
+) -> RunResult:
     """Run ``kascribe`` to its end in ``directory``, where its output goes to files of the name of ``where``."""
     command = [sys.executable, "-m", "kascribe", *arguments]
     out, err = directory / f"stdout of {where.value}", directory / f"stderr of {where.value}"
@@ -57,7 +57,7 @@ def kascribe(
         )
         slave.close()
         screen = _read(master, process)
-    return Ran(process.wait(), screen, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
+    return RunResult(process.wait(), screen, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
 
 
 @contextmanager

@@ -166,7 +166,7 @@ def test_a_job_that_two_references_asked_for_survives_one_of_them(settings: S3Se
         engine.gate.set()
         (event,) = transcripts(running.result(timeout=30))
     assert (event.reference_event_id, event.shared) == ("a", True)
-    assert engine.heard == 1
+    assert engine.calls == 1
 
 
 def test_a_shared_enrichment_survives_the_cancellation_of_the_reference_that_it_names(bench: Bench) -> None:

@@ -40,7 +40,7 @@ def test_a_redelivered_record_publishes_its_event_again(settings: S3Settings) ->
     job = runtime.job(reference_record(uri(settings), idempotency_key="k"))
     first, second = stage.process(job), stage.process(job)
     assert [record.value for record in first[:1]] == [record.value for record in second[:1]]
-    assert engine.heard == 1
+    assert engine.calls == 1
 
 
 def test_a_retried_record_is_known_by_where_it_was_first_read(settings: S3Settings) -> None:
@@ -65,7 +65,7 @@ def test_another_reference_for_a_finished_job_is_told_where_the_result_is(settin
     )
     (outgoing,) = stage.process(runtime.job(second))
     told = decoded(outgoing, ProgressEvent)
-    assert engine.heard == 1
+    assert engine.calls == 1
     assert (told.phase, told.result_uri) == (Phase.COMPLETED, event.transcript_uri)
     assert told.correlation() == {
         "job_id": event.job_id,
@@ -161,13 +161,13 @@ def test_the_same_audio_is_heard_once_and_published_for_every_job(settings: S3Se
             )
         )
     )
-    assert engine.heard == 1
+    assert engine.calls == 1
     assert (first.reused, second.reused) == (False, True)
     assert (first.transcript_uri, first.text) == (second.transcript_uri, second.text)
     assert list(second.exports) == [ExportFormat.VTT]
     assert (second.usage.decoded_tokens, second.timing.inference_seconds) == (0, None)
     stage.process(runtime.job(reference_record(uri(settings), offset=2, options={"language": "ko"})))
-    assert engine.heard == 2, "other options are another result"
+    assert engine.calls == 2, "other options are another result"
 
 
 def test_every_reference_without_a_key_is_a_job_of_its_own(settings: S3Settings) -> None:
@@ -181,7 +181,7 @@ def test_every_reference_without_a_key_is_a_job_of_its_own(settings: S3Settings)
     assert [event.reused for event in events] == [False, True]
     assert [event.reference_event_id for event in events] == ["a", "b"]
     assert [event.job_id for event in events] == [job_id(reference_key(name)) for name in ("a", "b")]
-    assert engine.heard == 1
+    assert engine.calls == 1
 
 
 def test_the_same_audio_of_two_jobs_at_once_is_heard_once(settings: S3Settings) -> None:
@@ -202,7 +202,7 @@ def test_the_same_audio_of_two_jobs_at_once_is_heard_once(settings: S3Settings) 
         engine.gate.set()
         events = [*transcripts(running.result(timeout=30)), *transcripts(stage.process(second))]
     assert [(event.reference_event_id, event.reused) for event in events] == [("a", False), ("b", True)]
-    assert engine.heard == 1
+    assert engine.calls == 1
 
 
 def test_a_wish_for_other_files_is_a_job_of_its_own(settings: S3Settings) -> None:
@@ -214,7 +214,7 @@ def test_a_wish_for_other_files_is_a_job_of_its_own(settings: S3Settings) -> Non
     request = {"etag": "e", "options": {"exports": ["srt"]}, "enrich": enrich, "event_id": "b"}
     job = runtime.job(reference_record(uri(settings), offset=1, **request))
     (event,) = transcripts(stage.process(job))
-    assert engine.heard == 1
+    assert engine.calls == 1
     assert list(event.exports) == [ExportFormat.SRT]
     failure = Failure(reason=Reason.INTERNAL_ERROR, message="for example", attempt=1)
     (told,) = stage.failed(job, failure)
@@ -259,7 +259,7 @@ def test_both_copies_of_a_notification_are_heard_once(moto_store: ObjectStore, s
             stage.process(Runtime().job(objects_record(value, offset=1)))
         engine.gate.set()
         (event,) = transcripts(first.result(timeout=30))
-    assert engine.heard == 1
+    assert engine.calls == 1
     assert (event.language, event.source.uri, event.source_changed) == ("ko", uri(settings, key), False)
     assert stage.process(Runtime().job(objects_record(value, offset=2))) == ()
 

@@ -73,7 +73,7 @@ def test_bad_records_get_their_own_error(settings: S3Settings) -> None:
     for record, error in cases:
         with pytest.raises(error):
             stage.process(Runtime().job(record))
-    assert engine.heard == 0
+    assert engine.calls == 0
 
 
 def test_a_cloudevent_in_structured_mode_is_refused_with_what_to_send_instead(settings: S3Settings) -> None:
@@ -122,7 +122,7 @@ def test_records_wait_for_an_engine_that_is_broken(settings: S3Settings) -> None
     engine = WavListener()
     stage = stage_on(settings, engine)
     assert stage.dependency_is_up("engine")
-    engine.well = False
+    engine.is_well = False
     assert not stage.dependency_is_up("engine")
 
 

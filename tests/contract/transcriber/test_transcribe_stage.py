@@ -112,7 +112,7 @@ def test_echoes_of_ourselves_and_folders_are_ignored(settings: S3Settings, key: 
     engine = WavListener()
     value = notification(settings.bucket, key)
     assert stage_on(settings, engine).process(Runtime().job(objects_record(value))) == ()
-    assert engine.heard == 0
+    assert engine.calls == 0
 
 
 def test_options_are_asked_of_the_object_where_the_notification_has_none(

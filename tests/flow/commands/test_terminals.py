@@ -27,7 +27,7 @@ from tests.contract.vllm.vllm_double import VllmDouble, running
 from tests.flow.mock_cluster import MockCluster
 from tests.support.kept import event_of, spoken_transcript
 from tests.support.object_store import MOTO_CREDENTIALS, running_object_store
-from tests.support.terminals import Ran, Where, kascribe
+from tests.support.terminals import RunResult, Where, kascribe
 
 HOSTILE = "fine \x1b]0;owned\x07\x1b[2J\x9b1m \u202egpj\u2066"
 STEERING = ("\x1b]", "\x07", "\x1b[2J", "\x9b", "\u202e", "\u2066")
@@ -72,7 +72,7 @@ class System:
     directory: Path
     environment: dict[str, str]
 
-    def run_everywhere(self, name: str) -> dict[Where, Ran]:
+    def run_everywhere(self, name: str) -> dict[Where, RunResult]:
         """Run one of the commands in each place, in all of them at once: most of its time is Python's start."""
         with ThreadPoolExecutor(len(Where)) as places:
             runs = {

@@ -73,7 +73,7 @@ def test_two_requests_with_one_key_on_one_replica_are_one_job(bench: GatewayBenc
         bench.engine.gate.set()
         answers = [each.result() for each in pending]
     assert [answer.body["text"] for answer in answers] == ["second 1."] * 2
-    assert bench.engine.heard == 1
+    assert bench.engine.calls == 1
 
 
 def test_a_finished_job_is_answered_without_another_upload(bench: GatewayBench, store: ObjectStore) -> None:
@@ -84,7 +84,7 @@ def test_a_finished_job_is_answered_without_another_upload(bench: GatewayBench, 
     again = bench.gateway().post("/transcribe", wav_bytes(1), headers=KEY)
     assert again.body == first.body
     assert store.keys(bench.settings.s3.bucket) == keys
-    assert bench.engine.heard == 1
+    assert bench.engine.calls == 1
 
 
 def test_a_key_that_was_used_for_something_else_is_refused(bench: GatewayBench) -> None:
@@ -104,7 +104,7 @@ def test_a_key_that_was_used_for_something_else_is_refused(bench: GatewayBench) 
     refused.append(gateway.post("/transcribe", wav_bytes(1), headers=KEY, word_timestamps="true"))
     for answer in refused:
         assert (answer.status, answer.reason) == (422, "idempotency_key_reused")
-    assert bench.engine.heard == 1
+    assert bench.engine.calls == 1
 
 
 def test_the_model_s_name_makes_no_other_request(bench: GatewayBench) -> None:
@@ -114,7 +114,7 @@ def test_the_model_s_name_makes_no_other_request(bench: GatewayBench) -> None:
     named = gateway.post("/transcribe", wav_bytes(1), model="wav-listener")
     for _ in range(2):
         assert gateway.post("/transcribe", wav_bytes(1), headers=KEY).body["text"] == named.body["text"]
-    assert bench.engine.heard == 1
+    assert bench.engine.calls == 1
 
 
 def test_an_answer_whose_event_never_comes_is_found_in_the_bucket(bench: GatewayBench) -> None:
@@ -195,7 +195,7 @@ def test_one_of_two_clients_that_wait_for_a_job_may_leave(bench: GatewayBench) -
         eventually(lambda: gateway.waiting == 1, timeout_seconds=30)
         bench.engine.gate.set()
         assert staying.result().body["text"] == "second 1."
-    assert bench.engine.heard == 1
+    assert bench.engine.calls == 1
 
 
 def test_a_failed_job_gives_its_reason_and_fails_again_when_repeated(bench: GatewayBench) -> None:
@@ -234,7 +234,7 @@ def test_requests_that_wait_when_the_gateway_stops_are_told_to_try_again(bench: 
     assert not gateway.thread.is_alive()
     bench.engine.gate.set()
     assert bench.gateway().post("/transcribe", wav_bytes(1), headers=KEY).body["text"] == "second 1."
-    assert bench.engine.heard == 1
+    assert bench.engine.calls == 1
 
 
 def test_a_job_that_takes_too_long_is_answered_with_504(bench: GatewayBench) -> None:

@@ -94,7 +94,7 @@ def test_a_failed_enrichment_is_reported_and_retried_with_the_same_key(
     assert answer.body["profiles"]["title"]
     assert answer.body["processed_text"] is None
     assert bench.gateway().post(PATH, wav_bytes(1), headers=KEY, profiles="title").body == answer.body
-    assert bench.engine.heard == 1
+    assert bench.engine.calls == 1
 
 
 def test_a_key_whose_job_requested_something_else_is_refused(bench: GatewayBench) -> None:
@@ -122,7 +122,7 @@ def test_a_client_that_leaves_ends_its_request_to_the_language_model(
     double.always = Fault.NONE
     answer = gateway.post(PATH, wav_bytes(1), headers=KEY, profiles="title")
     assert answer.body["profiles"]["title"]
-    assert bench.engine.heard == 1
+    assert bench.engine.calls == 1
     assert len(double.completion_requests) == 2
 
 
@@ -162,7 +162,7 @@ def test_an_enrichment_that_another_client_cancelled_is_requested_again(
         publisher.publish([encode(event, topic=TOPICS.cancellations, key=job, trace=TRACE)])
         assert pending.result().body["profiles"]["title"]
     assert double.disconnects == 1
-    assert bench.engine.heard == 1
+    assert bench.engine.calls == 1
 
 
 def test_an_enrichment_that_comes_late_is_reported_and_fetched_with_the_key_that_is_named(
@@ -180,7 +180,7 @@ def test_an_enrichment_that_comes_late_is_reported_and_fetched_with_the_key_that
     double.healthy = True
     answer = bench.gateway().post(PATH, wav_bytes(1), headers=key, profiles="title")
     assert answer.body["profiles"]["title"]
-    assert bench.engine.heard == 1
+    assert bench.engine.calls == 1
 
 
 def test_a_server_that_answers_nonsense_is_named_with_what_it_answered(
