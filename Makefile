@@ -52,6 +52,7 @@ lint: setup  ## Run ruff, mypy and import-linter, and check the generated docume
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.structure --check
 	$(BIN)/python -m kascribe.documents --check
 
 clients-check: setup  ## Generate and compile TypeScript, Java, Go and Python types from the contracts

@@ -50,7 +50,7 @@ class Bench:
     runtime: Runtime = field(default_factory=Runtime)
 
     def transcript(self, segments: Sequence[Segment], name: str = "t") -> str:
-        """Stores a transcript; its URI."""
+        """Store a transcript; return its URI."""
         return put_transcript(self.store.client, self.settings, transcript_of(segments), name=name)
 
     def process(self, record: Record) -> Sequence[OutgoingRecord]:
@@ -63,7 +63,7 @@ BenchMaker = Callable[..., Bench]
 
 @contextmanager
 def bench_maker(store: ObjectStore) -> Iterator[BenchMaker]:
-    """Makes benches that share a language model; what they open is closed at the end."""
+    """Make benches that share a language model; what they open is closed at the end."""
     with ExitStack() as opened:
         double = opened.enter_context(running(VllmDouble(context_tokens=4_096)))
 

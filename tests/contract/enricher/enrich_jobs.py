@@ -30,7 +30,7 @@ USAGE = Usage(audio_seconds=1.0, inference_seconds=0.1, windows=1, decoded_token
 
 
 def transcript_of(segments: Sequence[Segment], *, language: str | None = "en") -> Transcript:
-    """A body with these segments."""
+    """Return a body with these segments."""
     return Transcript(
         status=TranscriptStatus.COMPLETED if segments else TranscriptStatus.NO_SPEECH,
         language=language if segments else None,
@@ -47,14 +47,14 @@ def transcript_of(segments: Sequence[Segment], *, language: str | None = "en") -
 
 
 def put_transcript(client: "S3Client", settings: S3Settings, transcript: Transcript, *, name: str = "t") -> str:
-    """Stores a body where the transcriber would; its URI."""
+    """Store a body where the transcriber would; return its URI."""
     key = f"{settings.results_prefix}transcripts/{name}.json"
     client.put_object(Bucket=settings.bucket, Key=key, Body=transcript.model_dump_json().encode())
     return f"s3://{settings.bucket}/{key}"
 
 
 def transcript_record(transcript_uri: str, *, offset: int = 0, key: str = "call", **fields: Any) -> Record:
-    """A record of ``audio.transcripts``."""
+    """Return a record of ``audio.transcripts``."""
     event = TranscriptEvent.model_validate(
         {
             "event_id": f"{key}.transcript",
@@ -79,6 +79,6 @@ def transcript_record(transcript_uri: str, *, offset: int = 0, key: str = "call"
 
 
 def enrichment_in(outgoing: Sequence[OutgoingRecord]) -> EnrichmentEvent:
-    """The one enrichment event among what a stage returned."""
+    """Return the one enrichment event among what a stage returned."""
     (record,) = (record for record in outgoing if record.topic == TOPICS.enrichments)
     return decode(Record(record.topic, 0, 0, record.key, record.value, record.headers), EnrichmentEvent)

@@ -30,7 +30,7 @@ app.command()(enrich)
 
 @pytest.fixture
 def double(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[VllmDouble]:
-    """A server that the settings name, and no other settings."""
+    """Return a server that the settings name, and no other settings."""
     monkeypatch.chdir(tmp_path)
     with running(VllmDouble(context_tokens=4_096)) as server:
         monkeypatch.setenv("KASCRIBE_VLLM_BASE_URL", server.base_url)

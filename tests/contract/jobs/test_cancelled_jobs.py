@@ -28,19 +28,19 @@ JOB = job_id("call")
 
 
 def cancel(cancellations: Cancellations, *references: str, at: datetime = WHEN) -> None:
-    """What the gateway publishes once its clients are gone."""
+    """Return what the gateway publishes once its clients are gone."""
     event = CancellationEvent(event_id="c", occurred_at=at, job_id=JOB, reference_event_ids=references)
     cancellations.add(Record(TOPICS.cancellations, 0, 0, JOB.encode(), event.model_dump_json().encode()))
 
 
 @pytest.fixture
 def patient(benches: BenchMaker) -> Bench:
-    """An enricher that would wait for the language model longer than any test does."""
+    """Return an enricher that would wait for the language model longer than any test does."""
     return benches(timeout_seconds=300.0)
 
 
 def asked(bench: Bench, reference: str | None, *, offset: int = 0) -> Record:
-    """A transcript that a reference asked for."""
+    """Return a transcript that a reference asked for."""
     when = WHEN if reference else None
     return transcript_record(
         bench.transcript(spoken(40)),
@@ -52,7 +52,7 @@ def asked(bench: Bench, reference: str | None, *, offset: int = 0) -> Record:
 
 
 def begin(threads: ThreadPoolExecutor, bench: Bench, record: Record) -> Future[Sequence[OutgoingRecord]]:
-    """An attempt in a thread, once its question is with the language model."""
+    """Return an attempt in a thread, once its question is with the language model."""
     running = threads.submit(bench.process, record)
     eventually(lambda: bench.double.in_flight == 1, timeout_seconds=30, what="the question")
     return running

@@ -31,13 +31,13 @@ ASKED: dict[str, Any] = {"event_id": "a", "tenant": "clinic", "lane": "interacti
 
 
 def events(records: list[OutgoingRecord]) -> Iterator[JobEvent]:
-    """What a stage told, whatever it is."""
+    """Return what a stage told, whatever it is."""
     for sent in records:
         yield decode(Record(sent.topic, 0, 0, sent.key, sent.value, sent.headers), KINDS[sent.topic])
 
 
 def correlation(key: str) -> dict[str, object]:
-    """What all of them carry."""
+    """Return what all of them carry."""
     return {
         "job_id": job_id(key),
         "idempotency_key": key,

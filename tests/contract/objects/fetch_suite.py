@@ -35,14 +35,14 @@ class FetchSuite:
 
     @pytest.fixture
     def settings(self, store: ObjectStore) -> S3Settings:
-        """A versioned bucket with one object of three parts."""
+        """Return a versioned bucket with one object of three parts."""
         made = store.settings(versioned=True, part_size_bytes=PART_BYTES)
         store.put(made, KEY, BODY, content_type="audio/wav", metadata={"language": "ko"})
         return made
 
     @pytest.fixture
     def fetcher(self, store: ObjectStore, settings: S3Settings, tmp_path: Path) -> ObjectFetcher:
-        """A fetcher with the test's scratch directory."""
+        """Return a fetcher with the test's scratch directory."""
         return ObjectFetcher(settings, scratch_directory=tmp_path, client=store.client)
 
     def test_an_object_of_many_parts_is_fetched_whole(
@@ -192,10 +192,10 @@ class FetchSuite:
 
 
 def fetched(fetcher: ObjectFetcher, settings: S3Settings, key: str) -> AbstractContextManager[FetchedAudio]:
-    """Looks an object up and fetches it."""
+    """Look an object up and fetch it."""
     return fetcher.fetch(fetcher.stat(f"s3://{settings.bucket}/{key}"), cancelled=never)
 
 
 def leftovers(scratch: Path) -> list[Path]:
-    """What a fetch left in its scratch directory; the lock that marks it as in use does not count."""
+    """Return what a fetch left in its scratch directory; the lock that marks it as in use does not count."""
     return [path for path in scratch.rglob("*") if path.is_file() and path.name != "in-use"]

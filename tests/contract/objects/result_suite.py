@@ -27,12 +27,12 @@ class ResultSuite:
 
     @pytest.fixture
     def settings(self, store: ObjectStore) -> S3Settings:
-        """A bucket of one's own."""
+        """Return a bucket of one's own."""
         return store.settings()
 
     @pytest.fixture
     def results(self, store: ObjectStore, settings: S3Settings) -> ResultStore:
-        """A store of results in it."""
+        """Return a store of results in it."""
         return ResultStore(settings, client=store.client)
 
     def test_a_job_is_found_as_it_was_created(self, results: ResultStore) -> None:
@@ -120,7 +120,7 @@ TRANSCRIPT = Transcript(
 
 
 def stored_job(job_id: str, *, offset: int) -> StoredJob:
-    """A finished job that the record at ``offset`` owns."""
+    """Return a finished job that the record at ``offset`` owns."""
     event = TranscriptEvent(
         event_id=f"{job_id}.transcript",
         occurred_at=datetime(2026, 11, 22, tzinfo=UTC),

@@ -47,7 +47,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def store(directory: Path) -> Iterator[ObjectStore]:
-    """The server that the suites run on."""
+    """Return the server that the suites run on."""
     with EmbeddedObjectStore(directory) as embedded, credentials(MOTO_CREDENTIALS):
         running = ObjectStore(embedded.endpoint_url)
         yield running
@@ -265,14 +265,14 @@ def test_a_large_object_costs_no_memory(tmp_path: Path) -> None:
 
 
 def peak_resident_bytes(pid: int) -> int:
-    """The most memory that a process has held."""
+    """Return the most memory that a process has held."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 
 
 @contextmanager
 def served(directory: Path, prelude: str = "") -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """A store in a process of its own, which has run a line before; its address."""
+    """Return a store in a process of its own, which has run a line before; its address."""
     command = [sys.executable, "-c", SERVER.format(prelude=prelude), str(directory)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

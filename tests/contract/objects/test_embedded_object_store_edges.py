@@ -29,7 +29,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def store(directory: Path) -> Iterator[ObjectStore]:
-    """A running store."""
+    """Return a running store."""
     with EmbeddedObjectStore(directory) as embedded, credentials(MOTO_CREDENTIALS):
         running = ObjectStore(embedded.endpoint_url)
         yield running
@@ -48,7 +48,7 @@ def answered(store: ObjectStore, method: str, target: str, body: bytes = b"") ->
 
 
 def no_thread_but(before: set[threading.Thread]) -> None:
-    """Waits for the ends of the connections that were opened since; what their threads print is printed then."""
+    """Wait for the ends of the connections that were opened since; what their threads print is printed then."""
     eventually(
         lambda: set(threading.enumerate()) <= before,
         timeout_seconds=30,

@@ -37,7 +37,7 @@ from tests.support.object_store import ObjectStore
 
 @pytest.fixture
 def store(moto_store: ObjectStore) -> ObjectStore:
-    """The server that the suites run on."""
+    """Return the server that the suites run on."""
     return moto_store
 
 

@@ -25,7 +25,7 @@ class Trickle(io.RawIOBase):
 
 @pytest.fixture
 def settings(moto_store: ObjectStore) -> S3Settings:
-    """A bucket of one's own."""
+    """Return a bucket of one's own."""
     return moto_store.settings(versioned=True)
 
 

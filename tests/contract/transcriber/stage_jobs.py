@@ -61,7 +61,7 @@ class Runtime:
 def stage_on(
     settings: S3Settings, engine: WavListener, *, cancellations: Cancellations | None = None
 ) -> TranscribeStage:
-    """The stage with real fetch and real results; one endpoint's stages share a client, which is slow to make."""
+    """Return the stage with real fetch and real results; stages of one endpoint share a client."""
     client = _client(settings.model_copy(update={"bucket": "any", "object_limit_bytes": 1}))
     fetcher = ObjectFetcher(settings, client=client)
     results = ResultStore(settings, client=client)
@@ -74,7 +74,7 @@ def _client(settings: S3Settings) -> "S3Client":
 
 
 def reference_record(uri: str, *, offset: int = 0, **fields: Any) -> Record:
-    """A record of ``audio.references``."""
+    """Return a record of ``audio.references``."""
     reference = AudioReference.model_validate(
         {"event_id": "e", "occurred_at": datetime(2026, 11, 22, tzinfo=UTC), "uri": uri, **fields}
     )
@@ -84,7 +84,7 @@ def reference_record(uri: str, *, offset: int = 0, **fields: Any) -> Record:
 def notification(
     bucket: str, *keys: str, metadata: dict[str, str] | None = None, etag: str = "", time: str | None = None
 ) -> bytes:
-    """A MinIO notification about new objects."""
+    """Return a MinIO notification about new objects."""
     records = [
         {
             "eventSource": "minio:s3",
@@ -107,20 +107,20 @@ def notification(
 
 
 def objects_record(value: bytes, *, offset: int = 0) -> Record:
-    """A record of ``audio.objects``."""
+    """Return a record of ``audio.objects``."""
     return Record(TOPICS.objects, 0, offset, None, value)
 
 
 def decoded(outgoing: OutgoingRecord, kind: type[E]) -> E:
-    """The event in a record that leaves."""
+    """Return the event in a record that leaves."""
     return wire.decode(Record(outgoing.topic, 0, 0, outgoing.key, outgoing.value, outgoing.headers), kind)
 
 
 def transcripts(outgoing: Sequence[OutgoingRecord]) -> list[TranscriptEvent]:
-    """The transcript events among what a stage returned."""
+    """Return the transcript events among what a stage returned."""
     return [decoded(record, TranscriptEvent) for record in outgoing if record.topic == TOPICS.transcripts]
 
 
 def uri(settings: S3Settings, key: str = "call.wav") -> str:
-    """The address of an object in the test's bucket."""
+    """Return the address of an object in the test's bucket."""
     return f"s3://{settings.bucket}/{key}"

@@ -42,7 +42,7 @@ class Killed(BaseException):
 
 @contextmanager
 def killed(client: "S3Client", *, write: int, after: bool) -> Iterator[None]:
-    """Ends the process, as far as the stage can tell, at one of the client's writes: before or after it."""
+    """End the process, as far as the stage can tell, at one of the client's writes: before or after it."""
     writes = 0
 
     def die(**_: Any) -> None:
@@ -61,19 +61,19 @@ def killed(client: "S3Client", *, write: int, after: bool) -> Iterator[None]:
 
 
 def process_of(settings: S3Settings, client: "S3Client") -> TranscribeStage:
-    """A process that knows nothing of the one before."""
+    """Return a process that knows nothing of the one before."""
     fetcher, results = ObjectFetcher(settings, client=client), ResultStore(settings, client=client)
     return TranscribeStage(fetcher, results, WavListener(), topics=TOPICS, settings=settings)
 
 
 @pytest.fixture(scope="module")
 def client(moto_store: ObjectStore) -> "S3Client":
-    """A client of its own, since others must not die with it."""
+    """Return a client of its own, since others must not die with it."""
     return create_client(moto_store.settings())
 
 
 def asked(settings: S3Settings, *, offset: int, reference: str) -> Job:
-    """A reference for one job."""
+    """Return a reference for one job."""
     options = {"exports": ["text"]}
     return Runtime().job(
         reference_record(uri(settings), offset=offset, event_id=reference, idempotency_key="k", options=options)

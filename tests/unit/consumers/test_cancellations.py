@@ -21,19 +21,19 @@ NO_MATCH = "cancellation matches no job in flight"
 
 @pytest.fixture
 def cancellations() -> Cancellations:
-    """A memory on a clock that shows a minute past NOW."""
+    """Return a memory on a clock that shows a minute past NOW."""
     clock = HandClock()
     clock.seconds = (NOW + timedelta(minutes=1) - EPOCH).total_seconds()
     return Cancellations(clock=clock)
 
 
 def cancelled(*references: str, job: str = "j") -> Record:
-    """A record of the cancellations topic, as the gateway writes it."""
+    """Return a record of the cancellations topic, as the gateway writes it."""
     return cancellation(job_id=job, reference_event_ids=references)
 
 
 def cancellation(at: datetime = NOW, **named: Any) -> Record:
-    """A record of the cancellations topic that names what it is told to."""
+    """Return a record of the cancellations topic that names what it is told to."""
     event = CancellationEvent(event_id="c", occurred_at=at, **named)
     return Record(Topics().cancellations, 0, 0, None, event.model_dump_json(exclude_none=True).encode())
 

@@ -9,7 +9,7 @@ DEFAULTS = {"event_id": "e", "occurred_at": datetime(2026, 1, 1, tzinfo=UTC), "u
 
 
 def read(value: bytes) -> AudioReference:
-    """The reference that the failure's events are built from."""
+    """Return the reference that the failure's events are built from."""
     return decode_leniently(value, AudioReference, ("event_id", "tenant", "metadata"), DEFAULTS)
 
 

@@ -18,7 +18,7 @@ def no() -> bool:
 
 
 def yes() -> bool:
-    """Stopped, or cancelled."""
+    """Return whether it is stopped or cancelled."""
     return True
 
 

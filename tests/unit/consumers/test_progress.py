@@ -28,19 +28,19 @@ class Text:
 
 @pytest.fixture
 def clock() -> HandClock:
-    """A clock that stands still."""
+    """Return a clock that stands still."""
     return HandClock()
 
 
 @pytest.fixture
 def runtime() -> Runtime:
-    """What was reported."""
+    """Return what was reported."""
     return Runtime()
 
 
 @pytest.fixture
 def progress(runtime: Runtime, clock: HandClock) -> JobProgress:
-    """The progress of one attempt of the transcriber."""
+    """Return the progress of one attempt of the transcriber."""
     events = ProgressEvents(Role.TRANSCRIBER, CORRELATION, clock)
     return JobProgress(runtime.job(RECORD), events, topic=Topics().progress)
 
