@@ -34,11 +34,11 @@ from schemas.settings import VllmSettings
 from tests.contract.enricher.transcripts import request_for, spoken
 from tests.contract.vllm.vllm_double import VllmDouble, running
 
-CONTEXT_TOKENS = 2_048
-TRANSCRIPT_WORDS = 60
-TEXT_CHARACTERS = 80
-POINTS = 3
-PROFILE = "key_points"
+CONTEXT_TOKENS: Final = 2_048
+TRANSCRIPT_WORDS: Final = 60
+TEXT_CHARACTERS: Final = 80
+POINTS: Final = 3
+PROFILE: Final = "key_points"
 NONCE: Final = "6e6f6e636500"
 """The same for all, so that what is recorded is what is sent."""
 ONE_LENGTH: Final[dict[str, Any]] = {

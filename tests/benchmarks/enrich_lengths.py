@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 import jsonschema
 
@@ -32,7 +33,7 @@ from tests.contract.enricher.transcripts import request_for, spoken
 from tests.contract.vllm.vllm_double import VllmDouble, running
 
 WORDS_LEAST, WORDS_MOST = 10, 200_000
-PROFILE = "key_points"
+PROFILE: Final = "key_points"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from confluent_kafka import Producer
 
@@ -44,15 +45,15 @@ from tests.sound.wav_listener import wav_bytes
 from tests.support.object_store import credentials, running_object_store
 from tests.support.waiting import eventually
 
-CLIP_SECONDS = 3
-WARM_UP_ROUNDS = 5
-GOAL_SECONDS = 0.050
-ANSWER_LIMIT_SECONDS = 60.0
-START_SECONDS = 120.0
-CLIENT_TIMEOUT_SECONDS = 300.0
+CLIP_SECONDS: Final = 3
+WARM_UP_ROUNDS: Final = 5
+GOAL_SECONDS: Final = 0.050
+ANSWER_LIMIT_SECONDS: Final = 60.0
+START_SECONDS: Final = 120.0
+CLIENT_TIMEOUT_SECONDS: Final = 300.0
 
-MEMORY_OF_THREADS_BYTES = UPLOADING_THREADS * (PARTS_IN_FLIGHT + 1) * UPLOAD_PART_BYTES
-MEMORY_PER_REQUEST_BYTES = 1024**2
+MEMORY_OF_THREADS_BYTES: Final = UPLOADING_THREADS * (PARTS_IN_FLIGHT + 1) * UPLOAD_PART_BYTES
+MEMORY_PER_REQUEST_BYTES: Final = 1024**2
 """What of an upload is not spooled to the disk, and what the request itself costs."""
 
 

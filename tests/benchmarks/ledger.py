@@ -7,16 +7,17 @@ import random
 import statistics
 import time
 from collections.abc import Iterator
+from typing import Final
 
 from consumers.runtime.offsets import gap_map
 from consumers.runtime.offsets.ledger import PartitionLedger
 from schemas.kafka.delivery import Commit
 
-RECORDS = 200_000
-COMMIT_EVERY_RECORDS = 20_000
+RECORDS: Final = 200_000
+COMMIT_EVERY_RECORDS: Final = 20_000
 """What 40,000 records per second leave between two commits at the default interval of half a second."""
 
-ROUNDS = 5
+ROUNDS: Final = 5
 
 
 def completion_order(in_flight: int, *, seed: int = 1) -> list[tuple[int, int]]:

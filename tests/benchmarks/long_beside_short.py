@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 from deploy.stack import Stack
 from models.selftest import clips
@@ -23,10 +24,10 @@ from tests.integration.pipeline import Pipeline
 from tests.integration.stack import PrivateStack
 from tests.support.waiting import eventually
 
-POLL_INTERVAL_MS = 30_000
-GROWTH_LIMIT_MIB = 190
+POLL_INTERVAL_MS: Final = 30_000
+GROWTH_LIMIT_MIB: Final = 190
 """200 MB."""
-REALTIME_FACTOR_FLOOR = 4.0
+REALTIME_FACTOR_FLOOR: Final = 4.0
 """A machine slower than this times real time fails instead of waiting forever."""
 
 

@@ -4,13 +4,14 @@ import re
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Final
 
 from tests.support.waiting import eventually
 
-MIB = 1024**2
-SAMPLE_SECONDS = 0.2
-SETTLED_SAMPLES = 10
-SETTLE_SECONDS = 120.0
+MIB: Final = 1024**2
+SAMPLE_SECONDS: Final = 0.2
+SETTLED_SAMPLES: Final = 10
+SETTLE_SECONDS: Final = 120.0
 
 
 class MemoryWatch:

@@ -10,6 +10,7 @@ import pstats
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from confluent_kafka import Consumer, Producer
 from prometheus_client import CollectorRegistry
@@ -24,8 +25,8 @@ from schemas.settings import KafkaSettings, RuntimeSettings, Settings
 from tests.flow.mock_cluster import MockCluster
 from tests.support.waiting import eventually
 
-TOPIC = "in"
-HEADERS: list[tuple[str, str | bytes | None]] = [
+TOPIC: Final = "in"
+HEADERS: Final[list[tuple[str, str | bytes | None]]] = [
     ("ce_specversion", b"1.0"),
     ("ce_id", b"0f8fad5b-d9cb-469f-a165-70867728950e"),
     ("ce_type", b"kascribe.audio.reference.v1"),
@@ -33,7 +34,7 @@ HEADERS: list[tuple[str, str | bytes | None]] = [
     ("content-type", b"application/json"),
     ("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
 ]
-VALUE = b'{"schema_version": "1.0", "uri": "s3://audio/call.wav"}' + b" " * 200
+VALUE: Final = b'{"schema_version": "1.0", "uri": "s3://audio/call.wav"}' + b" " * 200
 
 
 class CountingStage:

@@ -1,11 +1,13 @@
 """A slice of the gateway's benchmark that CI can afford, and how it counts."""
 
+from typing import Final
+
 import pytest
 
 from tests.benchmarks.gateway import embedded, measure_uploads, percentile, served
 
-UPLOADS = 24
-UPLOAD_BYTES = 480_000
+UPLOADS: Final = 24
+UPLOAD_BYTES: Final = 480_000
 
 
 @pytest.mark.parametrize(("share", "value"), [(0.5, 3.0), (0.95, 5.0), (0.2, 1.0), (0.21, 2.0)])

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from random import Random
+from typing import Final
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -20,13 +21,13 @@ from tests.flow.running import committed, create_topics, outputs_until, send, vi
 from tests.flow.stages import TOPIC
 from tests.support.waiting import eventually
 
-RECORD_SECONDS = 0.8
+RECORD_SECONDS: Final = 0.8
 """The mean; exponentially distributed."""
 
-KILL_SECONDS = (1.0, 8.0)
+KILL_SECONDS: Final = (1.0, 8.0)
 """Counted from when the process has the partition."""
 
-JOIN_SECONDS = 60.0
+JOIN_SECONDS: Final = 60.0
 
 
 def kill_again_and_again(broker: MockCluster, *, records: int, kills: int, random: Random) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
+from typing import Final
 
 from confluent_kafka import Producer
 from prometheus_client import CollectorRegistry
@@ -28,11 +29,11 @@ from tests.support.object_store import ObjectStore
 from tests.support.topic_counts import KeysOn
 from tests.support.waiting import eventually
 
-RECORDS = 20
-WORDS = 120
-PARTITIONS = 4
-RETRY_DELAYS_SECONDS = (1, 2, 3)
-DEADLINE_SECONDS = 300.0
+RECORDS: Final = 20
+WORDS: Final = 120
+PARTITIONS: Final = 4
+RETRY_DELAYS_SECONDS: Final = (1, 2, 3)
+DEADLINE_SECONDS: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)

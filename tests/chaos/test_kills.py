@@ -1,12 +1,13 @@
 """A slice of ``make chaos-kills``."""
 
 from random import Random
+from typing import Final
 
 from tests.chaos.kills import kill_again_and_again
 from tests.flow.mock_cluster import MockCluster
 
-RECORDS = 60
-KILLS = 3
+RECORDS: Final = 60
+KILLS: Final = 3
 
 
 def test_processes_that_are_killed_from_outside_give_no_record_up() -> None:

@@ -1,6 +1,7 @@
 """A slice of ``make chaos-vllm``, and a check that its table counts correctly."""
 
 from dataclasses import replace
+from typing import Final
 
 from tests.chaos.counting import Row, outcomes
 from tests.chaos.outage_system import Outage, system
@@ -10,8 +11,8 @@ from tests.contract.vllm.vllm_faults import Fault
 from tests.flow.mock_cluster import MockCluster
 from tests.support.object_store import running_object_store
 
-RECORDS = 4
-QUIET = Row(
+RECORDS: Final = 4
+QUIET: Final = Row(
     what="nothing",
     published=2,
     enriched=2,

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import structlog
 
@@ -31,7 +32,7 @@ from tests.flow.mock_cluster import MockCluster
 from tests.support.object_store import ObjectStore, running_object_store
 from tests.support.waiting import eventually
 
-TRANSPORT = (Fault.BUSY, Fault.ERROR, Fault.GARBAGE, Fault.HANG, Fault.DISCONNECT, Fault.CUT_CONNECTION)
+TRANSPORT: Final = (Fault.BUSY, Fault.ERROR, Fault.GARBAGE, Fault.HANG, Fault.DISCONNECT, Fault.CUT_CONNECTION)
 """What a server does whatever the request: no record may be held to account for it."""
 
 

@@ -4,13 +4,14 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Final
 
 from deploy.stack import StackError
 from tests.clients.contracts import BUNDLE, enumerations, examples, lay_out, objects
 from tests.clients.toolchains import GO, JAVA, PYTHON, TYPESCRIPT, Toolchain, run
 from tests.support.listening import missing
 
-NULLABLE = "EnrichOptions"
+NULLABLE: Final = "EnrichOptions"
 """The one model of which null is a value too."""
 
 
@@ -52,7 +53,7 @@ def test_java_types_compile_and_keep_every_field(tmp_path: Path) -> None:
     assert (tmp_path / "target" / "classes" / "contract" / BUNDLE / "Failure.class").is_file()
 
 
-_GO_MAIN = """package main
+_GO_MAIN: Final = """package main
 
 import (
 \t"encoding/json"
@@ -66,7 +67,7 @@ func main() {
 %s
 }
 """
-_GO_READ = """\t{
+_GO_READ: Final = """\t{
 \t\tvar event contracts.%s
 \t\tif err := json.Unmarshal([]byte(%s), &event); err != nil {
 \t\t\tfmt.Println("%s:", err)
@@ -92,7 +93,7 @@ def test_go_types_compile_and_read_every_event(tmp_path: Path) -> None:
         assert set(re.findall(r'json:"([^",]+)', struct[1])) == fields
 
 
-_PYTHON_MAIN = """
+_PYTHON_MAIN: Final = """
 import importlib, json, pathlib, sys
 from datamodel_code_generator.__main__ import main
 

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
@@ -28,8 +29,8 @@ from tests.demo.role import RoleProcess
 from tests.sound.recordings import FORMATS, read, write
 from tests.support.waiting import eventually
 
-TRANSCRIPT_TIMEOUT_SECONDS = 60.0
-OUTAGE_DROPS = 5
+TRANSCRIPT_TIMEOUT_SECONDS: Final = 60.0
+OUTAGE_DROPS: Final = 5
 
 
 @dataclass

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from consumers.kafka.follower import Follower
 from kascribe.commands.selftest import words
@@ -18,11 +18,11 @@ from schemas.kafka.topics import Topics
 from schemas.kafka.trace import TRACEPARENT, Trace
 from tests.support.waiting import eventually
 
-README = Path(__file__).parents[2] / "README.md"
-GATEWAY_PORT = 8001
+README: Final = Path(__file__).parents[2] / "README.md"
+GATEWAY_PORT: Final = 8001
 """The port in the README's requests."""
 
-ANSWER_TIMEOUT_SECONDS = 120.0
+ANSWER_TIMEOUT_SECONDS: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
 """Whether a consumer group has completed everything that is on a topic."""
 
+from typing import Final
+
 from confluent_kafka import Consumer, TopicPartition
 
 from schemas.settings import KafkaSettings
 
-REQUEST_TIMEOUT_SECONDS = 10.0
+REQUEST_TIMEOUT_SECONDS: Final = 10.0
 
 
 def committed_everything(settings: KafkaSettings, topic: str, *, group: str) -> bool:

@@ -10,12 +10,12 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from tests.support.waiting import eventually
 
-READY_TIMEOUT_SECONDS = 90.0
-STOP_TIMEOUT_SECONDS = 45.0
+READY_TIMEOUT_SECONDS: Final = 90.0
+STOP_TIMEOUT_SECONDS: Final = 45.0
 
 
 def free_port() -> int:

@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from kascribe.embedded.session import Session
 from models.selftest import SELFTEST_MODEL_NAME
 from tests.demo.role import free_port
 from tests.support.waiting import eventually
 
-START_TIMEOUT_SECONDS = 90
-JOB_TIMEOUT_SECONDS = 60
-UMASK = 0o027
+START_TIMEOUT_SECONDS: Final = 90
+JOB_TIMEOUT_SECONDS: Final = 60
+UMASK: Final = 0o027
 
 
 @dataclass

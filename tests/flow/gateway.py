@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from consumers.cancellations import Cancellations
 from consumers.enricher.enrich import EnrichStage
@@ -29,9 +29,9 @@ from tests.support.waiting import eventually
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-TOPICS = Topics()
-RETRY_DELAY_SECONDS = 1
-PARTITIONS = 4
+TOPICS: Final = Topics()
+RETRY_DELAY_SECONDS: Final = 1
+PARTITIONS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)

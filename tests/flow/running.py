@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from prometheus_client import CollectorRegistry
@@ -22,8 +22,8 @@ from tests.flow.mock_cluster import MockCluster
 from tests.flow.stages import OUTPUT, TOPIC, CommandStage
 from tests.support.waiting import eventually
 
-GROUP_PREFIX = "test."
-START_SECONDS = 20.0
+GROUP_PREFIX: Final = "test."
+START_SECONDS: Final = 20.0
 
 
 def settings_for(

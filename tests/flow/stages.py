@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from structlog.contextvars import bind_contextvars
 
@@ -13,9 +14,9 @@ from schemas.errors import AudioUndecodable, DependencyDown, JobCancelled, Perma
 from schemas.events import Failure
 from schemas.kafka.records import OutgoingRecord
 
-TOPIC = "in"
-OUTPUT = "out"
-HOLD_CHECK_SECONDS = 0.02
+TOPIC: Final = "in"
+OUTPUT: Final = "out"
+HOLD_CHECK_SECONDS: Final = 0.02
 
 Behaviour = Callable[[Job], Sequence[OutgoingRecord]]
 

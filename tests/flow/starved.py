@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 
@@ -24,7 +25,7 @@ from schemas.settings import S3Settings
 from tests.flow.running import settings_for
 from tests.flow.stages import OUTPUT, TOPIC
 
-HELD_SECONDS = 0.05
+HELD_SECONDS: Final = 0.05
 """For each file, so that many are open at once."""
 
 

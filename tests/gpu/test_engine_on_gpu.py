@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 import ctranslate2
 import pytest
@@ -13,7 +14,7 @@ from tests.support.listening import model_directory, speech
 
 pytestmark = pytest.mark.skipif(ctranslate2.get_cuda_device_count() == 0, reason="no GPU that CTranslate2 can use")
 
-CLIPS = ("en-digits.ogg", "en-commands.ogg", "ko-digits.ogg", "ko-commands.ogg")
+CLIPS: Final = ("en-digits.ogg", "en-commands.ogg", "ko-digits.ogg", "ko-commands.ogg")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from consumers.kafka.follower import Follower, Start
 from kascribe.console.following import event_in
@@ -23,7 +23,7 @@ from tests.demo.role import RoleProcess
 from tests.integration.stack import PrivateStack
 from tests.support.waiting import eventually
 
-ANSWER_TIMEOUT_SECONDS = 60.0
+ANSWER_TIMEOUT_SECONDS: Final = 60.0
 
 
 class Pipeline:

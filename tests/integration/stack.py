@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -14,7 +14,7 @@ from tests.support.waiting import eventually
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-RECORD_TIMEOUT_SECONDS = 30.0
+RECORD_TIMEOUT_SECONDS: Final = 30.0
 
 
 class PrivateStack:

@@ -6,6 +6,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import boto3
 import numpy as np
@@ -18,9 +19,9 @@ from tests.integration.stack import PrivateStack
 from tests.sound.recordings import FORMATS, SAMPLE_RATE_HERTZ, Sound, read, write
 from tests.support.waiting import eventually
 
-OBJECT_LIMIT_BYTES = 3_000_000
-AUDIO_LIMIT_SECONDS = 60
-FORBIDDEN = "forbidden/"
+OBJECT_LIMIT_BYTES: Final = 3_000_000
+AUDIO_LIMIT_SECONDS: Final = 60
+FORBIDDEN: Final = "forbidden/"
 
 
 @pytest.fixture(scope="module")

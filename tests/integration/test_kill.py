@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, TopicPartition
@@ -24,14 +25,14 @@ from tests.integration.stack import PrivateStack
 from tests.sound.recordings import FORMATS, read, write
 from tests.support.waiting import eventually
 
-RECORDS = 200
-PARTITIONS = 3
-COMPLETE_AT_DEATH = 50
-BEYOND_AT_DEATH = 10
-IN_FLIGHT_AT_DEATH = 10
-LONG_RECORDING_CLIPS = 20
-TIMEOUT_SECONDS = 120.0
-SETTINGS = {
+RECORDS: Final = 200
+PARTITIONS: Final = 3
+COMPLETE_AT_DEATH: Final = 50
+BEYOND_AT_DEATH: Final = 10
+IN_FLIGHT_AT_DEATH: Final = 10
+LONG_RECORDING_CLIPS: Final = 20
+TIMEOUT_SECONDS: Final = 120.0
+SETTINGS: Final = {
     # A static member that comes back is admitted at once; the broker misses a killed dynamic one for 6 s at least.
     "KASCRIBE_KAFKA_GROUP_PROTOCOL": "classic",
     "KASCRIBE_KAFKA_GROUP_INSTANCE_ID": "one",

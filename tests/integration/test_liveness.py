@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -24,12 +25,12 @@ from tests.integration.stack import PrivateStack
 from tests.support.interrupting import interruptible
 from tests.support.waiting import eventually
 
-NOTICED_SECONDS = SILENCE_SECONDS + 25.0
-DRAIN_SECONDS = 4.0
-MARGIN_SECONDS = 8.0
+NOTICED_SECONDS: Final = SILENCE_SECONDS + 25.0
+DRAIN_SECONDS: Final = 4.0
+MARGIN_SECONDS: Final = 8.0
 """Of a busy machine; the frozen store's reads and the default drain last for half a minute."""
-INSTANCE = {"KASCRIBE_KAFKA_GROUP_INSTANCE_ID": "one"}
-EVERY_USER = "User:ANONYMOUS"
+INSTANCE: Final = {"KASCRIBE_KAFKA_GROUP_INSTANCE_ID": "one"}
+EVERY_USER: Final = "User:ANONYMOUS"
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """A topic that is deleted and created again under a consumer with work in flight has a new log."""
 
+from typing import Final
+
 import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
@@ -10,8 +12,8 @@ from tests.flow.stages import OUTPUT, TOPIC, CommandStage
 from tests.integration.stack import PrivateStack
 from tests.support.waiting import eventually
 
-NEW_RECORDS = 12
-GROUP_SECONDS = 6_000
+NEW_RECORDS: Final = 12
+GROUP_SECONDS: Final = 6_000
 
 
 def _create_again(admin: AdminClient, topic: str) -> None:

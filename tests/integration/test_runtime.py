@@ -1,7 +1,7 @@
 """The runtime on a real Kafka: processes that are killed, records that kill, partitions that move."""
 
 from collections import Counter
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from confluent_kafka import Message
@@ -16,10 +16,10 @@ from tests.flow.stages import OUTPUT, TOPIC, CommandStage
 from tests.integration.stack import PrivateStack
 from tests.support.waiting import eventually
 
-PARTITIONS = 3
-RECORDS = 200
+PARTITIONS: Final = 3
+RECORDS: Final = 200
 # A static member that comes back is admitted at once; the broker misses a killed dynamic one for 6 s at least.
-STATIC = {"session.timeout.ms": 6_000, "group.instance.id": "one"}
+STATIC: Final = {"session.timeout.ms": 6_000, "group.instance.id": "one"}
 
 
 def _topics(stack: PrivateStack, *, partitions: int = PARTITIONS) -> str:

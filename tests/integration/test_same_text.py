@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.integration.pipeline import Pipeline
 from tests.integration.stack import PrivateStack
 from tests.support.waiting import eventually
 
-ALL_CLIPS_TIMEOUT_SECONDS = 600
+ALL_CLIPS_TIMEOUT_SECONDS: Final = 600
 
 
 def recordings() -> list[Path]:

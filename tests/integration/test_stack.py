@@ -2,6 +2,7 @@
 
 import json
 import time
+from typing import Final
 from urllib.parse import unquote_plus
 
 import pytest
@@ -10,8 +11,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from tests.integration.stack import PrivateStack
 
-FIRST_NOTIFICATION_SECONDS = 2.0
-COMMIT_METADATA_LIMIT_CHARACTERS = 4_095
+FIRST_NOTIFICATION_SECONDS: Final = 2.0
+COMMIT_METADATA_LIMIT_CHARACTERS: Final = 4_095
 
 
 def objects_announced(messages: list[Message]) -> list[tuple[str, str, str]]:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Final
 
 import pytest
 
@@ -11,8 +12,8 @@ from deploy.vllm.errors import VllmUnavailable
 from deploy.vllm.installation import prepare
 from deploy.vllm.server import VllmServer, down, find_server, is_healthy, up
 
-CONTEXT_TOKENS = 512
-START_TIMEOUT_SECONDS = 900
+CONTEXT_TOKENS: Final = 512
+START_TIMEOUT_SECONDS: Final = 900
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

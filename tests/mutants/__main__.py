@@ -9,14 +9,15 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from tests.mutants.report import Change, change_in, page
 from tests.mutants.sampling import all_mutants, sampled
 
-PAGE = Path("docs/mutants.md")
-MUTMUT = Path(sys.executable).parent / "mutmut"
+PAGE: Final = Path("docs/mutants.md")
+MUTMUT: Final = Path(sys.executable).parent / "mutmut"
 # The smallest module: running its mutants makes those of all, and learns which tests reach which function.
-FIRST = "schemas.notifications.ownership*"
+FIRST: Final = "schemas.notifications.ownership*"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,22 +7,23 @@ long a fault takes, and never whether it is noticed.
 import json
 import re
 from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import Phase, settings
 
 # What each of these shows, quicker tests show too; instrumented they take from 6 to 30 seconds.
-LEFT_OUT = (
+LEFT_OUT: Final = (
     "test_tens_of_thousands_of_broken_events_raise_nothing_but_job_errors",
     "test_tens_of_thousands_of_broken_notifications_raise_nothing_but_job_errors",
     "test_a_hundred_thousand_strings_never_raise",
     "test_few_slow_records_never_stop_intake",
     "test_records_that_crash_are_set_aside_and_their_neighbours_complete",
 )
-EXAMPLES = 25
+EXAMPLES: Final = 25
 # The same tests run against a double; a real server needs its start in every fork.
-REAL_SERVER = re.compile(r"[\[-]real[\]-]")
-STATISTICS = Path("mutmut-stats.json")
+REAL_SERVER: Final = re.compile(r"[\[-]real[\]-]")
+STATISTICS: Final = Path("mutmut-stats.json")
 
 
 def pytest_configure() -> None:

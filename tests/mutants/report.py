@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Final
 
 from tests.mutants.sampling import Mutant
 
-REASONS = Path(__file__).with_name("reasons.toml")
-WORDING = "the wording of a message"
-NO_REASON = "**no test yet**"
-_LITERAL = re.compile(r"\"[^\"]*\"|'[^']*'")
+REASONS: Final = Path(__file__).with_name("reasons.toml")
+WORDING: Final = "the wording of a message"
+NO_REASON: Final = "**no test yet**"
+_LITERAL: Final = re.compile(r"\"[^\"]*\"|'[^']*'")
 
-_HEAD = """# Planted faults
+_HEAD: Final = """# Planted faults
 
 Written by `make mutants`. [mutmut](https://mutmut.readthedocs.io) changes one small thing in a module that decides
 (a comparison, a number, an argument, a word), and the unit and contract tests that reach the function run. Lines

@@ -5,10 +5,11 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-WORKPLACE = Path("mutants")
+WORKPLACE: Final = Path("mutants")
 # Of pytest and of mutmut: every test passed, no test was collected, no test reaches the function.
-UNNOTICED = frozenset({0, 5, 33})
+UNNOTICED: Final = frozenset({0, 5, 33})
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import queue
 import wave
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from schemas.options import Lane
 from schemas.settings import WhisperSettings
 from tests.sound.recordings import Format, write
 
-WAV = Format("wav", "pcm_s16le", "wav")
+WAV: Final = Format("wav", "pcm_s16le", "wav")
 
 
 class Decoders:

@@ -1,8 +1,10 @@
 """The origin that the transcripts of tests state."""
 
+from typing import Final
+
 from schemas.transcripts.transcript import Provenance
 
-PROVENANCE = Provenance(
+PROVENANCE: Final = Provenance(
     engine="e",
     engine_version="1",
     model="m",

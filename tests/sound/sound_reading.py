@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from tests.sound import media_cases
 from tests.sound.media_cases import Change, Voice, mux
 from tests.sound.recordings import SAMPLE_RATE_HERTZ, Sound
 
-CONTAINERS = {
+CONTAINERS: Final = {
     "mka/opus": ("matroska", "libopus", 48_000),
     "mka/aac": ("matroska", "aac", 44_100),
     "mka/mp3": ("matroska", "libmp3lame", 44_100),

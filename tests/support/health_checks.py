@@ -7,8 +7,9 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
+DEPLOY: Final = Path(__file__).parents[2] / "deploy"
 
 
 def of_image(target: str) -> list[str]:

@@ -1,15 +1,16 @@
 """Finished jobs, as small as they can be."""
 
 from datetime import UTC, datetime
+from typing import Final
 
 from schemas.events import SourceObject, TranscriptEvent
 from schemas.options import TranscribeOptions
 from schemas.transcripts.transcript import AudioFacts, Segment, StageTiming, Transcript, TranscriptStatus, Usage
 from tests.sound.provenance import PROVENANCE
 
-NOW = datetime(2026, 1, 2, tzinfo=UTC)
-TIMING = StageTiming()
-USAGE = Usage(audio_seconds=1.0, inference_seconds=0.0, windows=1, decoded_tokens=1)
+NOW: Final = datetime(2026, 1, 2, tzinfo=UTC)
+TIMING: Final = StageTiming()
+USAGE: Final = Usage(audio_seconds=1.0, inference_seconds=0.0, windows=1, decoded_tokens=1)
 
 
 def event_of(job_id: str, *, text: str | None = None, **metadata: str) -> TranscriptEvent:

@@ -2,12 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import pytest
 
-_SELFTEST = Path(__file__).parents[2] / "models" / "selftest"
-_SELFTEST_WEIGHTS = _SELFTEST / "weights"
+_SELFTEST: Final = Path(__file__).parents[2] / "models" / "selftest"
+_SELFTEST_WEIGHTS: Final = _SELFTEST / "weights"
 
 
 def model_directory() -> Path:

@@ -2,15 +2,16 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from schemas.notifications import (
     ObjectCreated,
     parse_notification,
 )
 
-FIXTURES = Path(__file__).parents[1] / "unit" / "schemas" / "notifications"
-NOW = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
-AWS_KEY = "calls/my call (+1).wav"
+FIXTURES: Final = Path(__file__).parents[1] / "unit" / "schemas" / "notifications"
+NOW: Final = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
+AWS_KEY: Final = "calls/my call (+1).wav"
 
 
 def fixture(name: str) -> bytes:

@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Final
 
 COLUMNS, LINES = 80, 24
-READ_BYTES = 65_536
-TIMEOUT_SECONDS = 90.0
+READ_BYTES: Final = 65_536
+TIMEOUT_SECONDS: Final = 90.0
 
 
 class Where(Enum):

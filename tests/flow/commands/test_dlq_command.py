@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 from rich.console import Console
@@ -17,11 +18,13 @@ from schemas.settings import KafkaSettings
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.reading import records_on
 
-ORIGIN = "audio.references"
-LETTERS = "audio.references.dlq"
-RETRIES = "audio.references.retry.30s"
-LATE_MS = 1_795_374_000_000
-MESSAGE = "looking up s3://audio/kascribe-uploads/2026/11/25/call-000123.wav: the store answered 404 NoSuchKey"
+ORIGIN: Final = "audio.references"
+LETTERS: Final = "audio.references.dlq"
+RETRIES: Final = "audio.references.retry.30s"
+LATE_MS: Final = 1_795_374_000_000
+MESSAGE: Final = (
+    "looking up s3://audio/kascribe-uploads/2026/11/25/call-000123.wav: the store answered 404 NoSuchKey"
+)
 
 
 @pytest.fixture

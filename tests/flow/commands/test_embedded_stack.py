@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import httpx
 import numpy as np
@@ -23,8 +24,8 @@ from tests.support.interrupting import interruptible
 from tests.support.terminals import Where, kascribe
 from tests.support.waiting import eventually
 
-DRAIN_TIMEOUT_SECONDS = 120
-LONG_CLIPS = 30
+DRAIN_TIMEOUT_SECONDS: Final = 120
+LONG_CLIPS: Final = 30
 """As many as the model cannot be done with before it is stopped."""
 
 

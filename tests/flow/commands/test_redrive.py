@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Final
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -22,11 +23,11 @@ from tests.flow.running import create_topics, running, send, settings_for
 from tests.flow.stages import TOPIC, CommandStage
 from tests.support.clock import HandClock
 
-ORIGIN = "audio.references"
-LETTERS = "audio.references.dlq"
-RETRIES = "audio.references.retry.10s"
-MARKS = "audio.redriven"
-REASONS = ("audio_not_found", "audio_undecodable")
+ORIGIN: Final = "audio.references"
+LETTERS: Final = "audio.references.dlq"
+RETRIES: Final = "audio.references.retry.10s"
+MARKS: Final = "audio.redriven"
+REASONS: Final = ("audio_not_found", "audio_undecodable")
 PRODUCE, LIST_OFFSETS = 0, 2
 TOPIC_AUTHORIZATION_FAILED, MESSAGE_TOO_LARGE = 29, 10
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import pytest
 from typer.testing import CliRunner
@@ -20,8 +21,8 @@ from tests.flow.mock_cluster import MockCluster
 from tests.flow.reading import records_on
 from tests.support.object_store import ObjectStore, running_object_store
 
-TOPICS = Topics()
-GONE = Coordinates(topic="audio.references", partition=0, offset=0)
+TOPICS: Final = Topics()
+GONE: Final = Coordinates(topic="audio.references", partition=0, offset=0)
 
 
 @dataclass

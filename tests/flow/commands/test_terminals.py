@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import pytest
 from typer.testing import CliRunner
@@ -29,13 +30,13 @@ from tests.support.kept import event_of, spoken_transcript
 from tests.support.object_store import MOTO_CREDENTIALS, running_object_store
 from tests.support.terminals import RunResult, Where, kascribe
 
-HOSTILE = "fine \x1b]0;owned\x07\x1b[2J\x9b1m \u202egpj\u2066"
-STEERING = ("\x1b]", "\x07", "\x1b[2J", "\x9b", "\u202e", "\u2066")
-STYLES = re.compile(r"\x1b\[[0-9;]*m")
-TOPICS = Topics()
-LETTER = "audio.references.dlq[0]@0"
+HOSTILE: Final = "fine \x1b]0;owned\x07\x1b[2J\x9b1m \u202egpj\u2066"
+STEERING: Final = ("\x1b]", "\x07", "\x1b[2J", "\x9b", "\u202e", "\u2066")
+STYLES: Final = re.compile(r"\x1b\[[0-9;]*m")
+TOPICS: Final = Topics()
+LETTER: Final = "audio.references.dlq[0]@0"
 
-COMMANDS = {
+COMMANDS: Final = {
     "config show": (("config", "show"), "KASCRIBE_KAFKA_BOOTSTRAP_SERVERS"),
     "models list": (("models", "list", "--known"), "Systran/faster-whisper-tiny.en"),
     "models path": (("models", "path", "selftest"), "selftest/weights"),
@@ -55,7 +56,7 @@ COMMANDS = {
 }
 """What is typed, and what standard output contains then."""
 
-ELSEWHERE = {
+ELSEWHERE: Final = {
     "run": "writes a log, see test_logs",
     "selftest": "is a test by itself",
     "up": "stays, see test_embedded_stack",

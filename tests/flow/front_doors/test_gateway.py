@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.sound.wav_listener import wav_bytes
 from tests.support.object_store import ObjectStore, running_object_store
 from tests.support.waiting import eventually
 
-KEY = {"Idempotency-Key": "call-7"}
+KEY: Final = {"Idempotency-Key": "call-7"}
 
 
 @pytest.fixture(scope="module")

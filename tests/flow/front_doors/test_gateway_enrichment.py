@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Final
 
 import pytest
 
@@ -25,9 +26,9 @@ from tests.sound.wav_listener import wav_bytes
 from tests.support.object_store import ObjectStore, running_object_store
 from tests.support.waiting import eventually
 
-PATH = "/transcribe-and-process"
-INSTRUCTION = "다음 텍스트를 요약해주세요:"
-KEY = {"Idempotency-Key": "call-7"}
+PATH: Final = "/transcribe-and-process"
+INSTRUCTION: Final = "다음 텍스트를 요약해주세요:"
+KEY: Final = {"Idempotency-Key": "call-7"}
 
 
 @pytest.fixture

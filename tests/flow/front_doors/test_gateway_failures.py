@@ -5,6 +5,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 
@@ -18,7 +19,7 @@ from tests.sound.wav_listener import wav_bytes
 from tests.support.object_store import ObjectStore, running_object_store
 from tests.support.waiting import eventually
 
-FORM = "multipart/form-data; boundary=b"
+FORM: Final = "multipart/form-data; boundary=b"
 
 
 @pytest.fixture(scope="module")

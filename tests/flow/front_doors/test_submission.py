@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice, repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from rich.console import Console
@@ -35,7 +35,7 @@ from tests.flow.reading import records_on
 from tests.support.clock import HandClock
 from tests.support.object_store import ObjectStore, running_object_store
 
-TOPICS = Topics("")
+TOPICS: Final = Topics("")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The outbox on a broker: what is confirmed, in which order, and what happens when it is not."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 
@@ -13,11 +14,11 @@ from tests.flow.mock_cluster import MockCluster
 from tests.flow.reading import records_on
 from tests.support.waiting import eventually
 
-PRODUCE = 0
-MSG_SIZE_TOO_LARGE = 10
-TOPIC_AUTHORIZATION_FAILED = 29
-OUT_OF_ORDER_SEQUENCE_NUMBER = 45
-PARTITION = ("audio.references", 0)
+PRODUCE: Final = 0
+MSG_SIZE_TOO_LARGE: Final = 10
+TOPIC_AUTHORIZATION_FAILED: Final = 29
+OUT_OF_ORDER_SEQUENCE_NUMBER: Final = 45
+PARTITION: Final = ("audio.references", 0)
 
 
 @pytest.fixture

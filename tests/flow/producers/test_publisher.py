@@ -1,5 +1,7 @@
 """Publishing and topics on a broker."""
 
+from typing import Final
+
 import pytest
 
 from producers.publisher import Publisher
@@ -10,7 +12,7 @@ from schemas.settings import KafkaSettings
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.reading import records_on
 
-UNREACHABLE = KafkaSettings(bootstrap_servers="127.0.0.1:9")
+UNREACHABLE: Final = KafkaSettings(bootstrap_servers="127.0.0.1:9")
 
 
 def test_published_records_are_on_the_broker_when_publish_returns(broker: MockCluster) -> None:

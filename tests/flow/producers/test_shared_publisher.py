@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 import pytest
 
@@ -17,9 +18,9 @@ from tests.flow.mock_cluster import MockCluster
 from tests.flow.reading import records_on
 from tests.support.waiting import eventually
 
-PRODUCE = 0
-OUT_OF_ORDER_SEQUENCE_NUMBER = 45
-TOPIC = "audio.references"
+PRODUCE: Final = 0
+OUT_OF_ORDER_SEQUENCE_NUMBER: Final = 45
+TOPIC: Final = "audio.references"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import pytest
 
@@ -16,8 +17,8 @@ from tests.sound.wav_listener import WavListener
 from tests.support.object_store import ObjectStore, running_object_store
 from tests.support.waiting import eventually
 
-TOPICS = Topics()
-GROUP = "test.transcriber"
+TOPICS: Final = Topics()
+GROUP: Final = "test.transcriber"
 
 
 @pytest.fixture(scope="module")

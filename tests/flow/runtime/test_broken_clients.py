@@ -1,5 +1,7 @@
 """Errors of the Kafka client: transient ones are waited out, the others end the process with a message."""
 
+from typing import Final
+
 import pytest
 from confluent_kafka import KafkaError
 
@@ -13,11 +15,11 @@ from tests.flow.stages import OUTPUT, CommandStage
 from tests.support.waiting import eventually
 
 LIST_OFFSETS, OFFSET_FETCH, CONSUMER_GROUP_HEARTBEAT = 2, 9, 68
-NOT_LEADER_FOR_PARTITION = 6
+NOT_LEADER_FOR_PARTITION: Final = 6
 NOT_COORDINATOR, COORDINATOR_NOT_AVAILABLE, NETWORK_EXCEPTION = 16, 15, 13
 REBALANCE_IN_PROGRESS, GROUP_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PART = 27, 30, 3
 FENCED_INSTANCE_ID, UNRELEASED_INSTANCE_ID, STALE_MEMBER_EPOCH = 82, 111, 113
-PASSING = (
+PASSING: Final = (
     NOT_COORDINATOR,
     COORDINATOR_NOT_AVAILABLE,
     STALE_MEMBER_EPOCH,

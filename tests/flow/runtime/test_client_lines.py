@@ -1,6 +1,7 @@
 """librdkafka's own messages reach the log that everything else reaches."""
 
 from collections.abc import Callable
+from typing import Final
 
 import pytest
 
@@ -13,7 +14,7 @@ from schemas.kafka.records import OutgoingRecord
 from schemas.settings import KafkaSettings
 from tests.support.waiting import eventually
 
-UNREACHABLE = KafkaSettings(bootstrap_servers="127.0.0.1:9")
+UNREACHABLE: Final = KafkaSettings(bootstrap_servers="127.0.0.1:9")
 
 
 def _publish() -> None:

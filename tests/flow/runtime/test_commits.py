@@ -1,5 +1,7 @@
 """Commits that are refused, too late, or never sent: work is done again, never lost."""
 
+from typing import Final
+
 from confluent_kafka import Consumer, TopicPartition
 
 from consumers.runtime.offsets.commit_metadata import CommitMetadata
@@ -11,7 +13,7 @@ from tests.support.waiting import eventually
 
 OFFSET_COMMIT, HEARTBEAT = 8, 12
 UNKNOWN_MEMBER_ID, GROUP_AUTHORIZATION_FAILED = 25, 30
-NEVER_SECONDS = 3_600
+NEVER_SECONDS: Final = 3_600
 
 
 def _commit(bootstrap_servers: str, offset: int, metadata: str) -> None:

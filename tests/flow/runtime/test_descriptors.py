@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -16,8 +17,8 @@ from tests.flow.stages import OUTPUT
 from tests.support.object_store import MOTO_CREDENTIALS, ObjectStore, running_object_store
 from tests.support.waiting import eventually
 
-OBJECTS = 60
-DESCRIPTORS = 64
+OBJECTS: Final = 60
+DESCRIPTORS: Final = 64
 
 
 @pytest.fixture

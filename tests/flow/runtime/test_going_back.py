@@ -1,6 +1,7 @@
 """Records that come again although they were polled: a client that rewinds, or a log that was replaced."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
@@ -12,7 +13,7 @@ from tests.flow.stages import TOPIC
 from tests.support.waiting import eventually
 from tests.unit.runtime.runtime_bench import RuntimeBench, offsets
 
-RECORDS = 12
+RECORDS: Final = 12
 
 
 def _read(consumer: Consumer) -> list[int | None]:

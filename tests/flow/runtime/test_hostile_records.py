@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+from typing import Final
 
 import structlog
 from confluent_kafka import Producer
@@ -21,8 +22,8 @@ from tests.flow.running import committed, create_topics, running, send, settings
 from tests.flow.stages import OUTPUT, TOPIC, CommandStage
 from tests.support.waiting import eventually
 
-NOT_UTF8 = b"\xff\xfe-name"
-TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+NOT_UTF8: Final = b"\xff\xfe-name"
+TRACE_ID: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 def test_a_record_whose_headers_cannot_be_read_is_processed_without_them(broker: MockCluster) -> None:

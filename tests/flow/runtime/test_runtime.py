@@ -2,6 +2,7 @@
 
 import time
 from subprocess import Popen
+from typing import Final
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.flow.running import committed, create_topics, outputs_until, running,
 from tests.flow.stages import OUTPUT, TOPIC, CommandStage
 from tests.support.waiting import eventually
 
-PROTOCOLS = pytest.mark.parametrize("protocol", ["classic", "consumer"])
+PROTOCOLS: Final = pytest.mark.parametrize("protocol", ["classic", "consumer"])
 
 
 def _complete_beyond(bootstrap_servers: str) -> set[int]:

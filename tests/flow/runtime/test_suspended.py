@@ -3,6 +3,7 @@
 import os
 import signal
 from contextlib import ExitStack
+from typing import Final
 
 from consumers.runtime.execution.holder import is_alive, new_holder, visible
 from consumers.runtime.offsets.commit_metadata import CommitMetadata
@@ -13,7 +14,7 @@ from tests.flow.running import committed, create_topics, running, send, settings
 from tests.flow.stages import OUTPUT, TOPIC, CommandStage
 from tests.support.waiting import eventually
 
-SUSPENDED = 3
+SUSPENDED: Final = 3
 
 
 def _holder(broker: MockCluster) -> str:

@@ -1,17 +1,17 @@
 """The demo judges every request of the README by what the README promises for it."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from tests.demo.enrichment import is_right, readme_requests
 
-SPOKEN = "하나 둘"
+SPOKEN: Final = "하나 둘"
 Answer = Mapping[str, Any]
-HEALTHY: Answer = {"status": "ok", "dependencies": {}}
-TRANSCRIBED: Answer = {"success": True, "text": "하나, 둘"}
-PROCESSED: Answer = {**TRANSCRIBED, "processed_text": "두 낱말"}
+HEALTHY: Final[Answer] = {"status": "ok", "dependencies": {}}
+TRANSCRIBED: Final[Answer] = {"success": True, "text": "하나, 둘"}
+PROCESSED: Final[Answer] = {**TRANSCRIBED, "processed_text": "두 낱말"}
 
 
 def test_each_request_of_the_readme_has_an_answer_that_is_right() -> None:

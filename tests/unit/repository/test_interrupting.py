@@ -3,11 +3,12 @@
 import signal
 import subprocess
 import sys
+from typing import Final
 
 import pytest
 
-CHILD = "import os, signal, sys; os.kill(os.getpid(), int(sys.argv[1]))"
-PARENT = f"""
+CHILD: Final = "import os, signal, sys; os.kill(os.getpid(), int(sys.argv[1]))"
+PARENT: Final = f"""
 import signal, subprocess, sys
 from tests.support.interrupting import interruptible
 

@@ -3,12 +3,13 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import Final
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
-OURS = ("requirements.lock", "requirements-cuda.lock")
-LOCKS = (*OURS, "deploy/vllm/requirements.lock", "tests/clients/requirements.lock")
+ROOT: Final = Path(__file__).parents[3]
+OURS: Final = ("requirements.lock", "requirements-cuda.lock")
+LOCKS: Final = (*OURS, "deploy/vllm/requirements.lock", "tests/clients/requirements.lock")
 
 
 def pinned(lock: str) -> dict[str, list[str]]:

@@ -1,6 +1,7 @@
 """Which planted faults are run, and how they are reported."""
 
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -9,7 +10,7 @@ from tests.mutants import report
 from tests.mutants.report import Change, change_in, page
 from tests.mutants.sampling import Mutant, sampled
 
-MUTANTS = [Mutant(module, f"{module}.x__mutmut_{n}", 1) for module in ("a.py", "b.py") for n in range(9)]
+MUTANTS: Final = [Mutant(module, f"{module}.x__mutmut_{n}", 1) for module in ("a.py", "b.py") for n in range(9)]
 
 
 def test_a_sample_is_the_same_each_time_and_whatever_else_there_is() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Final
 
 from confluent_kafka import Consumer
 
@@ -13,7 +14,7 @@ from schemas.settings import RuntimeSettings
 from tests.flow.stages import TOPIC, CommandStage
 from tests.unit.runtime.runtime_bench import RuntimeBench, unconnected
 
-OUTPUT = OutgoingRecord("out", b"key", b"done")
+OUTPUT: Final = OutgoingRecord("out", b"key", b"done")
 
 
 class MuteableStage(CommandStage):

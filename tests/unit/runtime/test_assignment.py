@@ -1,5 +1,7 @@
 """Which partitions a process holds, and what is left of those that it lets go of."""
 
+from typing import Final
+
 from confluent_kafka import OFFSET_INVALID, TopicPartition
 from prometheus_client import CollectorRegistry
 
@@ -11,7 +13,7 @@ from schemas.kafka.delivery import Commit
 from schemas.settings import RuntimeSettings
 from tests.unit.runtime.runtime_bench import RuntimeBench, offsets, runtime_bench
 
-SETTINGS = RuntimeSettings()
+SETTINGS: Final = RuntimeSettings()
 
 
 def crashed_at(offset: int) -> str:

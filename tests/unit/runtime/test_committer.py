@@ -1,5 +1,7 @@
 """The committer: outputs first, then commits; and what letting go of a partition waits for."""
 
+from typing import Final
+
 from consumers.runtime.drain import (
     CLOSING_SECONDS,
     COMMIT_RESERVE_SECONDS,
@@ -11,8 +13,8 @@ from schemas.kafka.records import OutgoingRecord
 from schemas.settings import RuntimeSettings
 from tests.unit.runtime.committer_bench import CommitterBench, committer_bench
 
-OUTPUT = OutgoingRecord("out", b"key", b"value")
-STEP_SECONDS = 0.1
+OUTPUT: Final = OutgoingRecord("out", b"key", b"value")
+STEP_SECONDS: Final = 0.1
 
 
 def _do(bench: CommitterBench, offset: int, *outputs: OutgoingRecord) -> None:

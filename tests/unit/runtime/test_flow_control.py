@@ -1,6 +1,7 @@
 """Back-pressure: when there is room, when there is none, and which partitions pause."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from schemas.settings import RuntimeSettings
 from tests.support.clock import HandClock
 from tests.unit.runtime.runtime_bench import unconnected
 
-LIMITS = RuntimeSettings(in_flight_records=8, in_flight_bytes=1_000, in_flight_audio_seconds=100.0)
+LIMITS: Final = RuntimeSettings(in_flight_records=8, in_flight_bytes=1_000, in_flight_audio_seconds=100.0)
 
 
 def no_job(_flight: Flight) -> Job:

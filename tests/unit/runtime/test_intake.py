@@ -1,5 +1,7 @@
 """What is taken in and when it runs: suspects alone, nothing before its name is durable."""
 
+from typing import Final
+
 from consumers.runtime.flow_control import reserved_records
 from consumers.runtime.offsets.commit_metadata import CommitMetadata
 from consumers.runtime.offsets.journal import Journal
@@ -9,9 +11,9 @@ from schemas.options import Lane
 from schemas.settings import RuntimeSettings
 from tests.unit.runtime.runtime_bench import RuntimeBench, offsets, runtime_bench
 
-EIGHT = RuntimeSettings(in_flight_records=8)
+EIGHT: Final = RuntimeSettings(in_flight_records=8)
 """With one place reserved for interactive records."""
-ONE_SUSPECT = (100, " wdead0+1")
+ONE_SUSPECT: Final = (100, " wdead0+1")
 """The record at offset 100 was running at one death before this one."""
 
 

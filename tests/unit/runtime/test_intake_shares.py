@@ -1,5 +1,7 @@
 """How much is taken in from which partition, and what a partition that leaves takes along."""
 
+from typing import Final
+
 from structlog.testing import capture_logs
 
 from consumers.runtime.offsets import gap_map
@@ -9,7 +11,7 @@ from schemas.settings import RuntimeSettings
 from tests.unit.runtime.runtime_bench import RuntimeBench, offsets, runtime_bench
 from tests.unit.runtime.settlement_bench import settlement_bench
 
-EIGHT = RuntimeSettings(in_flight_records=8)
+EIGHT: Final = RuntimeSettings(in_flight_records=8)
 
 
 def _handed_over(bench: RuntimeBench, *, turns: int = 20) -> list[Flight]:

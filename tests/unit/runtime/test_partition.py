@@ -1,5 +1,7 @@
 """A partition moves through its states in one direction, and its flights go with it."""
 
+from typing import Final
+
 import pytest
 
 from consumers.runtime.offsets.books import Books
@@ -7,7 +9,7 @@ from consumers.runtime.partition import AssignedPartition, PartitionState
 from schemas.kafka.records import OutgoingRecord, Record
 from tests.unit.runtime.runtime_bench import runtime_bench
 
-OUTPUT = OutgoingRecord("out", b"key", b"value")
+OUTPUT: Final = OutgoingRecord("out", b"key", b"value")
 
 
 def _partition() -> AssignedPartition:

@@ -1,5 +1,7 @@
 """What follows from a failed attempt."""
 
+from typing import Final
+
 import pytest
 
 from consumers.runtime.retry import (
@@ -25,8 +27,8 @@ from schemas.kafka import history
 from schemas.kafka.records import Coordinates, Record
 from schemas.kafka.topics import retry_delay_seconds, retry_topic
 
-NOW_MS = 1_000_000
-DELAYS = (10, 60, 600)
+NOW_MS: Final = 1_000_000
+DELAYS: Final = (10, 60, 600)
 
 
 def decided(error: Exception, attempt: int, topic: str = "audio.references") -> Decision:

@@ -1,5 +1,7 @@
 """How ended attempts are settled: complete, retried, a dead letter, or nothing at all."""
 
+from typing import Final
+
 import pytest
 
 from consumers.runtime.offsets.commit_metadata import CommitMetadata
@@ -12,7 +14,7 @@ from tests.flow.stages import UnknownReason
 from tests.unit.runtime.runtime_bench import offsets
 from tests.unit.runtime.settlement_bench import OUTPUT, settlement_bench
 
-WARY = (100, " odead")
+WARY: Final = (100, " odead")
 """Taken over from a process that ended: every record is named before it runs."""
 
 

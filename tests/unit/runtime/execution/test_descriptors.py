@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -57,7 +58,7 @@ def test_a_disk_error_that_is_a_shortage_of_descriptors_is_found() -> None:
     assert raised.value.dependency == "descriptors"
 
 
-_AT_THE_LIMIT = """
+_AT_THE_LIMIT: Final = """
 import os, resource, tempfile
 from consumers.runtime.execution.descriptors import are_free, shortage
 from models.media.spool import FeatureSpool

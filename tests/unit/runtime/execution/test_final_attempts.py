@@ -1,5 +1,7 @@
 """Whether an attempt is a record's last: the stage is given what the runtime decides."""
 
+from typing import Final
+
 import pytest
 
 from schemas.errors import AudioNotFound, AudioUndecodable, DependencyDown, EngineFailed
@@ -10,8 +12,8 @@ from schemas.kafka.topics import retry_topic
 from schemas.settings import RuntimeSettings
 from tests.unit.runtime.runtime_bench import runtime_bench
 
-TWO_RETRIES = RuntimeSettings(retry_delays_seconds=(10, 60))
-RETRIES = retry_topic("in", 10)
+TWO_RETRIES: Final = RuntimeSettings(retry_delays_seconds=(10, 60))
+RETRIES: Final = retry_topic("in", 10)
 
 
 @pytest.mark.parametrize(
