@@ -99,7 +99,7 @@ class Assignment:
                 books.learn_log_id(log_id)
         return replaced
 
-    def let_go(self, keys: Iterable[Partition]) -> None:
+    def remove(self, keys: Iterable[Partition]) -> None:
         """Let go of partitions: cancel their flights, and drop the results that still come."""
         for key in list(keys):
             self._drop(key)

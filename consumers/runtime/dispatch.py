@@ -96,7 +96,7 @@ class Dispatch:
         taken, self._set_aside = self._set_aside, []
         return taken
 
-    def abandon(self, partition: AssignedPartition) -> None:
+    def drop(self, partition: AssignedPartition) -> None:
         """Drop what waits here of a partition that goes away; what is with the workers is dropped when it ends."""
         waiting = [*partition.take_unnamed(), *self._isolation.drop(partition), *self._following.drop(partition)]
         idle = chain(self._set_aside, chain.from_iterable(self._parked.values()))

@@ -79,12 +79,12 @@ class Drain:
     def drop(self, partitions: Sequence[AssignedPartition]) -> None:
         """Let go without draining: the partitions belong to another process already. Never blocks."""
         for partition in partitions:
-            self._dispatch.abandon(partition)
-        self._assignment.let_go([partition.key for partition in partitions])
+            self._dispatch.drop(partition)
+        self._assignment.remove([partition.key for partition in partitions])
 
     def _close(self, partition: AssignedPartition) -> None:
         partition.advance(PartitionState.DRAINING)
-        self._dispatch.abandon(partition)
+        self._dispatch.drop(partition)
         for flight in partition.flights.values():
             if not flight.started:
                 flight.cancel()

@@ -161,5 +161,5 @@ class Intake:
         return self._replace(partition, log_id="", rewinding=False)
 
     def _replace(self, partition: AssignedPartition, *, log_id: str, rewinding: bool) -> AssignedPartition:
-        self._dispatch.abandon(partition)
+        self._dispatch.drop(partition)
         return self._assignment.replace(partition, log_id=log_id, rewinding=rewinding)

@@ -76,7 +76,7 @@ def test_a_partition_that_is_let_go_keeps_nothing() -> None:
         mine, other = bench.assignment.partitions["in", 0], bench.assignment.partitions["in", 1]
         mine.backlog.append(flight.record)
         assert bench.assignment.waiting_records == 1
-        bench.assignment.let_go([mine.key, ("in", 9)])
+        bench.assignment.remove([mine.key, ("in", 9)])
         assert (mine.is_gone, flight.cancelled, len(mine.backlog)) == (True, True, 0)
         assert bench.assignment.partitions == {other.key: other}
         assert not other.is_gone

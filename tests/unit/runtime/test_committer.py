@@ -97,7 +97,7 @@ def test_what_is_delivered_after_its_partition_was_lost_is_not_committed() -> No
             bench.finish(flight, OUTPUT)
         bench.committer.submit(urgent=True)
         gone, kept = bench.assignment.partitions
-        bench.assignment.let_go([gone])
+        bench.assignment.remove([gone])
         bench.deliver()
         assert {position.partition for position in bench.consumer.noted} == {kept[1]}
 

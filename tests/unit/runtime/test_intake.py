@@ -103,8 +103,8 @@ def test_a_partition_that_leaves_takes_its_resting_suspects_along() -> None:
         bench.arrive(200, partition=1)
         assert offsets(bench.turn()) == [100]
         bench.arrive(101)
-        bench.dispatch.abandon(leaving)
-        bench.assignment.let_go([leaving.key])
+        bench.dispatch.drop(leaving)
+        bench.assignment.remove([leaving.key])
         (running,) = leaving.flights.values()
         assert running.cancelled
         bench.dispatch.release(running)
@@ -121,8 +121,8 @@ def test_suspects_in_line_leave_with_their_partition() -> None:
         bench.clock.seconds = RuntimeSettings().killer_rest_seconds + 1
         bench.intake.admit()
         leaving = bench.assignment.partitions["in", 0]
-        bench.dispatch.abandon(leaving)
-        bench.assignment.let_go([leaving.key])
+        bench.dispatch.drop(leaving)
+        bench.assignment.remove([leaving.key])
         bench.clock.seconds *= 3
         bench.arrive(0, partition=1)
         assert (_until_handed_over(bench), bench.flow_control.records) == ([0], 1)
@@ -134,8 +134,8 @@ def test_a_suspect_that_rests_leaves_with_its_partition() -> None:
         bench.arrive(100)
         assert _handed_over(bench, turns=2) == []
         leaving = bench.assignment.partitions["in", 0]
-        bench.dispatch.abandon(leaving)
-        bench.assignment.let_go([leaving.key])
+        bench.dispatch.drop(leaving)
+        bench.assignment.remove([leaving.key])
         bench.clock.seconds = 3 * RuntimeSettings().killer_rest_seconds
         bench.arrive(0, partition=1)
         assert (_until_handed_over(bench), bench.flow_control.records) == ([0], 1)
@@ -150,8 +150,8 @@ def test_a_partition_that_leaves_takes_its_suspects_along() -> None:
         bench.intake.admit()
         leaving = bench.assignment.partitions["in", 0]
         assert offsets(leaving.unnamed) == [100]
-        bench.dispatch.abandon(leaving)
-        bench.assignment.let_go([leaving.key])
+        bench.dispatch.drop(leaving)
+        bench.assignment.remove([leaving.key])
         bench.arrive(0, partition=1)
         assert _until_handed_over(bench) == [0]
         assert bench.flow_control.records == 1
@@ -205,7 +205,7 @@ def test_a_partition_that_comes_back_unchanged_runs_its_records() -> None:
         bench.commit()
         partition = bench.assignment.partitions["in", 0]
         committed = partition.books.confirmed
-        bench.dispatch.abandon(partition)
+        bench.dispatch.drop(partition)
         bench.assigned(committed)
         bench.arrive(101)
         assert _until_handed_over(bench) == [101]

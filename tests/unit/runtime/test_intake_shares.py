@@ -20,8 +20,8 @@ def _handed_over(bench: RuntimeBench, *, turns: int = 20) -> list[Flight]:
 
 def _leave(bench: RuntimeBench, number: int = 0) -> None:
     partition = bench.assignment.partitions["in", number]
-    bench.dispatch.abandon(partition)
-    bench.assignment.let_go([partition.key])
+    bench.dispatch.drop(partition)
+    bench.assignment.remove([partition.key])
 
 
 def test_room_is_what_is_left_of_the_limit() -> None:

@@ -54,8 +54,8 @@ def test_an_outcome_of_a_partition_that_is_gone_is_dropped(outcome: BaseExceptio
     """Whatever it is: another process does the record, or has done it, and nothing may leave from here."""
     with settlement_bench() as bench:
         (flight,) = bench.take(0)
-        bench.bench.dispatch.abandon(flight.partition)
-        bench.bench.assignment.let_go([flight.partition.key])
+        bench.bench.dispatch.drop(flight.partition)
+        bench.bench.assignment.remove([flight.partition.key])
         bench.end(flight, outcome)
         assert bench.left() == []
         assert not _is_complete(flight)

@@ -22,8 +22,8 @@ def _left_to_another(bench: RuntimeBench, leader: Flight) -> None:
 
 
 def _lost_with_its_partition(bench: RuntimeBench, leader: Flight) -> None:
-    bench.dispatch.abandon(leader.partition)
-    bench.assignment.let_go([leader.partition.key])
+    bench.dispatch.drop(leader.partition)
+    bench.assignment.remove([leader.partition.key])
     _left_to_another(bench, leader)
 
 
@@ -117,7 +117,7 @@ def test_a_partition_that_leaves_takes_its_followers_along_and_no_others() -> No
         leaving, staying = sorted(bench.turn(), key=lambda flight: flight.record.offset)
         for follower in (leaving, staying):
             _follow(bench, follower, leader)
-        bench.dispatch.abandon(leaving.partition)
+        bench.dispatch.drop(leaving.partition)
         assert (leaving.cancelled, leaving.settled, leaving.partition.books.ledger.watermark) == (True, True, 2)
         assert bench.flow_control.records == 2
         bench.complete(leader)
@@ -133,7 +133,7 @@ def test_a_partition_that_leaves_takes_along_what_was_released_and_has_not_run()
         (follower,) = bench.turn()
         _follow(bench, follower, leader)
         bench.complete(leader)
-        bench.dispatch.abandon(follower.partition)
+        bench.dispatch.drop(follower.partition)
         assert (bench.turn(), bench.flow_control.records) == ([], 0)
 
 

@@ -147,7 +147,7 @@ def test_a_process_that_lost_its_partitions_is_not_ready() -> None:
     """Until the group gives it some again."""
     with runtime_bench((0, "")) as bench:
         assert ready(bench.snapshot(), now=bench.clock.seconds).ok
-        bench.assignment.let_go(list(bench.assignment.partitions))
+        bench.assignment.remove(list(bench.assignment.partitions))
         bench.clock.seconds += 1.0
         assert not ready(bench.snapshot(), now=bench.clock.seconds).ok
 
