@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from consumers.runtime.monitoring.metrics import Metric, Metrics
+from consumers.metrics import Metric, Metrics
 from consumers.transcriber.ports import EngineProgress
 from models.vllm.servers.ports import EndedRequest, RequestLoad, RequestOutcome
 from schemas.options import Lane, TranscribeOptions

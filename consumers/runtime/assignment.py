@@ -6,10 +6,10 @@ from typing import Final
 import structlog
 from confluent_kafka import TopicPartition
 
+from consumers import metrics as rows
+from consumers.metrics import Metrics
 from consumers.runtime.execution.holder import new_holder
 from consumers.runtime.flow_control import reserved_records
-from consumers.runtime.monitoring import metrics as rows
-from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.offsets.books import Books
 from consumers.runtime.offsets.commit_metadata import CommitMetadata
 from consumers.runtime.partition import AssignedPartition, PartitionState

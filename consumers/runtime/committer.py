@@ -9,12 +9,12 @@ from typing import Final
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from consumers import metrics as rows
 from consumers.kafka.client import positions
+from consumers.metrics import Metrics
 from consumers.runtime.assignment import Assignment
 from consumers.runtime.execution.mailbox import Command
 from consumers.runtime.flow_control import FlowControl
-from consumers.runtime.monitoring import metrics as rows
-from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.partition import AssignedPartition, Flight, PartitionState
 from consumers.runtime.ports import Outbox
 from schemas.clock import Clock

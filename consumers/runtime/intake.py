@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
+from consumers import metrics as rows
+from consumers.metrics import Metrics
 from consumers.runtime.assignment import Assignment
 from consumers.runtime.dispatch import Dispatch
 from consumers.runtime.flow_control import FlowControl
-from consumers.runtime.monitoring import metrics as rows
-from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.partition import AssignedPartition, Flight, PartitionState
 from consumers.runtime.ports import Job
 from consumers.runtime.retry import may_run_at

@@ -5,14 +5,14 @@ from typing import Final
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
+from consumers import metrics as rows
 from consumers.kafka import client
+from consumers.metrics import Metrics
 from consumers.runtime.committer import Committer
 from consumers.runtime.execution.mailbox import Mailbox
 from consumers.runtime.flow_control import FlowControl
 from consumers.runtime.intake import Intake
-from consumers.runtime.monitoring import metrics as rows
 from consumers.runtime.monitoring.broker_view import MembershipWatch
-from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.monitoring.snapshot import SnapshotTaker
 from consumers.runtime.settlement import Settlement
 from schemas.clock import Clock

@@ -4,14 +4,14 @@ from typing import Final
 
 from confluent_kafka import Consumer, TopicPartition
 
+from consumers import metrics as rows
 from consumers.kafka import client
 from consumers.kafka.committed import fetch_committed
+from consumers.metrics import Metrics
 from consumers.runtime.assignment import Assignment
 from consumers.runtime.drain import Drain, work_seconds
 from consumers.runtime.loop import BUSY_SECONDS, Loop
-from consumers.runtime.monitoring import metrics as rows
 from consumers.runtime.monitoring.broker_view import MembershipWatch
-from consumers.runtime.monitoring.metrics import Metrics
 from schemas.clock import Clock
 from schemas.settings import RuntimeSettings
 

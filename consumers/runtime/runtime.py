@@ -7,6 +7,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumers.kafka import client
 from consumers.kafka.fatal_errors import client_broken
+from consumers.metrics import Metrics
 from consumers.runtime.assignment import Assignment
 from consumers.runtime.committer import Committer
 from consumers.runtime.dispatch import Dispatch
@@ -22,7 +23,6 @@ from consumers.runtime.loop import Loop
 from consumers.runtime.monitoring.broker_view import MembershipWatch
 from consumers.runtime.monitoring.dependencies import DependencyWatch
 from consumers.runtime.monitoring.lag import LagMeter
-from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.monitoring.probes import Probes
 from consumers.runtime.monitoring.snapshot import Snapshot, SnapshotTaker
 from consumers.runtime.monitoring.topic_ids import TopicIdWatch

@@ -8,12 +8,12 @@ from typing import Final
 import structlog
 from prometheus_client import Counter
 
+from consumers import metrics as rows
+from consumers.metrics import Metrics
 from consumers.runtime.committer import Committer
 from consumers.runtime.dispatch import Dispatch
 from consumers.runtime.execution import job_log
-from consumers.runtime.monitoring import metrics as rows
 from consumers.runtime.monitoring.dependencies import DependencyWatch
-from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.partition import Flight, PartitionState
 from consumers.runtime.ports import CancelledByCaller, FollowsAnother, Stage
 from consumers.runtime.retry import DeadLetter, Pause, Retry, decide, retried

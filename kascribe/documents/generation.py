@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from consumers.runtime.monitoring.metrics import catalogue
+from consumers.metrics import catalogue
 from kascribe.documents.asyncapi import asyncapi
 from kascribe.documents.commands import commands_page
 from kascribe.documents.contracts import json_schemas

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from consumers.runtime.monitoring.metrics import Metric
+from consumers.metrics import Metric
 from kascribe.documents.asyncapi import topic_rows
 from kascribe.documents.markdown import page, table
 from kascribe.reasons import REASON_TEXTS

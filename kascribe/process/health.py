@@ -8,8 +8,8 @@ from typing import Final
 import structlog
 from prometheus_client import CollectorRegistry
 
+from consumers.metrics import Metric, Metrics
 from consumers.runtime.monitoring.health import HealthReport, live, ready
-from consumers.runtime.monitoring.metrics import Metric, Metrics
 from consumers.runtime.monitoring.server import HealthServer
 from consumers.runtime.runtime import Runtime
 from schemas.clock import Clock, SystemClock

@@ -15,7 +15,7 @@ from typing import Final
 from confluent_kafka import Consumer, Producer
 from prometheus_client import CollectorRegistry
 
-from consumers.runtime.monitoring.metrics import Metrics
+from consumers.metrics import Metrics
 from consumers.runtime.ports import Job
 from consumers.runtime.runtime import Runtime
 from producers.outbox import AtLeastOnceOutbox

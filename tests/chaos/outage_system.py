@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from consumers.enricher.enrich import EnrichStage
 from consumers.enricher.transcripts import StoredTranscripts
-from consumers.runtime.monitoring.metrics import DEPENDENCY_DOWN, Metrics
+from consumers.metrics import DEPENDENCY_DOWN, Metrics
 from consumers.runtime.runtime import Runtime
 from models.vllm.enricher import Enricher
 from producers.outbox import AtLeastOnceOutbox

@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
-from consumers.runtime.monitoring.metrics import Metrics
+from consumers.metrics import Metrics
 from consumers.runtime.ports import Stage
 from consumers.runtime.runtime import Runtime
 from producers.outbox import AtLeastOnceOutbox

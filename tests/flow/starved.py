@@ -14,7 +14,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
-from consumers.runtime.monitoring.metrics import Metrics
+from consumers.metrics import Metrics
 from consumers.runtime.ports import Job
 from consumers.runtime.runtime import Runtime
 from consumers.transcriber.fetch import ObjectFetcher

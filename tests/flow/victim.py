@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry
 
-from consumers.runtime.monitoring.metrics import Metrics
+from consumers.metrics import Metrics
 from consumers.runtime.runtime import Runtime
 from producers.outbox import AtLeastOnceOutbox
 from schemas.kafka.delivery import Batch, Delivery

@@ -10,10 +10,10 @@ from typing import Final
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from consumers import metrics as rows
 from consumers.kafka.admin import error_of
-from consumers.runtime.monitoring import metrics as rows
+from consumers.metrics import Metrics
 from consumers.runtime.monitoring.membership import SILENCE_SECONDS
-from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.monitoring.snapshot import Snapshot
 from schemas.clock import Clock
 from schemas.kafka.delivery import Partition

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from consumers import metrics as rows
+from consumers.metrics import Metrics
 from consumers.runtime.assignment import Assignment
 from consumers.runtime.committer import Committer
 from consumers.runtime.dispatch import Dispatch
 from consumers.runtime.execution.mailbox import Mailbox
 from consumers.runtime.flow_control import FlowControl
-from consumers.runtime.monitoring import metrics as rows
 from consumers.runtime.monitoring.membership import KAFKA, SILENCE_SECONDS, Membership
-from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.partition import AssignedPartition
 from schemas.clock import Clock
 from schemas.kafka.delivery import Partition

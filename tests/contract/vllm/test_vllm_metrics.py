@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumers.runtime.monitoring.metrics import Metrics
+from consumers.metrics import Metrics
 from kascribe.metering import REQUEST_METRICS, RequestMeter, meter_load
 from models.vllm.enricher import Enricher
 from models.vllm.servers import problems

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from confluent_kafka import Consumer, TopicPartition
 from prometheus_client import CollectorRegistry
 
+from consumers.metrics import Metrics
 from consumers.runtime.monitoring.membership import Membership
-from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.monitoring.snapshot import Snapshot
 from consumers.runtime.partition import Flight
 from consumers.runtime.ports import OnDelivered, Stage

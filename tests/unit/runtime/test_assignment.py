@@ -5,9 +5,9 @@ from typing import Final
 from confluent_kafka import OFFSET_INVALID, TopicPartition
 from prometheus_client import CollectorRegistry
 
+from consumers.metrics import Metrics
 from consumers.runtime.assignment import Assignment
 from consumers.runtime.flow_control import reserved_records
-from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.offsets.commit_metadata import CommitMetadata
 from schemas.kafka.delivery import Commit
 from schemas.settings import RuntimeSettings

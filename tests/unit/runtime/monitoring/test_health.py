@@ -8,6 +8,7 @@ from http.client import HTTPConnection
 import pytest
 from prometheus_client import CollectorRegistry
 
+from consumers.metrics import IN_FLIGHT_RECORDS, RUNTIME_METRICS, Metric, Metrics, catalogue
 from consumers.runtime.monitoring.health import (
     DELIVERY_SECONDS,
     MEMBERSHIP_SECONDS,
@@ -18,7 +19,6 @@ from consumers.runtime.monitoring.health import (
     ready,
 )
 from consumers.runtime.monitoring.membership import SILENCE_SECONDS, Membership
-from consumers.runtime.monitoring.metrics import IN_FLIGHT_RECORDS, RUNTIME_METRICS, Metric, Metrics, catalogue
 from consumers.runtime.monitoring.server import HealthServer
 from consumers.runtime.monitoring.snapshot import PartitionView, Snapshot
 from schemas.errors import ConfigurationError

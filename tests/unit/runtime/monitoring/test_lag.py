@@ -3,9 +3,9 @@
 from confluent_kafka import KafkaError
 from prometheus_client import CollectorRegistry
 
+from consumers.metrics import Metrics
 from consumers.runtime.monitoring.lag import LagMeter
 from consumers.runtime.monitoring.membership import SILENCE_SECONDS
-from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.monitoring.snapshot import PartitionView, Snapshot
 from tests.support.clock import HandClock
 from tests.unit.runtime.monitoring.admin_double import AdminDouble

@@ -3,10 +3,10 @@
 from confluent_kafka import KafkaError
 from prometheus_client import CollectorRegistry
 
+from consumers.metrics import Metrics
 from consumers.runtime.monitoring.broker_view import MembershipWatch
 from consumers.runtime.monitoring.lag import LagMeter
 from consumers.runtime.monitoring.membership import Membership
-from consumers.runtime.monitoring.metrics import Metrics
 from consumers.runtime.monitoring.snapshot import Snapshot
 from schemas.settings import KafkaSettings
 from tests.support.clock import HandClock
