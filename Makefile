@@ -47,7 +47,7 @@ selftest: setup  ## Verify this installation with the model in this repository
 test: setup lint  ## Run linters, type checks, contract checks and every test, on real servers where they can run
 	$(BIN)/pytest
 
-lint: setup  ## Run ruff, mypy and import-linter, and check the generated documents
+lint: setup  ## Run ruff, mypy and import-linter; check the structure and the generated documents
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
