@@ -173,7 +173,11 @@ class FollowerThread:
             try:
                 self._read()
             except DependencyDown as error:
-                _log.warning("topics cannot be read; records published now are missed", error=str(error))
+                _log.warning(
+                    "topics cannot be read; records published now are missed",
+                    topics=list(self._topics),
+                    error=str(error),
+                )
                 self._stopped.wait(self._reconnect_seconds)
 
     def _read(self) -> None:

@@ -198,7 +198,7 @@ class Committer:
         if not partition.books.fail(commit):
             return
         self._commit_failures.inc()
-        _log.info("commit failed", partition=repr(partition), why=why)
+        _log.info("commit failed", partition=repr(partition), error=why)
 
     def _is_name_waiting(self) -> bool:
         partitions = self._assignment.partitions.values()

@@ -149,7 +149,7 @@ class Settlement:
             self._drop(flight)
             return
         if dependency not in self._dispatch.parked:
-            _log.warning("dependency is down, intake pauses", dependency=dependency, why=str(error))
+            _log.warning("dependency is down, intake pauses", dependency=dependency, error=str(error))
             self._dependency_down.labels(dependency).set(1)
         self._count(flight, "parked")
         self._dispatch.park(flight, dependency)
@@ -176,7 +176,7 @@ class Settlement:
         failure = Failure(
             reason=reason, message=_message(error), attempt=flight.attempt, dead_letter_topic=letter.topic
         )
-        _log.warning("dead letter", reason=reason.value, why=failure.message)
+        _log.warning("dead letter", reason=reason.value, error=failure.message)
         return (letter, *self._announcement(flight, failure))
 
     def _letter(self, record: Record, attempt: int, error: BaseException, reason: Reason) -> OutgoingRecord:

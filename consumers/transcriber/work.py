@@ -50,11 +50,13 @@ class TranscriptionWork:
         with self._fetcher.fetch(state, cancelled=claim.is_stopped) as audio:
             fetch_seconds = self._clock.monotonic() - attempt.started_at
             transcribed = self._find_or_transcribe(attempt, claim, audio)
+        exports = self._export(transcribed, options.exports)
+        # Only now: another record may have joined the claim until here, and the event has to say so.
         event = transcript_event(
             attempt,
             audio,
             transcribed,
-            exports=self._export(transcribed, options.exports),
+            exports=exports,
             fetch_seconds=fetch_seconds,
             is_shared=claim.is_shared,
             clock=self._clock,

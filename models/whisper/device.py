@@ -64,7 +64,7 @@ def device_of(settings: WhisperSettings) -> str:
             f"KASCRIBE_WHISPER_DEVICE is cuda, but {problem}, or set KASCRIBE_WHISPER_DEVICE=cpu"
         )
     if gpus:
-        _log.warning("running on the CPU, many times slower than on the GPU", why=problem)
+        _log.warning("running on the CPU, many times slower than on the GPU", error=problem)
     return "cpu"
 
 

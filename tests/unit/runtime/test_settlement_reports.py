@@ -34,7 +34,7 @@ def test_an_operator_reads_why_intake_pauses_and_what_a_stage_did_wrong() -> Non
         bench.settlement.on_recovery("s3", 1)
         bench.end(third, ZeroDivisionError("a mistake of the stage"))
         bench.end(fourth, AudioNotFound("not there yet"))
-    assert [(line["log_level"], line.get("why")) for line in logs] == [
+    assert [(line["log_level"], line.get("error")) for line in logs] == [
         ("warning", "connection refused"),
         ("info", None),
         ("error", None),
@@ -50,7 +50,7 @@ def test_an_operator_reads_why_a_record_was_given_up() -> None:
         bench.end(mute, AudioUndecodable("not audio either"))
         bench.end(odd, UnknownReason("an error whose reason is none"))
         assert [output.topic for output in bench.left()] == ["in.dlq", "out", "in.dlq", "in.dlq"]
-    levels = [(line["log_level"], line.get("why")) for line in logs]
+    levels = [(line["log_level"], line.get("error")) for line in logs]
     assert levels == [("warning", "not audio"), ("warning", "not audio either"), ("error", None), ("error", None)]
 
 
@@ -59,7 +59,7 @@ def test_an_error_is_cut_to_what_a_letter_holds() -> None:
     with settlement_bench() as bench, capture_logs() as logs:
         (flight,) = bench.take(0)
         bench.end(flight, AudioUndecodable("a" * 1_000_000))
-    assert [line["why"] for line in logs] == ["a" * MESSAGE_CHARACTERS_LIMIT]
+    assert [line["error"] for line in logs] == ["a" * MESSAGE_CHARACTERS_LIMIT]
 
 
 def test_what_one_job_logs_is_not_logged_of_the_next() -> None:
