@@ -1,4 +1,4 @@
-"""Which partitions this process holds."""
+"""The partitions that this process holds."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
@@ -22,7 +22,7 @@ _log: Final = structlog.get_logger(__name__)
 class Assignment:
     """The partitions held, each with its books. The owner thread's alone, callbacks of the group included.
 
-    ``holder`` is this process's name in journals; ``is_alive`` says whether another holder is known to live.
+    ``holder`` is this process's name in journals; ``is_alive`` returns whether another holder is known to live.
     """
 
     def __init__(
@@ -45,8 +45,8 @@ class Assignment:
     def take(self, committed: Iterable[TopicPartition]) -> None:
         """Start tracking partitions from their commits. A partition that is held already is reset.
 
-        A commit that was made over another log than the topic's of today means nothing: that partition is read
-        from the beginning of its log.
+        A commit that refers to another log than the topic's current one means nothing: that partition is read from
+        the beginning of its log.
         """
         self._epoch += 1
         for position in committed:
@@ -70,7 +70,7 @@ class Assignment:
                 )
 
     def replace(self, partition: AssignedPartition, *, log_id: str, rewinding: bool) -> AssignedPartition:
-        """Replace a partition whose log is another one now; keep nothing of the old log's books."""
+        """Replace a partition whose log was replaced; discard the books of the old log."""
         self._drop(partition.key)
         self._epoch += 1
         replacement = self._begin(partition.key, None, log_id, rewinding=rewinding)
@@ -78,7 +78,7 @@ class Assignment:
         return replacement
 
     def replaced_logs(self, log_ids: Mapping[str, str]) -> list[tuple[AssignedPartition, str]]:
-        """Note the topics' ids, and return the partitions whose log is another one now, with its id.
+        """Note the topics' ids, and return the partitions whose log was replaced, each with the new log's id.
 
         An id that was followed by another one never comes back: a broker that lags behind may still report it.
         """
@@ -100,7 +100,7 @@ class Assignment:
         return replaced
 
     def remove(self, keys: Iterable[Partition]) -> None:
-        """Let go of partitions: cancel their flights, and drop the results that still come."""
+        """Let go of partitions: cancel their flights, and drop the results that still arrive."""
         for key in list(keys):
             self._drop(key)
 

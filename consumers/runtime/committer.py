@@ -22,14 +22,14 @@ from schemas.kafka.delivery import Batch, Commit, Delivery
 from schemas.kafka.records import OutgoingRecord
 
 VERIFY_SECONDS: Final = 5.0
-"""For the broker to return what is committed when a partition is let go."""
+"""Timeout of the request for committed offsets when a partition is let go."""
 
 _log: Final = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sent:
-    """A batch on its way: how many records it settles, the commits that it carries, when it was submitted."""
+    """A submitted batch: the number of records it settles, the commits it carries, and when it was submitted."""
 
     records: int
     commits: tuple[tuple[AssignedPartition, Commit], ...]
@@ -40,8 +40,8 @@ class Committer:
     """Submits the outputs of completed records; commits their offsets after delivery. The owner thread's alone.
 
     A batch takes everything completed so far, so a commit never leaves before the outputs that it covers.
-    ``post`` passes a command to the owner thread. ``on_durable`` gets each partition whose journal names all that
-    waits to run.
+    ``post`` passes a command to the owner thread. ``on_durable`` gets each partition whose journal names
+    every flight that waits to run.
     """
 
     def __init__(
@@ -120,16 +120,16 @@ class Committer:
 
     @property
     def problem(self) -> str | None:
-        """Why the outbox delivers nothing, in a sentence; None while it does."""
+        """The reason why the outbox delivers nothing, as a sentence; None while it delivers."""
         return self._outbox.problem
 
     @property
     def is_alive(self) -> bool:
-        """Whether anything can leave at all."""
+        """Whether the outbox works: see ``Outbox.is_alive``."""
         return self._outbox.is_alive
 
     def on_commit(self, error: KafkaError | None, committed: Sequence[TopicPartition]) -> None:
-        """Take the client's answer to an asynchronous commit. The client's callback, on the owner thread."""
+        """Handle the client's answer to an asynchronous commit. The client's callback, on the owner thread."""
         if self._commits_began_at:
             self._commit_seconds.observe(self._clock.monotonic() - self._commits_began_at.popleft())
         for position in committed:
@@ -144,7 +144,7 @@ class Committer:
         self._flow_control.await_delivery(-sent.records)
         for output in delivery.batch.outputs:
             self._published.labels(output.topic).inc()
-        # A partition that is gone is found here, in the same step in which its commit would have been made.
+        # Partitions that are gone are left out here, in the same step that commits, so none can go in between.
         held = [(partition, commit) for partition, commit in sent.commits if not partition.is_gone]
         if delivery.committed:
             self._commit_seconds.observe(self._clock.monotonic() - sent.at)
@@ -167,11 +167,11 @@ class Committer:
     def _verify(self, commits: Sequence[tuple[AssignedPartition, Commit]]) -> None:
         """Confirm the final commit synchronously: commit callbacks are not served inside rebalance callbacks.
 
-        Requests what is committed, which the broker answers after the commit on the same connection. A synchronous
-        commit would do, but has no timeout, and during a rebalance it lasts as long as that does.
+        Requests the committed offsets, which the broker answers after the commit on the same connection. A
+        synchronous commit would serve too, but it has no timeout and blocks for as long as a rebalance lasts.
         """
-        asked = positions([partition.key for partition, _ in commits])
-        found = self._consumer.committed(asked, timeout=VERIFY_SECONDS)
+        requested = positions([partition.key for partition, _ in commits])
+        found = self._consumer.committed(requested, timeout=VERIFY_SECONDS)
         for (partition, commit), position in zip(commits, found, strict=True):
             if (position.offset, position.metadata or "") == (commit.offset, commit.metadata):
                 self._confirm(partition, commit)

@@ -17,8 +17,8 @@ class Dispatch:
     """Runs flights. The owner thread's alone.
 
     A flight that was taken is with the workers, or waits: for its partition's journal, for its turn to run alone,
-    for a dependency (``park``), for another record (``follow``), or for its dead letter (``take_set_aside``). When
-    its attempt ended, the caller says with exactly one call what follows: ``release``, ``park`` or ``follow``.
+    for a dependency (``park``), for another record (``follow``), or for its dead letter (``take_set_aside``). Once
+    its attempt has ended, the caller calls exactly one of ``release``, ``park`` and ``follow``.
 
     ``submitted_at`` is when a flight was last handed to the workers, in the clock's monotonic seconds.
     """
@@ -41,7 +41,7 @@ class Dispatch:
 
     @property
     def is_blocked(self) -> bool:
-        """Whether nothing may be taken in: a dependency is down, or a suspect runs alone or waits for that."""
+        """Whether intake must stop: a dependency is down, or a suspect runs alone or waits to."""
         return bool(self._parked) or self._isolation.is_needed
 
     def take(self, flight: Flight) -> None:
@@ -80,7 +80,7 @@ class Dispatch:
         self._parked.setdefault(dependency, []).append(flight)
 
     def unpark(self, dependency: str, *, was_outage: bool) -> None:
-        """Run what waited for a dependency that is up, a suspect alone again. Safe to repeat."""
+        """Run the flights that waited for a dependency; a suspect runs alone again. Safe to repeat."""
         for flight in self._parked.pop(dependency, ()):
             flight.count_pause(was_outage=was_outage)
             self._run_with_caution(flight)
@@ -97,7 +97,7 @@ class Dispatch:
         return taken
 
     def drop(self, partition: AssignedPartition) -> None:
-        """Drop what waits here of a partition that goes away; what is with the workers is dropped when it ends."""
+        """Drop a partition's waiting flights. Those with the workers are dropped when they end."""
         waiting = [*partition.take_unnamed(), *self._isolation.drop(partition), *self._following.drop(partition)]
         idle = chain(self._set_aside, chain.from_iterable(self._parked.values()))
         for flight in chain(waiting, [flight for flight in idle if flight.partition is partition]):

@@ -1,4 +1,4 @@
-"""Letting go of partitions: finish what can be finished in time, commit it, and only then let go."""
+"""Drain of partitions: finish the attempts that can end in time, commit, and only then let go."""
 
 from collections.abc import Callable, Sequence
 from math import inf
@@ -15,19 +15,19 @@ from schemas.clock import Clock
 _log: Final = structlog.get_logger(__name__)
 
 COMMIT_RESERVE_SECONDS: Final = 5.0
-"""For delivery and commit after the drain, however much time the work took: finished work must not be redone."""
+"""For delivery and commit after the work, however long that took: finished work must not be redone."""
 
 HURRIED_RESERVE_SECONDS: Final = 0.4
 """The same after a second signal, which ends the process within a second."""
 
 CLOSING_SECONDS: Final = 8.0
-"""Of the time from the first signal to the end of the process: for that commit, and for all that is closed."""
+"""Part of the time from the first signal to the end of the process: for that commit and for closing everything."""
 
 
 class Drain:
     """Drains partitions and lets go of them. The owner thread's alone; also inside the group's callbacks.
 
-    ``is_hurried`` tells whether the process was told to stop at once.
+    ``is_hurried`` returns whether the process has to stop at once.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class Drain:
     ) -> None:
         """Finish, commit and let go. Blocks for ``timeout_seconds`` and the reserve at most.
 
-        ``step`` is one turn of the loop. A drain within another one, when the group revokes partitions of a
-        process that ends, ends its work with that one. ``commit_tries`` is 1 where the group waits for this
-        process: what it refuses now it refuses until the drain is over.
+        ``step`` is one turn of the loop. A drain inside another one (the group revokes partitions of a process
+        that ends) has no later deadline than the outer one. ``commit_tries`` is 1 where the group waits for this
+        process: a commit that it refuses now is refused until the drain is over.
 
-        Attempts that run may finish; what has not begun is left to the next holder. Afterwards nothing of these
-        partitions is recorded any more.
+        Attempts that run may finish; records that have not begun are left to the next holder. Afterwards results
+        of these partitions are dropped.
         """
         if not partitions:
             return
@@ -93,7 +93,7 @@ class Drain:
         self, partitions: Sequence[AssignedPartition], deadline: float, step: Callable[[], None], *, tries: int
     ) -> None:
         now = self._clock.monotonic()
-        # Whatever time the drain had left: a process told to hurry must not wait for a broker that is away.
+        # Whatever time the drain had left: a hurried process must not wait for a broker that does not answer.
         deadline = (
             now + HURRIED_RESERVE_SECONDS if self._is_hurried() else max(deadline, now + COMMIT_RESERVE_SECONDS)
         )
@@ -112,15 +112,15 @@ class Drain:
 
 
 def work_seconds(limit_seconds: float) -> float:
-    """Return how long work may go on after the first signal in a process that ends within the limit."""
+    """Return how long work may continue after the first signal in a process that ends within the limit."""
     return limit_seconds - min(CLOSING_SECONDS, limit_seconds / 4)
 
 
 def _held(partitions: Sequence[AssignedPartition]) -> list[AssignedPartition]:
-    """Leave out those that another drain has let go."""
+    """Return the partitions without those that another drain has let go."""
     return [partition for partition in partitions if not partition.is_gone]
 
 
 def _running(partitions: Sequence[AssignedPartition]) -> int:
-    """Count the attempts that have begun. Others may stay in line for hours, behind those of other partitions."""
+    """Count the attempts that have begun. Others may be queued for hours, behind those of other partitions."""
     return sum(flight.started for partition in _held(partitions) for flight in partition.flights.values())

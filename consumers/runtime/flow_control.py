@@ -1,10 +1,10 @@
-"""How much is in flight, how much more may be taken in, and which partitions the client fetches.
+"""Flow control: the load in flight, the room for more, and the partitions that the client may fetch.
 
 Pausing has a price: librdkafka discards what it has prefetched of a paused partition, and fetches it again. So
 intake that was shut for the number of records opens again only when a quarter of them is done. Bytes and seconds
-of audio get no such slack, and no record counts for more than a share of either: one long file may hold more than
-all of it for hours, and must not keep the short ones out. A few places are kept for interactive records: what was
-taken in before them may hold all the others for hours.
+of audio get no such slack, and no record counts for more than a share of either: one long file may exceed the
+whole limit for hours, and must not keep short ones out. A few places are reserved for interactive records: the
+records taken in before them may hold all the others for hours.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ from schemas.kafka.delivery import Partition
 from schemas.settings import RuntimeSettings
 
 POLL_RECORDS_LIMIT: Final = 500
-"""Records of one poll; what is polled and finds no room waits in memory, so this bounds that too."""
+"""Most records of one poll. Those without room wait in memory, so this bounds them too."""
 
 REOPEN_SHARE: Final = 0.75
 """Share of the records' limit; at or above it, intake that was shut stays shut."""
@@ -43,7 +43,7 @@ PAUSE_AFTER_SECONDS: Final = 0.5
 
 
 class FlowControl:
-    """The sums over everything in flight, the room that they leave, the client's pauses. The owner thread's alone.
+    """The load in flight, the room that it leaves, and the client's pauses. The owner thread's alone.
 
     ``undelivered_records`` counts records that are settled while the broker has not confirmed their outputs.
     """
@@ -78,7 +78,7 @@ class FlowControl:
 
     @property
     def reserved_room(self) -> int:
-        """How many interactive records may be taken in where there is room for no others."""
+        """How many interactive records may be taken in while there is no room for others."""
         return 0 if self._has_undelivered else reserved_records(self._limits) - len(self._reserved)
 
     def add(self, flight: Flight) -> None:
@@ -95,7 +95,7 @@ class FlowControl:
         self._reserved.add(flight)
 
     def remove(self, flight: Flight) -> None:
-        """Stop counting a record that is in flight no more. To be called once per flight."""
+        """Stop counting a record that is no longer in flight. Call once per flight."""
         if flight.weight is not NO_WEIGHT:
             self.reweigh(flight, NO_WEIGHT)
         size_bytes = flight.record.size_bytes
@@ -123,12 +123,12 @@ class FlowControl:
         self.undelivered_records += records
 
     def steer(self, partitions: Mapping[Partition, AssignedPartition], *, room: int, reserved_room: int) -> None:
-        """Pause what must not be polled, resume the rest, rewind what is read from its beginning.
+        """Pause the partitions that must not be polled, resume the rest, rewind those with a new log.
 
         ``room`` counts records that may be taken in now, ``reserved_room`` interactive ones beyond it.
 
-        A short lack of room pauses nothing: a poll returns a record or two then, and they wait here. A longer one
-        leaves those partitions open whose backlog is empty: their next record may be interactive.
+        A short lack of room pauses nothing: a poll then returns a record or two, which wait in the backlog. A
+        longer one leaves those partitions open whose backlog is empty: their next record may be interactive.
         """
         now = self._clock.monotonic()
         for partition in partitions.values():
@@ -155,7 +155,7 @@ class FlowControl:
         self._set_paused([partitions[key] for key in steering.resume], self._consumer.resume, paused=False)
 
     def log_reaches(self, partition: AssignedPartition) -> bool:
-        """Whether the log is at least as long as what was polled of it, as far as the client knows."""
+        """Return whether the log reaches as far as it was polled, according to the client's last known end."""
         _, end = self._consumer.get_watermark_offsets(TopicPartition(*partition.key), cached=True)
         return end >= partition.polled
 
@@ -186,7 +186,7 @@ class FlowControl:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """A partition as its client fetches it. ``waiting_records`` were polled and found no room, or are not due."""
+    """How a partition is fetched. ``waiting_records`` were polled and have no room, or are not due."""
 
     partition: Partition
     paused: bool
@@ -196,14 +196,14 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Steering:
-    """What the consumer is to pause and to resume; the other partitions stay as they are."""
+    """The partitions to pause and to resume; the others stay as they are."""
 
     pause: tuple[Partition, ...]
     resume: tuple[Partition, ...]
 
 
 def steer(fetches: Iterable[Fetch], *, shut: bool) -> Steering:
-    """Decide what to pause and what to resume. Empty when everything is as it should be."""
+    """Decide which partitions to pause and to resume. Both empty when nothing has to change."""
     pause: list[Partition] = []
     resume: list[Partition] = []
     for fetch in fetches:
@@ -214,7 +214,7 @@ def steer(fetches: Iterable[Fetch], *, shut: bool) -> Steering:
 
 
 def counted(weight: Weight, limits: RuntimeSettings) -> Weight:
-    """Return what a record's weight counts for."""
+    """Return a record's weight, capped at its share of the limits."""
     most_bytes, most_seconds = RECORD_SHARE * limits.in_flight_bytes, RECORD_SHARE * limits.in_flight_audio_seconds
     if weight.object_size_bytes <= most_bytes and weight.audio_seconds <= most_seconds:
         return weight

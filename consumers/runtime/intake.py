@@ -1,4 +1,4 @@
-"""From polls to flights: what waits, how much of it is taken in, and in which order."""
+"""Intake: polled records wait in backlogs, and become flights as far as there is room, in a fair order."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ from schemas.options import Lane
 class Intake:
     """Makes flights of polled records. The owner thread's alone.
 
-    ``make_job`` makes the job of a flight. ``request_log_ids`` asks that ``on_log_ids`` be called soon.
+    ``make_job`` makes the job of a flight. ``request_log_ids`` causes a call of ``on_log_ids`` soon.
     """
 
     def __init__(
@@ -53,15 +53,15 @@ class Intake:
 
     @property
     def reserved_room(self) -> int:
-        """How many interactive records may be taken in where there is room for no others."""
+        """How many interactive records may be taken in while there is no room for others."""
         return 0 if self.is_closed or self._dispatch.is_blocked else self._flow_control.reserved_room
 
     def close(self) -> None:
-        """Take nothing in any more: the process ends."""
+        """Stop the intake: the process is about to end."""
         self.is_closed = True
 
     def receive(self, records: Sequence[Record]) -> None:
-        """Keep what was polled until there is room. Records of partitions that are gone are dropped."""
+        """Keep polled records until there is room; drop those of partitions that are not held any more."""
         partitions = self._assignment.partitions
         counts: Counter[str] = Counter()
         for record in records:
@@ -70,7 +70,7 @@ class Intake:
             if partition is None or partition.state is not PartitionState.HELD or partition.rewinding:
                 continue
             if record.offset < partition.polled:
-                partition = self._after_going_back(partition)
+                partition = self._on_lower_offset(partition)
                 if partition is None:
                     continue
             partition.enqueue(record)
@@ -97,12 +97,12 @@ class Intake:
             self._admit_reserved(in_turn)
 
     def on_log_ids(self, log_ids: Mapping[str, str]) -> None:
-        """Learn which logs the topics stand for now: one that replaced another is read from its beginning."""
+        """Note the current ids of the topics' logs: a log that replaced another is read from its beginning."""
         for partition, log_id in self._assignment.replaced_logs(log_ids):
             self._replace(partition, log_id=log_id, rewinding=True)
 
     def _admit_reserved(self, partitions: Sequence[AssignedPartition]) -> None:
-        """Take one interactive record from each partition where one is next, while places are kept for them."""
+        """Take in the next record of each partition if it is interactive, while reserved places are free."""
         for partition in partitions:
             record = partition.backlog[0] if partition.backlog else None
             if record and self.reserved_room > 0 and lane_of(record) is Lane.INTERACTIVE:
@@ -118,7 +118,7 @@ class Intake:
         for _ in range(limit):
             if not backlog or self._dispatch.is_blocked or not ledger.can_receive() or not journal.has_room():
                 return False
-            flight = self._flight(backlog[0], partition)
+            flight = self._make_flight(backlog[0], partition)
             if flight is None:
                 return False
             backlog.popleft()
@@ -128,7 +128,7 @@ class Intake:
                 self._skipped.labels(flight.record.topic).inc()
         return True
 
-    def _flight(self, record: Record, partition: AssignedPartition) -> Flight | None:
+    def _make_flight(self, record: Record, partition: AssignedPartition) -> Flight | None:
         """Return the record's flight; None while it is not due."""
         attempt, origin = 1, None
         if record.headers and not history.NAMES.isdisjoint(dict(record.headers)):
@@ -147,13 +147,12 @@ class Intake:
             taken_at=self._clock.monotonic(),
         )
 
-    def _after_going_back(self, partition: AssignedPartition) -> AssignedPartition | None:
+    def _on_lower_offset(self, partition: AssignedPartition) -> AssignedPartition | None:
         """Return the partition of a record whose offset lies below what was polled. None: drop the record.
 
-        A log that does not reach as far as before was cut off, or replaced. One that does may have been replaced
-        as well, and the answer about its id comes later: until then the record counts as one that was polled
-        before, for librdkafka may rewind on resume (its issues 2593 and 4686). A log that turns out to be another
-        one is read from its beginning.
+        A log shorter than what was polled was cut off, or replaced. Any other may have been replaced as well, but
+        its id arrives later: until then the record counts as polled before, since librdkafka may rewind on resume
+        (its issues 2593 and 4686). If the id then differs, the log is read from its beginning.
         """
         if self._flow_control.log_reaches(partition):
             self._request_log_ids()

@@ -24,7 +24,7 @@ BUSY_SECONDS: Final = 0.01
 
 
 class Loop:
-    """What the owner thread does, over and over; ``stops`` counts how often it was asked to stop."""
+    """The loop of the owner thread. ``stops`` counts the requests to stop."""
 
     def __init__(
         self,
@@ -62,21 +62,21 @@ class Loop:
             self.turn()
 
     def stop(self, times: int = 1) -> None:
-        """Ask the loop to stop; asked twice, it waits for no work. From any thread and signal handlers."""
+        """Stop the loop; after a second stop it waits for no work. From any thread or signal handler."""
         self.stops += times
 
     @property
     def is_hurried(self) -> bool:
-        """Whether the process was told to stop at once."""
+        """Whether the process has to stop at once."""
         return self.stops > 1
 
     def turn(self) -> None:
         """Work, then poll."""
-        self.work(self._patience_seconds())
+        self.work(self._mail_wait_seconds())
         self._poll()
 
     def work(self, timeout_seconds: float) -> None:
-        """Do a turn without the poll: what may be done inside the group's callbacks. Waits that long for mail."""
+        """Do a turn without the poll, as the group's callbacks may. Waits up to ``timeout_seconds`` for mail."""
         for flight in self._mailbox.listen(timeout_seconds):
             self._settlement.settle(flight)
         self._settlement.settle_set_aside()
@@ -86,7 +86,7 @@ class Loop:
             self._membership_watch.set_member_id(self._consumer.memberid())
 
     def _poll(self) -> None:
-        """Take what has arrived; while there is no room, only often enough to stay a member of the group."""
+        """Poll for records; without room, only often enough to stay a member of the group."""
         room = self._intake.room
         now = self._clock.monotonic()
         if room <= 0 and now - self._polled_at < self._poll_interval_seconds:
@@ -102,7 +102,7 @@ class Loop:
         self._poll_returned_records = bool(records)
         self._intake.receive(records)
 
-    def _patience_seconds(self) -> float:
+    def _mail_wait_seconds(self) -> float:
         """Return how long to wait for ended flights and commands before the next poll."""
         if self._is_idle() or self._poll_returned_records:
             return 0.0
@@ -116,7 +116,7 @@ class Loop:
 
 
 def _report(error: KafkaError) -> None:
-    """Log what the client reports, and raise what it cannot recover from."""
+    """Log an error of the client; raise KafkaException for one that it cannot recover from."""
     if client.is_fatal(error):
         raise KafkaException(error)
     _log.warning("Kafka client reports a problem", code=error.name(), error=error.str())

@@ -36,11 +36,12 @@ class PartitionState(IntEnum):
 class AssignedPartition:
     """One log of a partition, from its assignment until it is gone: its books, backlog, flights and outputs.
 
-    The owner thread's alone. ``epoch`` numbers the objects, since a partition may come back. ``backlog`` holds
-    records that were polled and not taken in, ``unnamed`` flights that wait until the journal names them durably,
-    ``outputs`` those of completed records that have not been submitted. ``paused`` is None until the client was
-    told. ``polled`` is the offset after the highest that a poll returned. While ``rewinding`` the client still has
-    to seek to the log's beginning, and what it returns before that is dropped.
+    The owner thread's alone. ``epoch`` numbers the objects, since a partition may be assigned again. ``backlog``
+    holds records that were polled and not taken in, ``unnamed`` flights that wait until the journal names them
+    durably, ``outputs`` the outputs of completed records that have not been submitted. ``paused`` is None until
+    the client has paused or resumed the partition. ``polled`` is the offset after the highest that a poll
+    returned. While ``rewinding`` the client still has to seek to the log's beginning, and the records that it
+    returns before that are dropped.
     """
 
     __slots__ = (
@@ -85,7 +86,7 @@ class AssignedPartition:
 
     @property
     def is_gone(self) -> bool:
-        """Whether results are to be dropped."""
+        """Whether the partition is gone, so that late results are dropped."""
         return self.state is PartitionState.GONE
 
     def enqueue(self, record: Record) -> None:
@@ -98,11 +99,11 @@ class AssignedPartition:
         self.due_at_ms = due_at_ms
 
     def add(self, flight: "Flight") -> None:
-        """Own a flight from now on."""
+        """Add a flight to the partition."""
         self.flights[flight.record.offset] = flight
 
     def remove(self, flight: "Flight") -> None:
-        """Own a flight no more. Safe to repeat."""
+        """Remove a flight. Safe to repeat."""
         self.flights.pop(flight.record.offset, None)
 
     def hold_until_named(self, flight: "Flight") -> None:
@@ -129,11 +130,11 @@ class AssignedPartition:
 
     @property
     def is_committed(self) -> bool:
-        """Whether the broker has everything."""
+        """Whether the broker has all that would be committed now."""
         return self.books.is_committed(last=self.state >= PartitionState.LEAVING)
 
     def set_paused(self, *, paused: bool, at: float) -> None:
-        """Note what the client was told, and when."""
+        """Note that the client has paused or resumed the partition, and when."""
         self.paused = paused
         self.steered_at = at
 
@@ -149,7 +150,7 @@ class Flight:
     """A record in flight: from its admission until it is settled, through one attempt or several runs of it.
 
     ``origin`` is where the record was first read; retry topics keep it. ``bound`` is what a failed attempt had
-    bound to its log lines, ``pauses`` how often it waited for a dependency that then answered the first probe.
+    bound to its log lines; ``pauses`` counts its waits for a dependency that then answered the first probe.
 
     Written by one thread at a time: the owner until the flight is submitted, then a worker until ``end``.
     ``cancelled`` alone is written by the owner at any time.
@@ -238,7 +239,7 @@ class Flight:
         self.weight = weight
 
     def settle(self) -> None:
-        """Note that the record is in flight no more."""
+        """Note that the record is no longer in flight."""
         self.settled = True
 
     def count_pause(self, *, was_outage: bool) -> None:

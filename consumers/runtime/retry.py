@@ -1,4 +1,4 @@
-"""What follows from a failed attempt: a pure decision, and the record that carries a retry.
+"""The decision on a failed attempt, which is pure, and the record that carries a retry.
 
 No thread sleeps for a retry: the record goes to the retry topic of its delay with the time when it is due, and the
 consumer of that topic leaves it until then.
@@ -17,12 +17,12 @@ from schemas.kafka.topics import retry_delay_seconds, retry_topic
 __all__ = ["DeadLetter", "Decision", "Pause", "Retry", "decide", "due_at", "may_run_at", "retried"]
 
 PAUSES_LIMIT: Final = 5
-"""Of one attempt, while the dependency answers the first probe: about a minute, as each is twice the last."""
+"""Most pauses of one attempt whose dependency answers the first probe: about a minute, each twice the last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Again later. ``due_at_ms`` is in milliseconds since the epoch; ``attempt`` is the one to come."""
+    """Another attempt later. ``due_at_ms`` is in milliseconds since the epoch; ``attempt`` is the one to come."""
 
     topic: str
     due_at_ms: int
@@ -32,14 +32,14 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """Not again."""
+    """No further attempt."""
 
     reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The same attempt again once ``dependency`` is up; until then nothing new is taken in."""
+    """The same attempt again once ``dependency`` is up; until then intake pauses."""
 
     dependency: str
 
@@ -56,7 +56,7 @@ def decide(
     now_ms: int,
     pauses: int = 0,
 ) -> Decision:
-    """Decide what follows from ``error`` in the attempt numbered ``attempt`` (from 1) of a record on ``topic``.
+    """Decide how to proceed after ``error`` in the attempt numbered ``attempt`` (from 1) of a record on ``topic``.
 
     ``pauses`` counts those of this attempt after which the dependency answered at once: if the probe succeeds but
     this record keeps failing, the fault is the record's; a lack of descriptors never is. An error that is not a

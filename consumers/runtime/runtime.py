@@ -35,7 +35,7 @@ from schemas.settings import RuntimeSettings, Settings
 
 
 class Runtime:
-    """Runs one stage on what its topics bring, until it is stopped.
+    """Runs one stage on the records of its topics until it is stopped.
 
     ``run`` blocks, in the thread that owns the consumer from then on. ``stop`` may be called from any thread and
     from a signal handler. The caller closes the outbox after ``run`` has returned.
@@ -67,14 +67,14 @@ class Runtime:
         self.dispatch = Dispatch(
             self.workers, self.flow_control, rest_seconds=limits.killer_rest_seconds, clock=clock
         )
-        self._watch_services(stage, settings, metrics, clock)
+        self._make_watches(stage, settings, metrics, clock)
         self._make_steps(stage, outbox, settings, metrics, clock)
         self._make_loop(limits, metrics, clock)
 
     def _make_steps(
         self, stage: Stage, outbox: Outbox, settings: Settings, metrics: Metrics, clock: Clock
     ) -> None:
-        """Make what a record passes through, beside the dispatch."""
+        """Make the steps that a record passes through before and after the dispatch."""
         limits = settings.runtime
         self.intake = Intake(
             self.assignment,
@@ -107,7 +107,7 @@ class Runtime:
         )
 
     def _make_loop(self, limits: RuntimeSettings, metrics: Metrics, clock: Clock) -> None:
-        """Make what turns the loop, lets partitions come and go, and looks on."""
+        """Make the loop, the rebalance callbacks with their drain, and the snapshots."""
         self.snapshot_taker = SnapshotTaker(
             self.assignment,
             self.dispatch,
@@ -149,8 +149,8 @@ class Runtime:
             clock=clock,
         )
 
-    def _watch_services(self, stage: Stage, settings: Settings, metrics: Metrics, clock: Clock) -> None:
-        """Make what watches the broker and the services beside the loop, each on threads of its own."""
+    def _make_watches(self, stage: Stage, settings: Settings, metrics: Metrics, clock: Clock) -> None:
+        """Make the watches of the broker and of the services. Each runs on threads of its own."""
         self.dependency_watch = DependencyWatch(
             partial(_is_up, stage),
             interval_seconds=settings.runtime.dependency_check_seconds,
@@ -169,7 +169,7 @@ class Runtime:
     def run(self) -> None:
         """Run until ``stop``, then drain. Blocks; to be called once.
 
-        Raises ClientBroken when the client cannot go on; nothing is lost then.
+        Raises ClientBroken when the client cannot recover; nothing is lost then.
         """
         watches = (self.dependency_watch, self.membership_watch, self.topic_id_watch, self._probes)
         for thread in (self.workers, *watches):
@@ -195,16 +195,16 @@ class Runtime:
                 thread.stop()
 
     def stop(self) -> None:
-        """Ask ``run`` to drain and return; asked a second time, to return at once. Never blocks."""
+        """Make ``run`` drain and return; a second call makes it return at once. Never blocks."""
         self._loop.stop()
         self.mailbox.put_command(_wake)
 
     def snapshot(self) -> Snapshot:
-        """Return what the loop looked like a second ago at most, unless it hangs. From any thread."""
+        """Return the latest snapshot: a second old at most, unless the loop hangs. From any thread."""
         return self.snapshot_taker.latest
 
     def _on_commit(self, error: KafkaError | None, positions: list[TopicPartition]) -> None:
-        """Pass on the client's answer to a commit. On the owner thread."""
+        """Pass the client's answer to a commit to the committer. On the owner thread."""
         self.committer.on_commit(error, positions)
 
     def _on_recovery(self, dependency: str, probes: int) -> None:
@@ -213,7 +213,7 @@ class Runtime:
 
 
 def _is_up(stage: Stage, dependency: str) -> bool:
-    """Probe a dependency: descriptors are every stage's, the stage knows the rest."""
+    """Probe a dependency: descriptors concern every stage, any other is probed by the stage."""
     return descriptors.are_free() if dependency == DESCRIPTORS else stage.dependency_is_up(dependency)
 
 

@@ -1,4 +1,4 @@
-"""What follows from an attempt that ended: one decision per flight, made in one place."""
+"""Settlement of ended attempts: one decision per flight, made in one place."""
 
 import traceback
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _log: Final = structlog.get_logger(__name__)
 
 
 class Settlement:
-    """Completes a record, sends it to a retry topic or the dead letters, or lets it wait. The owner thread's."""
+    """Completes, retries or dead-letters records, or makes them wait. The owner thread's alone."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Settlement:
                 self._give_up_or_retry(flight, KillerRecord(message), DeadLetter(Reason.KILLER_RECORD))
 
     def on_recovery(self, dependency: str, probes: int) -> None:
-        """Run what waited for a dependency that answers again, with the same attempt.
+        """Run the flights that waited for a dependency which is up again, as the same attempts.
 
         One that answered the first of ``probes`` was no outage: see ``Flight.count_pause``.
         """
@@ -116,7 +116,7 @@ class Settlement:
     def _settle_cancelled(self, flight: Flight, error: JobCancelled) -> None:
         """Complete the record only if the callers cancelled the job.
 
-        What the runtime cancelled is left to the next holder; what stopped for any other reason is tried again.
+        What the runtime cancelled is left to the next holder; what stopped for any other reason is retried.
         """
         if flight.cancelled:
             self._drop(flight)
@@ -128,8 +128,8 @@ class Settlement:
     def _give_up_or_retry(self, flight: Flight, error: BaseException, decision: Retry | DeadLetter) -> None:
         """Send the record to a retry topic or the dead letters.
 
-        A record that cannot be described ends neither the process nor itself without a trace: it leaves a dead
-        letter without its headers that says why.
+        A record that cannot be described must not end the process, nor vanish: its dead letter lacks the headers
+        and gives the reason.
         """
         try:
             match decision:
@@ -203,7 +203,7 @@ class Settlement:
         key = (flight.record.topic, outcome)
         counter = self._counters.get(key)
         if counter is None:
-            # Looking a child up costs four times as much as counting.
+            # Looking up the labelled counter costs four times as much as incrementing it.
             counter = self._counters[key] = self._settled.labels(*key)
         counter.inc()
 
@@ -217,9 +217,9 @@ def _traced(flight: Flight) -> Record:
 
 
 def _message(error: BaseException) -> str:
-    """Return the error's text, cut to what a letter holds, in characters that any text can carry.
+    """Return the error's text, cut to the limit of a letter and valid as UTF-8.
 
-    The name of a file may hold others.
+    A file name in it may contain characters that are not.
     """
     text = str(error)[: dead_letters.MESSAGE_CHARACTERS_LIMIT] or type(error).__name__
     return text.encode("utf-8", "replace").decode()

@@ -1,7 +1,8 @@
-"""File descriptors that ran out: a condition of the process or the machine, whichever record met it.
+"""Shortage of file descriptors: a condition of the process or the machine, not of the record that ran into it.
 
-Files, sockets, pipes of decoders: every library reports it in its own way, some without the error number. So an
-attempt that fails while no descriptor is free counts as a victim of the shortage, unless its record is at fault.
+Files, sockets and pipes of decoders use descriptors, and every library reports the shortage in its own way, some
+without the error number. So an attempt that fails while no descriptor is free counts as a victim of the shortage,
+unless its record is at fault.
 """
 
 import errno
@@ -16,13 +17,13 @@ SPARE_DESCRIPTORS: Final = 16
 """Descriptors that must be free before intake resumes: about one record's connections and decoder pipes."""
 
 CAUSES_LIMIT: Final = 20
-"""Of an error, examined one after the other; causes may form a circle."""
+"""Most causes of an error that are examined: a chain of causes may be circular."""
 
 NUMBERS: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 def are_free(count: int = SPARE_DESCRIPTORS) -> bool:
-    """Return whether so many more files can be opened now. Opens and closes them."""
+    """Return whether ``count`` more files can be opened now. Opens and closes them."""
     opened: list[int] = []
     try:
         opened.extend(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC) for _ in range(count))
@@ -35,9 +36,9 @@ def are_free(count: int = SPARE_DESCRIPTORS) -> bool:
 
 
 def shortage(error: BaseException) -> BaseException:
-    """Return ``error`` itself, or DependencyDown("descriptors") where those ran out.
+    """Return ``error`` itself, or DependencyDown("descriptors") when it is due to their shortage.
 
-    To be called where the error was caught, at once: a moment later there may be free ones again.
+    Call it at once where the error is caught: a moment later descriptors may be free again.
     """
     if isinstance(error, PermanentError | JobCancelled | FollowsAnother):
         return error

@@ -5,11 +5,11 @@ from schemas.kafka.records import Coordinates
 
 
 class Following:
-    """Which flight waits for which to end in this process. The owner thread's alone.
+    """The flights that wait for another flight of this process to end. The owner thread's alone.
 
-    A flight ends when its record is in flight no more: completed, cancelled, retried, dead-lettered, or its
-    partition lost and its worker back. A follower waits only for a flight that ran while the follower met it, so
-    no two can wait for each other, and a leader never needs the room that its followers hold.
+    A flight ends when its record is no longer in flight: it was completed, cancelled, retried or dead-lettered, or
+    its partition was lost and its worker has returned. A follower waits only for a flight that was running when
+    the follower met it, so no two can wait for each other, and a leader never needs the room of its followers.
     """
 
     def __init__(self) -> None:
@@ -18,7 +18,7 @@ class Following:
         self._released: list[Flight] = []
 
     def begin(self, flight: Flight) -> None:
-        """Note that a record is in flight from now on."""
+        """Note that a record is in flight."""
         self._in_flight.setdefault(flight.origin, []).append(flight)
 
     def wait(self, follower: Flight, leader: Coordinates) -> None:
@@ -34,7 +34,7 @@ class Following:
             self._released.append(follower)
 
     def end(self, flight: Flight) -> None:
-        """Note that a record is in flight no more, and release its followers. Safe to repeat."""
+        """Note that a record is no longer in flight, and release its followers. Safe to repeat."""
         flights = self._in_flight.get(flight.origin, [])
         if flight in flights:
             flights.remove(flight)
@@ -48,7 +48,7 @@ class Following:
         return released
 
     def drop(self, partition: AssignedPartition) -> list[Flight]:
-        """Forget the followers of a partition that goes away, and return them."""
+        """Forget the followers of a partition that is let go, and return them."""
         dropped = [flight for flight in self._released if flight.partition is partition]
         self._released = [flight for flight in self._released if flight.partition is not partition]
         for leader, followers in self._followers.items():

@@ -34,7 +34,7 @@ def new_holder() -> str:
 
 
 def is_alive(holder: str) -> bool:
-    """Return whether a process of that name lives on this machine. False says nothing about other machines."""
+    """Return whether a process of that name runs on this machine. False says nothing about other machines."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
             probe.connect(_PREFIX + holder)

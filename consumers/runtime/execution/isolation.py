@@ -1,4 +1,4 @@
-"""Suspects: records that run with nothing beside them, one after the other, some only after a rest."""
+"""Isolation of suspects: records that run alone, one after the other, some only after a rest."""
 
 from collections import deque
 
@@ -7,7 +7,7 @@ from schemas.clock import Clock
 
 
 class Isolation:
-    """Which suspect runs alone, which wait for that, and which rest. The owner thread's alone."""
+    """The suspect that runs alone, those queued to do so, and those that rest. The owner thread's alone."""
 
     def __init__(self, *, rest_seconds: float, clock: Clock) -> None:
         self.alone: Flight | None = None
@@ -19,20 +19,20 @@ class Isolation:
 
     @property
     def is_needed(self) -> bool:
-        """Whether a suspect runs alone, or waits for that: nothing may begin beside it."""
+        """Whether a suspect runs alone or is queued to: nothing else may begin."""
         return self.alone is not None or bool(self._suspects)
 
     def add(self, flight: Flight, *, rested: bool) -> None:
-        """Put a suspect in line; one that has not rested first waits until its partition is held long enough."""
+        """Queue a suspect; one that has not rested is queued once its partition has been held long enough."""
         (self._suspects if rested else self._resting).append(flight)
 
     def next(self) -> Flight | None:
-        """Take the suspect whose turn it is to run alone. To be called while nothing runs."""
+        """Return the next suspect, which is to run alone. Call it while nothing runs."""
         self.alone = self._suspects.popleft() if self._suspects else None
         return self.alone
 
     def end_rests(self) -> None:
-        """Put those suspects in line whose partition was held for the rest, while nothing ended this process."""
+        """Queue the suspects whose partition was held for the whole rest, without this process ending."""
         now = self._clock.monotonic()
         resting, self._resting = self._resting, []
         for flight in resting:
@@ -40,12 +40,12 @@ class Isolation:
             self.add(flight, rested=now >= ends_at)
 
     def release(self, flight: Flight) -> None:
-        """Note that an attempt is over, or never begins."""
+        """Note that an attempt is over, or will not begin."""
         if flight is self.alone:
             self.alone = None
 
     def drop(self, partition: AssignedPartition) -> list[Flight]:
-        """Forget the suspects of a partition that goes away, and return those that were not running."""
+        """Forget the suspects of a partition that is let go, and return those that were not running."""
         dropped = [flight for flight in (*self._suspects, *self._resting) if flight.partition is partition]
         self._suspects = deque(flight for flight in self._suspects if flight.partition is not partition)
         self._resting = [flight for flight in self._resting if flight.partition is not partition]

@@ -1,4 +1,4 @@
-"""The jobs that stages see, and what they ask of the runtime while they run."""
+"""The jobs that stages see, and their callbacks into the runtime."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +16,7 @@ from schemas.settings import RuntimeSettings
 def job_maker(
     outbox: Outbox, mailbox: Mailbox, flow_control: FlowControl, settings: RuntimeSettings
 ) -> Callable[[Flight], Job]:
-    """Return what makes the job of a flight. The job's members never block, from any thread of the stage."""
+    """Return the function that makes the job of a flight. The job's members never block, from any thread."""
 
     def report(record: OutgoingRecord) -> None:
         mailbox.note_activity()
@@ -27,7 +27,7 @@ def job_maker(
         mailbox.put_command(partial(flow_control.reweigh, flight, weight))
 
     def is_final(flight: Flight, error: Exception) -> bool:
-        # What Settlement will decide; the time of day has no part in it.
+        # The same decision as Settlement will make; the time of day does not affect it.
         decision = decide(
             error,
             topic=flight.record.topic,

@@ -1,4 +1,4 @@
-"""How other threads reach the owner thread: ended flights and commands, in one queue."""
+"""The mailbox of the owner thread: ended flights and commands from other threads, in one queue."""
 
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -15,7 +15,7 @@ class Mailbox:
 
     Unbounded, but everything in it belongs to a record in flight or a batch at the outbox, and those are bounded.
 
-    ``listened_at`` is when the owner last listened, ``active_at`` when mail last arrived or work showed a sign;
+    ``listened_at`` is when the owner last listened, ``active_at`` when mail last arrived or activity was noted;
     both in the clock's monotonic seconds.
     """
 
@@ -28,7 +28,7 @@ class Mailbox:
         self.put_command: Callable[[Command], None] = self._queue.put
 
     def listen(self, timeout_seconds: float) -> list[Flight]:
-        """Wait for mail for at most that long, run the commands, and return the flights that ended."""
+        """Wait up to ``timeout_seconds`` for mail, run the commands, and return the flights that ended."""
         flights: list[Flight] = []
         # Mail that arrives while this runs waits for the next call, so a busy stage cannot keep the owner here.
         for _ in range(max(1, self._queue.qsize())):
@@ -46,5 +46,5 @@ class Mailbox:
         return flights
 
     def note_activity(self) -> None:
-        """Note a sign of work that needs no mail. From any thread; never blocks."""
+        """Note activity that sends no mail. From any thread; never blocks."""
         self.active_at = self._clock.monotonic()

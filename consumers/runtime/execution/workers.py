@@ -18,10 +18,10 @@ from schemas.kafka.records import OutgoingRecord
 from schemas.options import Lane
 
 JOIN_SECONDS: Final = 1.0
-"""For idle threads to end. A thread that hangs in a stage is a daemon and dies with the process."""
+"""For idle threads to end. A thread that hangs in a stage is a daemon, and ends with the process."""
 
 BULK_TURN: Final = 8
-"""Every eighth flight is a bulk one while interactive ones wait, so that neither lane starves the other."""
+"""While both lanes wait, every eighth flight is a bulk one, so that neither lane starves the other."""
 
 _EVERY_LANE: Final = (Lane.INTERACTIVE, Lane.BULK)
 _BULK_FIRST: Final = (Lane.BULK, Lane.INTERACTIVE)
@@ -31,8 +31,8 @@ _INTERACTIVE_ONLY: Final = (Lane.INTERACTIVE,)
 class Workers:
     """Runs flights and hands each back through ``done``, from the worker's thread, in the order they end.
 
-    Interactive flights go before bulk ones. Beyond ``threads`` one thread in eight is for interactive flights
-    alone: bulk flights may last for hours, and hold all the others.
+    Interactive flights go before bulk ones. Beyond ``threads``, an eighth as many threads run interactive flights
+    only: bulk flights may occupy all the others for hours.
 
     The queues are unbounded by themselves: intake bounds what is in flight.
     """
@@ -65,14 +65,14 @@ class Workers:
             self._reserved_tickets.put(True)
 
     def stop(self) -> None:
-        """End the idle threads; wait for a second in all, then leave those that are in a stage."""
+        """End the idle threads. Blocks for JOIN_SECONDS in all, then leaves those that are in a stage."""
         for tickets in self._tickets_of_threads:
             tickets.put(False)
         for thread in self._threads:
             thread.join(JOIN_SECONDS / len(self._threads))
 
     def next_flight(self, lanes: Sequence[Lane] = _EVERY_LANE) -> Flight | None:
-        """Take the flight that is next in line, of the first lane that has one. Never blocks."""
+        """Take the next flight of the first lane that has one. Never blocks."""
         for lane in lanes:
             try:
                 return self._lines[lane].get_nowait()
@@ -87,7 +87,7 @@ class Workers:
             flight = self.next_flight(_INTERACTIVE_ONLY if reserved else self._order())
             if flight is None:
                 continue
-            # A flight cancelled while it queued has lost its partition: running it would be wasted.
+            # A flight cancelled in the queue has lost its partition: running it would be wasted.
             if not flight.cancelled:
                 run_attempt(flight, stage)
             done(flight)

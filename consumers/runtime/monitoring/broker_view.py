@@ -1,5 +1,4 @@
-"""The broker's view of this process: whether it is a member of its group, and its lag. Polled off the owner
-thread.
+"""The broker's view of this process: its membership of the group and its lag. Polled off the owner thread.
 
 The consumer's own view may be wrong: a broken client still holds its partitions, and one that cannot reach the
 broker reports nothing.

@@ -1,4 +1,4 @@
-"""Probes of services that are down, until they answer again."""
+"""The watch of services that are down: probes each until it answers again."""
 
 import threading
 from collections.abc import Callable, Iterator

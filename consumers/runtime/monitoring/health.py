@@ -1,4 +1,4 @@
-"""What live and ready mean: the health of a process, judged from a snapshot. Pure."""
+"""Health of a process: the checks live and ready, judged from a snapshot. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,26 +11,20 @@ TURN_SECONDS: Final = 60.0
 """A loop that has not turned for this long hangs: its longest wait is one request for committed offsets, 10 s."""
 
 STALL_SECONDS: Final = 4 * 3600.0
-"""Work in flight without any activity for this long is stuck. Files of any length show activity: interim
-reports.
-"""
+"""Work in flight without activity for this long is stuck. Files of any length show activity: interim reports."""
 
 DELIVERY_SECONDS: Final = 60.0
-"""The outbox is stuck if a batch is not confirmed for this long: librdkafka reports a delivery failure after 30
-s.
-"""
+"""A batch unconfirmed for this long is stuck: librdkafka reports a delivery failure after 30 s."""
 
 MEMBERSHIP_SECONDS: Final = 300.0
-"""A process that the broker has not listed as a member for this long never joins again: rebalances take
-seconds.
-"""
+"""A process that the broker has not listed as a member for this long never rejoins: rebalances take seconds."""
 
 _NO_MEMBER: Final = "kafka does not count this process among the members of its consumer group"
 
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """The result of a health check, as served: ``reasons`` tell why it is not ok, ``facts`` what was checked."""
+    """The result of a health check, as served: ``reasons`` say why it is not ok, ``facts`` what was checked."""
 
     ok: bool
     reasons: tuple[str, ...] = ()
@@ -42,9 +36,7 @@ HealthCheck = Callable[[], HealthReport]
 
 
 def live(snapshot: Snapshot, *, now: float) -> HealthReport:
-    """Report whether the process should keep running. Brokers and services that are down do not count against
-    it.
-    """
+    """Report whether the process should keep running. A broker or service that is down does not count."""
     turn_age = now - max(snapshot.taken_at, snapshot.turned_at)
     reasons = []
     if turn_age > TURN_SECONDS:
@@ -62,8 +54,10 @@ def live(snapshot: Snapshot, *, now: float) -> HealthReport:
 
 
 def ready(snapshot: Snapshot, *, now: float) -> HealthReport:
-    """Report whether records can be processed: the process holds partitions and the broker agrees, the services
-    that it needs answer, and outputs are delivered.
+    """Report whether records can be processed.
+
+    The process holds partitions and the broker agrees, the services that it needs answer, and outputs are
+    delivered.
     """
     reasons = []
     if not snapshot.partitions:

@@ -31,9 +31,7 @@ class LagMeter:
         self._measured_at: dict[Partition, float] = {}
 
     def measure(self, client: AdminClient) -> None:
-        """Request the ends of the partitions held and set their lag. Blocks: one ListOffsets request per
-        leader.
-        """
+        """Request the ends of the partitions held and set their lag. Blocks for one request per leader."""
         views = self._latest().partitions
         requested = {TopicPartition(*key): OffsetSpec.latest() for key in views}  # type: ignore[no-untyped-call]
         responses = client.list_offsets(requested, request_timeout=REQUEST_SECONDS) if requested else {}

@@ -13,9 +13,9 @@ SILENCE_SECONDS: Final = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """The broker's last answer, and since when. Times are the clock's monotonic seconds.
+    """The broker's last answer, and when it came. Times are the clock's monotonic seconds.
 
-    ``problem`` tells why the latest request failed. ``partitions`` are those assigned to this member; None if
+    ``problem`` says why the latest request failed. ``partitions`` are those assigned to this member; None if
     unknown, or if the broker cannot tell. ``member_at`` is when the broker last listed this process as a member,
     or could not tell.
     """

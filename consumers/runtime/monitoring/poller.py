@@ -1,11 +1,11 @@
-"""A thread that polls an external service again and again."""
+"""A thread that polls an external service periodically."""
 
 import threading
 from collections.abc import Callable, Iterator
 
 
 class Poller:
-    """Thread that runs the generator ``polls``: it polls once, and yields the seconds to wait before it goes on.
+    """Thread that runs the generator ``polls``: it polls once, then yields the seconds until the next poll.
 
     After a None the thread waits until ``wake``. A poll may block, and must not raise: that ends the thread. Local
     variables of the generator, such as a client, are released when the thread ends.

@@ -22,9 +22,7 @@ INTERVAL_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class PartitionView:
-    """One partition. ``committed_offset`` is None before the first commit; the age is 0 if nothing is in
-    flight.
-    """
+    """One partition. ``committed_offset`` is None before the first commit; the age is 0 with nothing in flight."""
 
     committed_offset: int | None
     position_offset: int
@@ -98,7 +96,7 @@ class SnapshotTaker:
         self._labelled: set[Partition] = set()
 
     def take(self, *, is_draining: bool) -> bool:
-        """Take a snapshot if the last one is old enough, or a drain has begun; return whether it did."""
+        """Take a snapshot if the last is old enough or a drain has begun; return whether one was taken."""
         now = self._clock.monotonic()
         if now - self.latest.taken_at < INTERVAL_SECONDS and self.latest.is_draining == is_draining:
             return False

@@ -1,4 +1,4 @@
-"""The ids of topics, which tell logs of the same name apart. Polled from the broker off the owner thread.
+"""The ids of topics, which distinguish logs of the same name. Polled from the broker off the owner thread.
 
 A topic that is deleted and created again keeps its name and gets another id, and offsets of the old log mean
 nothing in the new one. The client continues at its old offset when the new log has grown past it before the next
@@ -27,8 +27,7 @@ _log: Final = structlog.get_logger(__name__)
 
 
 class TopicIdWatch:
-    """Polls the ids of topics from a thread and with a client of its own, and posts each result to the owner
-    thread.
+    """Polls the ids of topics, and posts each result to the owner thread. Has a thread and a client of its own.
 
     If the broker does not answer, or its topics have no ids, nothing is posted: the runtime then relies on offsets
     alone.

@@ -1,4 +1,4 @@
-"""The books of one partition: its ledger, its journal and the id of its log, and the commits that they give."""
+"""The books of one partition: its ledger, its journal and the id of its log, and the commits made from them."""
 
 from collections.abc import Callable
 from typing import Final
@@ -66,7 +66,7 @@ class Books:
         ``confirm`` or ``fail``.
         """
         wanted = self._wanted(last=last)
-        # A record that ended and began again is named as before, and still waits until its name is durable.
+        # A record that runs again has the same name as before, but still waits until that is durable.
         journal_waits = self.journal.needs_commit and not last and wanted is not NOTHING_COMMITTED
         if wanted == self.submitted and not journal_waits:
             return None
@@ -95,7 +95,7 @@ class Books:
         return True
 
     def is_committed(self, *, last: bool = False) -> bool:
-        """Return whether the broker has everything."""
+        """Return whether the broker has all that would be committed now."""
         return self._wanted(last=last) == self.confirmed
 
     @property
