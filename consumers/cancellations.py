@@ -1,4 +1,4 @@
-"""Cancelled jobs and references, as callers and the gateway publish them."""
+"""The cancellations of jobs and references that callers and the gateway publish."""
 
 import threading
 from collections import OrderedDict
@@ -15,7 +15,7 @@ from schemas.kafka import wire
 from schemas.kafka.records import Record
 
 REMEMBERED_LIMIT: Final = 10_000
-"""Of jobs, and of references. Forgetting a cancellation costs the work, never a result."""
+"""Most jobs, and most references, remembered. A forgotten cancellation costs work, never a result."""
 
 ANY_JOB: Final = ("",)
 """Stands for a job's id where references are cancelled whatever job they requested."""
@@ -27,7 +27,7 @@ _log: Final = structlog.get_logger(__name__)
 
 
 class TrackedRequest:
-    """One request for a job, for as long as a record works on it or follows the record that does."""
+    """One request for a job, while its record works on the job or follows the record that does."""
 
     def __init__(
         self, cancellations: "Cancellations", job_id: str, *, requested_at: datetime, event_id: str | None
@@ -66,7 +66,7 @@ class Cancellations:
         return request
 
     def is_cancelled(self, job_id: str, *, requested_at: datetime, event_id: str | None) -> bool:
-        """Return whether this reference, or its whole job, was cancelled. Another reference's end does not count.
+        """Return whether this reference, or its whole job, was cancelled; other references do not count.
 
         Without an ``event_id``, only a cancellation of all references of the job counts.
         """
@@ -79,7 +79,7 @@ class Cancellations:
         """Remember the cancellation in a record of the cancellations topic. Never raises.
 
         Logs a record that cannot be decoded, and one that matches no job in flight here: such a job may be in
-        flight in another process, or still to come.
+        flight in another process, or arrive later.
         """
         try:
             event = wire.decode(record, CancellationEvent)

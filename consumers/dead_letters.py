@@ -1,4 +1,4 @@
-"""Reader of dead letters that knows which of them were redriven.
+"""Reader of dead letters, with a flag on those that were redriven.
 
 A redriven letter is marked in a topic of our own (see ``redrive_marks``), which is read before the letters.
 """
@@ -24,7 +24,7 @@ from schemas.settings import KafkaSettings
 
 REQUEST_TIMEOUT_SECONDS: Final = 15.0
 SILENCE_SECONDS: Final = 15.0
-"""Longest wait for the next record of a partition that has more; then the broker counts as down."""
+"""Longest wait for the next record of a partition that has more; after it the broker counts as down."""
 
 _POLL_SECONDS: Final = 0.1
 
@@ -40,8 +40,7 @@ class FoundLetter:
 class DeadLetterReader:
     """Reads the dead letters of some topics. Not thread-safe; every method may block, and raises DependencyDown.
 
-    Two redrives at the same time both send the letters that neither had marked when they started: redrive from one
-    place.
+    Concurrent redrives both send the letters that were unmarked when they started: run one redrive at a time.
     """
 
     def __init__(self, settings: KafkaSettings, topics: Sequence[str], *, clock: Clock | None = None) -> None:
@@ -81,7 +80,7 @@ class DeadLetterReader:
         return next(matches, None)
 
     def destination(self, letter: DeadLetter) -> str:
-        """Return the topic for a redriven letter: a retry topic of its own topic, whatever its headers name.
+        """Return the topic for a redriven letter: a retry topic of its original topic, whatever its headers name.
 
         Consumers read every retry topic that exists, and trust a record's origin only there. A deployment without
         retry topics gets the letter as a new record on the input topic. Queries the broker once for each topic.

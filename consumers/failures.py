@@ -1,4 +1,4 @@
-"""Failures are claimed as results are: of the copies of one request, one is dead-lettered and reported."""
+"""Claims on failures, as on results: of the copies of one request, one is dead-lettered and reported."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class RequestIdentity:
 
 
 class FailureClaims:
-    """Lets one record fail of those that carry copies of one request. Thread-safe."""
+    """Lets exactly one of the records that carry copies of a request fail. Thread-safe."""
 
     def __init__(self, store: FailureStore, *, clock: Clock) -> None:
         self._store = store
@@ -50,7 +50,7 @@ class FailureClaims:
         try:
             return process(job)
         except (JobCancelled, FollowsAnother):
-            raise  # no failure
+            raise  # not a failure
         except Exception as error:
             if self._is_claimed_by_another(job, error, identify):
                 return ()
@@ -59,7 +59,7 @@ class FailureClaims:
     def _is_claimed_by_another(
         self, job: Job, error: Exception, identify: Callable[[Job], RequestIdentity | None]
     ) -> bool:
-        # A redriven letter fails by itself: it must not vanish without a letter of its own.
+        # A redriven letter is not compared with copies: it must not vanish without a new letter.
         request = identify(job) if job.is_final(error) and not _is_redriven(job) else None
         if request is None:
             return False

@@ -1,4 +1,4 @@
-"""Lenient decoding of records that failed: each valid field counts, for the events about the failure."""
+"""Lenient decoding of failed records: keeps every valid field, for the events about the failure."""
 
 import json
 from collections.abc import Iterable, Mapping

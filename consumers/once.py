@@ -1,4 +1,4 @@
-"""Each job once: one record of this process does the work, and the record that stored the result publishes it.
+"""Each job is done once: one record of this process does the work, and the result's owner publishes it.
 
 ::
 
@@ -32,7 +32,7 @@ Outputs = Sequence[OutgoingRecord]
 class Requester:
     """A record that requests a job. The callables must not block.
 
-    ``is_stopped`` turns true when this attempt must end, whatever its callers want: see ``Job.cancelled``.
+    ``is_stopped`` turns true when this attempt must end, cancelled by its callers or not: see ``Job.cancelled``.
     ``is_cancelled`` turns true when the record's callers have cancelled their request.
     """
 
@@ -69,7 +69,7 @@ class Claim:
         """Add another record, which keeps the job going. No effect on a job that is cancelled already."""
         with self._lock:
             if len(self._cancellations) < REQUESTERS_LIMIT:
-                # A record that lost its partition wants nothing from this process any more.
+                # A record that lost its partition no longer keeps the job going here.
                 self._cancellations.append(lambda: requester.is_stopped() or requester.is_cancelled())
             else:
                 self._cancellations[-1] = _never
@@ -77,8 +77,8 @@ class Claim:
     def unless_cancelled(self, do: "Callable[[Claim], Found]") -> Found | None:
         """Run ``do`` and return its result; None when every caller has cancelled, before or while it runs.
 
-        ``do`` raises JobCancelled soon after ``is_stopped`` turns true. That passes through, as everything else
-        that it raises, when the attempt must end for another reason.
+        ``do`` raises JobCancelled soon after ``is_stopped`` turns true. When the attempt must end for another
+        reason, JobCancelled passes through; any other exception always does.
         """
         try:
             return None if self.is_cancelled() else do(self)
@@ -101,9 +101,9 @@ class Claims:
     """Keys claimed in this process, each by the record that works on it. Thread-safe.
 
     A second record with the same key stays incomplete, without a worker, until the first has ended in this
-    process, however it ends: only then is it known whether the second has to do the work itself. The same holds
-    for a record that is read again (its partition left and came back while the old attempt ends), and for a
-    record that meets a job which every caller has cancelled.
+    process, whatever its outcome: only then is it known whether the second has to do the work itself. The same
+    holds for a record that is read again (its partition left and came back while the old attempt ends), and for a
+    record whose job is in progress but cancelled by every caller.
     """
 
     def __init__(self) -> None:
@@ -145,9 +145,9 @@ class Claims:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps(Generic[Result]):
-    """What a stage does about one job. Every step may block and raise what ``Stage.process`` may raise.
+    """The steps of a stage for one job. Every step may block and raise what ``Stage.process`` may raise.
 
-    ``do`` stores the result unless another one is stored by then, and returns the stored one. The callbacks return
+    ``do`` stores the result unless another record has stored one, and returns the stored one. The callbacks return
     the record's outputs.
     """
 

@@ -1,4 +1,4 @@
-"""What both roles need from other packages."""
+"""The interfaces that both roles need from other packages."""
 
 from typing import Protocol
 

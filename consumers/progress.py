@@ -1,4 +1,4 @@
-"""Progress events of a reference in one role: best effort while it runs, reliable at its end."""
+"""Progress events of a reference in one role: best effort while it is processed, reliable at the end."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from schemas.kafka.records import OutgoingRecord
 from schemas.roles import Role
 
 INTERVAL_SECONDS: Final = 0.5
-"""Shortest time between two reports of a phase that goes on: two texts a second is as fast as people read."""
+"""Shortest time between two reports of a running phase: people read no faster than two texts a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,11 @@ class ProgressEvents:
     new_id: Callable[[], str] = identity.random_id
 
     def interim(self, phase: Phase, *, fraction: float | None = None, text: str | None = None) -> ProgressEvent:
-        """Return an event about a phase that begins or goes on."""
+        """Return an event about a phase that begins or continues."""
         return self._event(self.new_id(), phase, fraction=fraction, text=text)
 
     def retry(self, error: JobError, *, attempt: int) -> ProgressEvent:
-        """Return an event about a failed attempt that another one follows."""
+        """Return an event about a failed attempt that will be retried."""
         message = str(error)[:MESSAGE_CHARACTERS_LIMIT]
         failure = Failure(reason=error.reason, message=message, attempt=attempt)
         return self._event(self.new_id(), Phase.RETRYING, failure=failure)
@@ -67,7 +67,7 @@ class JobProgress:
         self._topic = topic
 
     def report(self, phase: Phase, *, fraction: float | None = None, text: str | None = None) -> None:
-        """Report a phase that begins or goes on."""
+        """Report a phase that begins or continues."""
         self._job.report(self._encode(self._events.interim(phase, fraction=fraction, text=text)))
 
     def report_retry(self, error: JobError) -> None:

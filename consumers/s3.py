@@ -1,4 +1,4 @@
-"""The reading side's S3 client: made from settings, its exceptions translated to ours."""
+"""The reading side's S3 client: built from settings, with its exceptions translated to ours."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -112,7 +112,7 @@ class EnrichStage:
         if not options.has_work:
             _log.debug("no enrichment requested", job_id=event.job_id)
             return ()
-        # Stays bound: the runtime logs with it, too, when it settles what is raised here.
+        # Stays bound: the runtime logs it too when it settles an error raised here.
         bind_contextvars(job_id=event.job_id)
         attempt = Attempt(job, event, options, self._progress(job, event))
         try:

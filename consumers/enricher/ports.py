@@ -1,4 +1,4 @@
-"""What the enricher needs from other packages: transcripts, the language model, and a store of results."""
+"""The interfaces that the enricher needs: transcripts, the language model, and a store of results."""
 
 from collections.abc import Callable
 from typing import Protocol

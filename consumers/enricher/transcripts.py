@@ -1,4 +1,4 @@
-"""Whole transcripts, from the bucket of the results."""
+"""Stored transcripts, read from the results bucket."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 BODY_LIMIT_BYTES: Final = 256 * 1024**2
-"""Of one transcript. A day of speech with the times of every word is a fifth of it."""
+"""Size of one transcript. A day of speech with the times of every word takes a fifth of it."""
 
 
 class StoredTranscripts:

@@ -1,4 +1,4 @@
-"""The work of the enricher: a stored transcript to stored answers of the language model."""
+"""The work of the enricher: from a stored transcript to a stored enrichment."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

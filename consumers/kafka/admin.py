@@ -17,7 +17,7 @@ _MEMBER_PROPERTIES: Final = frozenset({"group.instance.id", "max.poll.interval.m
 
 
 def open_admin(settings: KafkaSettings, *, role: str) -> AdminClient:
-    """Open an admin client; it passes on its log lines when it is polled.
+    """Open an admin client. Poll it to have its log lines written.
 
     Connects later; raises ConfigurationError for invalid properties.
     """

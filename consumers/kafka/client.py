@@ -17,7 +17,7 @@ from schemas.kafka.topics import origin_topic, retry_delay_seconds, retry_topic
 from schemas.settings import KafkaSettings
 
 PREFETCH_KILOBYTES: Final = 16 * 1024
-"""Prefetch beyond the records in flight; it only has to keep polls cheap, and records are small."""
+"""Prefetch beyond the records in flight. It only has to keep polls cheap, and records are small."""
 
 PREFETCH_RECORDS: Final = 5_000
 

@@ -1,4 +1,4 @@
-"""Object to local file: size checked, read in parallel ranges, hashed, removed afterwards.
+"""Fetch of an object to a local file: checked for size, read in parallel ranges, hashed, and removed afterwards.
 
 ::
 
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 READ_BYTES: Final = 256 * 1024
-"""Of one read from a connection: the memory of a part, and how soon a cancelled one ends."""
+"""Size of one read from a connection: bounds the memory of a part, and how late a cancelled one ends."""
 
 OVERWRITTEN_ATTEMPTS: Final = 3
 """Attempts to read an object that is replaced while it is read, before the record goes to the retry topics."""
 
 HASH_BYTES: Final = 4 * 1024**2
-"""Of one read from the file that is hashed."""
+"""Size of one read from the file while it is hashed."""
 
 Cancelled = Callable[[], bool]
 
@@ -100,7 +100,7 @@ class ObjectFetcher:
 
     @contextmanager
     def fetch(self, state: ObjectState, *, cancelled: Cancelled) -> Iterator[FetchedAudio]:
-        """Copy the object to a local file, for as long as the context lasts.
+        """Copy the object to a local file that exists while the context lasts.
 
         Raises AudioTooLarge and AudioEmpty before anything is read, JobCancelled soon after ``cancelled`` turns
         true, DependencyDown("scratch") when the disk is full, and what ``stat`` raises.
@@ -121,7 +121,7 @@ class ObjectFetcher:
             yield FetchedAudio(path, source, state.changed)
 
     def require_room(self, size_bytes: int) -> None:
-        """Let ``is_up("scratch")`` require this much from now on: decoded audio of this size found no room."""
+        """Make ``is_up("scratch")`` require this much room: decoded audio of this size did not fit."""
         self._scratch.require(size_bytes)
 
     def is_up(self, dependency: str) -> bool:

@@ -10,7 +10,7 @@ from schemas.events import Phase
 from schemas.transcripts.joining import join_texts
 
 TEXT_LIMIT_CHARACTERS: Final = 4_000
-"""Of one report. Text beyond it is left to the transcript."""
+"""Length of one report. Text beyond it appears in the transcript only."""
 
 
 class InterimText:

@@ -1,4 +1,4 @@
-"""What the transcriber needs from other packages: the engine, and a store of results."""
+"""The interfaces that the transcriber needs from other packages: the engine, and a store of results."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +33,7 @@ class SpeechToText(Protocol):
         ...
 
     def check(self, options: TranscribeOptions) -> None:
-        """Raise InvalidOptions when the options require what the model cannot do."""
+        """Raise InvalidOptions when the model cannot do what the options require."""
         ...
 
     def healthy(self) -> bool:

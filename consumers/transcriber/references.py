@@ -1,4 +1,4 @@
-"""A record to the reference in it: published as such, or made of a notification about a dropped object."""
+"""Reading of references from records: published references, and notifications about dropped objects."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -86,7 +86,7 @@ class ReferenceReader:
         return origin_topic(job.origin.topic) == self._topics.objects
 
     def best_guess(self, job: Job, *, now: datetime) -> AudioReference:
-        """Return the reference with as much as can be decoded of a record that failed. Neither blocks nor raises.
+        """Return as much of the reference as can be decoded of a record that failed. Neither blocks nor raises.
 
         Once ``read`` has identified the record, its identity stays the same.
         """

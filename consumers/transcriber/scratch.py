@@ -14,10 +14,10 @@ from typing import Final
 from schemas.errors import DESCRIPTORS, SCRATCH, AudioTooLarge, DependencyDown
 
 ROOM_BYTES: Final = 64 * 1024**2
-"""Free before a full disk counts as usable again: with less, the next record would fill it at once."""
+"""Free space from which a full disk counts as usable again: with less, the next record would fill it."""
 
 LEFT_DIRECTORIES: Final = 1_000
-"""Remembered while they cannot be removed; ``close`` removes those beyond the limit."""
+"""Most directories remembered while they cannot be removed; ``close`` removes those beyond the limit."""
 
 _PREFIX: Final = "kascribe-"
 _LOCK: Final = "in-use"
@@ -67,11 +67,11 @@ class Scratch:
             raise DependencyDown(SCRATCH, f"{self._parent} has no room for {size_bytes:,} bytes")
 
     def require(self, size_bytes: int) -> None:
-        """Let ``has_room`` require this much from now on, because it found no room."""
+        """Make ``has_room`` require this much, because a file of this size did not fit."""
         self._required_bytes = size_bytes
 
     def has_room(self) -> bool:
-        """Return whether there is room for what was refused last, and for ROOM_BYTES in any case."""
+        """Return whether there is room for the file refused last, and at least for ROOM_BYTES."""
         return shutil.disk_usage(self._parent).free >= max(self._required_bytes, ROOM_BYTES)
 
     def close(self) -> None:

@@ -104,7 +104,7 @@ class TranscribeStage:
         if read.reference is None:
             _log.debug("nothing to transcribe", origin=str(job.origin), forwarded=len(read.forwarded))
             return read.forwarded
-        # Stays bound: the runtime logs with it, too, when it settles what is raised here.
+        # Stays bound: the runtime logs it too when it settles an error raised here.
         bind_contextvars(job_id=job_id_of(read.reference))
         progress = self._progress(job, read.reference)
         attempt = Attempt(job, read.reference, read.state, progress, self._clock.monotonic())

@@ -1,4 +1,4 @@
-"""The work of the transcriber: an object in the bucket to a stored transcript and its exports.
+"""The work of the transcriber: from an object in the bucket to a stored transcript and its exports.
 
 ::
 
@@ -51,7 +51,7 @@ class TranscriptionWork:
             fetch_seconds = self._clock.monotonic() - attempt.started_at
             transcribed = self._find_or_transcribe(attempt, claim, audio)
         exports = self._export(transcribed, options.exports)
-        # Only now: another record may have joined the claim until here, and the event has to say so.
+        # Built last: another record may have joined the claim until now, and the event has to say so.
         event = transcript_event(
             attempt,
             audio,
@@ -79,7 +79,7 @@ class TranscriptionWork:
             return audio.source.sha256 == stored.event.source.sha256
 
     def _weigh(self, attempt: Attempt) -> ObjectState:
-        """Return the object's state, which gives the record its weight."""
+        """Look up the object's state, set the record's weight from it, and return it."""
         state, reference = attempt.state, attempt.reference
         if state is None:
             state = self._fetcher.stat(reference.uri, version_id=reference.version_id, etag=reference.etag)
