@@ -58,7 +58,7 @@ class Redrive:
 
     def forget(self, marks: Iterable[Coordinates]) -> None:
         """Remove the marks of letters that are gone, so that their topic stays bounded. Safe to repeat."""
-        self.publisher.publish(redrive_marks.removed(marks, topic=self._marks_topic))
+        self.publisher.publish(redrive_marks.unmark(marks, topic=self._marks_topic))
 
     @property
     def _marks_topic(self) -> str:

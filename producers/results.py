@@ -138,14 +138,14 @@ class EnrichmentResults:
     def find_notes(self, digest: str) -> bytes | None:
         """Return notes kept under this digest; None when there are none or the store does not answer."""
         try:
-            return self._objects.read(self._keys.map_result(digest))
+            return self._objects.read(self._keys.notes(digest))
         except DependencyDown as error:
             _log.debug("notes not read", error=str(error))
             return None
 
     def put_notes(self, digest: str, notes: bytes) -> None:
         """Keep notes. Notes that cannot be kept are made again when they are needed."""
-        key = self._keys.map_result(digest)
+        key = self._keys.notes(digest)
         try:
             self._objects.put(key, notes)
         except DependencyDown as error:

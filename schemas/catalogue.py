@@ -66,7 +66,7 @@ class Setting:
         return annotation
 
     @property
-    def secret(self) -> bool:
+    def is_secret(self) -> bool:
         """Whether its value must never be shown. It can be read from a file: see the ``_FILE`` names."""
         return self.annotation is SecretStr
 
@@ -77,7 +77,7 @@ class Setting:
 
     @property
     def is_table(self) -> bool:
-        """Whether it is a table of foreign names: the librdkafka properties."""
+        """Whether it is a table with names that Kascribe does not define: the librdkafka properties."""
         return get_origin(self.annotation) is dict
 
     @property
@@ -127,12 +127,12 @@ def by_key() -> dict[str, Setting]:
 
 
 def property_environment_name(name: str) -> str:
-    """Convert librdkafka's name, such as ``sasl.username``, to ``KASCRIBE_KAFKA_SASL_USERNAME``."""
+    """Return the environment name of a librdkafka property, such as ``KASCRIBE_KAFKA_SASL_USERNAME``."""
     return PROPERTY_PREFIX + name.upper().replace(".", "_")
 
 
 def without_credentials(text: str) -> str:
-    """Hide the credentials in addresses: the text before their ``@``."""
+    """Mask the credentials in addresses: the text before each ``@``."""
     return _CREDENTIALS_IN_ADDRESS.sub(HIDDEN, text)
 
 

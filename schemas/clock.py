@@ -17,7 +17,7 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float:
-        """Return seconds since some moment, for intervals and deadlines."""
+        """Return seconds since an arbitrary moment, for intervals and deadlines. Never goes back."""
         ...
 
 
@@ -29,9 +29,9 @@ class SystemClock:
         return datetime.now(UTC)
 
     def now_ms(self) -> int:
-        """Return milliseconds since the epoch."""
+        """Return milliseconds since the epoch, for due times on the wire."""
         return time.time_ns() // 1_000_000
 
     def monotonic(self) -> float:
-        """Return seconds, never going back."""
+        """Return seconds since an arbitrary moment, for intervals and deadlines."""
         return time.monotonic()

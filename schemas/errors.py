@@ -22,7 +22,7 @@
         │   ├── AudioUndecodable
         │   ├── KillerRecord          processes ended while this record ran
         │   └── EnrichmentInvalid
-        ├── TransientError        may pass by itself: retry topics, then dead letter with the same reason
+        ├── TransientError        may resolve by itself: retry topics, then dead letter with the same reason
         │   ├── AudioNotFound
         │   ├── AudioForbidden
         │   ├── DecoderCrashed
@@ -157,7 +157,7 @@ class AudioUndecodable(PermanentError):
 
 
 class KillerRecord(PermanentError):
-    """Processes ended while this record ran, some of them while nothing else did."""
+    """Processes ended while this record ran, some of them while it ran alone."""
 
     reason = Reason.KILLER_RECORD
 
@@ -169,7 +169,7 @@ class EnrichmentInvalid(PermanentError):
 
 
 class TransientError(JobError):
-    """May pass by itself: the record is retried later, a bounded number of times.
+    """The failure may resolve by itself: the record is retried later, a bounded number of times.
 
     ``attempts`` bounds this kind of error below the runtime's own limit; None leaves it to the runtime.
     """
@@ -200,7 +200,7 @@ class DecoderCrashed(TransientError):
 
 
 class EngineFailed(TransientError):
-    """Inference failed for this record although its input is sound."""
+    """Inference failed for this record although its input is valid."""
 
     reason = Reason.ENGINE_FAILED
 

@@ -30,7 +30,7 @@ INLINE_TEXT_BYTES: Final = 65_536
 
 _VERSION: Final = r"^1\.[0-9]{1,9}$"
 _S3_ADDRESS: Final = r"^s3://[^/]+/[\s\S]"
-"""Checked by ``schemas.object_addresses``, which has its own reason for other addresses."""
+"""For the JSON Schema only: ``schemas.object_addresses`` checks addresses, and fails with a reason of its own."""
 
 
 def _minor(version: str) -> int:
@@ -114,11 +114,11 @@ class JobEvent(Event):
 
     job_id: str
     idempotency_key: str | None = Field(
-        default=None, description="The key that the job_id is made of: the caller's, or a derived one."
+        default=None, description="The key from which the job_id is derived: the caller's own, or a generated one."
     )
     reference_event_id: str | None = Field(
         default=None,
-        description="The event_id of the reference that this event answers; a derived one for a dropped object.",
+        description="The event_id of the reference that this event answers; a generated one for a dropped object.",
     )
     tenant: str = "default"
     lane: Lane = Lane.BULK
@@ -134,7 +134,9 @@ class TranscriptEvent(JobEvent):
 
     ce_type = "kascribe.audio.transcript.v1"
 
-    idempotency_key: str = Field(description="The key that the job_id is made of: the caller's, or a derived one.")
+    idempotency_key: str = Field(
+        description="The key from which the job_id is derived: the caller's own, or a generated one."
+    )
     reference_occurred_at: Moment | None = Field(
         default=None, description="When the reference of reference_event_id was made."
     )
@@ -165,7 +167,7 @@ class TranscriptEvent(JobEvent):
 
 
 class CancellationEvent(Event):
-    """``audio.cancellations``: a job is cancelled, and its worker may stop.
+    """``audio.cancellations``: request to cancel a job, so that its worker may stop.
 
     Name the job by ``job_id``, by ``idempotency_key``, by ``reference_event_ids``, or by a job and some of its
     references. An ``occurred_at`` in the future counts as the moment of arrival.
@@ -222,7 +224,7 @@ class ProgressEvent(JobEvent):
 
     phase: Phase
     stage: str = Field(description="The consumer that reports it: transcriber or enricher.")
-    fraction: float | None = Field(default=None, ge=0, le=1, description="Share of the audio that is done.")
+    fraction: float | None = Field(default=None, ge=0, le=1, description="Share of the audio that is processed.")
     text: str | None = Field(default=None, description="Text since the last progress event.")
     failure: Failure | None = None
     result_uri: str | None = Field(
@@ -253,13 +255,15 @@ class EnrichmentResult(Contract):
     profile: str = Field(description="The profile's name; ``instruction`` for a free instruction.")
     profile_version: str
     status: EnrichmentStatus
-    output: dict[str, Any] | str | None = Field(default=None, description="By the profile's JSON schema, or text.")
-    citations: tuple[int, ...] = Field(default=(), description="Segment ids that the output rests on.")
+    output: dict[str, Any] | str | None = Field(
+        default=None, description="A value of the profile's JSON schema, or text."
+    )
+    citations: tuple[int, ...] = Field(default=(), description="Ids of the segments that support the output.")
     coverage: float = Field(ge=0, le=1, description="Share of the segments that the model has read.")
     truncated: bool = Field(default=False, description="The answer, or notes for it, may be incomplete.")
     finish_reasons: tuple[str, ...] = Field(
         default=(),
-        description="How the server ended the answers used for this, other than ``stop``: ``length`` at the token "
+        description="Finish reasons of the answers used for this, other than ``stop``: ``length`` at the token "
         "limit, or another word of the server.",
     )
     failure: Failure | None = None

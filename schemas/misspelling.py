@@ -5,20 +5,20 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Final
 
-SHORTEST_LIKENESS: Final = 6
+SIMILARITY_MINIMUM_LETTERS: Final = 6
 """Letters from which names are compared by similarity. Shorter names resemble too many others: ``mode``, which
 backup tools write, is not a misspelt ``model``."""
 
-LIKENESS: Final = 0.87
-"""Least ratio of ``difflib``. Accepts one letter too many, too few or wrong; ``enriched`` and ``tenantid`` are
-other words."""
+SIMILARITY_MINIMUM: Final = 0.87
+"""Minimum ratio of ``difflib``. Accepts one letter too many, too few or wrong; ``enriched`` and ``tenantid`` count
+as other words."""
 
 NAME_CHARACTERS: Final = 64
 """Limit of names compared or quoted; longer than any known one. A comparison costs the product of lengths."""
 
 NAMES_LIMIT: Final = 100
-"""Unknown names that are compared, the first ones: an option is not misspelt among so many other fields, and a
-record of a megabyte would keep a worker busy for minutes."""
+"""Limit of unknown names that are compared, the first ones: a misspelt option is not expected among so many other
+fields, and a record of a megabyte would keep a worker busy for minutes."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -40,11 +40,11 @@ def misspelt(name: str, known: Collection[str]) -> str | None:
         return None
     letters = _letters(name)
     for each in known:
-        wanted = _letters(each)
-        if letters == wanted or (len(wanted) > 3 and sorted(letters) == sorted(wanted)):
+        known_letters = _letters(each)
+        if letters == known_letters or (len(known_letters) > 3 and sorted(letters) == sorted(known_letters)):
             return each
-        alike = difflib.SequenceMatcher(None, letters, wanted).ratio() >= LIKENESS
-        if len(wanted) >= SHORTEST_LIKENESS and alike:
+        is_similar = difflib.SequenceMatcher(None, letters, known_letters).ratio() >= SIMILARITY_MINIMUM
+        if len(known_letters) >= SIMILARITY_MINIMUM_LETTERS and is_similar:
             return each
     return None
 

@@ -1,4 +1,4 @@
-"""Addresses of objects, the check whether references may name them, and translation of S3 errors."""
+"""Addresses of objects, the check that references may name them, and the translation of S3 errors."""
 
 from dataclasses import dataclass
 from typing import Final, Self

@@ -83,10 +83,10 @@ class TranscribeOptions(Options):
     beam_size: Whole = Field(default=5, ge=1, le=10)
     audio_track: Annotated[int, Field(ge=0, le=1_000), BeforeValidator(_whole)] | None = Field(
         default=None,
-        description="The sound track to transcribe, counted from 0; None takes the main one, or another when that "
+        description="The audio track to transcribe, counted from 0; None takes the main one, or another when that "
         "has no speech.",
     )
-    vad: bool = Field(default=True, description="Leave out what has no speech before the model sees it.")
+    vad: bool = Field(default=True, description="Remove audio without speech before inference.")
     model: str | None = Field(
         default=None, description="A model that this deployment serves; None takes its default."
     )

@@ -76,7 +76,7 @@ class ResultKeys:
         return f"{self.prefix}transcripts/{content_key}.json"
 
     def export(self, content_key: str, export_format: ExportFormat) -> str:
-        """Return the key of a transcript in one export format; shared as the transcript is."""
+        """Return the key of a transcript in one export format; shared like the transcript."""
         return f"{self.prefix}exports/{content_key}.{EXPORT_EXTENSIONS[export_format]}"
 
     def failure(self, job_id: str, request_digest: str) -> str:
@@ -91,6 +91,6 @@ class ResultKeys:
         """Return the key of a job's enrichment for one set of enrichment options."""
         return f"{self.enrichments(job_id)}{enrich_digest}.json"
 
-    def map_result(self, digest: str) -> str:
+    def notes(self, digest: str) -> str:
         """Return the key of the notes on one part of a long transcript. May be deleted at any time."""
         return f"{self.prefix}notes/{digest}.json"

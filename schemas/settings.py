@@ -146,7 +146,7 @@ class WhisperSettings(Section):
     device_index: int = Field(default=0, ge=0, description="Which GPU, counted from 0.")
     compute_type: str = Field(default="default", description="A CTranslate2 type, such as float16 or int8.")
     batch_size: int = Field(default=16, ge=1, description="Windows in one GPU call.")
-    cpu_threads: int = Field(default=0, ge=0, description="0: as many as there are cores.")
+    cpu_threads: int = Field(default=0, ge=0, description="0: one per core.")
     replicas: int = Field(
         default=0, ge=0, description="Concurrent calls on one device; 0: one on a GPU, by cores on a CPU."
     )
@@ -198,14 +198,16 @@ class RuntimeSettings(Section):
     revoke_timeout_seconds: float = Field(
         ge=0, default=10.0, description="Limit for records in flight at revocation."
     )
-    dependency_check_seconds: Seconds = Field(default=2.0, description="Between probes of a service that is down.")
+    dependency_check_seconds: Seconds = Field(
+        default=2.0, description="Interval between probes of a service that is down."
+    )
 
 
 class VllmSettings(Section):
     """The language model server; without a URL there is no enrichment."""
 
     base_url: ServerAddresses | None = Field(
-        default=None, description="Or several, comma-separated; ends before /v1."
+        default=None, description="One address, or several, comma-separated; without /v1."
     )
     model: str | None = Field(default=None, description="None takes it from the server's /v1/models.")
     api_key: SecretStr | None = Field(default=None, description="Sent as the bearer token.")
@@ -216,16 +218,22 @@ class VllmSettings(Section):
         default=4_096, ge=256, description="Assumed context when the server does not report it."
     )
     priority: bool = Field(default=False, description="Send vLLM's priority; requires its priority scheduling.")
-    tls_ca_file: Path | None = Field(default=None, description="Authorities to trust; None: the system's.")
+    tls_ca_file: Path | None = Field(
+        default=None, description="File of the authorities to trust; None: the system's."
+    )
     tls_certificate_file: Path | None = Field(
         default=None, description="Client certificate, for servers that require one."
     )
-    tls_key_file: Path | None = Field(default=None, description="Its key, if not in the same file.")
+    tls_key_file: Path | None = Field(
+        default=None, description="Key of the client certificate, if not in the same file."
+    )
     profiles: tuple[ProfileName, ...] = Field(
         default=(), max_length=16, description="Run on every transcript whose job requests none."
     )
     instruction: str | None = Field(
-        default=None, max_length=4_000, description="The same for a free instruction; its answer is text."
+        default=None,
+        max_length=4_000,
+        description="Free instruction to run on the same transcripts; its answer is text.",
     )
     answer_language: str | None = Field(
         default=None, max_length=64, description="Default language of answers; None: the transcript's."

@@ -12,7 +12,7 @@ Language = Annotated[str | None, typer.Option("--language", "-l", help="Such as 
 TaskOption = Annotated[Task, typer.Option(help="translate gives English, on models that can.")]
 Words = Annotated[bool, typer.Option("--words", help="Times and probabilities of words.")]
 ChannelsOption = Annotated[Channels, typer.Option(help="split transcribes each channel by itself.")]
-AudioTrack = Annotated[int | None, typer.Option(min=0, help="The sound track, from 0; else one with speech.")]
+AudioTrack = Annotated[int | None, typer.Option(min=0, help="The audio track, from 0; else one with speech.")]
 Prompt = Annotated[str | None, typer.Option("--prompt", help="Text that sets the style and the names.")]
 Hotwords = Annotated[str | None, typer.Option(help="Words that are likely to occur.")]
 BeamSize = Annotated[int, typer.Option(min=1, max=10, help="1 is fastest.")]

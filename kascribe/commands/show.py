@@ -18,7 +18,7 @@ def show(
 ) -> None:
     """Print a transcript as text, srt, vtt, tsv, json or verbose_json."""
     from schemas.errors import ConfigurationError
-    from schemas.transcripts.caveats import sound_warnings
+    from schemas.transcripts.caveats import audio_warnings
     from schemas.transcripts.exports import EXPORTERS
     from schemas.transcripts.transcript import Transcript
 
@@ -31,7 +31,7 @@ def show(
     else:
         transcript = _stored(job)
     write(EXPORTERS[form].render(transcript))
-    for warning in sound_warnings(transcript):
+    for warning in audio_warnings(transcript):
         notify(f"{job}: {warning}")
 
 

@@ -39,7 +39,7 @@ def transcribe(
     from kascribe.configuration.reading import load
     from kascribe.wiring.engine import opened_transcriber
     from schemas.errors import JobError
-    from schemas.transcripts.caveats import sound_warnings
+    from schemas.transcripts.caveats import audio_warnings
     from schemas.transcripts.exports import EXPORTERS
 
     options = job_options.transcribe_options(
@@ -64,7 +64,7 @@ def transcribe(
                     write(rendered)
                 else:
                     targets[file].write_text(rendered, encoding="utf-8")
-                for warning in sound_warnings(transcript):
+                for warning in audio_warnings(transcript):
                     notify(f"{file}: {warning}")
             except JobError as error:
                 notify(f"{file}: {error.reason.value}: {error}")

@@ -178,6 +178,6 @@ def _sentence(problem: ErrorDetails, given: Layer) -> str:
     label = given[key].label if key in given else setting.environment_name
     rule = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
     value = (
-        "a value that is hidden here" if setting.secret else repr(given[key].value) if key in given else "unset"
+        "a value that is hidden here" if setting.is_secret else repr(given[key].value) if key in given else "unset"
     )
     return f"{label} is {without_credentials(value)}: it {rule} ({setting.meaning.rstrip('.')})"

@@ -115,7 +115,7 @@ def _key(name: str, where: str) -> tuple[str, bool]:
     if name in known:
         return known[name].key, False
     target = known.get(name.removesuffix(FILE_SUFFIX))
-    if target is not None and target.secret:
+    if target is not None and target.is_secret:
         return target.key, True
     if name.startswith(PROPERTY_PREFIX):
         return _property_key(name, where)

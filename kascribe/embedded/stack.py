@@ -29,7 +29,7 @@ from schemas.clock import Clock, SystemClock
 from schemas.errors import KascribeError
 from schemas.events import EnrichmentEvent, JobEvent, ProgressEvent, TranscriptEvent
 from schemas.identity import job_id
-from schemas.kafka.topics import Topics, topics_around
+from schemas.kafka.topics import Topics, topics_used_by
 from schemas.roles import Role
 from schemas.settings import Settings
 
@@ -221,7 +221,7 @@ def topic_names(settings: Settings) -> tuple[str, ...]:
     """Return every topic that the stack's consumers subscribe to or write to."""
     topics = Topics(settings.kafka.topic_prefix)
     inputs = (topics.references, topics.objects, topics.transcripts)
-    return topics_around(topics, inputs, settings.runtime.retry_delays_seconds)
+    return topics_used_by(topics, inputs, settings.runtime.retry_delays_seconds)
 
 
 def _dropped_in(directory: Path, file: Fingerprint) -> Dropped:

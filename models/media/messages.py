@@ -48,7 +48,7 @@ class ChildReady(Message):
 
 
 class SoundTrack(Message):
-    """A sound track of the file, as ``tracks.Track``."""
+    """An audio track of the file, as ``tracks.Track``."""
 
     codec: str | None
     channel_count: int

@@ -39,7 +39,7 @@ SPRING_DELIVERY_ATTEMPT: Final = "kafka_deliveryAttempt"
 
 MESSAGE_CHARACTERS_LIMIT: Final = 1_000
 STACK_TRACE_CHARACTERS_LIMIT: Final = 4_000
-"""Limit; the end is kept, which has Python's error message."""
+"""The end is kept, where Python puts the error message."""
 
 INT_BYTES: Final = 4
 
@@ -142,12 +142,12 @@ def strip(headers: Headers) -> Headers:
 
 def read(record: Record) -> DeadLetter:
     """Parse a record of a dead-letter topic. Never raises, whatever wrote the record."""
-    travelled = history.read(record)
-    origin = _origin(record, travelled)
+    prior = history.read(record)
+    origin = _origin(record, prior)
     return DeadLetter(
         record=record,
         origin=origin,
-        attempt=travelled.attempt,
+        attempt=prior.attempt,
         reason=_text(record, REASON),
         message=_text(record, ERROR_MESSAGE, f"{CONNECT}exception.message", f"{SPRING}exception-message"),
         exception=_text(record, f"{SPRING}exception-fqcn", f"{CONNECT}exception.class.name"),
@@ -176,10 +176,8 @@ def redrive(letter: DeadLetter, *, topic: str, now_ms: int) -> OutgoingRecord:
     return OutgoingRecord(topic, letter.record.key, letter.record.value, (*history.write(first, kept), *marks))
 
 
-def _connect_headers(
-    travelled: History, cause: Cause, site: Site, *, message: bytes, stack_trace: bytes
-) -> Headers:
-    origin = travelled.origin
+def _connect_headers(prior: History, cause: Cause, site: Site, *, message: bytes, stack_trace: bytes) -> Headers:
+    origin = prior.origin
     return (
         (f"{CONNECT}topic", origin.topic.encode()),
         (f"{CONNECT}partition", str(origin.partition).encode()),
@@ -194,10 +192,8 @@ def _connect_headers(
     )
 
 
-def _spring_headers(
-    travelled: History, cause: Cause, site: Site, *, message: bytes, stack_trace: bytes
-) -> Headers:
-    origin = travelled.origin
+def _spring_headers(prior: History, cause: Cause, site: Site, *, message: bytes, stack_trace: bytes) -> Headers:
+    origin = prior.origin
     inner: Headers = (
         ((f"{SPRING}exception-cause-fqcn", cause.exception_cause.encode()),) if cause.exception_cause else ()
     )
@@ -205,14 +201,14 @@ def _spring_headers(
         (f"{SPRING}original-topic", origin.topic.encode()),
         (f"{SPRING}original-partition", origin.partition.to_bytes(4, "big", signed=True)),
         (f"{SPRING}original-offset", origin.offset.to_bytes(8, "big", signed=True)),
-        (f"{SPRING}original-timestamp", travelled.first_seen_ms.to_bytes(8, "big", signed=True)),
+        (f"{SPRING}original-timestamp", prior.first_seen_ms.to_bytes(8, "big", signed=True)),
         (f"{SPRING}original-timestamp-type", b"CreateTime"),
         (f"{SPRING}original-consumer-group", site.consumer_group.encode()),
         (f"{SPRING}exception-fqcn", cause.exception.encode()),
         *inner,
         (f"{SPRING}exception-message", message),
         (f"{SPRING}exception-stacktrace", stack_trace),
-        (SPRING_DELIVERY_ATTEMPT, travelled.attempt.to_bytes(4, "big", signed=True)),
+        (SPRING_DELIVERY_ATTEMPT, prior.attempt.to_bytes(4, "big", signed=True)),
     )
 
 
@@ -244,10 +240,10 @@ def _bounded(cause: Cause) -> tuple[bytes, bytes]:
     return message.encode("utf-8", "replace"), stack_trace.encode("utf-8", "replace")
 
 
-def _origin(record: Record, travelled: History) -> Coordinates:
+def _origin(record: Record, prior: History) -> Coordinates:
     """Return the origin by Kascribe's headers, else Connect's, else Spring's, else the dead letter itself."""
     if record.header(history.ORIGIN_TOPIC):
-        return travelled.origin
+        return prior.origin
     topic = _text(record, f"{CONNECT}topic", f"{SPRING}original-topic")
     partition = history.number(record, f"{CONNECT}partition", INT_LIMIT)
     offset = history.number(record, f"{CONNECT}offset", LONG_LIMIT)

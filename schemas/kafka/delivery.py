@@ -33,7 +33,7 @@ class Batch:
 class Delivery:
     """A batch with all outputs confirmed by the broker.
 
-    ``committed``: its commits were part of the same transaction; otherwise its owner commits now.
+    ``committed``: its commits were part of the same transaction; otherwise the caller must commit them now.
     """
 
     batch: Batch

@@ -24,22 +24,22 @@ class Encoding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """One header. ``words`` are all permitted values, if limited; ``example`` is one of them."""
+    """One header. ``permitted`` has all values of a closed set, else none; ``example`` is a value."""
 
     name: str
     encoding: Encoding
     meaning: str
     example: str | int
-    words: tuple[str, ...] = ()
+    permitted: tuple[str, ...] = ()
     required: bool = True
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the header, as a property of a message's headers."""
         described: dict[str, Any] = {"type": "integer" if isinstance(self.example, int) else "string"}
-        if len(self.words) == 1:
-            described["const"] = self.words[0]
-        elif self.words:
-            described["enum"] = list(self.words)
+        if len(self.permitted) == 1:
+            described["const"] = self.permitted[0]
+        elif self.permitted:
+            described["enum"] = list(self.permitted)
         return described | {
             "description": f"{self.meaning} Encoding: {self.encoding}.",
             "x-kafka-encoding": self.encoding.value,
@@ -59,10 +59,12 @@ def of_event(kind: type[Event]) -> tuple[Header, ...]:
     return (
         Header("ce_specversion", Encoding.TEXT, "The version of CloudEvents.", "1.0", ("1.0",)),
         Header("ce_id", Encoding.TEXT, "The event's event_id.", "7c9e6679"),
-        Header("ce_type", Encoding.TEXT, "What the value is.", kind.ce_type, (kind.ce_type,)),
+        Header("ce_type", Encoding.TEXT, "Type of the event.", kind.ce_type, (kind.ce_type,)),
         Header("ce_source", Encoding.TEXT, "The publisher; Kascribe's is kascribe.", "kascribe"),
         Header("ce_time", Encoding.TEXT, "The event's occurred_at, RFC 3339.", "2026-11-22T09:00:00+00:00"),
-        Header("content-type", Encoding.TEXT, "Of the value.", "application/json", ("application/json",)),
+        Header(
+            "content-type", Encoding.TEXT, "Media type of the value.", "application/json", ("application/json",)
+        ),
         *TRACING,
     )
 
@@ -78,25 +80,41 @@ TRACING: Final = (
 )
 
 HISTORY: Final = (
-    Header(history.ATTEMPT, Encoding.DIGITS, "The attempt to run next, or the last one, from 1.", 2),
+    Header(
+        history.ATTEMPT,
+        Encoding.DIGITS,
+        "Number of the attempt to run next (retry) or of the last one (dead letter), from 1.",
+        2,
+    ),
     Header(history.ORIGIN_TOPIC, Encoding.TEXT, "Where the record was first read.", "audio.references"),
     Header(history.ORIGIN_PARTITION, Encoding.DIGITS, "Its partition there.", 3),
     Header(history.ORIGIN_OFFSET, Encoding.DIGITS, "Its offset there.", 1_204),
     Header(history.FIRST_SEEN_MS, Encoding.DIGITS, "When it was first read, milliseconds since 1970.", _MOMENT),
     Header(history.SPRING_ATTEMPTS, Encoding.INT, "The attempt, as Spring for Apache Kafka has it.", 2),
-    Header(history.SPRING_ORIGINAL_TIMESTAMP, Encoding.BIG_INTEGER, "When it was first read, Spring's.", _MOMENT),
+    Header(
+        history.SPRING_ORIGINAL_TIMESTAMP,
+        Encoding.BIG_INTEGER,
+        "When it was first read, in Spring's form.",
+        _MOMENT,
+    ),
 )
 
 REDRIVEN: Final = (
     Header(
         letters.REDRIVEN_FROM,
         Encoding.TEXT,
-        "The dead letter that it was.",
+        "Coordinates of the dead letter.",
         "audio.references.dlq[0]@7",
         required=False,
     ),
-    Header(letters.REDRIVEN_MS, Encoding.DIGITS, "When it was redriven.", _MOMENT, required=False),
-    Header(letters.REDRIVES, Encoding.DIGITS, "How often it was redriven.", 1, required=False),
+    Header(
+        letters.REDRIVEN_MS,
+        Encoding.DIGITS,
+        "Time of the last redrive, milliseconds since 1970.",
+        _MOMENT,
+        required=False,
+    ),
+    Header(letters.REDRIVES, Encoding.DIGITS, "Number of redrives.", 1, required=False),
 )
 """Of a dead letter redriven with `kascribe dlq redrive`, and of its later retries and dead letters."""
 
@@ -104,8 +122,10 @@ RETRY: Final = (
     *HISTORY,
     *REDRIVEN,
     TRACING[0],
-    Header(history.DUE_MS, Encoding.DIGITS, "Not to be processed before, milliseconds since 1970.", _MOMENT),
-    Header(history.SPRING_BACKOFF_TIMESTAMP, Encoding.BIG_INTEGER, "The same, Spring's.", _MOMENT),
+    Header(
+        history.DUE_MS, Encoding.DIGITS, "Time before which it is not processed, milliseconds since 1970.", _MOMENT
+    ),
+    Header(history.SPRING_BACKOFF_TIMESTAMP, Encoding.BIG_INTEGER, "The same, in Spring's form.", _MOMENT),
 )
 """Added to the headers of the record that is retried."""
 
@@ -113,12 +133,14 @@ _OURS: Final = (
     Header(
         letters.REASON,
         Encoding.TEXT,
-        "Why, a word of docs/reasons.md.",
+        "The reason, one of docs/reasons.md.",
         Reason.AUDIO_NOT_FOUND.value,
         tuple(reason.value for reason in Reason),
     ),
-    Header(letters.ERROR_MESSAGE, Encoding.TEXT, "Why, for people; 1,000 characters at most.", _MESSAGE),
-    Header(letters.FAILED_MS, Encoding.DIGITS, "When, milliseconds since 1970.", _MOMENT),
+    Header(
+        letters.ERROR_MESSAGE, Encoding.TEXT, "The error message for people; 1,000 characters at most.", _MESSAGE
+    ),
+    Header(letters.FAILED_MS, Encoding.DIGITS, "Time of the failure, milliseconds since 1970.", _MOMENT),
 )
 
 _CONNECT: Final = (
@@ -128,10 +150,20 @@ _CONNECT: Final = (
     Header(f"{letters.CONNECT}connector.name", Encoding.TEXT, "The consumer group.", "kascribe.transcriber"),
     Header(f"{letters.CONNECT}task.id", Encoding.DIGITS, "The origin's partition.", 3),
     Header(f"{letters.CONNECT}stage", Encoding.TEXT, "The consumer in which it failed.", "transcriber"),
-    Header(f"{letters.CONNECT}class.name", Encoding.TEXT, "The same, qualified.", "kascribe.transcriber"),
+    Header(
+        f"{letters.CONNECT}class.name",
+        Encoding.TEXT,
+        "The qualified name of that consumer.",
+        "kascribe.transcriber",
+    ),
     Header(f"{letters.CONNECT}exception.class.name", Encoding.TEXT, "The error's class.", _EXCEPTION),
     Header(f"{letters.CONNECT}exception.message", Encoding.TEXT, "As kascribe-error-message.", _MESSAGE),
-    Header(f"{letters.CONNECT}exception.stacktrace", Encoding.TEXT, "Its last 4,000 characters.", _TRACEBACK),
+    Header(
+        f"{letters.CONNECT}exception.stacktrace",
+        Encoding.TEXT,
+        "The last 4,000 characters of the stack trace.",
+        _TRACEBACK,
+    ),
 )
 
 _SPRING: Final = (
@@ -140,15 +172,26 @@ _SPRING: Final = (
     Header(f"{letters.SPRING}original-offset", Encoding.LONG, "Spring's: its offset.", 1_204),
     Header(f"{letters.SPRING}original-timestamp", Encoding.LONG, "When it was first read.", _MOMENT),
     Header(
-        f"{letters.SPRING}original-timestamp-type", Encoding.TEXT, "Always this.", "CreateTime", ("CreateTime",)
+        f"{letters.SPRING}original-timestamp-type",
+        Encoding.TEXT,
+        "Always CreateTime.",
+        "CreateTime",
+        ("CreateTime",),
     ),
-    Header(f"{letters.SPRING}original-consumer-group", Encoding.TEXT, "The group.", "kascribe.transcriber"),
+    Header(
+        f"{letters.SPRING}original-consumer-group", Encoding.TEXT, "The consumer group.", "kascribe.transcriber"
+    ),
     Header(f"{letters.SPRING}exception-fqcn", Encoding.TEXT, "The error's class.", _EXCEPTION),
     Header(
         f"{letters.SPRING}exception-cause-fqcn", Encoding.TEXT, "Its cause's class.", _EXCEPTION, required=False
     ),
     Header(f"{letters.SPRING}exception-message", Encoding.TEXT, "As kascribe-error-message.", _MESSAGE),
-    Header(f"{letters.SPRING}exception-stacktrace", Encoding.TEXT, "Its last 4,000 characters.", _TRACEBACK),
+    Header(
+        f"{letters.SPRING}exception-stacktrace",
+        Encoding.TEXT,
+        "The last 4,000 characters of the stack trace.",
+        _TRACEBACK,
+    ),
     Header(letters.SPRING_DELIVERY_ATTEMPT, Encoding.INT, "The last attempt, from 1.", 4),
 )
 

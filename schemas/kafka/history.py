@@ -60,8 +60,8 @@ def read(record: Record) -> History:
     """Read the history of a record; that of a first attempt where headers are absent or invalid.
 
     On an input topic, which any producer writes to, these headers are ignored: they could select the record that
-    owns a job's result, or use up its attempts. Every result can be written again, also into the ints and longs of
-    other dialects.
+    owns a job's result, or use up its attempts. Every result can be encoded again, also as the ints and longs of
+    the other dialects.
     """
     if not is_retry_or_dead_letter_topic(record.topic):
         return History(1, record.coordinates, record.timestamp_ms)

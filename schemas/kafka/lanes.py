@@ -13,7 +13,7 @@ from schemas.notifications import parse_notification, valid_options
 from schemas.options import Lane
 
 _INTERACTIVE: Final = Lane.INTERACTIVE.value.encode()
-"""A value without this word, in any case, is bulk: searching for it costs far less than decoding the value."""
+"""A value without this word, in upper or lower case, is bulk: a search costs far less than decoding."""
 
 
 def lane_of(record: Record) -> Lane:

@@ -1,4 +1,4 @@
-"""Marks of redriven dead letters: one record per letter, in a compacted topic, so that no mark expires before it.
+"""Marks of redriven dead letters: one record per letter, in a compacted topic, where no mark expires early.
 
 A mark's key is the letter's coordinates and its value the letter's timestamp: a topic that was deleted and
 recreated has other letters at the same offsets, which were not redriven.
@@ -19,8 +19,8 @@ def mark(letter: Record, *, topic: str) -> OutgoingRecord:
     return OutgoingRecord(topic, str(letter.coordinates).encode(), str(letter.timestamp_ms).encode())
 
 
-def removed(letters: Iterable[Coordinates], *, topic: str) -> Iterator[OutgoingRecord]:
-    """Make the records that remove marks: tombstones, which the broker's compaction removes as well."""
+def unmark(letters: Iterable[Coordinates], *, topic: str) -> Iterator[OutgoingRecord]:
+    """Make the records that remove marks: tombstones, which compaction removes in turn."""
     return (OutgoingRecord(topic, str(letter).encode(), None) for letter in letters)
 
 

@@ -13,7 +13,7 @@ _SECONDS: Final = {"h": 3600, "m": 60, "s": 1}
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Every topic of one deployment. ``prefix`` is prepended to each name as it is, its separator included."""
+    """Every topic of one deployment. ``prefix`` is prepended to each name unchanged, its separator included."""
 
     prefix: str = ""
     references: str = field(init=False)
@@ -32,7 +32,7 @@ class Topics:
 
     @property
     def answers(self) -> tuple[str, ...]:
-        """The topics with the answers to jobs."""
+        """The topics on which jobs are answered."""
         return (self.transcripts, self.enrichments, self.progress)
 
     @property
@@ -72,7 +72,7 @@ def dead_letter_topic(topic: str) -> str:
     return f"{origin_topic(topic)}{DEAD_LETTER_SUFFIX}"
 
 
-def topics_around(topics: Topics, inputs: Iterable[str], retry_delays_seconds: Iterable[int]) -> tuple[str, ...]:
+def topics_used_by(topics: Topics, inputs: Iterable[str], retry_delays_seconds: Iterable[int]) -> tuple[str, ...]:
     """Return all topics that consumers of ``inputs`` use: the deployment's, and retry and dead-letter topics."""
     delays = tuple(retry_delays_seconds)
     retries = (retry_topic(topic, delay) for topic in inputs for delay in delays)

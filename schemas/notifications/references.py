@@ -85,7 +85,11 @@ def requested_options(user_metadata: Mapping[str, str]) -> RequestedOptions:
 def valid_options(user_metadata: Mapping[str, str]) -> RequestedOptions:
     """Read the valid options and ignore the others: for events about an object with refused options."""
     return _requested(
-        {name: value for name, value in user_metadata.items() if name not in OPTION_NAMES or _takes(name, value)}
+        {
+            name: value
+            for name, value in user_metadata.items()
+            if name not in OPTION_NAMES or _is_valid(name, value)
+        }
     )
 
 
@@ -143,13 +147,13 @@ def _refuse_misspelt(user_metadata: Mapping[str, str]) -> None:
     wrong = [
         f"{PREFIX}{name} is not an option: did you mean {PREFIX}{option}?"
         for name, option in misspellings(unknown, missing)
-        if _takes(option, user_metadata[name])
+        if _is_valid(option, user_metadata[name])
     ]
     if wrong:
         raise InvalidOptions(f"{'; '.join(wrong)} Metadata of your own goes under a name that is unlike them")
 
 
-def _takes(option: str, value: str) -> bool:
+def _is_valid(option: str, value: str) -> bool:
     part, field = OPTION_NAMES[option]
     try:
         _validate(PARTS[part], part, {field: _option_value(option, value)})

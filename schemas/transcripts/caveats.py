@@ -11,7 +11,7 @@ SENTENCES: Final[Mapping[QualityFlag, str]] = {
     QualityFlag.DOWNMIX_REPLACED: "mixed together, the channels lose sound: the loudest one was used "
     "instead; channels=split transcribes each separately",
 }
-"""Warnings for the flags about the sound; all other flags are about single windows."""
+"""Warnings for the flags about the whole recording; all other flags are about single windows."""
 
 
 def caveats(flags: Iterable[QualityFlag]) -> tuple[QualityFlag, ...]:
@@ -19,8 +19,8 @@ def caveats(flags: Iterable[QualityFlag]) -> tuple[QualityFlag, ...]:
     return tuple(flag for flag in flags if flag in SENTENCES)
 
 
-def sound_warnings(transcript: Transcript) -> list[str]:
-    """Return a line for each of these flags, with what is known about the loss."""
+def audio_warnings(transcript: Transcript) -> list[str]:
+    """Return a line for each of these flags, with the known extent of the loss."""
     audio = transcript.audio
     lost = [f"{audio.broken_packets} broken packets"]
     if audio.decoded_duration_seconds is not None:

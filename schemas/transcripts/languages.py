@@ -1,4 +1,4 @@
-"""The languages that Whisper knows, by code, in the order of its language tokens."""
+"""The languages that Whisper supports, by code, in the order of its language tokens."""
 
 import difflib
 from typing import Final

@@ -28,7 +28,7 @@ class TranscriptStatus(StrEnum):
 
 
 class QualityFlag(StrEnum):
-    """Reason to check a text or segment."""
+    """Reason to review a text or segment."""
 
     LOW_CONFIDENCE = "low_confidence"
     REPETITION = "repetition"
@@ -74,9 +74,9 @@ class LanguageGuess(Contract):
 
 
 class AudioTrack(Contract):
-    """A sound track as the file describes it; ``codec`` is None for an unknown codec."""
+    """An audio track as the file describes it; ``codec`` is None for an unknown codec."""
 
-    index: int = Field(ge=0, description="Index of the sound track from 0, as in the option audio_track.")
+    index: int = Field(ge=0, description="Index of the audio track from 0, as in the option audio_track.")
     codec: str | None = None
     channel_count: int
     sample_rate_hertz: int
@@ -87,7 +87,7 @@ class AudioTrack(Contract):
 class AudioFacts(Contract):
     """Facts about the audio, as the decoder found them.
 
-    With the flag ``audio_incomplete``, sound was lost: compare ``declared_duration_seconds`` with
+    With the flag ``audio_incomplete``, audio was lost: compare ``declared_duration_seconds`` with
     ``decoded_duration_seconds``, and see ``broken_packets``.
     """
 
@@ -103,9 +103,9 @@ class AudioFacts(Contract):
         default=None, description="Length in the file's header; None where it has none, or an estimate."
     )
     decoded_duration_seconds: float | None = Field(
-        default=None, description="Sound that was decoded, without silence inserted for missing sound."
+        default=None, description="Length of the decoded audio, without silence inserted for missing parts."
     )
-    broken_packets: int = Field(default=0, description="Pieces of the file that could not be decoded.")
+    broken_packets: int = Field(default=0, description="Packets of the file that could not be decoded.")
     audio_track: int = Field(default=0, description="The track that was transcribed: an index into tracks.")
     tracks: tuple[AudioTrack, ...] = ()
 

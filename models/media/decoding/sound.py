@@ -69,7 +69,7 @@ class DecodeStats:
 class SoundReader:
     """The sound of one file. Raises AudioEmpty, AudioUndecodable, AudioTooLarge, InvalidOptions.
 
-    ``track`` is an index into the file's sound tracks; None takes the one that FFmpeg considers best. Close it, or
+    ``track`` is an index into the file's audio tracks; None takes the one that FFmpeg considers best. Close it, or
     use ``with``.
     """
 

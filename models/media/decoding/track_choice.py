@@ -1,4 +1,4 @@
-"""Choice among several sound tracks: the first with speech."""
+"""Choice among several audio tracks: the first with speech."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The sound tracks of a file, and the selection of one."""
+"""The audio tracks of a file, and the selection of one."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,7 +14,7 @@ NAME_CHARACTERS: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """A sound track as the container describes it; ``codec`` is None where FFmpeg has no decoder for it."""
+    """An audio track as the container describes it; ``codec`` is None where FFmpeg has no decoder for it."""
 
     codec: str | None
     channel_count: int
@@ -24,14 +24,14 @@ class Track:
 
 
 def list_tracks(container: Any) -> tuple[Track, ...]:
-    """Return all sound tracks, in the container's order."""
+    """Return all audio tracks, in the container's order."""
     return tuple(_track(stream) for stream in container.streams.audio[:TRACKS_LIMIT])
 
 
 def select_stream(container: Any, track: int | None) -> Any:
     """Return the stream of a track, or of the one that FFmpeg considers best, and make FFmpeg skip all others.
 
-    Raises AudioUndecodable for a file without sound tracks, InvalidOptions when it lacks this one.
+    Raises AudioUndecodable for a file without audio tracks, InvalidOptions when it lacks this one.
     """
     sounds = container.streams.audio
     if not sounds:

@@ -1,4 +1,4 @@
-"""Which of a file's sound tracks is heard, which channels are kept, and what the transcript says of them."""
+"""Which of a file's audio tracks is transcribed, which channels are kept, and what the transcript says."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -16,7 +16,7 @@ from schemas.kafka import dead_letters, history
 from schemas.kafka.dead_letters import Cause, Site
 from schemas.kafka.headers import Encoding
 from schemas.kafka.records import Headers, OutgoingRecord, Record
-from schemas.kafka.topics import Topics, dead_letter_topic, topics_around
+from schemas.kafka.topics import Topics, dead_letter_topic, topics_used_by
 from schemas.kafka.trace import Trace
 from schemas.kafka.wire import encode, with_trace
 
@@ -139,7 +139,7 @@ def test_every_message_has_a_title_and_an_example() -> None:
 
 def test_the_topics_that_are_created_are_those_that_are_described() -> None:
     """Also the dead-letter topics: one for cancellations would never hold anything."""
-    created = set(topics_around(Topics(), (Topics().references,), (10,)))
+    created = set(topics_used_by(Topics(), (Topics().references,), (10,)))
     letter_topics = {topic for topic in created if topic.endswith(".dlq")}
     named = DOCUMENT["channels"]["deadLetters"]["parameters"]["topic"]["enum"]
     assert letter_topics == {dead_letter_topic(topic) for topic in named}
