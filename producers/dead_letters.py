@@ -1,4 +1,4 @@
-"""Redrive of dead letters: sent back to their topics, and marked so that each goes once."""
+"""Redrive of dead letters: sends them back to their topics, and marks them so that each is sent once."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import KW_ONLY, dataclass, field
@@ -19,10 +19,10 @@ from schemas.kafka.topics import Topics
 from schemas.settings import KafkaSettings
 
 CHUNK_LETTERS: Final = 100
-"""Published together, then marked: the most that a crash between the two can send twice."""
+"""Letters published together, then marked: a crash in between sends at most this many twice."""
 
 MARKS_PARTITIONS: Final = 1
-"""The topic of marks is read whole, by one reader."""
+"""One: the topic of marks is read as a whole, by a single reader."""
 
 
 @dataclass(slots=True)
@@ -46,8 +46,8 @@ class Redrive:
     def send(self, letters: Iterable[DeadLetter]) -> RedriveResult:
         """Publish letters as new records and mark each that the broker has stored.
 
-        A letter is marked only after that, so a crash in between sends it again rather than losing it. One
-        that the broker refuses for its size is reported and stays unmarked; the others go on.
+        A letter is marked only once it is stored, so a crash in between sends it again rather than losing it. A
+        letter that the broker refuses for its size is reported and stays unmarked; the others are still sent.
         """
         # Before anything is sent: in a topic that the broker creates by itself marks would expire.
         ensure_topics(self.settings, {self._marks_topic: MARKS_PARTITIONS})
@@ -75,7 +75,7 @@ class Redrive:
         for letter, record, error in outcomes:
             if error is None:
                 continue
-            # What the client sends together is refused together: a letter sent alone is refused for its own sake.
+            # Records sent together are refused together: only a letter sent alone is refused for its own size.
             final_error = self._send_alone(record) if error.code() in REFUSALS else error
             if final_error is None:
                 sent.append(letter)

@@ -1,4 +1,4 @@
-"""Finished jobs in the bucket: their events, outputs too large for events, and whether one is a requested job."""
+"""Finished jobs in the bucket: their events, outputs too large for events, and a comparison with a request."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ class FinishedJobs:
         return transcript.text
 
     def whole(self, event: EnrichmentEvent, options: EnrichOptions) -> EnrichmentEvent:
-        """Return the event with its outputs, which are in the bucket alone when they are too large to travel."""
+        """Return the event with all outputs; those too large for an event are read from the bucket."""
         if not any(
             result.status is EnrichmentStatus.COMPLETED and result.output is None for result in event.results
         ):
@@ -48,9 +48,9 @@ class FinishedJobs:
 
 
 def is_same_job(event: TranscriptEvent, *, audio_sha256: str, options: TranscribeOptions) -> bool:
-    """Whether a transcript is of this audio, with these options: an idempotency key may name another job.
+    """Return whether a transcript is of this audio, with these options: a reused key may name another job.
 
-    The name by which the request calls the model is ignored; only the digest of its files counts.
+    The model's name in the request is ignored; only the digest of its files counts.
     """
     content = content_key(
         audio_sha256=audio_sha256,

@@ -1,4 +1,4 @@
-"""The configuration of every producer, and the calls of the client that all of them share."""
+"""The configuration of every producer, and the calls to the client that all producers share."""
 
 import logging
 from collections.abc import Mapping
@@ -55,7 +55,7 @@ def producer_configuration(settings: KafkaSettings, *, client_id: str = "kascrib
 
 
 def open_producer(settings: KafkaSettings, configuration: Mapping[str, Any]) -> Producer:
-    """Open a producer that writes to our log. Connects later; raises ConfigurationError for refused properties."""
+    """Open a producer that uses our log. Connects later; raises ConfigurationError for refused properties."""
     try:
         return Producer(dict(configuration), logger=_librdkafka)
     except KafkaException as error:
@@ -63,7 +63,7 @@ def open_producer(settings: KafkaSettings, configuration: Mapping[str, Any]) -> 
 
 
 def open_admin(settings: KafkaSettings, configuration: Mapping[str, Any]) -> AdminClient:
-    """Open an admin client likewise; it writes its log lines when it is polled."""
+    """Open an admin client likewise. Poll it to have its log lines written."""
     try:
         return AdminClient(dict(configuration), logger=_librdkafka)
     except KafkaException as error:

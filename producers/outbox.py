@@ -35,14 +35,14 @@ POLL_SECONDS: Final = 0.05
 """The longest wait for delivery reports before new batches are taken."""
 
 REPORTS_SECONDS: Final = 1.0
-"""For best-effort records that are still on their way at the end."""
+"""For best-effort records that are still unconfirmed when the outbox closes."""
 
 _log: Final = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True, eq=False)
 class _Submission:
-    """A batch on its way. ``unconfirmed`` counts its outputs that the broker has not confirmed yet."""
+    """A submitted batch. ``unconfirmed`` counts its outputs that the broker has not confirmed yet."""
 
     batch: Batch
     on_delivered: Callable[[Delivery], None]
@@ -53,8 +53,8 @@ class _Submission:
 class _Output:
     """One output of a batch. ``number`` is its place in line, which it keeps after a failure.
 
-    ``is_refused``: it was refused once and goes out alone the next time, because the broker refuses all records of
-    one request together. ``is_replaced``: it was refused again and is a dead letter now.
+    ``is_refused``: it was refused once and is sent alone the next time, because the broker refuses all records of
+    one request together. ``is_replaced``: it was refused again, and a dead letter has replaced it.
     """
 
     number: int
@@ -67,8 +67,8 @@ class _Output:
 class AtLeastOnceOutbox:
     """Delivers batches in the order of their submission, on a thread of its own that the constructor starts.
 
-    An output that the broker refuses for its size or content is replaced by a dead letter with the reason, and the
-    batch goes on: a record that can never be delivered must not block the others.
+    An output that the broker refuses for its size or content is replaced by a dead letter with the reason, and
+    delivery continues: a record that can never be delivered must not block the others.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class AtLeastOnceOutbox:
         return True
 
     def report(self, record: OutgoingRecord) -> None:
-        """Publish best effort, without a place in any order. Never blocks or raises."""
+        """Publish best effort, in no particular order. Never blocks or raises."""
         try:
             produce(self._producer, record)
         except (BufferError, KafkaException, RuntimeError) as error:  # RuntimeError: the client is closed
@@ -124,7 +124,7 @@ class AtLeastOnceOutbox:
 
     @property
     def is_alive(self) -> bool:
-        """False once its thread has died; the batches that it had stay undelivered."""
+        """False once its thread has died; its batches stay undelivered."""
         return self._is_alive
 
     @property
@@ -222,7 +222,7 @@ class AtLeastOnceOutbox:
         self._problem = None
 
     def _on_failure(self, output: _Output, error: KafkaError) -> None:
-        """Put the output back in its place in line; change it where it would otherwise fail the same way again."""
+        """Put the output back in its place in line; change it if it would otherwise fail again the same way."""
         heappush(self._retries, output)
         is_refusal = error.code() in REFUSALS and not output.is_replaced
         if is_refusal and not output.is_refused:

@@ -1,4 +1,4 @@
-"""Results in the bucket, with no database beside it: jobs with owners, transcripts, exports, enrichments."""
+"""Results in the bucket, without a database: jobs with their owners, transcripts, exports, enrichments."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -69,11 +69,11 @@ class ResultStore:
         return self._documents.claim(self._keys.job(job.job_id), job)
 
     def claim_failure(self, failed: FailedRequest) -> FailedRequest:
-        """Store that a request failed unless a copy of it did, and return the stored one: compare the owners."""
+        """Store a request's failure unless a copy has, and return the stored one: compare the owners."""
         return self._documents.claim(self._keys.failure(failed.job_id, failed.request_digest), failed)
 
     def find_transcript(self, content_key: str) -> Transcript | None:
-        """Return what the same audio, options and model gave before; None when nothing readable is stored."""
+        """Return the transcript of the same audio, options and model; None when nothing readable is stored."""
         try:
             return self._documents.find(self._keys.transcript(content_key), Transcript)
         except InvalidEvent:

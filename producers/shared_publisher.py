@@ -15,10 +15,10 @@ from schemas.settings import KafkaSettings
 
 KAFKA: Final = "kafka"
 DELIVERY_TIMEOUT_MS: Final = 10_000
-"""A client waits for the answer. The producer drops what the broker has not confirmed by then."""
+"""Short, because a client waits. The producer drops records that the broker has not confirmed by then."""
 
 PUBLISH_TIMEOUT_SECONDS: Final = 12.0
-"""Longer than the producer's own, so that what is reported as failed is not delivered later."""
+"""Longer than the producer's timeout, so that a record reported as failed is not delivered later."""
 
 POLL_SECONDS: Final = 0.1
 IS_UP_TIMEOUT_SECONDS: Final = 0.8
@@ -46,7 +46,7 @@ class _Confirmations:
 
 
 class SharedPublisher:
-    """Publishes from any thread. A thread of its own polls for delivery reports, so that no caller has to."""
+    """Publishes from any thread. Its own thread polls for delivery reports, so callers need not."""
 
     def __init__(self, settings: KafkaSettings, *, client_id: str = "kascribe-gateway") -> None:
         configuration = {**producer_configuration(settings, client_id=client_id), **_INTERACTIVE}

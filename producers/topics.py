@@ -1,4 +1,4 @@
-"""Topics, created before they are read or written."""
+"""Creation of topics before they are read or written, and a probe of the broker."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -22,7 +22,7 @@ REACH_SECONDS: Final = 3.5
 """For a broker's first answer to a command: the user gets an error within five seconds."""
 
 DEAD_LETTER_RETENTION_MS: Final = 30 * 24 * 3600 * 1000
-"""An operator has to look at dead letters first, which takes longer than a broker's default of seven days."""
+"""Operators need time to inspect dead letters: longer than a broker's default of seven days."""
 
 _PRODUCER_PROPERTIES: Final = frozenset(
     {"linger.ms", "message.max.bytes", "message.timeout.ms", "partitioner", "enable.idempotence", "acks"}

@@ -1,4 +1,4 @@
-"""Uploads of files and streams, each under a new key, in bounded memory whatever their length."""
+"""Uploads of files and streams of any length, each under a new key, in bounded memory."""
 
 import hashlib
 import re
@@ -28,7 +28,7 @@ SMALLEST_PART_BYTES: Final = 5 * 1024**2
 """S3's own limit for every part but the last."""
 
 NAME_LIMIT_BYTES: Final = 200
-"""The file's name in a key; a key may have 1,024 bytes in all."""
+"""Limit of the file's name in a key; a whole key may have 1,024 bytes."""
 
 _NOT_IN_NAMES: Final = re.compile(r"[\x00-\x1f\x7f]")
 OnBytes = Callable[[int], None]

@@ -1,7 +1,7 @@
-"""Waiting for the events of jobs: each request waits here until the answer to its job arrives.
+"""Pending answers: each request waits here until the events of its job arrive.
 
-Every gateway replica follows the answer topics by itself, without a consumer group, and takes the events that its
-own requests wait for: so any number of replicas works, and none has to know of another. Several requests may wait
+Every gateway replica follows the answer topics by itself, without a consumer group, and keeps the events that its
+own requests wait for. So any number of replicas works, and none has to know of another. Several requests may wait
 for one job.
 """
 
@@ -28,7 +28,7 @@ from schemas.kafka.wire import decode
 from schemas.roles import Role
 
 WAITING_LIMIT: Final = 2_000
-"""Requests that wait at once; more are refused. Each holds a connection and a file that is spooled."""
+"""Most requests that wait concurrently; more are refused. Each holds a connection and a spooled file."""
 
 EventT = TypeVar("EventT", bound=JobEvent)
 
@@ -42,11 +42,11 @@ class JobFailed(Exception):
 
 
 class TooManyWaiting(Exception):
-    """As many requests wait as there may be."""
+    """The limit of waiting requests is reached."""
 
 
 class GatewayStopping(Exception):
-    """The gateway stops before the answer is there."""
+    """The gateway stops before the answer has arrived."""
 
 
 @dataclass(eq=False, slots=True)
@@ -62,7 +62,7 @@ class Waiter:
 
     @property
     def is_transcribed(self) -> bool:
-        """Whether the transcript has come. A cancelled wait has none."""
+        """Whether the transcript has arrived. A cancelled wait has none."""
         return self.transcript.done() and not self.transcript.cancelled() and self.transcript.exception() is None
 
     def why_late(self, stage: str) -> str | None:
@@ -79,10 +79,10 @@ class _AwaitedJob:
     references: list[str] = field(default_factory=list)
 
     def ends_with(self, reference_event_id: str | None) -> bool:
-        """Whether the end of a reference is the end for these waiters.
+        """Return whether the end of a reference ends the job for these waiters.
 
-        Another client's is not: what that one does not finish is done for ours. Events of older releases name no
-        reference.
+        The end of another client's reference does not: the job continues for ours. Events of older releases name
+        no reference.
         """
         return reference_event_id is None or reference_event_id in self.references
 
@@ -116,7 +116,7 @@ class PendingAnswers:
             self._remove(waiter)
 
     def is_ours(self, waiter: Waiter, transcript: TranscriptEvent) -> bool:
-        """Whether a transcript's enrichment rests on a reference that this replica published for the waiters."""
+        """Return whether a reference of this replica, published for the waiters, requests the enrichment."""
         return not transcript.shared and transcript.reference_event_id in self._jobs[waiter.job_id].references
 
     def add_reference(self, waiter: Waiter, reference_event_id: str) -> None:
@@ -124,7 +124,7 @@ class PendingAnswers:
         self._jobs[waiter.job_id].references.append(reference_event_id)
 
     def has_published(self, waiter: Waiter) -> bool:
-        """Whether this replica published a reference for the job while requests waited."""
+        """Return whether this replica published a reference for the job while requests waited."""
         return bool(self._jobs[waiter.job_id].references)
 
     def references_to_cancel(self, waiter: Waiter) -> tuple[str, ...]:
@@ -133,7 +133,7 @@ class PendingAnswers:
         return () if len(job.waiters) > 1 else tuple(job.references)
 
     def resolve(self, future: asyncio.Future[EventT], event: EventT) -> None:
-        """Answer a wait with an event that was found elsewhere; the first answer stays."""
+        """Answer a wait with an event found elsewhere. The first answer wins."""
         _resolve(future, event)
 
     def stop(self) -> None:
@@ -211,13 +211,13 @@ def _deliver_to(waiter: Waiter, event: JobEvent) -> None:
         case ProgressEvent(phase=Phase.RETRYING, failure=Failure() as failure):
             waiter.retried_failures[event.stage] = failure
         case ProgressEvent(phase=Phase.CANCELLED):
-            # By another client, for a request waits here: it publishes its reference again.
+            # By another client, since a request waits here: it publishes its reference again.
             waiter.cancelled_elsewhere.set()
         case ProgressEvent(phase=Phase.FAILED, failure=Failure(reason=Reason.KEY_REUSED)):
-            # Of one reference, not of the job: every request compares the transcript with its own options.
+            # One reference failed, not the job: every request compares the transcript with its own options.
             pass
         case ProgressEvent(phase=Phase.FAILED, failure=Failure() as failure):
-            # A transcript that is there stays there: the enricher's failure is the enrichment's alone.
+            # A transcript that has arrived stays valid: the enricher's failure concerns the enrichment only.
             is_enrichers = event.stage == Role.ENRICHER
             _fail(waiter.enrichment if is_enrichers else waiter.transcript, JobFailed(failure))
 

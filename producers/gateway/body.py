@@ -22,7 +22,7 @@ STALL_SECONDS: Final = 30.0
 """Longest wait for the next bytes of a body; the whole upload has no time limit."""
 
 FORM_BYTES: Final = 1024**2
-"""The parts of a form beside its file: boundaries, headers, fields."""
+"""Limit of the rest of a form beside its file: boundaries, headers, fields."""
 
 FIELD_BYTES: Final = 64 * 1024
 FIELDS: Final = 64
@@ -36,7 +36,7 @@ NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 DISCARD_BYTES: Final = 64 * 1024**2
 DISCARD_SECONDS: Final = 5.0
-"""Limits for reading the rest of a refused body: clients that send first and read later see the answer."""
+"""Limits for reading the rest of a refused body: clients that send first and read later get the answer."""
 
 
 @dataclass(slots=True)

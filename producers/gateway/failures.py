@@ -1,4 +1,4 @@
-"""Failures as HTTP responses: one body for all, and the status that fits the reason."""
+"""Failures as HTTP responses: one format of body for all, and the status that fits the reason."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -72,7 +72,7 @@ class RequestRefused(Exception):
 
 
 def add_failure_handlers(app: FastAPI) -> None:
-    """Answer every expected failure with the one body; ``tracing`` does so for defects."""
+    """Answer every expected failure in one format; ``tracing`` does so for defects."""
     for kind in (
         *_SENTENCES,
         AnswerTimeout,

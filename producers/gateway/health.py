@@ -9,7 +9,7 @@ from typing import Final
 from schemas.clock import Clock
 
 ANSWER_SECONDS: Final = 1.0
-"""A service that takes longer counts as down; the check goes on, and the next call sees its result."""
+"""A service that takes longer counts as down; the check continues, and the next call sees its result."""
 
 FRESH_SECONDS: Final = 2.0
 """Checks younger than this are reused: probes of an orchestrator and of a balancer share one."""
@@ -17,7 +17,7 @@ FRESH_SECONDS: Final = 2.0
 
 @dataclass(slots=True)
 class Dependencies:
-    """Checks services, one check of each at a time. ``checks`` may block for any time."""
+    """Checks services, one check of each at a time. Its ``checks`` may block for any time."""
 
     checks: Mapping[str, Callable[[], bool]]
     executor: Executor

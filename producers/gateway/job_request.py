@@ -1,4 +1,4 @@
-"""One request's job, as it is requested and answered, and the ways in which its answer fails to come."""
+"""The job of one request: the request, its answer, and the errors of an answer that does not arrive."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -11,7 +11,7 @@ from schemas.options import EnrichOptions, TranscribeOptions
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """A checked request. ``is_repeatable``: the client chose the key, and may send it again."""
+    """A checked request. ``is_repeatable``: the client chose the key, and may repeat the request."""
 
     file_name: str
     content_type: str | None
@@ -30,7 +30,7 @@ class JobRequest:
 
 @dataclass(frozen=True, slots=True)
 class JobAnswer:
-    """The answer to a request; ``text`` is whole, whatever its length."""
+    """The answer to a request; ``text`` is complete, whatever its length."""
 
     transcript: TranscriptEvent
     text: str
@@ -42,7 +42,7 @@ class KeyReused(Exception):
 
 
 class AnswerTimeout(Exception):
-    """The answer did not come in time."""
+    """The answer did not arrive in time."""
 
     reason: ClassVar[str]
 
@@ -60,6 +60,6 @@ class TranscriptTimeout(AnswerTimeout):
 
 
 class EnrichmentTimeout(AnswerTimeout):
-    """The transcript is there; its enrichment goes on."""
+    """There is a transcript; its enrichment is still in progress."""
 
     reason = "enrichment_timeout"

@@ -1,4 +1,4 @@
-"""One request's job: upload, publish, wait for the event. No HTTP here, so it reads as the protocol it is.
+"""The job of one request: upload, publish, wait for the events. The protocol alone, without HTTP.
 
 ::
 
@@ -44,7 +44,7 @@ LONGEST_POLL_SECONDS: Final = 15.0
 partitions. Each poll is one small read."""
 
 HASHED_BYTES: Final = 1024**2
-"""Read at a time."""
+"""Size of one read while a file is hashed."""
 
 Result = TypeVar("Result")
 _log: Final = structlog.get_logger(__name__)
@@ -78,7 +78,7 @@ class Jobs:
             except TimeoutError as late:
                 raise await self._on_timeout(request, waiter) from late
             except GatewayStopping:
-                # A client that can name the job may request it again, so for that client it goes on.
+                # A client that can name the job may request it again, so the job continues.
                 if not request.is_repeatable:
                     await self._cancel(request, waiter)
                 raise
@@ -116,7 +116,7 @@ class Jobs:
         return JobAnswer(transcript, text, enrichment)
 
     async def _read_finished(self, request: JobRequest, waiter: Waiter) -> None:
-        """Resolve the wait with what is in the bucket already."""
+        """Resolve the wait with results that are in the bucket already."""
         transcript = await self._call(self.finished.transcript, request.job_id)
         if transcript is None:
             return
@@ -133,7 +133,7 @@ class Jobs:
             with suppress(TimeoutError):
                 await asyncio.wait_for(waiter.cancelled_elsewhere.wait(), pause_seconds)
             if waiter.cancelled_elsewhere.is_set():
-                # Several clients may leave at once; and a broker that does not answer gets a pause between calls.
+                # Several clients may disconnect at once; a broker that does not answer gets a pause between calls.
                 await asyncio.sleep(pause_seconds)
             try:
                 await self._read_finished(request, waiter)
@@ -145,7 +145,7 @@ class Jobs:
             pause_seconds = min(2 * pause_seconds, LONGEST_POLL_SECONDS)
 
     async def _publish_again(self, request: JobRequest, upload: StoredUpload | None, waiter: Waiter) -> None:
-        """Request again what has not come yet."""
+        """Request the missing transcript or enrichment again."""
         if waiter.is_transcribed:
             if request.enrich and not waiter.enrichment.done():
                 await self._request_enrichment(request, waiter.transcript.result(), waiter)
@@ -155,7 +155,7 @@ class Jobs:
     async def _upload(self, request: JobRequest, source: BinaryIO) -> StoredUpload:
         upload = partial(self.uploads.upload, source, name=request.file_name, content_type=request.content_type)
         stored = await asyncio.get_running_loop().run_in_executor(self.uploading, upload)
-        # The wait may be long: the spooled file is not held until its end.
+        # The wait may be long, so the spooled file is released now.
         source.close()
         return stored
 
@@ -183,8 +183,8 @@ class Jobs:
         await self._call(self.publisher.publish, [record])
 
     async def _request_enrichment(self, request: JobRequest, transcript: TranscriptEvent, waiter: Waiter) -> None:
-        # The enrichment failed before, or rests on the reference of a client that may cancel it. The same event
-        # again with a reference of ours starts it, or joins the one in progress; it changes nothing else.
+        # The enrichment failed before, or depends on the reference of a client that may cancel it. The same event
+        # with a reference of ours starts it, or joins the one in progress; it changes nothing else.
         reference_event_id = self.new_id()
         ours = {"reference_event_id": reference_event_id, "reference_occurred_at": self.clock.now()}
         self.answers.add_reference(waiter, reference_event_id)
@@ -247,7 +247,7 @@ def _sha256(source: BinaryIO) -> str:
 
 def _refuse_other_job(request: JobRequest, audio_sha256: str, transcript: TranscriptEvent) -> None:
     enriches_same = request.enrich is None or transcript.enrich == request.enrich
-    # Only a key of the client's can have been used before, for something else.
+    # Only a key that the client chose can have been used before, for another job.
     is_same = not request.is_repeatable or is_same_job(
         transcript, audio_sha256=audio_sha256, options=request.options
     )

@@ -1,4 +1,4 @@
-"""What the gateway uses of the rest of the system; the wiring provides it."""
+"""The interfaces that the gateway needs from the rest of the system; the wiring provides them."""
 
 from collections.abc import Sequence
 from typing import BinaryIO, Protocol
@@ -19,7 +19,7 @@ class UploadStore(Protocol):
 
 
 class RecordPublisher(Protocol):
-    """Publication of records that waits for the broker."""
+    """Publisher that waits for the broker."""
 
     def publish(self, records: Sequence[OutgoingRecord]) -> None:
         """Publish the records; return once the broker has stored every one. Blocks. Raises DependencyDown."""

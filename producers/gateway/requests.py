@@ -1,4 +1,4 @@
-"""From a multipart form to a job request, checked before anything is stored."""
+"""Job requests from multipart forms, checked before anything is stored."""
 
 import re
 from collections.abc import Mapping, Set
@@ -78,7 +78,7 @@ def upload_in(form: FormData, *, limit_bytes: int) -> UploadFile:
 def job_request_of(
     request: Request, form: FormData, file: UploadFile, *, new_id: str, enriching: bool
 ) -> JobRequest:
-    """Build the job request; ``new_id`` makes the key where the client gave none. Raises RequestRefused."""
+    """Build the job request; ``new_id`` becomes the key where the client gave none. Raises RequestRefused."""
     key = request.headers.get(IDEMPOTENCY_HEADER, "").strip()
     tenant = _field(form, "tenant") or "default"
     _refuse_longer(IDEMPOTENCY_HEADER, key, IDEMPOTENCY_KEY_CHARACTERS)

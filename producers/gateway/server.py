@@ -1,4 +1,4 @@
-"""The HTTP server of the gateway, with an end that answers the requests which still wait."""
+"""The HTTP server of the gateway, which answers the requests that still wait when it stops."""
 
 import asyncio
 import socket
@@ -45,12 +45,12 @@ class GatewayServer(uvicorn.Server):
 
     @property
     def port(self) -> int:
-        """The port that it listens on, once it has started."""
+        """The port that the server listens on, once it has started."""
         port: int = self.servers[0].sockets[0].getsockname()[1]
         return port
 
     def stop(self) -> None:
-        """Request the end; a second call stops waiting for requests. Safe from any thread and signal handler."""
+        """Stop the server; a second call stops waiting for requests. Safe from any thread and signal handler."""
         self.force_exit = self.should_exit
         self.should_exit = True
 
@@ -60,7 +60,7 @@ class GatewayServer(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to listen. Raises ConfigurationError when the address cannot be listened on, KascribeError."""
+        """Start to listen. Raises ConfigurationError for an unusable address, KascribeError for other failures."""
         try:
             await super().startup(sockets)
         except SystemExit as ended:

@@ -1,4 +1,4 @@
-"""One trace per request: continued from the client's, and named in every answer, also in failures."""
+"""One trace per request: continues the client's trace, and is named in every answer, failures included."""
 
 from collections.abc import MutableMapping
 from typing import Any, Final
