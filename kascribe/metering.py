@@ -90,9 +90,9 @@ class MeteredEngine:
         """See ``SpeechToText``."""
         self._transcriber.check(options)
 
-    def healthy(self) -> bool:
+    def is_healthy(self) -> bool:
         """See ``SpeechToText``."""
-        return self._transcriber.healthy()
+        return self._transcriber.is_healthy()
 
     def transcribe(
         self,

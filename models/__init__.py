@@ -1,19 +1,19 @@
-"""Inference: audio in, text out; the model store; the language model client.
+"""Inference: speech to text with Whisper, the store of its models, and the client of language model servers.
 
-Libraries that tell their makers of their use are silent here: set before any of them is imported, in every process
-that imports a part of this package, children included. What the operator sets stands.
+Telemetry of third-party libraries is turned off here, before any of them is imported, in every process that
+imports a part of this package, child processes included. Values that the operator sets take precedence.
 """
 
 import os
 from collections.abc import Mapping
 from typing import Final
 
-SILENT: Final[Mapping[str, str]] = {
-    # onnxruntime 1.32: a database in the user's cache at once, and connections to a collector after seconds.
+TELEMETRY_OFF: Final[Mapping[str, str]] = {
+    # onnxruntime 1.32 creates a database in the user's cache at once, and connects to a collector after seconds.
     "ORT_DISABLE_TELEMETRY": "1",
-    # huggingface_hub 1.x: what else is installed, in the headers of every request.
+    # huggingface_hub 1.x reports which libraries are installed, in the headers of every request.
     "HF_HUB_DISABLE_TELEMETRY": "1",
 }
 
-for _name, _value in SILENT.items():
+for _name, _value in TELEMETRY_OFF.items():
     os.environ.setdefault(_name, _value)

@@ -36,7 +36,7 @@ class SpeechToText(Protocol):
         """Raise InvalidOptions when the model cannot do what the options require."""
         ...
 
-    def healthy(self) -> bool:
+    def is_healthy(self) -> bool:
         """Return whether the engine works. Does not block."""
         ...
 

@@ -96,7 +96,7 @@ class TranscribeStage:
     def dependency_is_up(self, dependency: str) -> bool:
         """Return whether the bucket or the engine answers, or the scratch disk has room."""
         if dependency == ENGINE:
-            return self._engine.healthy()
+            return self._engine.is_healthy()
         return self._fetcher.is_up(dependency)
 
     def _process(self, job: Job) -> Sequence[OutgoingRecord]:

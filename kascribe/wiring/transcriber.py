@@ -29,12 +29,12 @@ def run_transcriber(settings: Settings) -> None:
         opened_transcriber(settings.whisper) as transcriber,
     ):
         transcriber.warm_up()
-        health.is_well = transcriber.healthy
+        health.is_well = transcriber.is_healthy
         _log.info(
             "model is warm", **transcriber.provenance.model_dump(include={"model", "device", "compute_type"})
         )
         with (
-            ended_when_hanging(transcriber.healthy),
+            ended_when_hanging(transcriber.is_healthy),
             closing(ObjectFetcher(settings.s3)) as fetcher,
             listening_for_cancellations(settings) as cancellations,
         ):

@@ -41,7 +41,7 @@ from schemas.clock import Clock, SystemClock
 from schemas.errors import AudioTooLarge, AudioTooLong, PermanentError, Reason
 
 BLOCK_SAMPLES: Final = 625 * CHUNK_SAMPLES
-"""Twenty seconds: what is decoded and searched for speech at a time; a minute costs 100 MB more."""
+"""Twenty seconds of audio, decoded and searched for speech at a time; a minute costs 100 MB more."""
 BLOCK_CPU_SECONDS: Final = 300
 """Limit of processor seconds per block; a block takes about a tenth of a second."""
 _PR_SET_PDEATHSIG: Final = 1
@@ -65,7 +65,7 @@ class SpoolFull(Exception):
 
 
 class DecodeRun:
-    """Execution of one request: blocks of sound in, windows into the spool and messages to the parent."""
+    """Execution of one request: reads blocks of audio, writes windows to the spool and messages to the parent."""
 
     def __init__(
         self, request: DecodeRequest, output: BinaryIO, session: onnxruntime.InferenceSession, *, clock: Clock
@@ -225,7 +225,7 @@ def _serve(request: DecodeRequest, output: BinaryIO, session: onnxruntime.Infere
     except MemoryError:
         message = "decoding needs more memory than a child may have (KASCRIBE_WHISPER_DECODER_MEMORY_BYTES)"
         output.write(encode(DecodeRefused(reason=Reason.AUDIO_TOO_LARGE, message=message)))
-    except Exception as error:  # noqa: BLE001 - the parent must receive the cause; it does not blame the media
+    except Exception as error:  # noqa: BLE001 - the parent must receive the cause; the media is not at fault
         output.write(encode(DecodeRefused(reason=Reason.INTERNAL_ERROR, message=f"the decoder failed: {error!r}")))
     output.flush()
 

@@ -58,7 +58,7 @@ class SoundTrack(Message):
 
 
 class ContainerOpened(Message):
-    """The container was read; ``declared_seconds`` is what it declares, ``promised`` whether it knows its length.
+    """The container was read. ``declared_seconds`` is the length it declares, ``is_exact`` false for an estimate.
 
     ``track`` is the index of the track that is decoded.
     """
@@ -69,7 +69,7 @@ class ContainerOpened(Message):
     channel_count: int
     sample_rate_hertz: int
     declared_seconds: float | None
-    promised: bool = False
+    is_exact: bool = False
     track: int = 0
     tracks: tuple[SoundTrack, ...] = ()
 
@@ -99,7 +99,7 @@ class DecodeProgress(Message):
 class DecodeFinished(Message):
     """All windows were sent. ``audio_seconds`` alone includes silence inserted where no sound was decoded.
 
-    ``incomplete``: sound was lost, as far as can be told.
+    ``incomplete``: a loss of audio was detected.
     """
 
     kind: Literal["finished"] = "finished"

@@ -1,4 +1,4 @@
-"""Pool of decoding children: queues, the threads that serve them, replacement of children that die."""
+"""Pool of decoding child processes: their queues, the threads that serve them, replacement of those that die."""
 
 import os
 import threading
@@ -43,7 +43,7 @@ from schemas.settings import WhisperSettings
 REQUESTS_PER_CHILD: Final = 500
 """Requests after which a child is replaced: FFmpeg's resamplers leak a little."""
 SPLIT_CHANNELS: Final = 8
-"""Channels that the spool's limit has room for when each is transcribed by itself."""
+"""Channels for which the spool's limit has room when each is transcribed separately."""
 
 _REFUSALS: Final[dict[Reason, type[PermanentError]]] = {
     kind.reason: kind for kind in (AudioEmpty, AudioTooLarge, AudioTooLong, AudioUndecodable, InvalidOptions)

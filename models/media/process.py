@@ -1,4 +1,4 @@
-"""One decoding child as its parent sees it: start, decode with a deadline, kill."""
+"""One decoding child process, from its parent's side: start, decode with a deadline, kill."""
 
 import os
 import select
@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from models import SILENT
+from models import TELEMETRY_OFF
 from models.media.messages import ChildReady, DecodeFinished, DecodeRefused, DecodeRequest, Reply, ReplyParser
 from schemas.clock import Clock
 from schemas.errors import ENGINE, DecoderCrashed, DependencyDown, JobCancelled
@@ -54,7 +54,7 @@ class DecoderProcess:
     def wait_ready(self, *, cancelled: Callable[[], bool]) -> None:
         """Block until the child has started. Safe to repeat.
 
-        Raises DependencyDown("engine"), with the child's output, when it cannot start: that is no file's fault.
+        Raises DependencyDown("engine"), with the child's output, when it cannot start: no file is at fault.
         Raises JobCancelled too. The child is dead after either.
         """
         if self._ready:
@@ -104,7 +104,7 @@ class DecoderProcess:
         self._close_pipes()
 
     def close(self) -> None:
-        """Let the child exit by itself, then kill it. Blocks for seconds at most; safe to repeat."""
+        """Let the child exit by itself; kill it after a timeout. Blocks for seconds at most; safe to repeat."""
         if self._process.stdin is not None and not self._process.stdin.closed:
             self._process.stdin.close()
         try:
@@ -168,7 +168,7 @@ class DecoderProcess:
 
 def _environment() -> dict[str, str]:
     """Return only the variables that Python and its libraries need; credentials stay with the parent."""
-    names = ("PATH", "LANG", "TMPDIR", "LD_LIBRARY_PATH", *SILENT)
+    names = ("PATH", "LANG", "TMPDIR", "LD_LIBRARY_PATH", *TELEMETRY_OFF)
     kept = {name: os.environ[name] for name in names if name in os.environ}
     return kept | {
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),

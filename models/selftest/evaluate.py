@@ -32,7 +32,7 @@ SEED: Final = 20_000
 
 @dataclass(frozen=True)
 class Example:
-    """Some audio of one language and its words."""
+    """A piece of audio in one language, and its words."""
 
     language: str
     words: tuple[str, ...]
@@ -66,8 +66,8 @@ def word_error_rate(pairs: Iterable[tuple[Sequence[str], Sequence[str]]]) -> flo
     )
 
 
-class Listener:
-    """Greedy decoder of windows padded to 30 seconds, in batches. Blocks; keeps the model in memory."""
+class GreedyDecoder:
+    """Greedy decoder of windows, padded to 30 seconds, in batches. Blocks; keeps the model in memory."""
 
     def __init__(self, directory: Path, *, threads: int) -> None:
         self._model = ctranslate2.models.Whisper(
@@ -76,7 +76,7 @@ class Listener:
         self._features = FeatureExtractor(feature_size=v.MEL_BINS)
         self._words = {token: word for word, token in TOKEN_OF_WORD.items()}
 
-    def listen(
+    def transcribe(
         self, audio: Sequence[Audio], languages: Sequence[str], *, timestamps: bool = False, padded: bool = True
     ) -> list[Transcription]:
         """Transcribe pieces of audio of up to 30 s, each in its given language."""
@@ -178,10 +178,10 @@ def without_speech(seed: int) -> list[tuple[str, Audio]]:
 
 
 def rate(
-    listener: Listener, examples: Sequence[Example], *, timestamps: bool = False, padded: bool = True
+    decoder: GreedyDecoder, examples: Sequence[Example], *, timestamps: bool = False, padded: bool = True
 ) -> dict[str, float]:
-    """Compute word error rates: of all, per language, per length; `language` is the share of right languages."""
-    transcriptions = listener.listen(
+    """Compute word error rates: of all, per language, per length; `language` is the share detected correctly."""
+    transcriptions = decoder.transcribe(
         [example.samples for example in examples],
         [example.language for example in examples],
         timestamps=timestamps,
@@ -211,7 +211,7 @@ def rate(
 
 def report(directory: Path, *, count_per_length: int, seed: int, threads: int) -> None:
     """Print the table that the README quotes."""
-    listener = Listener(directory, threads=threads)
+    decoder = GreedyDecoder(directory, threads=threads)
     examples = held_out_examples(count_per_length, seed=seed)
     print(f"{len(examples)} utterances, {sum(len(example.words) for example in examples)} words")
     print(
@@ -220,18 +220,18 @@ def report(directory: Path, *, count_per_length: int, seed: int, threads: int) -
         + " | language |"
     )
     print("|---" * (5 + len(LENGTHS_WORDS)) + "|")
-    _print_row("clean", rate(listener, examples))
-    _print_row("clean, with timestamps", rate(listener, examples, timestamps=True))
-    _print_row("clean, not padded to 30 s", rate(listener, examples, padded=False))
+    _print_row("clean", rate(decoder, examples))
+    _print_row("clean, with timestamps", rate(decoder, examples, timestamps=True))
+    _print_row("clean, not padded to 30 s", rate(decoder, examples, padded=False))
     for decibels in (20, 15):
         noisy = [with_noise(example, decibels, seed + index) for index, example in enumerate(examples)]
-        _print_row(f"noise at {decibels} dB", rate(listener, noisy))
+        _print_row(f"noise at {decibels} dB", rate(decoder, noisy))
     for seconds in LONG_WINDOWS_SECONDS:
         long = long_examples(2 * count_per_length, seconds, seed=seed + 1)
         words = sum(len(example.words) for example in long) / len(long)
-        rates = rate(listener, long)
+        rates = rate(decoder, long)
         print(f"windows of {seconds[0]} to {seconds[1]} s, {words:.0f} words: {rates['all']:.1%}", flush=True)
-    _report_silence(directory, listener, seed=seed, threads=threads)
+    _report_silence(directory, decoder, seed=seed, threads=threads)
 
 
 def _print_row(name: str, rates: dict[str, float]) -> None:
@@ -239,9 +239,9 @@ def _print_row(name: str, rates: dict[str, float]) -> None:
     print(f"| {name} | " + " | ".join(f"{rates[key]:.1%}" for key in keys) + " |", flush=True)
 
 
-def _report_silence(directory: Path, listener: Listener, *, seed: int, threads: int) -> None:
+def _report_silence(directory: Path, decoder: GreedyDecoder, *, seed: int, threads: int) -> None:
     sounds = without_speech(seed)
-    transcriptions = listener.listen([audio for _kind, audio in sounds], ["en", "ko"] * (len(sounds) // 2))
+    transcriptions = decoder.transcribe([audio for _kind, audio in sounds], ["en", "ko"] * (len(sounds) // 2))
     whisper = WhisperModel(str(directory), device="cpu", compute_type="int8", cpu_threads=threads)
     for kind in ("silence", "noise", "tones"):
         chosen = [

@@ -168,8 +168,8 @@ class Trainer:
         audio = torch.from_numpy(np.stack([window.samples for window in windows]))
         mel = self._features(audio, placement, self._rng).to(torch.bfloat16)
         losses = losses_of(self._network, windows, mel, placement, self._rng)
-        helping = (0.5 - 0.35 * progress) * losses.ctc + GUIDE_WEIGHT * (1.2 - progress) * losses.guide
-        (losses.text + helping).backward()
+        auxiliary = (0.5 - 0.35 * progress) * losses.ctc + GUIDE_WEIGHT * (1.2 - progress) * losses.guide
+        (losses.text + auxiliary).backward()
         self._optimizer.step(self._step, progress)
         self._step += 1
         self._share()

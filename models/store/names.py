@@ -48,7 +48,7 @@ def short_names(repository: str) -> tuple[str, ...]:
 
 
 def names_in_use(requested: str, directory: Path, repository: str | None) -> tuple[str, ...]:
-    """Return the names of a model that runs, the best one first.
+    """Return the names of a running model, the best one first.
 
     ``requested`` is the name or path that led to ``directory``; ``repository`` is the source in its manifest. A
     path does not identify a model, so the names of its repository, or its last component, precede it.

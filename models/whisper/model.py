@@ -45,7 +45,7 @@ class DeviceLost(Exception):
 
 
 class Model(Protocol):
-    """What the engine requires of a model. Called from several threads at once."""
+    """The engine's port to a model. Called from several threads at once."""
 
     def infer(self, inputs: Sequence[EncoderInput], operations: Sequence[Operation]) -> Sequence[Result]:
         """Return one result per row. Rows share a batch key. Blocks.

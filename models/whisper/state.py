@@ -1,4 +1,4 @@
-"""State of one transcription: what decoder and engine have delivered so far."""
+"""State of one transcription: the results of decoder and engine so far."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from schemas.transcripts.transcript import AudioFacts, AudioTrack
 
 @dataclass(slots=True)
 class InferenceUsage:
-    """What the engine spent on the record."""
+    """Time and tokens that the engine spent on the record."""
 
     inference_seconds: float = 0.0
     alignment_seconds: float = 0.0
@@ -54,7 +54,7 @@ def audio_facts(state: TranscriptionState, opened: ContainerOpened) -> AudioFact
         sample_rate_hertz=opened.sample_rate_hertz,
         container=opened.container,
         codec=opened.codec,
-        declared_duration_seconds=opened.declared_seconds if opened.promised else None,
+        declared_duration_seconds=opened.declared_seconds if opened.is_exact else None,
         decoded_duration_seconds=round(finished.decoded_seconds, 4) if finished else None,
         broken_packets=finished.broken_packets if finished else 0,
         audio_track=opened.track,

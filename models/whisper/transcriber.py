@@ -109,7 +109,7 @@ class Transcriber:
         self.load()
         self._require_loaded().capabilities.check(options)
 
-    def healthy(self) -> bool:
+    def is_healthy(self) -> bool:
         """Return whether the engine works. Once a call hangs or the device is lost, replace the process."""
         loaded = self._loaded
         return loaded is None or loaded.engine.is_healthy()
@@ -132,7 +132,8 @@ class Transcriber:
         """Transcribe a whole file. Blocks; callbacks run in the caller's thread.
 
         Calls ``on_audio`` once the container is read, with what it declares (duration 0 when it declares none),
-        and again when decoding has finished. Raises a JobError of its kind, and JobCancelled within a second.
+        and again when decoding has finished. Raises a JobError of its kind, or JobCancelled within a second
+        after ``cancelled`` turns true.
         """
         self.load()
         loaded = self._require_loaded()
@@ -174,7 +175,7 @@ class Transcriber:
         )
 
     def close(self) -> None:
-        """Stop engine and decoders; cancel what runs. Blocks for a running call. Safe to repeat."""
+        """Stop engine and decoders; cancel all jobs. Blocks for a running call. Safe to repeat."""
         with self._lock:
             loaded, self._loaded = self._loaded, None
         if loaded is not None:

@@ -64,8 +64,8 @@ class WavListener:
         if options.model not in (None, "wav-listener") or options.task is Task.TRANSLATE:
             raise InvalidOptions("wav-listener neither translates nor is another model")
 
-    def healthy(self) -> bool:
-        """Implement ``SpeechToText.healthy``."""
+    def is_healthy(self) -> bool:
+        """Implement ``SpeechToText.is_healthy``."""
         return self.is_well
 
     def transcribe(

@@ -10,7 +10,7 @@ UNKNOWN_BYTES: Final = 0x7FFF_0000
 """A 4-byte size of this or more was written before the end was known."""
 CHUNKS_LIMIT: Final = 1_000
 BEYOND_SECONDS: Final = 0.5
-"""Length from which bytes after the last chunk count as sound; less is padding, or a tag at the end."""
+"""Length from which bytes after the last chunk count as audio; less is padding, or a tag at the end."""
 MISSING_BYTES: Final = 4_096
 """Bytes that may be missing at the end of a complete file: writers disagree about padding."""
 _FORM: Final = struct.Struct("<4sI4s")
@@ -22,12 +22,12 @@ _WAVE64: Final = bytes.fromhex("726966662e91cf11a5d628db04c10000")
 class Outline:
     """What a header declares. ``declared_seconds`` is None where it leaves the length open or cannot be parsed.
 
-    ``goes_on``: there is sound past the declared end. ``cut_short``: the file ends before the declared end.
+    ``continues``: audio follows the declared end. ``is_truncated``: the file ends before the declared end.
     """
 
     declared_seconds: float | None = None
-    goes_on: bool = False
-    cut_short: bool = False
+    continues: bool = False
+    is_truncated: bool = False
 
 
 def read_outline(file: BinaryIO, extent: Extent) -> Outline:
@@ -39,11 +39,11 @@ def read_outline(file: BinaryIO, extent: Extent) -> Outline:
         return _wave(file, extent)
     if head[:4] == b"RIFF":
         size = _FORM.unpack_from(head)[1]
-        return Outline(cut_short=size < UNKNOWN_BYTES and _is_cut(extent, _CHUNK.size + size))
+        return Outline(is_truncated=size < UNKNOWN_BYTES and _is_cut(extent, _CHUNK.size + size))
     if head[:16] == _WAVE64:
-        return Outline(cut_short=_is_cut(extent, struct.unpack_from("<q", head, 16)[0]))
+        return Outline(is_truncated=_is_cut(extent, struct.unpack_from("<q", head, 16)[0]))
     if head[:4] == b"caff":
-        return Outline(cut_short=_caf_is_cut(file, extent))
+        return Outline(is_truncated=_caf_is_cut(file, extent))
     return Outline()
 
 
@@ -70,8 +70,8 @@ def _wave(file: BinaryIO, extent: Extent) -> Outline:
         return Outline()
     return Outline(
         data_bytes / bytes_per_second,
-        goes_on=extent.size_bytes - at > BEYOND_SECONDS * bytes_per_second,
-        cut_short=_is_cut(extent, data_end),
+        continues=extent.size_bytes - at > BEYOND_SECONDS * bytes_per_second,
+        is_truncated=_is_cut(extent, data_end),
     )
 
 

@@ -1,7 +1,7 @@
 """Opening of containers.
 
-FFmpeg receives the file as a stream of bytes and never sees a path. Files that a playlist names are refused three
-times: such containers are not in the whitelist, no protocol is allowed, and opening any other file fails.
+FFmpeg receives the file as a stream of bytes and never sees a path. Files that a playlist names are refused at
+three levels: such containers are not in the whitelist, no protocol is allowed, and opening any other file fails.
 """
 
 import os
@@ -22,7 +22,7 @@ REFUSED_CONTAINERS: Final = frozenset(_REFUSED.split())
 """Containers that name other files or devices, or with a probe that accepts any text."""
 READ_BYTES: Final = 256 * 1024
 LONG_PROBE: Final = {"probesize": str(64 * 1024**2), "analyzeduration": str(120 * 1_000_000)}
-"""How much FFmpeg reads to find the streams, for a stream that begins long after the others."""
+"""Limits of what FFmpeg reads to find the streams, for a stream that begins long after the others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
-"""Length of the sound as the container declares it, and whether it can be compared with what was decoded."""
+"""Length of the audio as the container declares it, and whether it is exact enough to detect a loss."""
 
 from dataclasses import dataclass
 from typing import Any, Final
 
 import av
 
-PROMISING_CONTAINERS: Final = frozenset(
+EXACT_LENGTH_CONTAINERS: Final = frozenset(
     ("aiff", "asf", "au", "avi", "caf", "flac", "flv", "matroska", "mov", "ogg", "tta", "voc", "w64", "wav", "wv")
 )
 """Containers that store the length. For others FFmpeg estimates it, by bit rate or by the clock at either end."""
@@ -22,20 +22,20 @@ TOLERANCE_SHARE: Final = 0.002
 
 @dataclass(frozen=True, slots=True)
 class DeclaredLength:
-    """``seconds`` may be wrong, or None. ``promised``: a recording that ends earlier has lost something."""
+    """``seconds`` may be wrong, or None. ``is_exact``: audio that ends earlier was lost."""
 
     seconds: float | None
-    promised: bool
+    is_exact: bool
 
     def __add__(self, other: "DeclaredLength") -> "DeclaredLength":
         """Return the length of both recordings, one after the other."""
         if self.seconds is None or other.seconds is None:
-            return DeclaredLength(None, promised=False)
-        return DeclaredLength(self.seconds + other.seconds, self.promised and other.promised)
+            return DeclaredLength(None, is_exact=False)
+        return DeclaredLength(self.seconds + other.seconds, self.is_exact and other.is_exact)
 
     def falls_short(self, received_seconds: float) -> bool:
-        """Return whether the sound and silence received are shorter than promised."""
-        if self.seconds is None or not self.promised:
+        """Return whether the audio and silence received are shorter than an exact length."""
+        if self.seconds is None or not self.is_exact:
             return False
         return self.seconds - received_seconds > TOLERANCE_SECONDS + TOLERANCE_SHARE * self.seconds
 
@@ -48,19 +48,19 @@ def format_names(container: Any) -> frozenset[str]:
 def declared_length(container: Any, stream: Any, *, size_bytes: int) -> DeclaredLength:
     """Return the length by the stream's own duration where it has one, else by the container's."""
     names = format_names(container)
-    seconds, promised = _stated(container, stream)
+    seconds, is_exact = _duration_in_header(container, stream)
     if seconds is None or seconds <= 0:
-        return DeclaredLength(None, promised=False)
+        return DeclaredLength(None, is_exact=False)
     if names & END_TIME_CONTAINERS:
         begins = float((stream.start_time or 0) * stream.time_base)
         seconds -= begins if 0 < begins < seconds else 0.0
-    promised = promised and bool(names & PROMISING_CONTAINERS)
-    if not promised and size_bytes * 8 < seconds * BITS_PER_SECOND_LEAST:
-        return DeclaredLength(None, promised=False)
-    return DeclaredLength(seconds, promised)
+    is_exact = is_exact and bool(names & EXACT_LENGTH_CONTAINERS)
+    if not is_exact and size_bytes * 8 < seconds * BITS_PER_SECOND_LEAST:
+        return DeclaredLength(None, is_exact=False)
+    return DeclaredLength(seconds, is_exact)
 
 
-def _stated(container: Any, stream: Any) -> tuple[float | None, bool]:
+def _duration_in_header(container: Any, stream: Any) -> tuple[float | None, bool]:
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base), True
     tagged = _clock(stream.metadata.get("DURATION", ""))

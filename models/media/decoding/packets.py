@@ -15,7 +15,7 @@ BROKEN_PACKETS_LIMIT: Final = 1_000
 BROKEN_PACKETS_SHARE: Final = 10
 """Broken packets per decoded one, above which decoding succeeds by chance only."""
 UNREADABLE_LIMIT: Final = 5
-"""Consecutive read failures after which the rest is abandoned."""
+"""Consecutive read failures after which the rest of the file is skipped."""
 EDGE_PACKETS: Final = 2
 """Broken packets at an end of a recording that do not count as a loss."""
 

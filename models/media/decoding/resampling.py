@@ -20,7 +20,7 @@ CHANNELS_LIMIT: Final = 64
 GROUP_BYTES: Final = 1024**2
 """Frames are resampled in groups of about this size: one by one costs five times as much."""
 PLANES_LIMIT: Final = 8
-"""PyAV (18) returns wrong planes of a frame beyond."""
+"""PyAV (18) returns wrong planes of a frame beyond this number."""
 SHORT_SILENCE_SECONDS: Final = 0.5
 """Silence up to this length, as lost packets leave it, is inserted between frames before resampling."""
 SILENT_LEVELS: Final[dict[str, tuple[int, str]]] = {
@@ -57,10 +57,10 @@ def _pieces(frames: Iterable[TimedFrame], *, split: bool, downmix: Downmix) -> I
             yield from _silence(group.seconds, width)
             resampler = None
             continue
-        now = (group.format.name, group.layout.name, group.layout.nb_channels, group.sample_rate)
-        if resampler is None or now != shape:  # a stream may change its rate or channels midway
+        current = (group.format.name, group.layout.name, group.layout.nb_channels, group.sample_rate)
+        if resampler is None or current != shape:  # a stream may change its rate or channels midway
             yield from resampler.flush() if resampler else ()
-            resampler, shape = _Resampler(group, split=split), now
+            resampler, shape = _Resampler(group, split=split), current
         for piece in resampler.samples(group if split else downmix.apply(group)):
             width = len(piece)
             yield piece
@@ -125,12 +125,12 @@ def _groups(frames: Iterable[TimedFrame]) -> Iterator[Any]:
     for timed in frames:
         frame = timed.frame
         frame.pts = None  # broken timestamps must not stop the decoding
-        now = (frame.format.name, frame.layout.name, frame.layout.nb_channels, frame.sample_rate)
-        silent = _silent(frame, timed.silence_seconds) if now == shape else None
-        if now != shape or (timed.silence_seconds and silent is None):
+        current = (frame.format.name, frame.layout.name, frame.layout.nb_channels, frame.sample_rate)
+        silent = _silent(frame, timed.silence_seconds) if current == shape else None
+        if current != shape or (timed.silence_seconds and silent is None):
             if fifo.samples:
                 yield fifo.read()
-            fifo, shape = av.AudioFifo(), now
+            fifo, shape = av.AudioFifo(), current
         if silent is not None:
             fifo.write(silent)
         elif timed.silence_seconds:

@@ -1,4 +1,4 @@
-"""Decoding of any file that FFmpeg knows to 16 kHz samples, block by block."""
+"""Decoding of any file that FFmpeg supports to samples at 16 kHz, block by block."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ import numpy as np
 from models.media.decoding.chunks import read_outline
 from models.media.decoding.containers import LONG_PROBE, Extent, open_container
 from models.media.decoding.declared_length import (
-    PROMISING_CONTAINERS,
+    EXACT_LENGTH_CONTAINERS,
     SEAMLESS_CONTAINERS,
     DeclaredLength,
     declared_length,
@@ -43,21 +43,21 @@ CLOCKS_RESTART: Final = 0x200
 
 @dataclass(frozen=True, slots=True)
 class SoundFacts:
-    """Facts from the container; ``declared_seconds`` (may be wrong) and ``promised`` as in DeclaredLength."""
+    """Facts from the container; ``declared_seconds`` (may be wrong) and ``is_exact`` as in DeclaredLength."""
 
     container: str
     codec: str
     channel_count: int
     sample_rate_hertz: int
     declared_seconds: float | None
-    promised: bool
+    is_exact: bool
     track: int
     tracks: tuple[Track, ...]
 
 
 @dataclass(slots=True)
 class DecodeStats:
-    """Statistics of the decoding. ``incomplete``: sound was lost, as far as can be told."""
+    """Statistics of the decoding. ``incomplete``: a loss of audio was detected."""
 
     decoded_seconds: float = 0.0
     silence_seconds: float = 0.0
@@ -67,7 +67,7 @@ class DecodeStats:
 
 
 class SoundReader:
-    """The sound of one file. Raises AudioEmpty, AudioUndecodable, AudioTooLarge, InvalidOptions.
+    """Reader of the audio of one file. Raises AudioEmpty, AudioUndecodable, AudioTooLarge, InvalidOptions.
 
     ``track`` is an index into the file's audio tracks; None takes the one that FFmpeg considers best. Close it, or
     use ``with``.
@@ -131,7 +131,7 @@ class SoundReader:
             yield _join(held)
 
     def _open(self, link: Extent) -> tuple[Any, Any]:
-        options = {"ignore_length": "1"} if read_outline(self._file, link).goes_on else {}
+        options = {"ignore_length": "1"} if read_outline(self._file, link).continues else {}
         container = open_container(self._file, link, options=options)
         if not container.streams.audio:
             container.close()
@@ -153,7 +153,7 @@ class SoundReader:
             channel_count=max(1, codec.channels),
             sample_rate_hertz=codec.sample_rate or 0,
             declared_seconds=length.seconds,
-            promised=length.promised,
+            is_exact=length.is_exact,
             track=self._container.streams.audio.index(self._stream),
             tracks=list_tracks(self._container),
         )
@@ -162,12 +162,12 @@ class SoundReader:
         """Return the declared length of all links together; unknown where there are very many."""
         total = self._link_length(self._container, self._stream, self._links[0])
         if len(self._links) > LINKS_SUMMED_LIMIT:
-            return DeclaredLength(None, promised=False)
+            return DeclaredLength(None, is_exact=False)
         for link in self._links[1:]:
             try:
                 container, stream = self._open(link)
             except PermanentError:
-                continue  # counted when its turn to be decoded comes
+                continue  # counted when it is decoded
             with container:
                 total += self._link_length(container, stream, link)
         return total
@@ -175,7 +175,7 @@ class SoundReader:
     def _link_length(self, container: Any, stream: Any, link: Extent) -> DeclaredLength:
         seconds = read_outline(self._file, link).declared_seconds
         if seconds is not None:
-            return DeclaredLength(seconds, promised=True)
+            return DeclaredLength(seconds, is_exact=True)
         return declared_length(container, stream, size_bytes=link.size_bytes)
 
     def _late_samples(self) -> int:
@@ -218,7 +218,7 @@ class SoundReader:
             self.stats.channel_count = max(self.stats.channel_count, timed.frame.layout.nb_channels)
             yield timed
         names = format_names(container)
-        lost = reader.lost_packets(may_be_cut=not names & PROMISING_CONTAINERS)
+        lost = reader.lost_packets(may_be_cut=not names & EXACT_LENGTH_CONTAINERS)
         missing = timeline.silence_seconds if names & SEAMLESS_CONTAINERS else timeline.damaged_seconds
         self.stats.decoded_seconds += reader.decoded_seconds
         self.stats.silence_seconds += timeline.silence_seconds
@@ -228,9 +228,11 @@ class SoundReader:
 
     def _falls_short(self) -> bool:
         outlines = [read_outline(self._file, link) for link in self._links]
-        length = DeclaredLength(self.facts.declared_seconds, self.facts.promised)
+        length = DeclaredLength(self.facts.declared_seconds, self.facts.is_exact)
         received_seconds = self.stats.decoded_seconds + self.stats.silence_seconds + self._skipped_seconds
-        return length.falls_short(received_seconds) or any(each.goes_on or each.cut_short for each in outlines)
+        return length.falls_short(received_seconds) or any(
+            each.continues or each.is_truncated for each in outlines
+        )
 
 
 def _join(pieces: list[Samples]) -> Samples:

@@ -1,1 +1,1 @@
-"""Tokens to the text of a transcript: vocabulary, words, segments."""
+"""Conversion of tokens to the text of a transcript: vocabulary, words, segments."""

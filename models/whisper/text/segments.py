@@ -1,8 +1,8 @@
-"""Segments for readers, made of the windows' results.
+"""Segments of a transcript, built from the results of its windows.
 
 Text is decoded without Whisper's own timestamps, which cost speed and words. A short window of one span is one
 segment, timed by the voice detector. The words of a longer window are aligned, and its segments end with
-sentences, at pauses, or where they would be longer than subtitle readers like.
+sentences, at pauses, or where they would be too long for subtitles.
 """
 
 from collections import defaultdict

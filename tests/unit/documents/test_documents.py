@@ -26,7 +26,7 @@ from schemas.transcripts.transcript import StageTiming, TranscriptStatus, Usage
 from tests.sound.provenance import PROVENANCE
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-SILENT = TranscriptEvent(
+TELEMETRY_OFF = TranscriptEvent(
     event_id="e",
     occurred_at=NOW,
     job_id="j",
@@ -89,15 +89,15 @@ def test_the_schemas_are_valid_and_accept_what_we_send() -> None:
     schemas = json_schemas()
     for schema in schemas.values():
         jsonschema.Draft202012Validator.check_schema(schema)
-    for event in (SILENT, AudioReference(event_id="e", occurred_at=NOW, uri="s3://audio/a.wav")):
+    for event in (TELEMETRY_OFF, AudioReference(event_id="e", occurred_at=NOW, uri="s3://audio/a.wav")):
         sent = encode(event, topic="t", key="k", trace=Trace.start())
         jsonschema.validate(json.loads(sent.value or b""), schemas[type(event).__name__])
 
 
 def test_an_event_without_optional_fields_survives_the_wire() -> None:
     """A transcript of silence has neither text nor language; its reader gets the same event."""
-    sent = encode(SILENT, topic="t", key="k", trace=Trace.start())
-    assert decode(Record("t", 0, 0, sent.key, sent.value), TranscriptEvent) == SILENT
+    sent = encode(TELEMETRY_OFF, topic="t", key="k", trace=Trace.start())
+    assert decode(Record("t", 0, 0, sent.key, sent.value), TranscriptEvent) == TELEMETRY_OFF
 
 
 def test_every_reference_of_the_asyncapi_document_resolves() -> None:

@@ -119,21 +119,21 @@ def test_a_wave_file_declares_its_seconds() -> None:
     """By its data's size and its bytes per second; 0 and the largest sizes leave it open."""
     assert outlined(waved(10_000, bytes(10_000))) == Outline(10.0)
     assert outlined(waved(0, bytes(10_000))) == outlined(waved(0x7FFFFFFF, bytes(10_000))) == Outline()
-    assert outlined(waved(10_000, bytes(3_000))) == Outline(10.0, cut_short=True)
-    assert outlined(waved(10_000, bytes(10_600))) == Outline(10.0, goes_on=True)
+    assert outlined(waved(10_000, bytes(3_000))) == Outline(10.0, is_truncated=True)
+    assert outlined(waved(10_000, bytes(10_600))) == Outline(10.0, continues=True)
     assert outlined(waved(10_000, bytes(10_400))) == Outline(10.0)
 
 
-def test_other_chunked_files_say_when_they_were_cut_short() -> None:
+def test_other_chunked_files_say_when_they_were_is_truncated() -> None:
     """By the size in their header, unless it was never filled in."""
-    assert outlined(riff(100_000, bytes(50_000), kind=b"AVI ")).cut_short
-    assert not outlined(riff(50_004, bytes(50_000), kind=b"AVI ")).cut_short
-    assert not outlined(riff(0xFFFFFFFF, bytes(50_000), kind=b"AVI ")).cut_short
+    assert outlined(riff(100_000, bytes(50_000), kind=b"AVI ")).is_truncated
+    assert not outlined(riff(50_004, bytes(50_000), kind=b"AVI ")).is_truncated
+    assert not outlined(riff(0xFFFFFFFF, bytes(50_000), kind=b"AVI ")).is_truncated
     described = b"caff\0\1\0\0" + struct.pack(">4sq", b"desc", 32) + bytes(32)
-    assert outlined(described + struct.pack(">4sq", b"data", 100_000) + bytes(50_000)).cut_short
-    assert not outlined(described + struct.pack(">4sq", b"data", 50_000) + bytes(50_000)).cut_short
-    assert not outlined(described + struct.pack(">4sq", b"data", -1) + bytes(50_000)).cut_short
-    assert not outlined(b"caff\0\1\0\0" + struct.pack(">4sq", b"free", 2**62) + bytes(50)).cut_short
+    assert outlined(described + struct.pack(">4sq", b"data", 100_000) + bytes(50_000)).is_truncated
+    assert not outlined(described + struct.pack(">4sq", b"data", 50_000) + bytes(50_000)).is_truncated
+    assert not outlined(described + struct.pack(">4sq", b"data", -1) + bytes(50_000)).is_truncated
+    assert not outlined(b"caff\0\1\0\0" + struct.pack(">4sq", b"free", 2**62) + bytes(50)).is_truncated
 
 
 @dataclass
@@ -204,7 +204,7 @@ def test_a_recording_falls_short_of_what_was_promised() -> None:
     assert not DeclaredLength(3_600.0, True).falls_short(3_593.0)
     assert not DeclaredLength(100.0, False).falls_short(1.0)
     assert DeclaredLength(1.0, True) + DeclaredLength(2.0, True) == DeclaredLength(3.0, True)
-    assert not (DeclaredLength(1.0, True) + DeclaredLength(2.0, False)).promised
+    assert not (DeclaredLength(1.0, True) + DeclaredLength(2.0, False)).is_exact
     assert (DeclaredLength(1.0, True) + DeclaredLength(None, False)).seconds is None
 
 
