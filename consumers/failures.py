@@ -45,7 +45,7 @@ class FailureClaims:
         """Return the outputs of ``process``; none when it fails for good and another copy has claimed the failure.
 
         ``identify`` must not raise; None when no other record can carry the same request. Raises what
-        ``process`` raises, or DependencyDown instead while the store may still come back for this attempt.
+        ``process`` raises, or DependencyDown instead when the store is down and the attempt will be repeated.
         """
         try:
             return process(job)

@@ -102,7 +102,7 @@ class Claims:
 
     A second record with the same key stays incomplete, without a worker, until the first has ended in this
     process, whatever its outcome: only then is it known whether the second has to do the work itself. The same
-    holds for a record that is read again (its partition left and came back while the old attempt ends), and for a
+    holds for a record that is read again (its partition was reassigned here while the old attempt ends), and for a
     record whose job is in progress but cancelled by every caller.
     """
 

@@ -1,1 +1,1 @@
-"""The front door: the command line, the wiring and the embedded one-process-tree stack."""
+"""The entry points: the command line, the wiring of the roles, and the embedded stack."""

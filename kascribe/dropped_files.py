@@ -1,4 +1,4 @@
-"""The files of a folder that are to be transcribed: one rule for the drop folder and for ``submit DIR``."""
+"""Selection of the files in a folder to transcribe: one rule for the drop folder and for ``submit DIR``."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Metrics of the engine and of the language model servers: a meter in front of each."""
+"""Metrics of the engine and of the language model servers, and the adapters that record them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -73,7 +73,7 @@ REQUEST_METRICS: Final = (
 
 
 class MeteredEngine:
-    """``consumers.transcriber.ports.SpeechToText`` over the transcriber, with counters of what it did."""
+    """``consumers.transcriber.ports.SpeechToText`` over the transcriber, with counters of its work."""
 
     def __init__(self, transcriber: "Transcriber", metrics: Metrics) -> None:
         self._transcriber = transcriber
@@ -104,7 +104,7 @@ class MeteredEngine:
         lane: Lane,
         on_audio: Callable[[AudioFacts], None],
     ) -> Transcript:
-        """See ``SpeechToText``. Count what succeeds."""
+        """See ``SpeechToText``. Counts transcripts that succeed."""
         transcript = self._transcriber.transcribe(
             path, options, on_progress=on_progress, cancelled=cancelled, lane=lane, on_audio=on_audio
         )

@@ -1,4 +1,4 @@
-"""Why records become dead letters, in sentences for people: the board and the documents show them."""
+"""The reasons of dead letters as sentences for people, shown by the board and in the documents."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple

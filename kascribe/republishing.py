@@ -1,4 +1,4 @@
-"""A finished job's events, built again from the bucket: for a record that was lost before it published them."""
+"""Rebuilding of a finished job's events from the bucket, for a record lost before it published them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""From a file or an address to a reference on the topic; ``submit`` and the drop folder share it."""
+"""Submission of files and addresses as references; ``submit`` and the drop folder share it."""
 
 import mimetypes
 import os
@@ -64,13 +64,13 @@ class Submitter:
         """Submit one file or ``s3://`` address. ``on_bytes`` is called with the number of further bytes uploaded.
 
         ``name`` is for people; without one it is the last component of the source.
-        Raises AudioEmpty for a file without a byte, OSError for one that cannot be read.
+        Raises AudioEmpty for an empty file, OSError for one that cannot be read.
         Each submission is a job of its own unless the request has an idempotency key; the same audio is still not
         transcribed twice, since results are reused by content.
         """
         key = request.idempotency_key or f"submit:{self.new_id()}"
         name = readable(name or source.rstrip("/").rsplit("/", 1)[-1])
-        uri, etag, version_id = self._located(source, on_bytes)
+        uri, etag, version_id = self._stored(source, on_bytes)
         reference = AudioReference(
             event_id=self.new_id(),
             occurred_at=self.clock.now(),
@@ -88,7 +88,7 @@ class Submitter:
         self.publisher.publish([record])
         return SubmittedJob(identity, name, uri, reference.event_id)
 
-    def _located(self, source: str, on_bytes: Callable[[int], None] | None) -> tuple[str, str | None, str | None]:
+    def _stored(self, source: str, on_bytes: Callable[[int], None] | None) -> tuple[str, str | None, str | None]:
         if source.startswith(S3_SCHEME):
             return source, None, None
         path = Path(source)

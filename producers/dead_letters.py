@@ -49,7 +49,7 @@ class Redrive:
         A letter is marked only once it is stored, so a crash in between sends it again rather than losing it. A
         letter that the broker refuses for its size is reported and stays unmarked; the others are still sent.
         """
-        # Before anything is sent: in a topic that the broker creates by itself marks would expire.
+        # Before anything is sent: in a topic that the broker creates automatically, marks would expire.
         ensure_topics(self.settings, {self._marks_topic: MARKS_PARTITIONS})
         done = RedriveResult()
         for chunk in _chunks(letters):

@@ -1,4 +1,4 @@
-"""The outbox: the one place where outputs leave, and the guarantee that offsets are committed only after them.
+"""The outbox: the only path by which outputs are published, so that offsets are committed only after them.
 
 At least once: every output of a batch is produced by an idempotent producer and confirmed by all replicas in sync.
 Only then is the batch reported as delivered, and its owner commits its offsets. A crash before that repeats the
@@ -133,7 +133,7 @@ class AtLeastOnceOutbox:
         return self._problem
 
     def close(self, *, timeout_seconds: float) -> bool:
-        """Deliver what it can within the time. Blocks; safe to repeat. False: batches were left undelivered."""
+        """Deliver as much as possible within the time. Blocks; safe to repeat. False: batches were left."""
         with self._lock:
             if self._closing_at is None:
                 self._closing_at = self._clock.monotonic() + timeout_seconds

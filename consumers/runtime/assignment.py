@@ -80,7 +80,7 @@ class Assignment:
     def replaced_logs(self, log_ids: Mapping[str, str]) -> list[tuple[AssignedPartition, str]]:
         """Note the topics' ids, and return the partitions whose log was replaced, each with the new log's id.
 
-        An id that was followed by another one never comes back: a broker that lags behind may still report it.
+        An id that was followed by another one is never valid again: a broker that lags behind may still report it.
         """
         for topic, log_id in log_ids.items():
             known = self._log_ids.get(topic, "")

@@ -39,7 +39,7 @@ STEER_SECONDS: Final = 0.1
 """Between pausing a partition and resuming it. librdkafka ignores a pause that a resume overtakes, and rewinds."""
 
 PAUSE_AFTER_SECONDS: Final = 0.5
-"""Partitions pause after so long without room; pausing discards what the client has fetched."""
+"""Partitions pause after this time without room; pausing discards the records that the client has prefetched."""
 
 
 class FlowControl:

@@ -1,4 +1,4 @@
-"""What the runtime uses of other packages: a stage, which does the work of a role, and an outbox, which publishes.
+"""The interfaces that the runtime needs: a stage, which does the work of a role, and an outbox, which publishes.
 
 The wiring provides both, so the runtime imports neither a role nor ``producers``.
 """
@@ -16,17 +16,17 @@ from schemas.kafka.trace import Trace
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """What holding a record in flight costs; 0 where it is not known yet."""
+    """The cost of holding a record in flight; 0 where it is not known yet."""
 
     object_size_bytes: int = 0
     audio_seconds: float = 0.0
 
 
 class FollowsAnother(Exception):
-    """Another record in this process does the work that this one asks for.
+    """Another record in this process does the work that this record requests.
 
     The runtime runs the record again, as the same attempt, once that one has ended; until then it holds no worker.
-    ``leader`` is the other one's ``Job.origin``; it is the record's own after its partition left and came back.
+    ``leader`` is the other one's ``Job.origin``; it is the record's own after its partition was reassigned here.
     """
 
     def __init__(self, leader: Coordinates) -> None:
@@ -44,7 +44,7 @@ class CancelledByCaller(JobCancelled):
 
 @dataclass(slots=True)
 class Notes:
-    """What ``process`` found out about a record, for ``failed``. The runtime does not read it."""
+    """Facts that ``process`` notes about a record, for ``failed``. The runtime does not read them."""
 
     reference: AudioReference | None = None
 
@@ -54,10 +54,10 @@ class Job:
     """One attempt at one record, as a stage sees it. Every member may be called from the stage's thread.
 
     ``origin`` is where the record was first read: retry topics keep it. ``report`` publishes at once and best
-    effort (progress); what must not be lost is returned instead. ``weigh`` replaces the record's weight once
-    more is known. ``cancelled`` turns true when the partition is gone or the process stops; a stage that
+    effort (progress); outputs that must not be lost are returned instead. ``weigh`` replaces the record's weight
+    once more is known. ``cancelled`` turns true when the partition is gone or the process stops; a stage that
     sees it raises JobCancelled, and the runtime drops the attempt without completing the record. ``is_final``
-    tells whether an error ends the record in a dead letter, rather than in another attempt.
+    returns whether an error ends the record in a dead letter, rather than in another attempt.
     """
 
     record: Record
@@ -90,7 +90,7 @@ class Stage(Protocol):
         ...
 
     def process(self, job: Job) -> Sequence[OutgoingRecord]:
-        """Do the work, and return what is to be published. Blocks; called from many threads at once.
+        """Do the work, and return the records to publish. Blocks; called from many threads at once.
 
         Raises PermanentError (dead letter), TransientError (retry topic), DependencyDown (intake pauses, the
         same attempt again later), FollowsAnother (the same attempt again once that one has ended),
@@ -100,7 +100,7 @@ class Stage(Protocol):
         ...
 
     def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
-        """Return what subscribers get beside a dead letter. Must not block or raise, whatever the record holds."""
+        """Return the events to publish beside a dead letter. Must not block or raise, whatever the record is."""
         ...
 
     def dependency_is_up(self, dependency: str) -> bool:
@@ -113,7 +113,7 @@ OnDelivered = Callable[[Delivery], None]
 
 
 class Outbox(Protocol):
-    """The one place where outputs and offsets leave. Every method may be called from any thread.
+    """The only path by which outputs and offsets are published. Every method may be called from any thread.
 
     Batches are delivered in the order of their submission, so commits never overtake each other. A delivery that
     fails is retried for as long as it takes: a batch is delivered or still here, never lost. Only ``close`` gives
@@ -130,7 +130,7 @@ class Outbox(Protocol):
 
     @property
     def is_alive(self) -> bool:
-        """False once its thread has died of a defect: nothing leaves any more, and only a new process helps."""
+        """False once its thread has died of a defect: nothing is published any more; only a new process helps."""
         ...
 
     @property
@@ -139,5 +139,5 @@ class Outbox(Protocol):
         ...
 
     def close(self, *, timeout_seconds: float) -> bool:
-        """Deliver what it can within the time, then close the client. Blocks. False: batches were left."""
+        """Deliver as much as possible within the time, then close the client. Blocks. False: batches were left."""
         ...

@@ -60,7 +60,7 @@ class Settlement:
         self._seconds_failed = seconds.labels(stage.name, "failed")
 
     def settle(self, flight: Flight) -> None:
-        """Settle one attempt that came back from the workers."""
+        """Settle one attempt that the workers have returned."""
         error = flight.error
         if flight.partition.is_gone or (flight.cancelled and not flight.started):
             self._drop(flight)

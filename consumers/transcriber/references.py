@@ -39,7 +39,7 @@ _IDENTIFYING_FIELDS: Final = frozenset(
         "metadata",
     }
 )
-"""Of a reference that cannot be decoded: enough to identify the job, and the caller of its events."""
+"""Fields read of a reference that cannot be decoded: enough to identify the job, and the caller of its events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class ReferenceReader:
 
         Blocks for a request to the store when a notification lacks the object's metadata. A notification of
         several objects is split into one notification for each, on the same topic, so that each is retried,
-        dead-lettered and completed by itself; they are published together with the record's offset. Raises
+        dead-lettered and completed separately; they are published together with the record's offset. Raises
         InvalidEvent, InvalidOptions, and what ``ObjectFetcher.stat`` raises.
         """
         if not self.is_notification(job):
@@ -82,7 +82,7 @@ class ReferenceReader:
         return self._read_dropped(job, created[0], now=now) if created else ReadRecord(None)
 
     def is_notification(self, job: Job) -> bool:
-        """Return whether the record is about a dropped object. Copies of such a record arrive as a rule."""
+        """Return whether the record is about a dropped object. Expect copies of such records."""
         return origin_topic(job.origin.topic) == self._topics.objects
 
     def best_guess(self, job: Job, *, now: datetime) -> AudioReference:

@@ -1,1 +1,1 @@
-"""The commands, one file each. Each imports what it needs when it runs: a role's extras are not every role's."""
+"""The commands, one file each. A command imports its parts when it runs: an installation may lack other extras."""

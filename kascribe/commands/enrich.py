@@ -75,7 +75,7 @@ def _print(made: "Enrichment") -> None:
 
 
 class _Screen:
-    """Shows the first answer as it arrives: raw, before it was checked. Others arrive at the same time."""
+    """Shows the first answer as it arrives: raw, before it is checked. Others arrive at the same time."""
 
     def __init__(self) -> None:
         self._profile: str | None = None

@@ -84,7 +84,7 @@ def submit(
     finished = FinishedJob(settings.s3, request, wanted[0]) if key else None
     if finished and finished.show_on(board):
         return
-    # The feed opens first: an answer that comes before it would be missed.
+    # The feed opens first: an answer that arrives before it would be missed.
     with ExitStack() as resources:
         feed = JobFeed(settings.kafka, start=Start.NOW) if follow else None
         if feed:
@@ -186,8 +186,8 @@ def _answers(
 ) -> "Iterator[JobEvent | None]":
     """Yield the feed's events, and for a job with a key also its answers in the bucket.
 
-    Another record may have done the job before the feed was opened. The bucket is polled however busy the feed is
-    with other jobs; no answer is yielded twice.
+    Another record may have done the job before the feed was opened. The bucket is polled even while the feed is
+    busy with other jobs; no answer is yielded twice.
     """
     polled_at = clock.monotonic()
     ours = {job.job_id for job in jobs}

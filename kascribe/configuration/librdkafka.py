@@ -78,20 +78,20 @@ class PropertyStatus(Enum):
 
 
 def property_names(capitals: str) -> tuple[str, str]:
-    """Return what ``SASL_USERNAME`` may stand for: ``sasl.username``, or the name itself (``log_level``)."""
+    """Return the properties that ``SASL_USERNAME`` may name: with dots, or as it is (``log_level``)."""
     return capitals.lower().replace("_", "."), capitals.lower()
 
 
 def is_secret(name: str) -> bool:
-    """Whether a property's value must be masked. Addresses of token endpoints may be shown."""
+    """Return whether a property's value must be masked. Addresses of token endpoints may be shown."""
     return any(word in name for word in _SECRET_WORDS) and not name.endswith((".url", ".location"))
 
 
 def check_property(name: str, value: str) -> tuple[PropertyStatus, str]:
     """Check one property with librdkafka; return the status and its error message. Creates no client."""
     try:
-        # Properties are set in order, and the first refused one ends that. The second name exists nowhere, so an
-        # error about it means that the first was accepted; a client is never built.
+        # Properties are set in order until one is refused. The second does not exist, so an error about it means
+        # that the first was accepted. A client is never built.
         Producer({name: value, _SENTINEL: ""})
     except KafkaException as error:
         sentence = str(error.args[0].str())

@@ -1,4 +1,4 @@
-"""Settings, read from the weakest source to the strongest.
+"""Loading of settings, from the weakest source to the strongest.
 
 Defaults, names that other programs use too (``AWS_REGION``), a TOML file, a ``.env`` file, the environment,
 the command line. Every error names a setting as the user wrote it.

@@ -1,1 +1,1 @@
-"""Output of the commands: the live board, plain lines, the state of jobs behind them."""
+"""Output of the commands: the live board, plain lines, and the state of the jobs that they show."""

@@ -33,7 +33,8 @@ FRAME_LINES: Final = 4
 """Lines of the screen kept free: an empty line, the counts, the cursor, and names that fold early."""
 
 LISTED_FAILURES: Final = 20
-"""And as many transcripts with warnings about their sound."""
+"""Most failures listed at the end, and most transcripts with warnings about their sound."""
+
 REFRESHES_PER_SECOND: Final = 8
 
 STYLES: Final[dict[str, str]] = {
@@ -62,12 +63,12 @@ class Board:
         self._printed: dict[str, JobLine] = {}
         self._lock = threading.Lock()
         self._screen = next((each for each in (out, beside) if each and each.is_terminal), None)
-        self._live = self._opened(self._screen) if self._screen else None
+        self._live = self._make_live(self._screen) if self._screen else None
 
-    def _opened(self, screen: Console) -> Live:
+    def _make_live(self, screen: Console) -> Live:
         return Live(
             console=screen,
-            get_renderable=lambda: self._picture(screen),
+            get_renderable=lambda: self._frame(screen),
             refresh_per_second=REFRESHES_PER_SECOND,
             redirect_stdout=False,
             # The table would overwrite the output of libraries; redirected to a file, it is written unchanged.
@@ -75,7 +76,7 @@ class Board:
         )
 
     def start(self) -> None:
-        """Start to draw. Safe to repeat."""
+        """Start drawing. Safe to repeat."""
         if self._live:
             self._live.start()
 
@@ -133,12 +134,12 @@ class Board:
         if is_printable:
             self._print_change(event.job_id)
 
-    def _picture(self, screen: Console) -> Group:
+    def _frame(self, screen: Console) -> Group:
         with self._lock:
             upload = [self._upload] if self._upload else []
             lines = [*upload, *self._jobs.shown(VISIBLE_JOBS)]
             counts = self._jobs.counts()
-        # The counts come first: rich cuts the end off what is higher than the screen.
+        # The counts come first: rich cuts off the end of a frame that is higher than the screen.
         return Group("", Text(counts if lines else ""), _table(lines, screen.width, screen.height - FRAME_LINES))
 
     def _print_change(self, job_id: str) -> None:
@@ -158,7 +159,7 @@ def _print(console: Console | None, sentence: str) -> None:
 
 
 def _is_news(printed: JobLine | None, line: JobLine) -> bool:
-    """Whether to print this change in plain-line mode; interim text is printed once."""
+    """Return whether to print this change in plain-line mode; interim text is printed once."""
     if printed is None or printed.phase != line.phase:
         return True
     return line.phase is Phase.COMPLETED and printed.note != line.note

@@ -1,4 +1,4 @@
-"""What is finished already of a job with a key: its events may have been published before the command followed."""
+"""The finished parts of a job with a key: its events may have been published before the command followed."""
 
 import hashlib
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ class FinishedJob:
         self._source = source
 
     def events(self, job: str) -> Iterator[TranscriptEvent | EnrichmentEvent]:
-        """Return the final events of a job; none while it is not finished."""
+        """Yield the final events of a job; none while it is not finished."""
         transcript = self._stored.transcript(job)
         if transcript is None:
             return
@@ -41,7 +41,7 @@ class FinishedJob:
                 yield enrichment
 
     def show_on(self, board: Board) -> bool:
-        """Show the job of the request's key if it is wholly finished; return whether it is."""
+        """Show the job of the request's key if it is completely finished; return whether it is."""
         job = job_id(self._request.idempotency_key or "")
         events = list(self.events(job))
         if len(events) < (2 if self._request.enrich else 1):

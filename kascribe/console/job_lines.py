@@ -1,4 +1,4 @@
-"""The jobs that a user follows: the state of each, their counts, and which of them to show."""
+"""The jobs that a user follows: the state of each, their counts, and the selection to show."""
 
 import json
 from collections import Counter
@@ -20,10 +20,10 @@ from schemas.transcripts.caveats import caveats
 from schemas.transcripts.transcript import QualityFlag
 
 VISIBLE_FAILURES: Final = 4
-"""Failures in the table: active jobs take the other lines, and finished ones those that are left."""
+"""Most failures in the table: active jobs take the other lines, and ended ones those that are left."""
 
 REMEMBERED_JOBS: Final = 1_000
-"""Ended jobs with a line. Earlier ones are counted and no longer shown."""
+"""Most ended jobs with a line. Earlier ones are counted and no longer shown."""
 
 PREVIEW_CHARACTERS: Final = 200
 

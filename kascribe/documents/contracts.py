@@ -1,4 +1,4 @@
-"""The contracts that other teams generate code from: which models they are, and their JSON Schemas."""
+"""The contracts from which other teams generate code: their models and JSON Schemas."""
 
 from typing import Any, Final
 

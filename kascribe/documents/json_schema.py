@@ -63,7 +63,7 @@ class _RequestGenerator(_Generator):
 def schemas_of(
     requests: Iterable[type[BaseModel]], sent: Iterable[type[BaseModel]], *, reference: str = REFERENCE
 ) -> Schemas:
-    """Return every model with what it refers to, by name: ``requests`` as others write them, ``sent`` as we do.
+    """Return every model and those it refers to, by name: ``requests`` as others write them, ``sent`` as we do.
 
     Sent events have all fields but those that may have no value; callers may leave out every field with a default.
     """
@@ -82,7 +82,7 @@ def schemas_of(
 
 
 def alone(name: str, schemas: Schemas) -> dict[str, Any]:
-    """Return one schema as a document of its own, with what it refers to in ``$defs``."""
+    """Return one schema as a document of its own, with the schemas it refers to in ``$defs``."""
     needed = sorted(_needed(schemas[name], schemas))
     return {**schemas[name], **({"$defs": {each: schemas[each] for each in needed}} if needed else {})}
 

@@ -1,7 +1,7 @@
-"""The broker inside librdkafka: real protocol, no files. Its topics end with the process.
+"""The broker inside librdkafka, which speaks the real protocol and has no files: its topics end with the process.
 
 It keeps at most 5 MiB or 100,000 records per partition and has no transaction isolation (librdkafka 2.16), so it
-serves one machine and at-least-once delivery, and nothing else.
+serves one machine and at-least-once delivery only.
 """
 
 from types import TracebackType
@@ -16,7 +16,7 @@ class EmbeddedBroker:
     """Runs from construction until ``close``; listens on a free port of 127.0.0.1, for any process."""
 
     def __init__(self) -> None:
-        # The client that configures the mock cluster owns it: other clients just connect to its port.
+        # The client that configures the mock cluster owns it; other clients only connect to its port.
         self._owner: Producer | None = Producer({"test.mock.num.brokers": 1, "log_level": 3})
         brokers = self._owner.list_topics(timeout=START_TIMEOUT_SECONDS).brokers
         self.bootstrap_servers = ",".join(f"{broker.host}:{broker.port}" for broker in brokers.values())

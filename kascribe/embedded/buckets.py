@@ -95,7 +95,7 @@ class Buckets:
             return sorted(self._buckets)
 
     def set_versioned(self, name: str, *, versioned: bool) -> None:
-        """Keep, or do not keep, overwritten and deleted versions from now on."""
+        """Set whether overwritten and deleted versions are kept from now on."""
         with self._in(name) as bucket:
             bucket.versioned = versioned
 
@@ -122,7 +122,7 @@ class Buckets:
     def put(
         self, bucket: str, key: str, spooled: Spooled, headers: Mapping[str, str], *, only_if_absent: bool = False
     ) -> Version:
-        """Make an object of a spooled body, atomically. Raises S3Error, and removes the body then."""
+        """Store a spooled body as an object, atomically. Raises S3Error, after removing the body."""
         return self._put(bucket, key, spooled, spooled.md5, headers, only_if_absent=only_if_absent)
 
     def get(self, bucket: str, key: str, version_id: str | None = None) -> Version:
@@ -263,7 +263,7 @@ def _append(path: Path, whole: BinaryIO) -> None:
 
 
 def _remove(path: Path | None) -> None:
-    # A reader that has the file open can read on.
+    # A reader that has the file open can continue.
     if path is not None:
         with suppress(FileNotFoundError):
             path.unlink()

@@ -56,7 +56,7 @@ class Child:
         self.started_at = self.clock.monotonic()
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                # Our own code, whatever modules of the same names the working directory has.
+                # -P: our own code, not modules of the same names in the working directory.
                 [sys.executable, "-P", "-m", "kascribe", "run", self.role],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **self.environment},
                 stdin=subprocess.DEVNULL,
@@ -84,9 +84,9 @@ class Child:
 
 @dataclass
 class Children:
-    """All the roles. Call ``supervise`` regularly; it never blocks.
+    """The processes of all roles. Call ``supervise`` regularly; it never blocks.
 
-    ``stop_timeout_seconds`` is their time after SIGTERM, to finish what is in flight and leave.
+    ``stop_timeout_seconds`` is their time after SIGTERM to finish the records in flight and exit.
     """
 
     stop_timeout_seconds: float
@@ -144,7 +144,7 @@ class Children:
         return tuple(child.role for child in self._children if child.process and child.exit_code is None)
 
     def terminate(self) -> None:
-        """Send SIGTERM to all, so that each drains. Their time runs from the first call; the next hurries them."""
+        """Send SIGTERM to all, so that each drains. Time runs from the first call; a second hurries them."""
         if self._deadline is None:
             self._deadline = self.clock.monotonic() + self.stop_timeout_seconds
         for child in self._children:
@@ -156,7 +156,7 @@ class Children:
         return () if self._deadline is None or self.clock.monotonic() < self._deadline else self._kill()
 
     def close(self) -> None:
-        """Stop them all; kill those that have not left in time. Safe to repeat."""
+        """Stop them all; kill those that have not exited in time. Safe to repeat."""
         if self.running and self._deadline is None:
             self.terminate()
         for child in self._children:

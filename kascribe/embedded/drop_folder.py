@@ -15,7 +15,7 @@ STABLE_SECONDS: Final = 0.5
 """A file counts as complete when its size and time have not changed for this long."""
 
 EMPTY_STABLE_SECONDS: Final = 5.0
-"""The same for an empty file, as which every copy begins: after this time it is reported as empty."""
+"""The same for an empty file, since every copy begins empty: after this time it is reported as empty."""
 
 
 @dataclass(frozen=True, slots=True)

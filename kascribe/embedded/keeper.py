@@ -1,4 +1,4 @@
-"""Transcripts on disk: the embedded stack's topics and objects end with it, these files do not."""
+"""Keeper of transcripts on disk: these files outlast the topics and objects of the embedded stack."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from schemas.transcripts.transcript import Transcript
 READABLE_FORMATS: Final = (ExportFormat.TEXT, ExportFormat.SRT)
 
 NAME_LIMIT_BYTES: Final = 200
-"""One name below the folder. File systems allow 255; a suffix, a job's id and ``.partial`` are added."""
+"""Limit of one name in a path. File systems allow 255; a suffix, a job's id and ``.partial`` are added."""
 
 ID_CHARACTERS: Final = 8
 """The part of a job's id or of a name's digest that makes a name unique."""
@@ -68,7 +68,7 @@ class Keeper:
             self._newest[dropped.name] = job_id
 
     def is_kept(self, dropped: Dropped) -> bool:
-        """Whether the transcript of this name belongs to the file as it is now."""
+        """Return whether the transcript of this name belongs to the current content of the file."""
         try:
             return self._path(relative_name(dropped.name), ".json").stat().st_mtime_ns == dropped.changed_ns
         except OSError:
@@ -77,7 +77,7 @@ class Keeper:
     def keep_transcript(self, event: TranscriptEvent) -> Path | None:
         """Write the transcript in every kept form; return the path of the JSON file. Safe to repeat.
 
-        Write nothing and return None when a newer file of the same name has been submitted since.
+        Writes nothing and returns None when a newer file of the same name has been submitted since.
         """
         dropped = self._dropped.get(event.job_id)
         if self._is_outdated(event.job_id):

@@ -7,7 +7,7 @@ class Reader(Protocol):
     """A body that is read piece by piece."""
 
     def read(self, size: int, /) -> bytes:
-        """Read at most so many bytes; none at the end."""
+        """Read ``size`` bytes at most; none at the end."""
         ...
 
 
@@ -15,5 +15,5 @@ class Stream(Reader, Protocol):
     """A body that can be read by lines too."""
 
     def readline(self, limit: int, /) -> bytes:
-        """Read one line, at most so many bytes of it."""
+        """Read one line, ``limit`` bytes of it at most."""
         ...

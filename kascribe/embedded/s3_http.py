@@ -1,7 +1,7 @@
 """S3 over HTTP, the part of it that Kascribe and command-line clients use. Bodies are streamed.
 
-Any credentials are accepted, because it listens on loopback only, but a request must have some: a browser that
-another page leads here has none.
+Any credentials are accepted, because the server listens on loopback only. But a request must have some: one that a
+web page makes a browser send has none.
 """
 
 import re
@@ -35,7 +35,7 @@ KEPT_HEADERS: Final = (
 NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
 DISCARD_BYTES: Final = 64 * 1024**2
 DISCARD_SECONDS: Final = 5.0
-"""How much of a refused body is read, and the longest wait for more of it."""
+"""Most bytes read of a refused body, and the longest wait for more of it."""
 
 PART_NUMBERS: Final = range(1, 10_001)
 STORAGE_FULL: Final = HTTPStatus.INSUFFICIENT_STORAGE
@@ -52,7 +52,7 @@ class S3Server(ThreadingHTTPServer):
         super().__init__(address, S3Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print what a handler raised, unless its client is gone: the board is drawn on that terminal."""
+        """Print an error of a handler, unless its client is gone: the board is drawn on that terminal."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -186,7 +186,7 @@ class S3Handler(BaseHTTPRequestHandler):
             self._discard()
 
     def _discard(self) -> None:
-        """Read what the client still sends, until it closes: a reset would take the answer from it."""
+        """Read the rest of the request until the client closes: a reset would destroy the answer on its way."""
         left_bytes = DISCARD_BYTES
         with suppress(OSError):
             self.connection.shutdown(socket.SHUT_WR)

@@ -1,6 +1,6 @@
-"""The session of a running ``kascribe up``, by which the other commands of the same user find it.
+"""The session of a running ``kascribe up``: a file through which the user's other commands find it.
 
-Its file is locked while the stack runs, so the session ends with the process, however that ends.
+The file is locked while the stack runs, so the session ends with the process, however that ends.
 """
 
 import fcntl

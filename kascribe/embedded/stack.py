@@ -34,10 +34,10 @@ from schemas.roles import Role
 from schemas.settings import Settings
 
 LEAVE_SECONDS: Final = 20.0
-"""For a role to leave after its drain: to commit, and to answer waiting HTTP requests."""
+"""For a role to exit after its drain: to commit, and to answer waiting HTTP requests."""
 
 QUIET_POLLS: Final = 3
-"""Polls without an event after which no event of an ended role can still arrive."""
+"""Polls without an event after which no further event of an ended role is expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class EmbeddedStack:
                     self._board.announce(sentence)
 
     def _drain(self, at_once: threading.Event) -> None:
-        """Drain the consumers and keep the transcripts that finish, since their topics end with this process."""
+        """Drain the consumers, and keep the transcripts that still finish: the topics end with this process."""
         self._board.announce(
             "Draining what is in flight; Ctrl-C again ends that at once. "
             "Topics end with this process; transcripts stay."

@@ -1,1 +1,1 @@
-"""What every process does whatever its role: log, answer probes, end in time."""
+"""The parts of every process, whatever its role: logs, health, shutdown."""

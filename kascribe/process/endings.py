@@ -1,4 +1,4 @@
-"""The end of a process that cannot go on: one sentence, in its log if that is JSON, otherwise on stderr."""
+"""The end of a process that cannot continue: one sentence, in its log if that is JSON, otherwise on stderr."""
 
 import os
 import sys
@@ -26,10 +26,10 @@ def report_end(sentence: str, error: BaseException | None = None) -> None:
 
 @contextmanager
 def ended_by_dead_threads(*, end: Callable[[int], object] = os._exit) -> Iterator[None]:
-    """End the process when any thread dies of an exception, while the context lasts.
+    """End the process when a thread dies of an exception while the context lasts.
 
     Every thread does work that another one waits for, and catches its expected errors: any other exception is a
-    defect, and the waiting thread would wait for ever. No drain: it may need the thread that died.
+    defect, and the waiting thread would wait forever. No drain: it may need the thread that died.
     """
 
     def died(arguments: threading.ExceptHookArgs) -> None:

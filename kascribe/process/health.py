@@ -1,4 +1,4 @@
-"""Health of a consumer role's process: its answers to probes, and its metrics, served over HTTP."""
+"""Health of a consumer role's process: its live and ready checks and its metrics, served over HTTP."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ _log: Final = structlog.get_logger(__name__)
 
 @dataclass
 class RoleHealth:
-    """The answers of one role's endpoints. Before the runtime exists the process is alive and not ready.
+    """The checks of one role. Before the runtime exists the process is live and not ready.
 
     ``failure`` is the reason why the runtime failed, once it has. ``declared`` are the role's own metrics, beside
     the runtime's.
@@ -46,7 +46,7 @@ class RoleHealth:
         return live(self.runtime.snapshot(), now=self.clock.monotonic()) if self.runtime else HealthReport(True)
 
     def ready(self) -> HealthReport:
-        """Report whether records are being worked on now."""
+        """Report whether records can be processed now."""
         if self.failure is not None:
             return HealthReport(False, (self.failure,))
         if self.runtime is None:

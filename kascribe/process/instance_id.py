@@ -1,4 +1,4 @@
-"""Joining the group again after a crash: the broker keeps the old process's ``group.instance.id`` for a while."""
+"""Rejoining the group after a crash: the broker keeps the old process's ``group.instance.id`` for a while."""
 
 from collections.abc import Callable
 from typing import Final

@@ -1,4 +1,4 @@
-"""The form of log lines: JSON off a terminal, text on one, secrets in neither."""
+"""Configuration of logs: text on a terminal, JSON elsewhere, with secrets redacted."""
 
 import logging
 import re
@@ -66,7 +66,7 @@ def configure_process(settings: LogSettings) -> None:
 
 
 def writes_json() -> bool:
-    """Whether the lines of this process are JSON, so that none may be anything else."""
+    """Return whether the log lines of this process are JSON, so that every line has to be."""
     return _json
 
 

@@ -1,4 +1,4 @@
-"""Signals: the first one drains, the second one ends at once, each within its time limit."""
+"""Shutdown by signals: the first one drains, the second one ends at once, each within its time limit."""
 
 import os
 import signal
@@ -28,8 +28,8 @@ _log: Final = structlog.get_logger(__name__)
 class Shutdown:
     """Counts signals, passes them on to the running part, and ends the process when its time is over.
 
-    What the process still waits for then (a call of the model, a read from the store, a thread that the
-    interpreter joins) is given up. Nothing is lost by that: uncommitted records are redelivered.
+    Calls in progress then (of the model, of the store, a thread that the interpreter joins) are given up. Nothing
+    is lost by that: uncommitted records are redelivered.
     """
 
     def __init__(
@@ -66,18 +66,18 @@ class Shutdown:
             stop()
 
     def wait(self, seconds: float) -> bool:
-        """Block until a signal comes, or for that long; return whether one has come."""
+        """Block until a signal arrives or the time is over; return whether a signal has arrived."""
         if not self.signals:
             with suppress(Empty):
                 self._woken.get(timeout=seconds)
         return self.signals > 0
 
     def seconds_left(self, most: float, *, reserve: float = 0.5) -> float:
-        """Return the time limit for a step of the end: ``most``, or the time left minus the reserve."""
+        """Return the time limit for a step of the shutdown: ``most``, or the time left minus the reserve."""
         return max(0.0, min(most, self.ends_at - self._clock.monotonic() - reserve))
 
     def close(self) -> None:
-        """Drop the time limit. Only for a process that goes on."""
+        """Drop the time limit. Only for a process that continues."""
         self._deadlines.put(None)
         self._thread.join()
 

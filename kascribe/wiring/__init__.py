@@ -1,1 +1,1 @@
-"""The wiring: settings in, running roles and clients out. It decides only which part gets which."""
+"""The wiring: builds roles and clients from settings. It only decides which part gets which collaborators."""

@@ -1,4 +1,4 @@
-"""Clients of a running system, opened and closed; the commands and the embedded stack share them."""
+"""The wiring of clients of a running system, shared by the commands and the embedded stack."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

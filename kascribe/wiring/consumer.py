@@ -1,4 +1,4 @@
-"""A consumer role, wired: a stage, the runtime around it, the outbox behind it, health beside it."""
+"""The wiring of a consumer role: its stage with a runtime, an outbox and health."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ def listening_for_cancellations(settings: Settings) -> Iterator[Cancellations]:
 
     While the broker is down cancellations are missed, and their jobs run to the end.
     """
-    # A follower that finds no topic retries seconds later, and misses the cancellations until then.
+    # Created first: a follower without the topic retries seconds later, and misses cancellations until then.
     topic = Topics(settings.kafka.topic_prefix).cancellations
     ensure_topics(settings.kafka, {topic: settings.kafka.topic_partitions})
     cancellations = Cancellations()
@@ -47,7 +47,7 @@ def run_stage(stage: Stage, settings: Settings, health: RoleHealth, shutdown: Sh
     """Run the stage until a signal, then drain; a second signal ends it at once. Blocks.
 
     Raises ConfigurationError when topics are missing and may not be created, or the broker does not answer;
-    ClientBroken when the Kafka client cannot go on.
+    ClientBroken when the Kafka client cannot recover.
     """
     ensure_topics(settings.kafka, _partitions(stage, settings))
     outbox = AtLeastOnceOutbox(settings.kafka)

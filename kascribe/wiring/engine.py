@@ -1,4 +1,4 @@
-"""The engine by itself: a model on a device, with no Kafka around it."""
+"""The wiring of the engine alone: a model on a device, without Kafka."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The enricher's role, wired."""
+"""The wiring of the enricher's role."""
 
 from consumers.enricher.enrich import EnrichStage
 from consumers.enricher.transcripts import StoredTranscripts

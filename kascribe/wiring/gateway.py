@@ -1,4 +1,4 @@
-"""The gateway, wired: HTTP in front, the bucket and Kafka behind."""
+"""The wiring of the gateway: HTTP in front, the bucket and Kafka behind."""
 
 import asyncio
 import uuid
@@ -28,7 +28,7 @@ from schemas.kafka.topics import Topics
 from schemas.settings import S3Settings, Settings
 
 CLOSE_SECONDS: Final = 5.0
-"""After the server has ended, for the calls that its threads are making."""
+"""For the calls in progress on its threads, after the server has ended."""
 
 UPLOADING_THREADS: Final = 16
 UPLOAD_PART_BYTES: Final = 5 * 1024**2
@@ -40,10 +40,10 @@ CHECKING_THREADS: Final = 2
 
 STORE_CONNECTIONS: Final = UPLOADING_THREADS * PARTS_IN_FLIGHT + CALLING_THREADS
 STORE_TIMEOUT_SECONDS: Final = 10.0
-"""Of one connect or read, of which there are three: a client waits."""
+"""For one connect or read, each tried three times: short, because a client waits."""
 
 RECONNECT_SECONDS: Final = 2.0
-"""Before the answers are followed again, after the broker was down."""
+"""Before the answers are followed again after a failure of the broker."""
 
 
 def run_gateway(settings: Settings) -> None:
@@ -114,7 +114,7 @@ def _interactive(settings: S3Settings) -> S3Settings:
 def _following(answers: PendingAnswers, settings: Settings) -> Iterator[None]:
     """Offer every record of the answer topics to ``answers``, from before the first request on.
 
-    Requests find in the bucket what is missed while the broker is down.
+    Answers missed while the broker is down are found in the bucket.
     """
     topics = (*answers.topics.answers, answers.topics.cancellations)
     follower = FollowerThread(

@@ -1,4 +1,4 @@
-"""The transcriber's role, wired."""
+"""The wiring of the transcriber's role."""
 
 from contextlib import closing
 from typing import Final

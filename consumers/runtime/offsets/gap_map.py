@@ -23,7 +23,7 @@ Ranges = Sequence[tuple[int, int]]
 """Offsets as ascending half-open ranges ``(first, after_last)`` that neither overlap nor touch each other."""
 
 METADATA_CHARACTERS_LIMIT: Final = 4_000
-"""Of the 4,095 characters that a broker accepts (``offset.metadata.max.bytes`` of 4,096); the rest is reserve."""
+"""A broker accepts 4,095 characters (``offset.metadata.max.bytes`` of 4,096); the rest is reserve."""
 
 MAGIC: Final = "kascribe1"
 

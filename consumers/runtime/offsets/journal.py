@@ -37,7 +37,7 @@ JOURNAL_CHARACTERS_LIMIT: Final = 90
 """The gap map has 4,000 of the 4,095 characters that a broker takes; the journal lives in what is left."""
 
 HOLDER_CHARACTERS: Final = 4
-"""Of a holder's name, drawn at random: one in a million that two processes share it, which delays a decision."""
+"""Length of a holder's name, drawn at random: two are equal once in a million, which delays a decision."""
 
 CRASHES_ALONE_MINIMUM: Final = 2
 """Before a record is set aside. A single crash may have another cause, such as a node that goes down."""
