@@ -1,1 +1,1 @@
-"""The language model server: profiles, planning, requests, and answers that were checked."""
+"""Enrichment of transcripts by language models, and the client of their servers. Entry point: ``Enricher``."""

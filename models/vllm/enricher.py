@@ -1,4 +1,4 @@
-"""The language model as other packages see it: blocking calls from any thread, all requests on one event loop."""
+"""Entry point of enrichment: blocking calls from any thread, all requests on one event loop."""
 
 import asyncio
 import concurrent.futures
@@ -31,7 +31,7 @@ from schemas.options import EnrichOptions
 from schemas.settings import VllmSettings
 
 SHARE_OF_ONE_TRANSCRIPT: Final = 4
-"""One transcript may use a quarter of the requests in flight, so that a book does not delay a memo."""
+"""One transcript may use a quarter of the requests in flight, so that a long one does not delay short ones."""
 PROBE_WAIT_SECONDS: Final = 1.0
 SECRET_BYTES: Final = 32
 
@@ -114,7 +114,10 @@ class Enricher:
         return self._pool.load()
 
     def is_up(self) -> bool:
-        """Return whether any server makes tokens. Blocks for a second at most; a slower probe counts next time."""
+        """Return whether any server makes tokens. Blocks for a second at most.
+
+        The result of a slower probe is returned by a later call.
+        """
         probe = self._probe or self._loop.submit(self._pool.is_up())
         self._probe = probe
         try:

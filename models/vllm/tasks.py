@@ -46,8 +46,8 @@ class SingleFlight(Generic[Result]):
 class CancellationWatch:
     """Cancels the tasks of cancelled jobs. Belongs to one event loop.
 
-    One timer polls for all of them: hundreds of requests that each woke up to check would take the processor from
-    those that have a reply to read.
+    One timer polls for all of them: hundreds of requests that each woke up to check would take processor time
+    from those that have a reply to read.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Answers checked against their schema: parsed leniently, validated strictly, cleaned, and validated again."""
+"""Validation of answers: parsed leniently, validated strictly against their schema, cleaned, validated again."""
 
 import json
 import math
@@ -21,7 +21,7 @@ class InvalidAnswer(Exception):
 
 
 def validator_for(schema: Mapping[str, Any]) -> Validator:
-    """Return a strict validator. Raises jsonschema.SchemaError for what is no schema.
+    """Return a strict validator. Raises jsonschema.SchemaError for an invalid schema.
 
     Raises ValueError for a reference that leads out of the schema or nowhere: nothing is fetched.
     """

@@ -1,4 +1,4 @@
-"""Questions about one transcript: each answer is checked, and requested again a bounded number of times."""
+"""Questions about one transcript: each answer is validated, and requested again a bounded number of times."""
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
@@ -32,7 +32,7 @@ RETRY_TEMPERATURE: Final = 0.7
 TEMPLATE_TOKENS: Final = 64
 """Upper bound of what a chat template adds to a prompt, used where it is not counted."""
 LINES_MINIMUM_TOKENS: Final = 48
-"""A context that leaves less for the material itself is too small for its prompt."""
+"""A context that leaves fewer tokens for the lines is too small for its prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,9 @@ class Asker:
         """The fixed texts for the model's context."""
         return wording_for(self.model.context_tokens)
 
-    def completion_tokens(self, wanted: int) -> int:
+    def completion_tokens(self, requested: int) -> int:
         """Return the tokens to leave for an answer in this context."""
-        return completion_tokens(self.model.context_tokens, wanted)
+        return completion_tokens(self.model.context_tokens, requested)
 
     async def answer(self, question: Question, totals: RequestTotals, on_text: OnText | None = None) -> Any:
         """Return the answer as its schema requires, or as plain text when there is no schema.
@@ -96,7 +96,7 @@ class Asker:
             completion = await self._complete(self._request(question, attempt, cut_off), on_text)
             totals.usage += completion.usage
             try:
-                answer = _check(completion, question)
+                answer = _validate(completion, question)
             except InvalidAnswer as invalid:
                 cut_off += not completion.is_complete
                 problem = invalid
@@ -116,12 +116,12 @@ class Asker:
             return False
         return await self._count_tokens(prompt) <= budget
 
-    async def tokens_for_lines(self, task: str, wanted: int) -> int:
-        """Return the tokens left for lines beside a task and its answer of ``wanted`` tokens.
+    async def tokens_for_lines(self, task: str, answer_tokens: int) -> int:
+        """Return the tokens left for lines beside a task and its answer of ``answer_tokens``.
 
         Raises EnrichmentInvalid when they are too few for any text, and the server's job errors.
         """
-        context, completion = self.model.context_tokens, self.completion_tokens(wanted)
+        context, completion = self.model.context_tokens, self.completion_tokens(answer_tokens)
         fixed = await self._count_tokens(self._prompt((), task))
         left = prompt_tokens(context, completion) - fixed
         if left < LINES_MINIMUM_TOKENS:
@@ -132,7 +132,7 @@ class Asker:
         return left
 
     async def calibrate(self, texts: list[str]) -> TokenEstimate:
-        """Have the server count samples of the texts, and keep the estimate that follows for this transcript."""
+        """Have the server count samples of the texts; keep the resulting estimate for this transcript."""
         samples = samples_of(texts)
         if self.model.can_count_tokens:
             prompts = [Prompt("", sample, "") for sample in ("", *samples)]
@@ -190,7 +190,7 @@ class Asker:
         return bound_schema(question.schema, budget)
 
 
-def _check(completion: Completion, question: Question) -> Any:
+def _validate(completion: Completion, question: Question) -> Any:
     if completion.empty_reason:
         raise InvalidAnswer(f"an empty answer: {completion.empty_reason}")
     if question.schema is not None:

@@ -29,13 +29,13 @@ from models.vllm.tasks import gather_or_cancel
 from schemas.transcripts.transcript import Segment
 
 LEVELS: Final = 64
-"""Of merging. Each leaves at most 0.7 of the level before, so a million tokens need 33 levels to become 10."""
+"""Limit of merge levels. Each leaves at most 0.7 of the one before: a million tokens become 10 in 33 levels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notes:
     """Notes on a transcript. ``seen`` holds every segment that the model noted completely; ``shortened`` is true
-    when words were cut by rule."""
+    when text was cut by rule."""
 
     points: tuple[Point, ...]
     seen: frozenset[int]

@@ -1,4 +1,4 @@
-"""Notes on a chunk of a transcript, and notes merged into fewer: one request each, with a rule where it fails."""
+"""Notes on a chunk of a transcript, and notes merged into fewer: one request each, with a rule as fallback."""
 
 import asyncio
 import hashlib

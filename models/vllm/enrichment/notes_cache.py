@@ -1,4 +1,4 @@
-"""Notes that outlive the run that made them, so that a retry or a second enrichment need not make them again."""
+"""Cache of notes across runs, so that a retry or a second enrichment need not take them again."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ class NotesCache:
     store: NoteStore | None
 
     async def find(self, digest: str) -> list[Point] | None:
-        """Return the points that were put, or None. Does not block the loop."""
+        """Return the points stored under a digest, or None. Does not block the loop."""
         raw = await asyncio.to_thread(self.store.find_notes, digest) if self.store else None
         if raw is None:
             return None

@@ -80,9 +80,9 @@ class Point:
         return f"[{','.join(map(str, self.segment_ids))}] {self.text}"
 
 
-def completion_tokens(context_tokens: int, wanted: int) -> int:
-    """Return the tokens to keep free for an answer: those wanted, or a quarter of a small context."""
-    return min(wanted, max(int(context_tokens * COMPLETION_SHARE), 16))
+def completion_tokens(context_tokens: int, requested: int) -> int:
+    """Return the tokens to keep free for an answer: those requested, or a quarter of a small context."""
+    return min(requested, max(int(context_tokens * COMPLETION_SHARE), 16))
 
 
 def prompt_tokens(context_tokens: int, completion: int) -> int:

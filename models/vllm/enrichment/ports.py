@@ -1,4 +1,4 @@
-"""What enrichment needs from others: a server that completes prompts, and a store for notes."""
+"""Ports of enrichment: a server that completes prompts, and a store for notes."""
 
 from typing import Protocol
 
@@ -30,9 +30,9 @@ class NoteStore(Protocol):
     """
 
     def find_notes(self, digest: str) -> bytes | None:
-        """Return what was stored under this digest, or None."""
+        """Return the notes stored under this digest, or None."""
         ...
 
     def put_notes(self, digest: str, notes: bytes) -> None:
-        """Store notes. Storing others under the same digest may do nothing."""
+        """Store notes. Storing different ones under the same digest may have no effect."""
         ...

@@ -1,4 +1,4 @@
-"""What the enrichment of one transcript takes and gives."""
+"""Request for the enrichment of one transcript, and its result."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -23,7 +23,7 @@ from schemas.events import EnrichmentResult, EnrichmentStatus, Failure
 CALIBRATED_CHARACTERS: Final = 8_000
 """A transcript at least this long is calibrated by itself; shorter ones share the estimate of their language."""
 NOTES_SHARES: Final = (1.0, 0.5, 0.25)
-"""Of the room for notes, tried in order: sizes are estimates, and the server may find the notes too long."""
+"""Shares of the room for notes, tried in order: sizes are estimates, so the server may refuse the notes."""
 
 
 @dataclass(slots=True)
@@ -121,7 +121,7 @@ class Run:
             try:
                 return await self.asker.answer(question, totals, on_text), None
             except ContextExceeded:
-                pass  # the server's limit differs from its own count: from notes, then
+                pass  # the server's limit differs from its own count: answer from notes
         return await self._answer_from_notes(question, language, totals, on_text)
 
     async def _answer_from_notes(

@@ -18,7 +18,7 @@ class TokenEstimate:
     bytes_per_character: float = 1.0
 
     def __call__(self, text: str) -> int:
-        """Return the tokens of a text, rather too many than too few."""
+        """Return the tokens of a text, estimated high rather than low."""
         return math.ceil(len(text.encode()) * self.tokens_per_byte)
 
     @property
@@ -33,7 +33,7 @@ class TokenEstimate:
 
 
 def samples_of(texts: Sequence[str]) -> list[str]:
-    """Return samples from all over the texts, enough to tell how they are tokenized."""
+    """Return samples from all over the texts, enough to estimate how they are tokenized."""
     step = max(len(texts) // SAMPLES, 1)
     return [text[:SAMPLE_CHARACTERS] for text in texts[::step][: SAMPLES * 2] if text.strip()]
 

@@ -1,1 +1,1 @@
-"""HTTP clients of language model servers. Knows no transcript."""
+"""HTTP client of language model servers: failover, limits, streaming. Independent of transcripts."""

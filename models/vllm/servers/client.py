@@ -40,7 +40,7 @@ _CONNECTIONS_BESIDE_COMPLETIONS: Final = 8
 """For counts and probes."""
 
 if importlib.util.find_spec("sniffio") is None:
-    # httpcore searches for it a dozen times per request: 2 ms of searching the path. None answers at once.
+    # httpcore tries to import it a dozen times per request: 2 ms of searching the path. None fails at once.
     sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]  # what the import system documents
 
 
@@ -111,15 +111,15 @@ class ServerClient:
             read_completion(read_json(await self._body("POST", completions_path(model), body, headers)))
 
     def _choose_card(self, cards: list[dict[str, Any]]) -> dict[str, Any]:
-        wanted = self._settings.model
-        card = next((card for card in cards if wanted in (None, card.get("id"))), None)
+        name = self._settings.model
+        card = next((card for card in cards if name in (None, card.get("id"))), None)
         if card is None:
             known = ", ".join(str(card.get("id")) for card in cards) or "nothing"
-            raise AccessRefused(f"{self.base_url} serves {known}, not {wanted}: set KASCRIBE_VLLM_MODEL")
+            raise AccessRefused(f"{self.base_url} serves {known}, not {name}: set KASCRIBE_VLLM_MODEL")
         return card
 
     async def _with_abilities(self, model: ServedModel) -> ServedModel:
-        """Learn from /tokenize what the chat template takes, whether the server counts tokens, and the context."""
+        """Detect by /tokenize what the chat template accepts, whether tokens can be counted, and the context."""
         try:
             return await self._with_context(model)
         except AccessRefused:  # a gateway that forwards only /v1
@@ -184,7 +184,7 @@ class ServerClient:
 
 
 def translate(error: Exception, base_url: str) -> ServerProblem:
-    """Return the problem that stands for an exception of httpx."""
+    """Translate an exception of httpx to a ServerProblem."""
     text = f"{base_url}: {type(error).__name__}: {error}"
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
         return Unreachable(text + advice(text))
@@ -196,7 +196,7 @@ def translate(error: Exception, base_url: str) -> ServerProblem:
 
 
 async def _read_body(response: httpx.Response) -> bytes:
-    """Return the body. Raises the ServerProblem that another status than 200 means."""
+    """Return the body. Raises a ServerProblem for any status other than 200."""
     raw = b"".join([piece async for piece in limit_size(response.aiter_bytes())])
     if response.status_code != 200:
         raise problem_of(response.status_code, raw, retry_after=response.headers.get("retry-after"))

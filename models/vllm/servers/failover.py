@@ -16,7 +16,7 @@ Name = TypeVar("Name", bound=Hashable)
 class Failover(Generic[Name]):
     """Tries every server before giving up, and the preferred one twice when it is only overloaded.
 
-    ``names`` come in the request's order of preference; ``attempts`` bounds the retries after all were tried.
+    ``names`` are in the request's order of preference; ``attempts`` bounds retries once all were tried.
     """
 
     def __init__(self, names: Sequence[Name], *, attempts: int) -> None:

@@ -20,10 +20,10 @@ BULK_SHARE: Final = 8
 class Limiter:
     """Admits up to ``limit`` requests at once, in order of arrival within a lane. Belongs to one event loop."""
 
-    def __init__(self, most: int, *, clock: Clock) -> None:
-        self._most = most
+    def __init__(self, max_requests: int, *, clock: Clock) -> None:
+        self._max_requests = max_requests
         self._clock = clock
-        self._limit = float(min(START_REQUESTS, most))
+        self._limit = float(min(START_REQUESTS, max_requests))
         self._in_flight = 0
         self._times_reached = self._grants = 0
         self._waiters: dict[Lane, deque[asyncio.Future[None]]] = {lane: deque() for lane in Lane}
@@ -49,14 +49,14 @@ class Limiter:
         """Wait for a slot and hold it. Leaving without an error counts as success.
 
         Success raises the limit only if the limit was reached while the slot was held: a server that is less busy
-        than allowed tells nothing about how many requests it bears.
+        than allowed gives no evidence of how many requests it can handle.
         """
         before = self._times_reached
         await self._acquire(lane)
         try:
             yield
             if self._times_reached > before:
-                self._limit = min(self._limit + 1 / self._limit, self._most)
+                self._limit = min(self._limit + 1 / self._limit, self._max_requests)
         finally:
             self._in_flight -= 1
             self._grant()

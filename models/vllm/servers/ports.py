@@ -1,4 +1,4 @@
-"""What users observe of the servers (for metrics): each completion request as it ends, and their load."""
+"""Observation of the servers, for metrics: each completion request as it ends, and the load of requests."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,7 +24,7 @@ class RequestOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EndedRequest:
-    """One request that ended. ``usage`` is zero where no completion came."""
+    """One request that ended. ``usage`` is zero without a completion."""
 
     outcome: RequestOutcome
     seconds: float

@@ -1,4 +1,4 @@
-"""What a language model server can do to a request, and what follows from it.
+"""Problems of requests to a language model server, and the reaction to each.
 
 ::
 

@@ -27,7 +27,7 @@ _TEXT_PARTS: Final = frozenset({"text", "output_text"})
 
 @dataclass(slots=True)
 class CompletionBuilder:
-    """Adds up the choices of one completion. A choice of an unexpected shape raises whatever reading it raises."""
+    """Adds up the choices of one completion. Call ``add`` within ``expect_shape``."""
 
     pieces: list[str] = field(default_factory=list)
     finish_reason: str | None = None

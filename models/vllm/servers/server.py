@@ -1,4 +1,4 @@
-"""One server as the pool sees it: its model, whether it is suspect, and when it is probed again."""
+"""State of one server in the pool: its model, whether it is suspect, and when it is probed again."""
 
 from dataclasses import replace
 from typing import Final
@@ -79,7 +79,7 @@ class Server:
     async def _probe(self) -> ServerProblem | None:
         try:
             await self.client.probe(await self.discover())
-        except Exception as error:  # noqa: BLE001 - whatever keeps a server from making a token, it is not up
+        except Exception as error:  # noqa: BLE001 - any error means that the server makes no tokens: it is not up
             problem = _server_problem(error)
             self._model = None
             if self.is_suspect or not isinstance(problem, Overloaded):

@@ -19,15 +19,15 @@ KEEP_ALIVE_SECONDS: Final = 5.0
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """Up to ``most`` connections; further requests wait for one. Belongs to one event loop.
+    """Up to ``max_connections``; further requests wait for one. Belongs to one event loop.
 
     ``trust`` is the TLS context for https addresses, False for none.
     """
 
-    def __init__(self, most: int, trust: ssl.SSLContext | bool, *, clock: Clock) -> None:
+    def __init__(self, max_connections: int, trust: ssl.SSLContext | bool, *, clock: Clock) -> None:
         self._trust = httpx.create_ssl_context(trust, trust_env=False)
         self._clock = clock
-        self._slots = asyncio.Semaphore(most)
+        self._slots = asyncio.Semaphore(max_connections)
         self._idle: deque[tuple[float, httpx.AsyncHTTPTransport]] = deque()
         self._open: set[httpx.AsyncHTTPTransport] = set()
         self._closing: set[asyncio.Task[None]] = set()
