@@ -35,7 +35,7 @@ RESERVED_SHARE: Final = 0.125
 UNDELIVERED_FACTOR: Final = 4
 """Settled records whose outputs the broker has not confirmed: this many times ``in_flight_records`` at most."""
 
-STEER_SECONDS: Final = 0.1
+PAUSE_CHANGE_SECONDS: Final = 0.1
 """Between pausing a partition and resuming it. librdkafka ignores a pause that a resume overtakes, and rewinds."""
 
 PAUSE_AFTER_SECONDS: Final = 0.5
@@ -122,7 +122,9 @@ class FlowControl:
         """Count settled records whose outputs are on their way; a negative number once they are delivered."""
         self.undelivered_records += records
 
-    def steer(self, partitions: Mapping[Partition, AssignedPartition], *, room: int, reserved_room: int) -> None:
+    def update_pauses(
+        self, partitions: Mapping[Partition, AssignedPartition], *, room: int, reserved_room: int
+    ) -> None:
         """Pause the partitions that must not be polled, resume the rest, rewind those with a new log.
 
         ``room`` counts records that may be taken in now, ``reserved_room`` interactive ones beyond it.
@@ -141,18 +143,18 @@ class FlowControl:
             self._shut_since = now
         shut_for_long = now - self._shut_since >= PAUSE_AFTER_SECONDS
         fetches = (
-            Fetch(
+            FetchState(
                 partition.key,
                 bool(partition.paused),
                 len(partition.backlog) if open_now or shut_for_long or partition.paused else 0,
                 partition.books.ledger.can_receive(),
             )
             for partition in partitions.values()
-            if now - partition.steered_at >= STEER_SECONDS
+            if now - partition.pause_changed_at >= PAUSE_CHANGE_SECONDS
         )
-        steering = steer(fetches, shut=shut_for_long and reserved_room <= 0)
-        self._set_paused([partitions[key] for key in steering.pause], self._consumer.pause, paused=True)
-        self._set_paused([partitions[key] for key in steering.resume], self._consumer.resume, paused=False)
+        changes = pause_changes(fetches, shut=shut_for_long and reserved_room <= 0)
+        self._set_paused([partitions[key] for key in changes.pause], self._consumer.pause, paused=True)
+        self._set_paused([partitions[key] for key in changes.resume], self._consumer.resume, paused=False)
 
     def log_reaches(self, partition: AssignedPartition) -> bool:
         """Return whether the log reaches as far as it was polled, according to the client's last known end."""
@@ -185,7 +187,7 @@ class FlowControl:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetch:
+class FetchState:
     """How a partition is fetched. ``waiting_records`` were polled and have no room, or are not due."""
 
     partition: Partition
@@ -195,22 +197,22 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
-class Steering:
+class PauseChanges:
     """The partitions to pause and to resume; the others stay as they are."""
 
     pause: tuple[Partition, ...]
     resume: tuple[Partition, ...]
 
 
-def steer(fetches: Iterable[Fetch], *, shut: bool) -> Steering:
-    """Decide which partitions to pause and to resume. Both empty when nothing has to change."""
+def pause_changes(fetches: Iterable[FetchState], *, shut: bool) -> PauseChanges:
+    """Return the partitions to pause and to resume; both empty when nothing has to change."""
     pause: list[Partition] = []
     resume: list[Partition] = []
     for fetch in fetches:
         wanted = shut or fetch.waiting_records > 0 or not fetch.can_receive
         if wanted != fetch.paused:
             (pause if wanted else resume).append(fetch.partition)
-    return Steering(tuple(pause), tuple(resume))
+    return PauseChanges(tuple(pause), tuple(resume))
 
 
 def counted(weight: Weight, limits: RuntimeSettings) -> Weight:

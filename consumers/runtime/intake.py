@@ -77,9 +77,11 @@ class Intake:
         for topic, count in counts.items():
             self._received.labels(topic).inc(count)
 
-    def steer(self) -> None:
-        """Pause the partitions that must not be polled and resume the rest. See ``FlowControl.steer``."""
-        self._flow_control.steer(self._assignment.partitions, room=self.room, reserved_room=self.reserved_room)
+    def update_pauses(self) -> None:
+        """Pause the partitions that must not be polled and resume the rest. See ``FlowControl.update_pauses``."""
+        self._flow_control.update_pauses(
+            self._assignment.partitions, room=self.room, reserved_room=self.reserved_room
+        )
 
     def admit(self) -> None:
         """Take in as much as there is room for, from each partition in turn."""

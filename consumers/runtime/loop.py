@@ -94,7 +94,7 @@ class Loop:
             return
         self._poll_gap.observe(now - self._polled_at)
         self._polled_at = now
-        self._intake.steer()
+        self._intake.update_pauses()
         first = self._consumer.poll(self._poll_interval_seconds if self._is_idle() else 0.0)
         most = max(room, self._intake.reserved_room)
         rest = self._consumer.consume(most - 1, 0.0) if first is not None and most > 1 else []

@@ -52,11 +52,11 @@ class AssignedPartition:
         "flights",
         "key",
         "outputs",
+        "pause_changed_at",
         "paused",
         "polled",
         "rewinding",
         "state",
-        "steered_at",
         "unnamed",
     )
 
@@ -72,7 +72,7 @@ class AssignedPartition:
         self.outputs: list[OutgoingRecord] = []
         self.polled = 0
         self.paused: bool | None = None
-        self.steered_at = 0.0
+        self.pause_changed_at = 0.0
         self.rewinding = rewinding
 
     def advance(self, state: PartitionState) -> None:
@@ -136,7 +136,7 @@ class AssignedPartition:
     def set_paused(self, *, paused: bool, at: float) -> None:
         """Note that the client has paused or resumed the partition, and when."""
         self.paused = paused
-        self.steered_at = at
+        self.pause_changed_at = at
 
     def rewound(self) -> None:
         """Note that the client reads from the log's beginning."""

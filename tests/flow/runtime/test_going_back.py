@@ -62,6 +62,6 @@ def test_a_log_that_is_read_from_its_beginning_is_rewound_at_the_client(consumer
     bench.intake.on_log_ids({TOPIC: "Zb1xk4zRQ0mM0p9l3mWkHw"})
     partition = bench.assignment.partitions[TOPIC, 0]
     before = partition.rewinding
-    bench.intake.steer()
+    bench.intake.update_pauses()
     assert (before, partition.rewinding) == (True, False)
     assert _read(consumer) == [*range(RECORDS)]

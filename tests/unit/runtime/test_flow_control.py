@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.runtime.flow_control import UNDELIVERED_FACTOR, Fetch, FlowControl, reserved_records, steer
+from consumers.runtime.flow_control import (
+    UNDELIVERED_FACTOR,
+    FetchState,
+    FlowControl,
+    pause_changes,
+    reserved_records,
+)
 from consumers.runtime.offsets.books import Books
 from consumers.runtime.partition import AssignedPartition, Flight
 from consumers.runtime.ports import Job, Weight
@@ -138,11 +144,11 @@ def test_there_is_always_room_when_nothing_is_in_flight(limit: int, taken: int) 
         assert flow.room > 0
 
 
-def test_only_what_changes_is_steered() -> None:
+def test_only_changes_are_returned() -> None:
     """A partition pauses for its own backlog or its own gap map, and each change is sent to the client once."""
 
-    def fetch(number: int, *, paused: bool = False, waiting: int = 0, can_receive: bool = True) -> Fetch:
-        return Fetch(("t", number), paused, waiting, can_receive)
+    def fetch(number: int, *, paused: bool = False, waiting: int = 0, can_receive: bool = True) -> FetchState:
+        return FetchState(("t", number), paused, waiting, can_receive)
 
     fetches = [
         fetch(0),
@@ -151,8 +157,8 @@ def test_only_what_changes_is_steered() -> None:
         fetch(3, paused=True),
         fetch(4, paused=True, waiting=1),
     ]
-    steering = steer(fetches, shut=False)
-    assert steering.pause == (("t", 1), ("t", 2))
-    assert steering.resume == (("t", 3),)
-    assert steer(fetches, shut=True).pause == (("t", 0), ("t", 1), ("t", 2))
-    assert steer(fetches, shut=True).resume == ()
+    changes = pause_changes(fetches, shut=False)
+    assert changes.pause == (("t", 1), ("t", 2))
+    assert changes.resume == (("t", 3),)
+    assert pause_changes(fetches, shut=True).pause == (("t", 0), ("t", 1), ("t", 2))
+    assert pause_changes(fetches, shut=True).resume == ()
