@@ -8,7 +8,7 @@ from producers.results import EnrichmentResults, ResultStore
 from schemas.clock import Clock
 from schemas.errors import ConfigurationError
 from schemas.events import EnrichmentEvent, Event, JobEvent, Phase, TranscriptEvent
-from schemas.kafka.inline import inline
+from schemas.kafka.large_outputs import omit_large_outputs
 from schemas.kafka.records import OutgoingRecord
 from schemas.kafka.topics import Topics
 from schemas.kafka.trace import Trace
@@ -47,7 +47,7 @@ class Republishing:
 
     def _enriched(self, events: Sequence[EnrichmentEvent]) -> Iterator[tuple[str, Event]]:
         for event in events:
-            yield self.topics.enrichments, inline(event)
+            yield self.topics.enrichments, omit_large_outputs(event)
             yield self._completed(event, Role.ENRICHER, event.results_uri)
 
     def _completed(self, event: JobEvent, role: Role, result_uri: str) -> tuple[str, Event]:

@@ -30,7 +30,7 @@ INLINE_TEXT_BYTES: Final = 65_536
 
 _VERSION: Final = r"^1\.[0-9]{1,9}$"
 _S3_ADDRESS: Final = r"^s3://[^/]+/[\s\S]"
-"""For the JSON Schema only: ``schemas.object_addresses`` checks addresses, and fails with a reason of its own."""
+"""For the JSON Schema only: ``schemas.object_addresses`` checks addresses and raises SourceNotAllowed."""
 
 
 def _minor(version: str) -> int:

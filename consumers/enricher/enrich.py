@@ -28,7 +28,7 @@ from schemas.clock import Clock, SystemClock
 from schemas.errors import ConfigurationError, InvalidOptions, JobError
 from schemas.events import Failure, JobEvent, Phase, TranscriptEvent
 from schemas.kafka import wire
-from schemas.kafka.inline import inline
+from schemas.kafka.large_outputs import omit_large_outputs
 from schemas.kafka.records import OutgoingRecord
 from schemas.kafka.topics import Topics
 from schemas.object_addresses import S3
@@ -148,7 +148,12 @@ class EnrichStage:
         event = stored.event
         _log.info("job completed", results_uri=event.results_uri, seconds=event.total_seconds)
         return (
-            wire.encode(inline(event), topic=self._topics.enrichments, key=event.job_id, trace=attempt.job.trace),
+            wire.encode(
+                omit_large_outputs(event),
+                topic=self._topics.enrichments,
+                key=event.job_id,
+                trace=attempt.job.trace,
+            ),
             attempt.progress.end_record(Phase.COMPLETED, result_uri=event.results_uri),
         )
 

@@ -86,7 +86,7 @@ class _Queues:
 
 
 class DecoderPool:
-    """Persistent children, each served by a thread of its own.
+    """Persistent children, each served by its own thread.
 
     In addition to ``decoder_processes`` children there is one for the interactive lane alone, started when it is
     first needed, so that an interactive clip never waits behind hours of bulk audio.

@@ -1,4 +1,4 @@
-"""The training corpus: words and utterances of the vocabulary, and speech outside it, made once and kept in files.
+"""The training corpus: words and utterances of the vocabulary, and other speech, built once and stored in files.
 
 python -m models.selftest.corpus --output DIRECTORY --clips 44000
 """
@@ -68,7 +68,7 @@ UTTERANCE_WORDS: Final = (2, 2, 3, 3, 4, 4, 5, 6, 7, 8)
 
 @dataclass(frozen=True)
 class Clip:
-    """Some speech and its words; no words means speech outside the vocabulary."""
+    """A piece of speech and its words; no words means speech outside the vocabulary."""
 
     language: str
     words: tuple[str, ...]
@@ -92,7 +92,7 @@ class Corpus:
         return self.samples[self.starts[index] : self.starts[index + 1]].astype(np.float32) / np.float32(32_768)
 
     def seconds(self, index: int) -> float:
-        """How long one clip is."""
+        """Return the length of one clip in seconds."""
         return float(self.starts[index + 1] - self.starts[index]) / 16_000
 
 

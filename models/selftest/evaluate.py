@@ -210,7 +210,7 @@ def rate(
 
 
 def report(directory: Path, *, count_per_length: int, seed: int, threads: int) -> None:
-    """Print the table that the README quotes."""
+    """Print the table of error rates that the README quotes."""
     decoder = GreedyDecoder(directory, threads=threads)
     examples = held_out_examples(count_per_length, seed=seed)
     print(f"{len(examples)} utterances, {sum(len(example.words) for example in examples)} words")

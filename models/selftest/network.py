@@ -1,6 +1,6 @@
 """The Whisper architecture in PyTorch, for training only: its weights are saved as numpy arrays.
 
-Training is made cheap by two shortcuts that leave the trained function (nearly) as it is:
+Training is made cheap by two shortcuts that leave the trained function (nearly) unchanged:
 - of the constant padding around the speech only every n-th encoder frame is kept; its attention logits get log(n),
   so that it weighs as much as the n frames it stands for;
 - the softmax runs over the tokens in use and one row that stands for all others (plus the log of their number).

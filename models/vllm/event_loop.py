@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 
 
 class EventLoopThread:
-    """An event loop in a thread of its own, from construction until ``close``."""
+    """An event loop in its own thread, from construction until ``close``."""
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()

@@ -1,6 +1,6 @@
-"""Quality gate: accept, retry, split or silence what a window decoded to.
+"""Quality gate: accept, retry, split or silence the decoded text of a window.
 
-Thresholds are those that Whisper's authors published and faster-whisper uses for a window by itself.
+Thresholds are those that Whisper's authors published and faster-whisper uses for a single window.
 """
 
 import zlib
@@ -74,7 +74,7 @@ def judge(attempts: tuple[Decoded, ...], *, splittable: bool) -> Judgement:
         return Judgement(Action.SILENCE, last)
     if last.truncated and not repeats and splittable:
         return Judgement(Action.SPLIT, last)
-    # A truncated text that cannot be split is kept as it is: another attempt would only lose more of it.
+    # A truncated text that cannot be split is kept unchanged: another attempt would only lose more of it.
     if not repeats:
         return Judgement(Action.ACCEPT, last, _flags(last))
     if len(attempts) < len(PENALTIES):

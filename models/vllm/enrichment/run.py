@@ -21,7 +21,7 @@ from schemas.errors import EnrichmentInvalid, Reason
 from schemas.events import EnrichmentResult, EnrichmentStatus, Failure
 
 CALIBRATED_CHARACTERS: Final = 8_000
-"""A transcript at least this long is calibrated by itself; shorter ones share the estimate of their language."""
+"""A transcript at least this long is calibrated alone; shorter ones share the estimate of their language."""
 NOTES_SHARES: Final = (1.0, 0.5, 0.25)
 """Shares of the room for notes, tried in order: sizes are estimates, so the server may refuse the notes."""
 

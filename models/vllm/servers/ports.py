@@ -44,5 +44,5 @@ class Observer(Protocol):
     """Called on the enricher's event loop: must not block and must not raise."""
 
     def on_request_end(self, request: EndedRequest) -> None:
-        """Observe a request that was answered, failed or was cancelled. Each retry is a request of its own."""
+        """Observe a request that was answered, failed or was cancelled. Each retry is a separate request."""
         ...

@@ -1,7 +1,7 @@
 """Many connections to one server, at a cost per request that does not grow with their number.
 
 httpcore's pool iterates over all its connections several times per request: with 40 requests in flight that is
-most of a request's cost, and the total grows with their square. Here each connection is a transport of its own.
+most of a request's cost, and the total grows with their square. Here each connection has its own transport.
 """
 
 import asyncio
