@@ -167,7 +167,7 @@ class Runtime:
         self._probes = Probes(stage.dependency_is_up, stage.services, clock=clock)
 
     def run(self) -> None:
-        """Run until ``stop``, then drain. Blocks; to be called once.
+        """Run until ``stop``, then drain. Blocks; call it once.
 
         Raises ClientBroken when the client cannot recover; nothing is lost then.
         """

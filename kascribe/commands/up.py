@@ -33,14 +33,14 @@ def up(
     from kascribe.configuration.reading import load
     from kascribe.console.board import Board
     from kascribe.embedded.model_choice import choose_model
-    from kascribe.embedded.session import claimed, state_directory
+    from kascribe.embedded.session import locked_session, state_directory
     from kascribe.embedded.stack import EmbeddedStack, Plan
 
     dropped, kept = drop.expanduser().absolute(), transcripts.expanduser().absolute()
     _refuse_nesting(dropped, kept)
     console = Screen()
     stop, at_once = threading.Event(), threading.Event()
-    with claimed(state_directory()) as claim:
+    with locked_session(state_directory()) as lock:
         loaded = load(overrides={"whisper.model": model})
         settings = loaded.settings
         if gateway:
@@ -57,7 +57,7 @@ def up(
         )
         _stop_on_signals(stop, at_once)
         board = Board(console, beside=Screen(stderr=True))
-        with EmbeddedStack(plan, settings, board) as stack, claim.announced(stack.session):
+        with EmbeddedStack(plan, settings, board) as stack, lock.announced(stack.session):
             console.print(Rule("Kascribe", style="yellow" if choice.is_selftest else "green"))
             # Not wrapped, so that paths and commands can be copied.
             console.print(_welcome(plan, choice, stack.session), soft_wrap=True)

@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict
 from schemas.errors import ConfigurationError
 
 FILE_NAME: Final = "embedded.json"
-CLAIM_TRIES: Final = 10
-CLAIM_PAUSE_SECONDS: Final = 0.05
+LOCK_TRIES: Final = 10
+LOCK_PAUSE_SECONDS: Final = 0.05
 """Between attempts: a command that checks whether a stack runs holds the lock for a moment."""
 
 
@@ -67,14 +67,14 @@ class Session(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """The exclusive right to be this user's embedded stack."""
+class SessionLock:
+    """The lock of the user's one session, held while its stack runs."""
 
     file: BinaryIO
 
     @contextmanager
     def announced(self, session: Session) -> Iterator[None]:
-        """Let the other commands find the stack while the context lasts."""
+        """Let other commands find the stack while the context lasts."""
         self._write(json.dumps(session.model_dump(), indent=2) + "\n")
         try:
             yield
@@ -90,8 +90,8 @@ class Claim:
 
 
 @contextmanager
-def claimed(directory: Path) -> Iterator[Claim]:
-    """Exclude other stacks of this user while the context lasts.
+def locked_session(directory: Path) -> Iterator[SessionLock]:
+    """Hold the lock of the user's session, which excludes other stacks, while the context lasts.
 
     Raises ConfigurationError when one runs. The file is readable by the user alone.
     """
@@ -99,15 +99,15 @@ def claimed(directory: Path) -> Iterator[Claim]:
     path = directory / FILE_NAME
     path.touch(mode=0o600)
     with path.open("rb+") as file:
-        for _ in range(CLAIM_TRIES):
+        for _ in range(LOCK_TRIES):
             if _lock(file, fcntl.LOCK_EX):
                 break
-            time.sleep(CLAIM_PAUSE_SECONDS)
+            time.sleep(LOCK_PAUSE_SECONDS)
         else:
             running = Session.current(directory)
             process = f"process {running.pid}" if running else "it is just starting"
             raise ConfigurationError(f"an embedded stack runs already ({process}): stop that one first")
-        yield Claim(file)
+        yield SessionLock(file)
 
 
 def _is_locked(file: BinaryIO) -> bool:

@@ -52,7 +52,7 @@ class Workers:
         ]
 
     def start(self) -> None:
-        """Start the threads. Returns at once; to be called once."""
+        """Start the threads. Returns at once; call it once."""
         for thread in self._threads:
             thread.start()
 

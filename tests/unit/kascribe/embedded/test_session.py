@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kascribe.embedded.session import FILE_NAME, Session, claimed
+from kascribe.embedded.session import FILE_NAME, Session, locked_session
 from schemas.errors import ConfigurationError
 
 SESSION = Session(
@@ -25,9 +25,9 @@ SESSION = Session(
 RUN = """
 import os, signal, sys
 from pathlib import Path
-from kascribe.embedded.session import claimed
+from kascribe.embedded.session import locked_session
 from tests.unit.kascribe.embedded.test_session import SESSION
-with claimed(Path(sys.argv[1])) as claim, claim.announced(SESSION):
+with locked_session(Path(sys.argv[1])) as lock, lock.announced(SESSION):
     print("announced", flush=True)
     signal.pause()
 """
@@ -35,22 +35,26 @@ with claimed(Path(sys.argv[1])) as claim, claim.announced(SESSION):
 
 def test_a_stack_is_found_while_it_runs(tmp_path: Path) -> None:
     """By whoever looks, as often as they look; its file is the user's alone."""
-    with claimed(tmp_path) as claim:
+    with locked_session(tmp_path) as lock:
         assert Session.current(tmp_path) is None
-        with claim.announced(SESSION):
+        with lock.announced(SESSION):
             assert [Session.current(tmp_path) for _ in range(2)] == [SESSION, SESSION]
             assert (tmp_path / FILE_NAME).stat().st_mode & 0o077 == 0
         assert Session.current(tmp_path) is None
-    with claimed(tmp_path):
+    with locked_session(tmp_path):
         pass
 
 
 def test_of_two_that_start_together_one_is_refused(tmp_path: Path) -> None:
     """Before it has started anything, and also while the first has nothing to say of itself yet."""
-    with claimed(tmp_path) as claim:
-        with pytest.raises(ConfigurationError, match="just starting"), claimed(tmp_path):
+    with locked_session(tmp_path) as lock:
+        with pytest.raises(ConfigurationError, match="just starting"), locked_session(tmp_path):
             pass
-        with claim.announced(SESSION), pytest.raises(ConfigurationError, match="process 1"), claimed(tmp_path):
+        with (
+            lock.announced(SESSION),
+            pytest.raises(ConfigurationError, match="process 1"),
+            locked_session(tmp_path),
+        ):
             pass
 
 
