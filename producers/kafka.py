@@ -15,7 +15,7 @@ from schemas.settings import KafkaSettings
 _librdkafka: Final = logging.getLogger("kafka.producer")
 
 RECORD_LIMIT_BYTES: Final = 4 * 1024**2
-"""The client's limit; the broker has its own. Dead letters are larger than the records they were made of."""
+"""The client's limit; the broker has its own. Dead letters are larger than their original records."""
 
 DELIVERY_TIMEOUT_MS: Final = 30_000
 """The client reports a record that the broker has not confirmed by then as failed; the outbox retries it."""

@@ -98,7 +98,7 @@ class EnrichStage:
             return self._failures.run(job, self._process, identify=self._identify)
 
     def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
-        """Return the FAILED event beside a dead letter, with as much of the job's identity as the record has."""
+        """Return the FAILED event for a dead letter, with as much of the job's identity as the record has."""
         event = _best_guess(job, now=self._clock.now())
         return (self._progress(job, event).end_record(Phase.FAILED, failure=failure),)
 
@@ -182,7 +182,7 @@ class EnrichStage:
 
 
 def _best_guess(job: Job, *, now: datetime) -> JobEvent:
-    """Return the job's identity with as much as can be decoded of the record, else made of its coordinates."""
+    """Return as much of the job's identity as can be decoded, completed from the record's coordinates."""
     key = identity.record_key(str(job.origin))
     unknown = {
         "event_id": str(job.origin),

@@ -1,4 +1,4 @@
-"""Kafka's admin client on the reading side, for requests beside a consumer."""
+"""Kafka's admin client on the reading side, for requests outside the consumer."""
 
 import logging
 from concurrent.futures import Future

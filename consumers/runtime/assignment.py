@@ -100,7 +100,7 @@ class Assignment:
         return replaced
 
     def remove(self, keys: Iterable[Partition]) -> None:
-        """Let go of partitions: cancel their flights, and drop the results that still arrive."""
+        """Release partitions: cancel their flights, and drop the results that still arrive."""
         for key in list(keys):
             self._drop(key)
 

@@ -22,7 +22,7 @@ from schemas.kafka.delivery import Batch, Commit, Delivery
 from schemas.kafka.records import OutgoingRecord
 
 VERIFY_SECONDS: Final = 5.0
-"""Timeout of the request for committed offsets when a partition is let go."""
+"""Timeout of the request for committed offsets when a partition is released."""
 
 _log: Final = structlog.get_logger(__name__)
 

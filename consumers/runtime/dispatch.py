@@ -75,7 +75,7 @@ class Dispatch:
         self._flow_control.remove(flight)
 
     def park(self, flight: Flight, dependency: str) -> None:
-        """Let the same attempt wait until the dependency is up; until then nothing is taken in."""
+        """Let the same attempt wait until the dependency is up; until then intake pauses."""
         self._end_attempt(flight)
         self._parked.setdefault(dependency, []).append(flight)
 

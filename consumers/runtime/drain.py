@@ -1,4 +1,4 @@
-"""Drain of partitions: finish the attempts that can end in time, commit, and only then let go."""
+"""Drain of partitions: finish the attempts that can end in time, commit, and only then release them."""
 
 from collections.abc import Callable, Sequence
 from math import inf
@@ -25,7 +25,7 @@ CLOSING_SECONDS: Final = 8.0
 
 
 class Drain:
-    """Drains partitions and lets go of them. The owner thread's alone; also inside the group's callbacks.
+    """Drains partitions and releases them. The owner thread's alone; also inside the group's callbacks.
 
     ``is_hurried`` returns whether the process has to stop at once.
     """
@@ -54,7 +54,7 @@ class Drain:
         step: Callable[[], None],
         commit_tries: int,
     ) -> None:
-        """Finish, commit and let go. Blocks for ``timeout_seconds`` and the reserve at most.
+        """Finish, commit and release. Blocks for ``timeout_seconds`` and the reserve at most.
 
         ``step`` is one turn of the loop. A drain inside another one (the group revokes partitions of a process
         that ends) has no later deadline than the outer one. ``commit_tries`` is 1 where the group waits for this
@@ -77,7 +77,7 @@ class Drain:
         self._deadline = before
 
     def drop(self, partitions: Sequence[AssignedPartition]) -> None:
-        """Let go without draining: the partitions belong to another process already. Never blocks."""
+        """Release without draining: the partitions belong to another process already. Never blocks."""
         for partition in partitions:
             self._dispatch.drop(partition)
         self._assignment.remove([partition.key for partition in partitions])
@@ -117,7 +117,7 @@ def work_seconds(limit_seconds: float) -> float:
 
 
 def _held(partitions: Sequence[AssignedPartition]) -> list[AssignedPartition]:
-    """Return the partitions without those that another drain has let go."""
+    """Return the partitions without those that another drain has released."""
     return [partition for partition in partitions if not partition.is_gone]
 
 

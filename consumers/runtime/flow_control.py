@@ -4,7 +4,7 @@ Pausing has a price: librdkafka discards what it has prefetched of a paused part
 intake that was shut for the number of records opens again only when a quarter of them is done. Bytes and seconds
 of audio get no such slack, and no record counts for more than a share of either: one long file may exceed the
 whole limit for hours, and must not keep short ones out. A few places are reserved for interactive records: the
-records taken in before them may hold all the others for hours.
+records admitted before them may hold all the others for hours.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,7 +30,7 @@ RECORD_SHARE: Final = 0.25
 """Share of the limits of bytes and of seconds that one record counts for at most: the longest leaves room."""
 
 RESERVED_SHARE: Final = 0.125
-"""Share of the records' limit, beyond it: places for interactive records while no others are taken in."""
+"""Share of the records' limit, beyond it: places for interactive records while no others are admitted."""
 
 UNDELIVERED_FACTOR: Final = 4
 """Settled records whose outputs the broker has not confirmed: this many times ``in_flight_records`` at most."""
@@ -65,7 +65,7 @@ class FlowControl:
 
     @property
     def room(self) -> int:
-        """How many records may be taken in now."""
+        """How many records may be admitted now."""
         limits = self._limits
         if (
             self._is_full
@@ -78,7 +78,7 @@ class FlowControl:
 
     @property
     def reserved_room(self) -> int:
-        """How many interactive records may be taken in while there is no room for others."""
+        """How many interactive records may be admitted while there is no room for others."""
         return 0 if self._has_undelivered else reserved_records(self._limits) - len(self._reserved)
 
     def add(self, flight: Flight) -> None:
@@ -127,7 +127,7 @@ class FlowControl:
     ) -> None:
         """Pause the partitions that must not be polled, resume the rest, rewind those with a new log.
 
-        ``room`` counts records that may be taken in now, ``reserved_room`` interactive ones beyond it.
+        ``room`` counts records that may be admitted now, ``reserved_room`` interactive ones beyond it.
 
         A short lack of room pauses nothing: a poll then returns a record or two, which wait in the backlog. A
         longer one leaves those partitions open whose backlog is empty: their next record may be interactive.

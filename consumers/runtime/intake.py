@@ -48,12 +48,12 @@ class Intake:
 
     @property
     def room(self) -> int:
-        """How many records may be taken in now."""
+        """How many records may be admitted now."""
         return 0 if self.is_closed or self._dispatch.is_blocked else self._flow_control.room
 
     @property
     def reserved_room(self) -> int:
-        """How many interactive records may be taken in while there is no room for others."""
+        """How many interactive records may be admitted while there is no room for others."""
         return 0 if self.is_closed or self._dispatch.is_blocked else self._flow_control.reserved_room
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class Intake:
         )
 
     def admit(self) -> None:
-        """Take in as much as there is room for, from each partition in turn."""
+        """Admit as many records as there is room for, from each partition in turn."""
         if not self.is_closed:
             self._dispatch.start_waiting()
         waiting = [partition for partition in self._assignment.partitions.values() if partition.backlog]
@@ -104,7 +104,7 @@ class Intake:
             self._replace(partition, log_id=log_id, rewinding=True)
 
     def _admit_reserved(self, partitions: Sequence[AssignedPartition]) -> None:
-        """Take in the next record of each partition if it is interactive, while reserved places are free."""
+        """Admit the next record of each partition if it is interactive, while reserved places are free."""
         for partition in partitions:
             record = partition.backlog[0] if partition.backlog else None
             if record and self.reserved_room > 0 and lane_of(record) is Lane.INTERACTIVE:
@@ -113,7 +113,7 @@ class Intake:
                     self._flow_control.reserve(flight)
 
     def _admit_some(self, partition: AssignedPartition, limit: int) -> bool:
-        """Take in up to ``limit`` records of one partition. False when it has nothing more for now."""
+        """Admit up to ``limit`` records of one partition. False when it has nothing more for now."""
         if partition.due_at_ms > self._clock.now_ms():
             return False
         backlog, ledger, journal = partition.backlog, partition.books.ledger, partition.books.journal

@@ -37,7 +37,7 @@ class AssignedPartition:
     """One log of a partition, from its assignment until it is gone: its books, backlog, flights and outputs.
 
     The owner thread's alone. ``epoch`` numbers the objects, since a partition may be assigned again. ``backlog``
-    holds records that were polled and not taken in, ``unnamed`` flights that wait until the journal names them
+    holds records that were polled and not admitted, ``unnamed`` flights that wait until the journal names them
     durably, ``outputs`` the outputs of completed records that have not been submitted. ``paused`` is None until
     the client has paused or resumed the partition. ``polled`` is the offset after the highest that a poll
     returned. While ``rewinding`` the client still has to seek to the log's beginning, and the records that it
@@ -95,7 +95,7 @@ class AssignedPartition:
         self.backlog.append(record)
 
     def wait_until(self, due_at_ms: int) -> None:
-        """Take in nothing more before this moment, in milliseconds since the epoch: the next record is not due."""
+        """Admit nothing more before this moment, in milliseconds since the epoch: the next record is not due."""
         self.due_at_ms = due_at_ms
 
     def add(self, flight: "Flight") -> None:

@@ -100,7 +100,7 @@ class Stage(Protocol):
         ...
 
     def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
-        """Return the events to publish beside a dead letter. Must not block or raise, whatever the record is."""
+        """Return the events to publish with a dead letter. Must not block or raise, whatever the record holds."""
         ...
 
     def dependency_is_up(self, dependency: str) -> bool:

@@ -1,4 +1,4 @@
-"""The consumer group's callbacks: partitions assigned, revoked or lost, and all let go when the process ends."""
+"""The consumer group's callbacks: partitions assigned, revoked or lost, and all released when the process ends."""
 
 from typing import Final
 
@@ -16,14 +16,14 @@ from schemas.clock import Clock
 from schemas.settings import RuntimeSettings
 
 COMMITTED_RETRY_SECONDS: Final = 0.2
-"""Between two requests for committed offsets; without an answer nothing may be taken in."""
+"""Between two requests for committed offsets; without an answer nothing may be admitted."""
 
 COMMIT_TRIES: Final = 10
 """When the process ends and the group does not wait for it: the broker refuses a commit during a rebalance."""
 
 
 class Rebalance:
-    """Takes partitions, drains them and lets them go. On the owner thread, mostly inside the client's poll."""
+    """Takes partitions, drains them and releases them. On the owner thread, mostly inside the client's poll."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Rebalance:
     def _on_assign(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
         self._rebalances.labels("assigned").inc()
         if self._loop.stops:
-            return  # nothing is taken in any more, and leaving must not wait for committed offsets
+            return  # nothing is admitted any more, and leaving must not wait for committed offsets
         # Another member may wait for records in flight of other partitions, so work continues between the tries.
         positions = fetch_committed(
             consumer,

@@ -89,7 +89,7 @@ class TranscribeStage:
             return self._failures.run(job, self._process, identify=self._identify)
 
     def failed(self, job: Job, failure: Failure) -> Sequence[OutgoingRecord]:
-        """Return the FAILED event beside a dead letter, with as much of the job's identity as the record has."""
+        """Return the FAILED event for a dead letter, with as much of the job's identity as the record has."""
         reference = self._references.best_guess(job, now=self._clock.now())
         return (self._progress(job, reference).end_record(Phase.FAILED, failure=failure),)
 

@@ -88,7 +88,7 @@ def add_failure_handlers(app: FastAPI) -> None:
 async def refusal(_request: Request, error: Exception) -> JSONResponse:
     """Answer an exception with ``{"success": false, "error": {"reason": …, "message": …}}``.
 
-    A timeout has the job's ``job_id`` and ``idempotency_key`` beside it.
+    A timeout also has the job's ``job_id`` and ``idempotency_key``.
     """
     refused = _as_refused(error)
     headers = dict(getattr(error, "headers", None) or {})

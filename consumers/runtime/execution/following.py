@@ -48,7 +48,7 @@ class Following:
         return released
 
     def drop(self, partition: AssignedPartition) -> list[Flight]:
-        """Forget the followers of a partition that is let go, and return them."""
+        """Forget the followers of a partition that is released, and return them."""
         dropped = [flight for flight in self._released if flight.partition is partition]
         self._released = [flight for flight in self._released if flight.partition is not partition]
         for leader, followers in self._followers.items():

@@ -45,7 +45,7 @@ class Isolation:
             self.alone = None
 
     def drop(self, partition: AssignedPartition) -> list[Flight]:
-        """Forget the suspects of a partition that is let go, and return those that were not running."""
+        """Forget the suspects of a partition that is released, and return those that were not running."""
         dropped = [flight for flight in (*self._suspects, *self._resting) if flight.partition is partition]
         self._suspects = deque(flight for flight in self._suspects if flight.partition is not partition)
         self._resting = [flight for flight in self._resting if flight.partition is not partition]

@@ -1,4 +1,4 @@
-"""Which partitions a process holds, and what is left of those that it lets go of."""
+"""The partitions that a process holds, and the leftovers of those that it has released."""
 
 from typing import Final
 

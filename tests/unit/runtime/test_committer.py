@@ -1,4 +1,4 @@
-"""The committer: outputs first, then commits; and what letting go of a partition waits for."""
+"""The committer: outputs first, then commits; and what the release of a partition waits for."""
 
 from typing import Final
 

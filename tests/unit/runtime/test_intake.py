@@ -158,7 +158,7 @@ def test_a_partition_that_leaves_takes_its_suspects_along() -> None:
 
 
 def test_a_suspect_is_left_to_the_next_holder_as_a_suspect() -> None:
-    """The commit with which a partition is let go keeps the suspects, and the next holder runs them alone."""
+    """The commit that releases a partition keeps the suspects, and the next holder runs them alone."""
     with runtime_bench(ONE_SUSPECT) as bench:
         partition = bench.assignment.partitions["in", 0]
         partition.advance(PartitionState.LEAVING)

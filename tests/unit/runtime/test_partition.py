@@ -28,7 +28,7 @@ def test_whether_the_client_paused_a_new_partition_is_unknown() -> None:
 
 @pytest.mark.parametrize("later", [PartitionState.DRAINING, PartitionState.LEAVING, PartitionState.GONE])
 def test_a_partition_never_goes_back_to_an_earlier_state(later: PartitionState) -> None:
-    """A drain within another one would otherwise revive a partition that has been let go."""
+    """A drain within another one would otherwise revive a partition that has been released."""
     partition = _partition()
     partition.advance(later)
     for earlier in PartitionState:
