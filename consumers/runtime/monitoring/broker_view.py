@@ -4,18 +4,17 @@ The consumer's own view may be wrong: a broken client still holds its partitions
 broker reports nothing.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
 from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient
 
-from consumers.kafka.admin import error_of, open_admin
+from consumers.kafka.admin import error_of
 from consumers.kafka.client import group_id
+from consumers.runtime.monitoring.admin_watch import AdminWatch
 from consumers.runtime.monitoring.lag import LagMeter
 from consumers.runtime.monitoring.membership import Membership
-from consumers.runtime.monitoring.poller import Poller
 from schemas.clock import Clock
 from schemas.settings import KafkaSettings
 
@@ -27,42 +26,27 @@ REQUEST_SECONDS: Final = 5.0
 _UNSUPPORTED: Final = frozenset({KafkaError._UNSUPPORTED_FEATURE, KafkaError.UNSUPPORTED_VERSION})  # noqa: SLF001
 
 
-class MembershipWatch:
+class MembershipWatch(AdminWatch):
     """Polls the broker for the group's members, then for the lag, from a thread and with a client of its own."""
 
     def __init__(self, settings: KafkaSettings, lag: LagMeter, *, role: str, clock: Clock) -> None:
+        super().__init__(
+            settings,
+            client_role=f"{role}-watch",
+            thread_name="broker-watch",
+            interval_seconds=INTERVAL_SECONDS,
+        )
         self.membership = Membership(answered_at=clock.monotonic(), member_at=clock.monotonic())
-        self._settings = settings
         self._lag = lag
-        self._role = role
+        self._group = group_id(settings, role)
         self._clock = clock
         self._member_id: str | None = None
-        self._poller = Poller("broker-watch", self._polls)
-
-    def start(self) -> None:
-        """Start the thread. Returns at once; call it once."""
-        self._poller.start()
 
     def set_member_id(self, member_id: str | None) -> None:
         """Set the id that the group gave this process. From any thread; never blocks; safe to repeat."""
         if member_id != self._member_id:
             self._member_id = member_id
             self.refresh()
-
-    def refresh(self) -> None:
-        """Poll now instead of after the interval. From any thread; never blocks; safe to repeat."""
-        self._poller.wake()
-
-    def stop(self) -> None:
-        """Stop polling. Does not wait for a request in progress."""
-        self._poller.stop()
-
-    def _polls(self) -> Iterator[float]:
-        client = open_admin(self._settings, role=f"{self._role}-watch")
-        while True:
-            self.poll_once(client)
-            client.poll(0)  # passes on the client's own log lines
-            yield INTERVAL_SECONDS
 
     def poll_once(self, client: AdminClient) -> None:
         """Request the group's members, and measure the lag. Blocks; called on the watch's thread."""
@@ -72,7 +56,7 @@ class MembershipWatch:
         self._lag.expire()
 
     def _request_membership(self, client: AdminClient) -> Membership:
-        member_id, group = self._member_id, group_id(self._settings, self._role)
+        member_id, group = self._member_id, self._group
         response = client.describe_consumer_groups([group], request_timeout=REQUEST_SECONDS)[group]
         error = error_of(response, timeout_seconds=REQUEST_SECONDS + 1.0)
         now = self._clock.monotonic()

@@ -5,7 +5,7 @@ nothing in the new one. The client continues at its old offset when the new log 
 fetch, and reads the new log from the beginning otherwise; only the id tells both cases from an unchanged log.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Final
 
@@ -13,9 +13,9 @@ import structlog
 from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient
 
-from consumers.kafka.admin import error_of, open_admin
+from consumers.kafka.admin import error_of
 from consumers.runtime.execution.mailbox import Command
-from consumers.runtime.monitoring.poller import Poller
+from consumers.runtime.monitoring.admin_watch import AdminWatch
 from schemas.settings import KafkaSettings
 
 INTERVAL_SECONDS: Final = 5.0
@@ -26,7 +26,7 @@ REQUEST_SECONDS: Final = 5.0
 _log: Final = structlog.get_logger(__name__)
 
 
-class TopicIdWatch:
+class TopicIdWatch(AdminWatch):
     """Polls the ids of topics, and posts each result to the owner thread. Has a thread and a client of its own.
 
     If the broker does not answer, or its topics have no ids, nothing is posted: the runtime then relies on offsets
@@ -34,16 +34,12 @@ class TopicIdWatch:
     """
 
     def __init__(self, settings: KafkaSettings, *, role: str, post: Callable[[Command], None]) -> None:
-        self._settings = settings
-        self._role = role
+        super().__init__(
+            settings, client_role=f"{role}-logs", thread_name="topic-ids", interval_seconds=INTERVAL_SECONDS
+        )
         self._post = post
         self._on_ids: Callable[[Mapping[str, str]], None] | None = None
         self._topics: list[str] = []
-        self._poller = Poller("topic-ids", self._polls)
-
-    def start(self) -> None:
-        """Start the thread. Returns at once; call it once."""
-        self._poller.start()
 
     def watch(self, topics: Collection[str], on_ids: Callable[[Mapping[str, str]], None]) -> None:
         """Poll these topics from now on; call ``on_ids`` with their ids on the owner thread, after each poll.
@@ -53,21 +49,6 @@ class TopicIdWatch:
         self._topics = list(topics)
         self._on_ids = on_ids
         self.refresh()
-
-    def refresh(self) -> None:
-        """Poll now instead of after the interval. From any thread; never blocks; safe to repeat."""
-        self._poller.wake()
-
-    def stop(self) -> None:
-        """Stop polling. Does not wait for a request in progress."""
-        self._poller.stop()
-
-    def _polls(self) -> Iterator[float]:
-        client = open_admin(self._settings, role=f"{self._role}-logs")
-        while True:
-            self.poll_once(client)
-            client.poll(0)  # passes on the client's own log lines
-            yield INTERVAL_SECONDS
 
     def poll_once(self, client: AdminClient) -> None:
         """Request the ids and post them. Blocks for a request; called on the watch's thread."""
