@@ -10,14 +10,13 @@ import re
 import statistics
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections import defaultdict
-from io import BytesIO
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).parents[2]
+from tests.structure.trees import ROOT, NoSuchRevision, open_revision
+
 BENCHMARK: Final = "tests.benchmarks.runtime"
 ROUND_SECONDS: Final = 600.0
 
@@ -35,7 +34,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--records", type=int, default=60_000)
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as directory:
-        _unpack(chosen.revision, Path(directory))
+        try:
+            with open_revision(chosen.revision) as tree:
+                tree.extractall(directory, filter="data")
+        except NoSuchRevision as error:
+            parser.error(str(error))
         trees = {"before": Path(directory), "after": ROOT}
         rounds: dict[str, list[Measures]] = defaultdict(list)
         for number in range(chosen.rounds):
@@ -44,12 +47,6 @@ def main(arguments: list[str] | None = None) -> None:
                 rounds[name].append(_measure(trees[name], chosen.records))
                 print(f"round {number + 1} of {chosen.rounds}: {name}", file=sys.stderr, flush=True)
     _print(rounds["before"], rounds["after"], chosen.revision)
-
-
-def _unpack(revision: str, directory: Path) -> None:
-    archive = subprocess.run(["git", "archive", revision], cwd=ROOT, capture_output=True, check=True).stdout
-    with tarfile.open(fileobj=BytesIO(archive)) as tree:
-        tree.extractall(directory, filter="data")
 
 
 def _measure(tree: Path, records: int) -> Measures:

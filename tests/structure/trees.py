@@ -26,16 +26,20 @@ def working_tree(root: Path = ROOT) -> dict[str, str]:
 
 
 def revision(name: str, root: Path = ROOT) -> dict[str, str]:
-    """Read a commit, branch or tag through ``git archive``. Raises NoSuchRevision."""
-    commit = _git(root, "rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}").decode().strip()
-    # The whole tree, 16 MB: git archive fails where one of several patterns matches nothing.
-    archive = _git(root, "archive", "--format=tar", commit)
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+    """Read a commit, branch or tag. Raises NoSuchRevision."""
+    with open_revision(name, root) as tar:
         return {
             member.name: file.read().decode("utf-8")
             for member in tar
             if member.isfile() and _is_wanted(member.name) and (file := tar.extractfile(member))
         }
+
+
+def open_revision(name: str, root: Path = ROOT) -> tarfile.TarFile:
+    """Open the whole tree of a commit, branch or tag, through ``git archive``. Raises NoSuchRevision."""
+    commit = _git(root, "rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}").decode().strip()
+    # The whole tree, 16 MB: git archive fails where one of several patterns matches nothing.
+    return tarfile.open(fileobj=io.BytesIO(_git(root, "archive", "--format=tar", commit)))
 
 
 def _is_wanted(path: str) -> bool:
