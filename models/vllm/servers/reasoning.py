@@ -47,7 +47,7 @@ class ReasoningFilter:
             self.end()
 
     def end(self) -> None:
-        """Pass on the answer among the held pieces: no more are needed to decide. Safe to repeat."""
+        """Pass on the answer in the held pieces; later pieces are passed on as they arrive. Safe to repeat."""
         if self._is_passing:
             return
         answer, held, self._held = without_reasoning(self._held), self._held, ""
