@@ -34,7 +34,7 @@ def misspelt(name: str, known: Collection[str]) -> str | None:
     """Return the known name that ``name`` misspells; None for a known name, and for a different word.
 
     A misspelling differs in case and separators (``idempotencyKey``), in the order of its letters, or, for long
-    names, in one letter.
+    names, in one letter: a name with the same letters comes before one with another.
     """
     if name in known or len(name) > NAME_CHARACTERS:
         return None
@@ -43,6 +43,8 @@ def misspelt(name: str, known: Collection[str]) -> str | None:
         known_letters = _letters(each)
         if letters == known_letters or (len(known_letters) > 3 and sorted(letters) == sorted(known_letters)):
             return each
+    for each in known:
+        known_letters = _letters(each)
         is_similar = difflib.SequenceMatcher(None, letters, known_letters).ratio() >= SIMILARITY_MINIMUM
         if len(known_letters) >= SIMILARITY_MINIMUM_LETTERS and is_similar:
             return each

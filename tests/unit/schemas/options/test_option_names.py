@@ -11,15 +11,15 @@ from starlette.datastructures import FormData
 from kascribe.documents.event_examples import EXAMPLES
 from models.vllm.enrichment.profiles import load_profiles
 from producers.gateway.failures import RequestRefused
-from producers.gateway.requests import check_names
+from producers.gateway.forms.requests import check_names
 from schemas.errors import ConfigurationError, InvalidEvent, InvalidOptions
 from schemas.events import AudioReference, CancellationEvent, Event, TranscriptEvent
 from schemas.kafka.records import Record
 from schemas.kafka.wire import decode
-from schemas.misspelling import misspelt
 from schemas.notifications import requested_options, valid_options
 from schemas.notifications.references import OPTION_NAMES
 from schemas.options import TranscribeOptions
+from schemas.options.misspelling import misspelt
 from schemas.transcripts.languages import nearest_language
 
 
@@ -45,7 +45,7 @@ def form(*names: str, query: str = "", value: str = "x", enriching: bool = False
         ({"options": {"langauge": "ko"}}, "options.langauge is not an option: did you mean language?"),
         ({"options": {"word_timestamp": True}}, "did you mean word_timestamps?"),
         ({"options": {"wordTimestamps": True}}, "did you mean word_timestamps?"),
-        ({"options": {"zzz": 1}}, "beam_size, channels, exports"),
+        ({"options": {"zzz": 1}}, "beam_size, channels, compression_ratio_threshold, exports"),
         ({"enrich": {"profile": ["summary"]}}, "enrich.profile is not an option: did you mean profiles?"),
         ({"language": "ko"}, "language is an option: it belongs inside options"),
         ({"options": ..., "optoins": {"language": "ko"}}, "optoins is not a field: did you mean options?"),
@@ -89,7 +89,8 @@ def test_a_later_minor_version_may_have_options_that_this_release_does_not_know(
     ("name", "value", "option"),
     [
         ("langauge", "ko", "language"),
-        ("languages", "KO", "language"),
+        ("languagee", "KO", "language"),
+        ("language-s", "ko,en", "languages"),
         ("wordtimestamps", "true", "word-timestamps"),
         ("word-timestamp", "true", "word-timestamps"),
         ("channel", "split", "channels"),
@@ -112,7 +113,7 @@ def test_misspelt_metadata_is_refused(name: str, value: str, option: str) -> Non
         ("mode", "33188"),
         ("mtime", "1763802000.1"),
         ("channel", "voice"),
-        ("languages", "ko,en"),
+        ("languagee", "ko,en;q=0.5"),
         ("enriched", "true"),
         ("tenant-id", "7"),
         ("tenantid", "7"),
