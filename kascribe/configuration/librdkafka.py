@@ -3,8 +3,6 @@
 from enum import Enum
 from typing import Final
 
-from confluent_kafka import KafkaException, Producer
-
 DECIDED_BY_THE_RUNTIME: Final = frozenset(
     {
         "acks",
@@ -89,6 +87,9 @@ def is_secret(name: str) -> bool:
 
 def check_property(name: str, value: str) -> tuple[PropertyStatus, str]:
     """Check one property with librdkafka; return the status and its error message. Creates no client."""
+    # Imported late: the import takes a good part of a second, which help and completion need not spend.
+    from confluent_kafka import KafkaException, Producer
+
     try:
         # Properties are set in order until one is refused. The second does not exist, so an error about it means
         # that the first was accepted. A client is never built.

@@ -18,13 +18,16 @@ from kascribe.configuration import librdkafka
 from kascribe.configuration.sources import (
     CONFIG_NAME,
     PROPERTIES_KEY,
+    TENANTS_KEY,
     Layer,
     from_foreign_names,
     from_names,
     from_overrides,
     from_toml,
 )
-from schemas.catalogue import (
+from schemas.errors import ConfigurationError
+from schemas.settings import Settings
+from schemas.settings.catalogue import (
     HIDDEN,
     Setting,
     by_key,
@@ -32,8 +35,6 @@ from schemas.catalogue import (
     settings,
     without_credentials,
 )
-from schemas.errors import ConfigurationError
-from schemas.settings import Settings
 
 CONFIG_FILE: Final = Path("kascribe.toml")
 ENVIRONMENT_FILE: Final = Path(".env")
@@ -89,6 +90,9 @@ def describe(loaded: Loaded) -> tuple[Row, ...]:
     """Return every setting with its value and source, safe to print: secrets are masked."""
     rows: list[Row] = []
     for setting in settings():
+        if setting.key == TENANTS_KEY:
+            rows.extend(_tenant_rows(loaded, setting))
+            continue
         if setting.is_table:
             rows.extend(_property_rows(loaded, setting))
             continue
@@ -103,6 +107,13 @@ def _property_rows(loaded: Loaded, setting: Setting) -> Iterator[Row]:
         key = f"{setting.key}.{name}"
         shown = HIDDEN if librdkafka.is_secret(name) else value.get_secret_value()
         yield Row(property_environment_name(name), key, shown, loaded.provenance.get(key, "default"))
+
+
+def _tenant_rows(loaded: Loaded, setting: Setting) -> Iterator[Row]:
+    source = loaded.provenance.get(setting.key, "default")
+    for tenant, webhooks in sorted(loaded.settings.webhooks.tenants.items()):
+        for name in type(webhooks).model_fields:
+            yield Row("", f"{setting.key}.{tenant}.{name}", _shown(getattr(webhooks, name)), source)
 
 
 def _shown(value: object) -> str:
@@ -176,8 +187,14 @@ def _sentence(problem: ErrorDetails, given: Layer) -> str:
     key = ".".join(str(step) for step in problem["loc"][:2])
     setting = by_key()[key]
     label = given[key].label if key in given else setting.environment_name
+    if setting.is_table:
+        label = f"{'.'.join(map(str, problem['loc'][2:]))} of {label}"
     rule = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
     value = (
-        "a value that is hidden here" if setting.is_secret else repr(given[key].value) if key in given else "unset"
+        "a value that is hidden here"
+        if setting.is_secret or setting.is_table
+        else repr(given[key].value)
+        if key in given
+        else "unset"
     )
     return f"{label} is {without_credentials(value)}: it {rule} ({setting.meaning.rstrip('.')})"

@@ -12,19 +12,23 @@ from pathlib import Path
 from typing import Any, Final
 
 from kascribe.configuration import librdkafka
-from schemas.catalogue import (
+from schemas.errors import ConfigurationError
+from schemas.settings.catalogue import (
     ENVIRONMENT_PREFIX,
     PROPERTY_PREFIX,
     by_environment_name,
     by_key,
     property_environment_name,
 )
-from schemas.errors import ConfigurationError
 
 CONFIG_NAME: Final = "KASCRIBE_CONFIG"
 FILE_SUFFIX: Final = "_FILE"
 PROPERTIES_KEY: Final = "kafka.properties"
-OTHER_NAMES: Final = frozenset({CONFIG_NAME, "KASCRIBE_CACHE"})
+TENANTS_KEY: Final = "webhooks.tenants"
+OTHER_NAMES: Final = frozenset(
+    {CONFIG_NAME, "KASCRIBE_CACHE", "KASCRIBE_URL", "KASCRIBE_API_KEY", "KASCRIBE_API_KEY_FILE"}
+)
+"""Names that are no settings: of the file of settings, of the tests' servers, and of clients of a gateway."""
 TEST_PREFIX: Final = "KASCRIBE_TEST_"
 SECRET_FILE_LIMIT_BYTES: Final = 1024**2
 _KUBERNETES_LINK: Final = re.compile(r"\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
@@ -147,6 +151,8 @@ def _flat(document: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Any]]:
             key = f"{part}.{name}"
             if key == PROPERTIES_KEY and isinstance(value, dict):
                 yield from _flat_properties(value, key)
+            elif key == TENANTS_KEY and isinstance(value, dict):
+                yield key, {tenant: _with_secret(key, tenant, given) for tenant, given in value.items()}
             elif key in by_key():
                 yield key, value
             else:
@@ -160,6 +166,14 @@ def _flat_properties(table: Mapping[str, Any], key: str) -> Iterator[tuple[str, 
             yield from _flat_properties(value, f"{key}.{name}")
         else:
             yield f"{key}.{name}", str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _with_secret(key: str, tenant: str, given: Any) -> Any:
+    """Return a tenant's table with the secret from the file that ``secret_file`` names."""
+    if not isinstance(given, dict) or "secret_file" not in given:
+        return given
+    rest = {name: value for name, value in given.items() if name != "secret_file"}
+    return {**rest, "secret": _read_secret(f"{key}.{tenant}.secret_file", str(given["secret_file"]))}
 
 
 def _split(key: str, value: Any) -> Any:

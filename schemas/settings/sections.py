@@ -1,91 +1,29 @@
-"""All settings: unit (last word of the name), default and meaning.
+"""The sections of the settings."""
 
-A field ``name`` of the section ``section`` is ``KASCRIBE_SECTION_NAME`` in the environment or a ``.env`` file, and
-``name`` in the table ``[section]`` of a TOML file. Descriptions of limits say what they protect.
-``kascribe.configuration.reading`` reads settings from these sources.
-"""
-
-import re
 from pathlib import Path
-from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import Field, SecretStr
 
-from schemas.kafka.topics import RETRY_INFIX
 from schemas.options import ProfileName
-
-TOPIC_PREFIX_CHARACTERS: Final = 200
-"""A topic name has 249 characters at most, and Kascribe adds up to 34 to the prefix."""
-
-_NOT_IN_TOPICS: Final = re.compile(r"[^A-Za-z0-9._-]")
-
-
-def _http_address(value: str) -> str:
-    address = value.strip().rstrip("/")
-    if not address.startswith(("http://", "https://")):
-        raise ValueError("Input should start with http:// or https://")
-    if not _has_a_host(address):
-        raise ValueError("Input should name a host, and a port from 1 to 65535 if any: http://host:9000")
-    return address
-
-
-def _has_a_host(address: str) -> bool:
-    try:
-        parts = urlsplit(address)
-        return bool(parts.hostname) and parts.port != 0
-    except ValueError:  # an invalid port, or brackets around an invalid IPv6 address
-        return False
-
-
-def _server_addresses(value: str) -> str:
-    # Users paste the address for OpenAI clients, which ends in /v1.
-    addresses = (_http_address(each).removesuffix("/v1") for each in value.split(",") if each.strip())
-    return ",".join(addresses)
-
-
-def _folder(value: str) -> str:
-    # With one slash at its end, so that "results" does not include "results-2026/"; without a leading one: stores
-    # drop it from keys, and their notifications would then not match the prefix.
-    parts = value.strip().strip("/").split("/")
-    if not all(part.strip(".") for part in parts) or any(ord(character) < 32 for character in value):
-        raise ValueError("Input should be the name of a folder in the bucket, as in results/")
-    return "/".join(parts) + "/"
-
-
-def _bucket_name(value: str) -> str:
-    name = value.strip()
-    if not name or "/" in name or ":" in name:
-        raise ValueError("Input should be a bucket's name alone, as in audio, not an address")
-    return name
-
-
-def _topic_prefix(value: str) -> str:
-    prefix = value.strip()
-    if _NOT_IN_TOPICS.search(prefix) or len(prefix) > TOPIC_PREFIX_CHARACTERS:
-        raise ValueError(
-            f"Input should be at most {TOPIC_PREFIX_CHARACTERS} letters, digits, dots, hyphens and underscores"
-        )
-    if RETRY_INFIX in prefix:
-        raise ValueError(f"Input should be without {RETRY_INFIX}, by which retry topics are known")
-    return prefix
-
-
-HttpAddress = Annotated[str, AfterValidator(_http_address)]
-ServerAddresses = Annotated[str, AfterValidator(_server_addresses)]
-Folder = Annotated[str, AfterValidator(_folder)]
-BucketName = Annotated[str, AfterValidator(_bucket_name)]
-TopicPrefix = Annotated[str, AfterValidator(_topic_prefix)]
-Port = Annotated[int, Field(ge=0, le=65_535)]
-Seconds = Annotated[float, Field(gt=0)]
-RetryDelay = Annotated[int, Field(ge=1)]
-ByteCount = Annotated[int, Field(ge=1)]
-
-
-class Section(BaseModel):
-    """Base of the sections: frozen; an unknown name is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from schemas.settings.archive import ArchiveSettings
+from schemas.settings.gateway import GatewaySettings
+from schemas.settings.reconciler import ReconcilerSettings
+from schemas.settings.types import (
+    BucketName,
+    ByteCount,
+    Folder,
+    HttpAddress,
+    Port,
+    RetryDelay,
+    Seconds,
+    Section,
+    ServerAddresses,
+    TopicPrefix,
+)
+from schemas.settings.webhooks import WebhooksSettings
+from schemas.transcripts.doubts import DoubtRule
+from schemas.transcripts.subtitles.settings import SubtitleSettings
 
 
 class KafkaSettings(Section):
@@ -144,7 +82,10 @@ class WhisperSettings(Section):
         default="auto", description="auto takes the GPU where there is one."
     )
     device_index: int = Field(default=0, ge=0, description="Which GPU, counted from 0.")
-    compute_type: str = Field(default="default", description="A CTranslate2 type, such as float16 or int8.")
+    compute_type: str = Field(
+        default="default",
+        description="A CTranslate2 type, such as float16 or int8; default: int8 on a CPU, the weights' on a GPU.",
+    )
     batch_size: int = Field(default=16, ge=1, description="Windows in one GPU call.")
     cpu_threads: int = Field(default=0, ge=0, description="0: one per core.")
     replicas: int = Field(
@@ -241,17 +182,8 @@ class VllmSettings(Section):
     profiles_directory: Path | None = Field(
         default=None, description="Directory of custom profiles, one file each."
     )
-
-
-class GatewaySettings(Section):
-    """The HTTP API."""
-
-    host: str = Field(default="127.0.0.1", description="Address to listen on.")
-    port: Port = Field(default=8001, description="0 takes a free one.")
-    upload_limit_bytes: ByteCount = Field(default=2 * 1024**3, description="Larger uploads get 413.")
-    answer_timeout_seconds: Seconds = Field(default=900.0, description="Longest wait for the job's event.")
-    enrichment: bool = Field(
-        default=True, description="Whether an enricher runs; false refuses /transcribe-and-process at once."
+    drop_doubts: tuple[DoubtRule, ...] = Field(
+        default=(), description="Rules whose doubts drop the list items that they are about."
     )
 
 
@@ -280,5 +212,9 @@ class Settings(Section):
     runtime: RuntimeSettings = RuntimeSettings()
     vllm: VllmSettings = VllmSettings()
     gateway: GatewaySettings = GatewaySettings()
+    archive: ArchiveSettings = ArchiveSettings()
+    reconciler: ReconcilerSettings = ReconcilerSettings()
+    subtitles: SubtitleSettings = SubtitleSettings()
+    webhooks: WebhooksSettings = WebhooksSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()

@@ -19,14 +19,34 @@ PROPERTY_PREFIX: Final = "KASCRIBE_KAFKA_"
 HIDDEN: Final = "****"
 _CREDENTIALS_IN_ADDRESS: Final = re.compile(r"(?<=://)[^/@\s,]+(?=@)")
 _UNITS: Final = frozenset(
-    {"seconds", "bytes", "attempts", "partitions", "processes", "records", "replicas", "threads", "tokens"}
+    {
+        "attempts",
+        "bytes",
+        "characters",
+        "lines",
+        "partitions",
+        "processes",
+        "records",
+        "replicas",
+        "seconds",
+        "threads",
+        "tokens",
+    }
 )
 _UNITS_OF_OTHER_NAMES: Final = {
     "batch_size": "windows",
+    "characters_per_second": "characters a second",
+    "client_connection_limit": "connections",
     "concurrency_limit": "requests",
+    "concurrent_upload_limit": "uploads",
+    "connection_limit": "connections",
     "device_index": "index",
     "port": "port number",
+    "request_limit": "requests",
+    "stream_limit": "streams",
     "topic_replication": "replicas",
+    "upload_rate_bytes_per_second": "bytes a second",
+    "wide_characters_per_second": "characters a second",
 }
 """Units of settings with established names that do not end with their unit."""
 
