@@ -1,0 +1,1 @@
+"""Subtitle cues: text broken at clauses, laid out in lines, and timed for reading."""
