@@ -9,8 +9,10 @@ from typing import Any, Final
 
 from schemas.options import ExportFormat
 from schemas.results import EXPORT_EXTENSIONS
-from schemas.transcripts.cues import Cue, cues, strip_controls
 from schemas.transcripts.intervals import lengthen, milliseconds
+from schemas.transcripts.subtitles.characters import strip_controls
+from schemas.transcripts.subtitles.cues import Cue, cues
+from schemas.transcripts.subtitles.settings import SubtitleSettings
 from schemas.transcripts.transcript import Segment, Transcript, Word
 
 SEEK_FRAMES_PER_SECOND: Final = 100
@@ -19,20 +21,35 @@ SEEK_FRAMES_PER_SECOND: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Exporter:
-    """One format: its renderer, its content type and its file extension."""
+    """One format: its renderer, its content type and its file extension. Only srt and vtt use the settings."""
 
-    render: Callable[[Transcript], str]
+    render: Callable[[Transcript, SubtitleSettings], str]
     content_type: str
     extension: str
 
 
-def to_json(transcript: Transcript) -> str:
+def to_json(transcript: Transcript, _: SubtitleSettings) -> str:
     """Render OpenAI's ``json``: the text and the usage. The stored body has the whole transcript."""
-    return _dump({"text": transcript.text, "usage": _usage(transcript)})
+    return _dump(brief(transcript.text, audio_duration_seconds=transcript.audio.audio_duration_seconds))
 
 
-def to_verbose_json(transcript: Transcript) -> str:
+def brief(text: str, *, audio_duration_seconds: float) -> dict[str, Any]:
+    """Return the fields of OpenAI's ``json``, for which an event suffices."""
+    return {"text": text, "usage": usage(audio_duration_seconds)}
+
+
+def usage(audio_duration_seconds: float) -> dict[str, Any]:
+    """Return OpenAI's ``usage`` of models that are billed by duration, in whole seconds."""
+    return {"type": "duration", "seconds": ceil(audio_duration_seconds)}
+
+
+def to_verbose_json(transcript: Transcript, _: SubtitleSettings) -> str:
     """Render OpenAI's ``verbose_json``; ``language`` is the code. Token ids are not stored: ``tokens`` is []."""
+    return _dump(verbose(transcript))
+
+
+def verbose(transcript: Transcript) -> dict[str, Any]:
+    """Return the fields of OpenAI's ``verbose_json``, with the words if they have been timed."""
     body: dict[str, Any] = {
         "task": transcript.task.value,
         "language": transcript.language,
@@ -45,32 +62,37 @@ def to_verbose_json(transcript: Transcript) -> str:
     }
     if transcript.options.word_timestamps:
         body["words"] = list(_verbose_words(transcript.segments))
-    return _dump(body | {"usage": _usage(transcript)})
+    return body | {"usage": usage(transcript.audio.audio_duration_seconds)}
 
 
-def to_text(transcript: Transcript) -> str:
+def to_text(transcript: Transcript, _: SubtitleSettings) -> str:
     """Render the text alone, with a line feed at its end."""
-    return f"{strip_controls(transcript.text).strip()}\n"
+    return plain(transcript.text)
 
 
-def to_srt(transcript: Transcript) -> str:
+def plain(text: str) -> str:
+    """Return a transcript's text as a file of plain text."""
+    return f"{strip_controls(text).strip()}\n"
+
+
+def to_srt(transcript: Transcript, subtitles: SubtitleSettings) -> str:
     """Render SubRip: numbered cues, times with a comma, blank lines between."""
     return "".join(
         f"{number}\n{_time(cue.start_ms, ',')} --> {_time(cue.end_ms, ',')}\n{_srt_text(cue)}\n\n"
-        for number, cue in enumerate(cues(transcript.segments), 1)
+        for number, cue in enumerate(cues(transcript.segments, subtitles), 1)
     )
 
 
-def to_vtt(transcript: Transcript) -> str:
+def to_vtt(transcript: Transcript, subtitles: SubtitleSettings) -> str:
     """Render WebVTT: the text escaped, channels as voices."""
     blocks = (
         f"{_time(cue.start_ms, '.')} --> {_time(cue.end_ms, '.')}\n{_vtt_text(cue)}\n\n"
-        for cue in cues(transcript.segments)
+        for cue in cues(transcript.segments, subtitles)
     )
     return "WEBVTT\n\n" + "".join(blocks)
 
 
-def to_tsv(transcript: Transcript) -> str:
+def to_tsv(transcript: Transcript, _: SubtitleSettings) -> str:
     """Render tab-separated values: start and end in whole milliseconds, and one segment's text per line."""
     times = lengthen(milliseconds(segment.start, segment.end) for segment in transcript.segments)
     rows = (
@@ -80,7 +102,9 @@ def to_tsv(transcript: Transcript) -> str:
     return "start\tend\ttext\n" + "".join(rows)
 
 
-def _exporter(export_format: ExportFormat, render: Callable[[Transcript], str], content_type: str) -> Exporter:
+def _exporter(
+    export_format: ExportFormat, render: Callable[[Transcript, SubtitleSettings], str], content_type: str
+) -> Exporter:
     return Exporter(render, content_type, EXPORT_EXTENSIONS[export_format])
 
 
@@ -96,10 +120,6 @@ EXPORTERS: Final[Mapping[ExportFormat, Exporter]] = {
 
 def _dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _usage(transcript: Transcript) -> dict[str, Any]:
-    return {"type": "duration", "seconds": ceil(transcript.audio.audio_duration_seconds)}
 
 
 def _lengthened_seconds(timed: Sequence[Segment] | Sequence[Word]) -> list[tuple[float, float]]:

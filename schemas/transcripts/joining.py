@@ -29,19 +29,21 @@ def join_texts(texts: Iterable[str]) -> str:
     whole: list[str] = []
     last = ""
     for text in filter(None, (text.strip() for text in texts)):
-        if last and _spaced(last, text[0]):
+        if last and needs_space(last, text[0]):
             whole.append(" ")
         whole.append(text)
         last = text[-1]
     return "".join(whole)
 
 
-def _spaced(before: str, after: str) -> bool:
+def needs_space(before: str, after: str) -> bool:
+    """Return whether a space separates two texts, by the characters at the joint."""
     if before in _PUNCTUATION or after in _PUNCTUATION:
         return False
-    return not (_is_spaceless(before) and _is_spaceless(after))
+    return not (is_spaceless(before) and is_spaceless(after))
 
 
-def _is_spaceless(character: str) -> bool:
+def is_spaceless(character: str) -> bool:
+    """Return whether a character belongs to a script that puts no space between words."""
     place = bisect_right(_FIRSTS, ord(character)) - 1
     return place >= 0 and ord(character) <= _SPACELESS[place][1]

@@ -43,27 +43,40 @@ class QualityFlag(StrEnum):
 class Word(Contract):
     """One word. ``probability`` is the mean probability of its tokens, 0 to 1."""
 
-    word: str
-    start: float
-    end: float
-    probability: float
+    word: str = Field(description="The word as it stands in the text, with the space before it.")
+    start: float = Field(description="Seconds from the start of the audio.")
+    end: float = Field(description="Seconds from the start of the audio.")
+    probability: float = Field(description="Mean probability of its tokens, 0 to 1.")
 
 
 class Segment(Contract):
     """A span of speech. ``channel`` counts from 0 and is None for mixed audio."""
 
-    id: int
-    start: float
-    end: float
-    text: str
-    channel: int | None = None
-    language: str | None = None
-    temperature: float = 0.0
-    avg_logprob: float | None = None
-    compression_ratio: float | None = None
-    no_speech_prob: float | None = None
-    flags: tuple[QualityFlag, ...] = ()
-    words: tuple[Word, ...] | None = None
+    id: int = Field(description="Counts from 0, in order of time.")
+    start: float = Field(description="Seconds from the start of the audio.")
+    end: float = Field(description="Seconds from the start of the audio.")
+    text: str = Field(description="What is said.")
+    channel: int | None = Field(default=None, description="Counts from 0; None for mixed audio.")
+    language: str | None = Field(
+        default=None, description="Language of the text: English where it is translated, whatever was spoken."
+    )
+    temperature: float = Field(default=0.0, description="Of the sampling; 0: the likeliest text.")
+    avg_logprob: float | None = Field(default=None, description="Mean log probability of its tokens.")
+    compression_ratio: float | None = Field(
+        default=None, description="Of the text by gzip; high where it repeats itself."
+    )
+    no_speech_prob: float | None = Field(default=None, description="Probability that nobody speaks, 0 to 1.")
+    flags: tuple[QualityFlag, ...] = Field(default=(), description="Reasons to review the segment.")
+    words: tuple[Word, ...] | None = Field(default=None, description="With word_timestamps: its words in order.")
+
+
+def segments_or_whole(
+    segments: tuple[Segment, ...], *, text: str, audio_duration_seconds: float
+) -> tuple[Segment, ...]:
+    """Return the segments; one with all the text where there is text without segments."""
+    if segments or not text.strip():
+        return segments
+    return (Segment(id=0, start=0.0, end=audio_duration_seconds, text=text),)
 
 
 class LanguageGuess(Contract):
@@ -145,6 +158,26 @@ class Usage(Contract):
     decoded_tokens: int
 
 
+class SourceObject(Contract):
+    """The object at the time when it was read."""
+
+    uri: str
+    version_id: str | None = None
+    etag: str | None = None
+    sha256: str
+    object_size_bytes: int
+    content_type: str | None = None
+
+
+class TokenUsage(Contract):
+    """Tokens and requests as the language model server counts them."""
+
+    prompt_tokens: int = Field(default=0, description="Tokens of the prompts.")
+    cached_tokens: int = Field(default=0, description="Tokens of the prompts that the server had computed before.")
+    completion_tokens: int = Field(default=0, description="Tokens of the answers.")
+    requests: int = Field(default=0, description="Requests to the server.")
+
+
 class Transcript(Contract):
     """The whole transcript. Events carry a small part of it and the address of the rest."""
 
@@ -153,7 +186,8 @@ class Transcript(Contract):
     task: Task = Task.TRANSCRIBE
     language: str | None = Field(
         default=None,
-        description="As requested, or as detected at the beginning of the speech; None without speech.",
+        description="As requested, or as detected at the beginning of the speech; with multilingual, the one that "
+        "is spoken longest. None without speech.",
     )
     language_probability: float | None = None
     all_language_probs: tuple[LanguageGuess, ...] = Field(default=(), description="The five most probable.")

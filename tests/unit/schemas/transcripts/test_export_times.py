@@ -4,22 +4,21 @@ import itertools
 import json
 from collections.abc import Sequence
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.options import ExportFormat, TranscribeOptions
-from schemas.transcripts.cues import cues
+from schemas.transcripts.subtitles.cues import cues
+from schemas.transcripts.subtitles.settings import SubtitleSettings
 from schemas.transcripts.transcript import Segment, Word
 from tests.unit.schemas.transcripts.test_exports import exported, parsed_srt, segment, transcript
 
 
-@pytest.mark.parametrize(("next_start", "end_ms"), [(9.0, 1_700), (1.5, 1_500), (1.0, 1_001)])
-def test_a_cue_can_be_read_unless_the_next_one_comes_before(next_start: float, end_ms: int) -> None:
-    """Words that the model gave no length are shown for 0.7 s, or until something else is said."""
-    first, second = cues([segment("stop", 1.0, 1.0), segment("record", next_start, 10.0, id=1)])
-    assert (first.start_ms, first.end_ms) == (1_000, end_ms)
-    assert (second.start_ms, second.end_ms) == (max(round(next_start * 1000), 1_001), 10_000)
+def test_words_without_length_are_shown_long_enough_to_be_seen() -> None:
+    """Alone for 0.7 s; with what follows at once, in one cue."""
+    for next_start, times in ((9.0, [(1_000, 1_700), (9_000, 12_000)]), (1.5, [(1_000, 4_500)])):
+        segments = [segment("stop", 1.0, 1.0), segment("record", next_start, next_start + 3.0, id=1)]
+        assert [(cue.start_ms, cue.end_ms) for cue in cues(segments, SubtitleSettings())] == times
 
 
 def _spoken(pauses_and_lengths: Sequence[tuple[int, int, str]], channel: int | None) -> list[Segment]:
@@ -59,10 +58,10 @@ def test_nothing_that_was_said_is_without_length_in_any_form(
             [(one["start"], one["end"]) for one in verbose["words"]],
         ]
         for times in forms:
-            assert len(times) == len(segments)
+            assert len(times) == len(segments) or times is cued
             assert all(start < end for start, end in times)
             assert len(channels) > 1 or all(a[1] <= b[0] for a, b in itertools.pairwise(times))
-        assert all(a[1] - a[0] >= 700 or a[1] >= b[0] for a, b in itertools.pairwise(cued))
+        assert all(end - start >= 700 for start, end in cued)
 
 
 def test_no_subtitle_holds_what_nobody_can_read() -> None:
