@@ -20,6 +20,8 @@
         │   ├── AudioTooLong
         │   ├── AudioEmpty
         │   ├── AudioUndecodable
+        │   ├── WebhookNotAllowed
+        │   ├── WebhookRefused
         │   ├── KillerRecord          processes ended while this record ran
         │   └── EnrichmentInvalid
         ├── TransientError        may resolve by itself: retry topics, then dead letter with the same reason
@@ -27,6 +29,8 @@
         │   ├── AudioForbidden
         │   ├── DecoderCrashed
         │   ├── EngineFailed
+        │   ├── WebhookFailed
+        │   ├── WebhookPostponed
         │   └── EnrichmentFailed
         └── DependencyDown        not the record's fault: intake pauses, no attempt is counted while it lasts
 
@@ -53,6 +57,9 @@ class Reason(StrEnum):
     ENGINE_FAILED = "engine_failed"
     ENRICHMENT_INVALID = "enrichment_invalid"
     ENRICHMENT_FAILED = "enrichment_failed"
+    WEBHOOK_NOT_ALLOWED = "webhook_not_allowed"
+    WEBHOOK_REFUSED = "webhook_refused"
+    WEBHOOK_FAILED = "webhook_failed"
     DEPENDENCY_DOWN = "dependency_down"
     KILLER_RECORD = "killer_record"
     OUTPUT_TOO_LARGE = "output_too_large"
@@ -168,14 +175,30 @@ class EnrichmentInvalid(PermanentError):
     reason = Reason.ENRICHMENT_INVALID
 
 
+class WebhookNotAllowed(PermanentError):
+    """The webhook's address is none that events may be sent to; nothing was sent."""
+
+    reason = Reason.WEBHOOK_NOT_ALLOWED
+
+
+class WebhookRefused(PermanentError):
+    """The receiver of a webhook answered that it does not take the event, now or later."""
+
+    reason = Reason.WEBHOOK_REFUSED
+
+
 class TransientError(JobError):
     """The failure may resolve by itself: the record is retried later, a bounded number of times.
 
-    ``attempts`` bounds this kind of error below the runtime's own limit; None leaves it to the runtime.
+    ``attempts`` bounds this kind of error below the runtime's own limit; None leaves it to the runtime. No attempt
+    is counted, and the shortest delay is taken, unless ``was_tried``. ``retry_after_seconds`` is the shortest time
+    in which a retry makes sense, as far as the delays allow.
     """
 
     reason = Reason.INTERNAL_ERROR
     attempts: ClassVar[int | None] = None
+    was_tried: ClassVar[bool] = True
+    retry_after_seconds: float = 0.0
 
 
 class AudioNotFound(TransientError):
@@ -209,6 +232,23 @@ class EnrichmentFailed(TransientError):
     """The language model server failed this request."""
 
     reason = Reason.ENRICHMENT_FAILED
+
+
+class WebhookFailed(TransientError):
+    """The receiver of a webhook did not answer, or answered that it cannot take the event now."""
+
+    reason = Reason.WEBHOOK_FAILED
+
+    def __init__(self, message: str, *, retry_after_seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class WebhookPostponed(TransientError):
+    """Too many other events wait for the same receiver: this one comes again soon."""
+
+    reason = Reason.WEBHOOK_FAILED
+    was_tried = False
 
 
 DESCRIPTORS: Final = "descriptors"

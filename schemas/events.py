@@ -14,15 +14,20 @@ from schemas import identity
 from schemas.errors import Reason
 from schemas.moments import Moment
 from schemas.options import EnrichOptions, ExportFormat, Lane, TranscribeOptions
+from schemas.transcripts.answer_flags import AnswerFlag
+from schemas.transcripts.doubts import Doubt
 from schemas.transcripts.transcript import (
     Contract,
     LanguageGuess,
     Provenance,
     QualityFlag,
+    SourceObject,
     StageTiming,
+    TokenUsage,
     TranscriptStatus,
     Usage,
 )
+from schemas.webhooks.addresses import WebhookUrl
 
 EVENT_SCHEMA_VERSION: Final = "1.0"
 INLINE_TEXT_BYTES: Final = 65_536
@@ -73,8 +78,8 @@ class AudioReference(Event):
         examples=["s3://audio/call.wav"],
         json_schema_extra={"pattern": _S3_ADDRESS},
     )
-    version_id: str | None = None
-    etag: str | None = None
+    version_id: str | None = Field(default=None, description="The version to read; without it, the latest.")
+    etag: str | None = Field(default=None, description="The object's ETag, to notice that it has changed.")
     idempotency_key: str | None = Field(
         default=None,
         max_length=512,
@@ -83,8 +88,13 @@ class AudioReference(Event):
     options: TranscribeOptions = TranscribeOptions()
     enrich: EnrichOptions | None = None
     lane: Lane = Lane.BULK
-    tenant: str = Field(default="default", max_length=128)
+    tenant: str = Field(default="default", max_length=128, description="The tenant that the job belongs to.")
     metadata: dict[str, str] = Field(default_factory=dict, description="Echoed in every event of the job.")
+    webhook_url: WebhookUrl | None = Field(
+        default=None,
+        description="Where the final events of this reference are sent; without it, where the settings say.",
+        examples=["https://hooks.example/kascribe"],
+    )
 
     def correlation(self) -> dict[str, Any]:
         """Return the fields that all events of the job repeat. Only for a reference with an idempotency key."""
@@ -95,18 +105,8 @@ class AudioReference(Event):
             "tenant": self.tenant,
             "lane": self.lane,
             "metadata": self.metadata,
+            "webhook_url": self.webhook_url,
         }
-
-
-class SourceObject(Contract):
-    """The object at the time when it was read."""
-
-    uri: str
-    version_id: str | None = None
-    etag: str | None = None
-    sha256: str
-    object_size_bytes: int
-    content_type: str | None = None
 
 
 class JobEvent(Event):
@@ -118,11 +118,13 @@ class JobEvent(Event):
     )
     reference_event_id: str | None = Field(
         default=None,
-        description="The event_id of the reference that this event answers; a generated one for a dropped object.",
+        description="The event_id of the reference that this event answers; a generated one for a dropped object, "
+        "and for a request to enrich a finished transcript.",
     )
     tenant: str = "default"
     lane: Lane = Lane.BULK
     metadata: dict[str, str] = Field(default_factory=dict, description="The caller's, as the reference has it.")
+    webhook_url: str | None = Field(default=None, description="As the reference has it: see there.")
 
     def correlation(self) -> dict[str, Any]:
         """Return the fields that every further event of the job repeats."""
@@ -137,9 +139,7 @@ class TranscriptEvent(JobEvent):
     idempotency_key: str = Field(
         description="The key from which the job_id is derived: the caller's own, or a generated one."
     )
-    reference_occurred_at: Moment | None = Field(
-        default=None, description="When the reference of reference_event_id was made."
-    )
+    reference_occurred_at: Moment | None = Field(default=None, description="When that reference was made.")
     shared: bool = Field(
         default=False,
         description="Other references requested the job while it ran: cancelling one does not end its enrichment.",
@@ -210,10 +210,10 @@ FINAL_PHASES: Final = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED}
 class Failure(Contract):
     """Why a job failed, for machines and for people."""
 
-    reason: Reason
-    message: str
+    reason: Reason = Field(description="One word of docs/reasons.md.")
+    message: str = Field(description="What went wrong.")
     attempt: int = Field(description="Counts from 1.")
-    dead_letter_topic: str | None = None
+    dead_letter_topic: str | None = Field(default=None, description="The topic that has the record now.")
 
 
 class ProgressEvent(JobEvent):
@@ -226,19 +226,11 @@ class ProgressEvent(JobEvent):
     stage: str = Field(description="The consumer that reports it: transcriber or enricher.")
     fraction: float | None = Field(default=None, ge=0, le=1, description="Share of the audio that is processed.")
     text: str | None = Field(default=None, description="Text since the last progress event.")
-    failure: Failure | None = None
-    result_uri: str | None = Field(
-        default=None, description="With COMPLETED: where the result is, the transcript or the enrichment."
+    text_offset: int | None = Field(
+        default=None, ge=0, description="Characters of the transcript before this text; None: not known yet."
     )
-
-
-class TokenUsage(Contract):
-    """Tokens and requests as the language model server counts them."""
-
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    completion_tokens: int = 0
-    requests: int = 0
+    failure: Failure | None = None
+    result_uri: str | None = Field(default=None, description="With COMPLETED: where transcript or enrichment is.")
 
 
 class EnrichmentStatus(StrEnum):
@@ -253,22 +245,34 @@ class EnrichmentResult(Contract):
     """The result of one profile, or of the free instruction."""
 
     profile: str = Field(description="The profile's name; ``instruction`` for a free instruction.")
-    profile_version: str
-    status: EnrichmentStatus
+    profile_version: str = Field(description="The version of the profile.")
+    status: EnrichmentStatus = Field(description="How the profile ended.")
     output: dict[str, Any] | str | None = Field(
         default=None, description="A value of the profile's JSON schema, or text."
     )
     citations: tuple[int, ...] = Field(default=(), description="Ids of the segments that support the output.")
     coverage: float = Field(ge=0, le=1, description="Share of the segments that the model has read.")
+    cited: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Share of the segments that the output cites; None where it has no citations.",
+    )
+    flags: tuple[AnswerFlag, ...] = Field(default=(), description="Reasons to review the output.")
     truncated: bool = Field(default=False, description="The answer, or notes for it, may be incomplete.")
     finish_reasons: tuple[str, ...] = Field(
         default=(),
         description="Finish reasons of the answers used for this, other than ``stop``: ``length`` at the token "
         "limit, or another word of the server.",
     )
-    failure: Failure | None = None
-    usage: TokenUsage = TokenUsage()
-    seconds: float = 0.0
+    doubts: tuple[Doubt, ...] = Field(
+        default=(),
+        description="Statements that the transcript does not bear out, 64 at most; 4 in an event too large for "
+        "its outputs.",
+    )
+    failure: Failure | None = Field(default=None, description="Why there is no output.")
+    usage: TokenUsage = Field(default=TokenUsage(), description="Tokens and requests for this result.")
+    seconds: float = Field(default=0.0, description="Time that the result took.")
 
 
 class EnrichmentEvent(JobEvent):

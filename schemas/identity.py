@@ -3,13 +3,14 @@
 import hashlib
 import json
 import uuid
+from functools import cache
 from typing import Final
 
-from schemas.options import EnrichOptions, TranscribeOptions
+from schemas.options import DECODING_DEFAULTS, EnrichOptions, TranscribeOptions
 
 JOB_ID_CHARACTERS: Final = 32
 
-LATER_OPTIONS: Final = frozenset({"audio_track"})
+LATER_OPTIONS: Final = frozenset({"audio_track", "languages", "multilingual", *DECODING_DEFAULTS})
 """Options that the first release did not have. Their defaults are not part of the digest, so that earlier results
 are found, and roles of two releases agree during an upgrade."""
 
@@ -34,6 +35,8 @@ def options_digest(options: TranscribeOptions) -> str:
     """Compute a digest that is equal for options that give equal words; it ignores exports."""
     unset = {name for name in LATER_OPTIONS if getattr(options, name) == type(options).model_fields[name].default}
     values = options.for_digest().model_dump(mode="json", exclude={"exports", *unset})
+    if options.vad_parameters is not None:  # without defaults, for the same reason
+        values["vad_parameters"] = options.vad_parameters.model_dump(mode="json", exclude_defaults=True)
     return _digest("options", json.dumps(values, sort_keys=True, ensure_ascii=False))
 
 
@@ -42,6 +45,24 @@ def notification_key(
 ) -> str:
     """Return the idempotency key of a dropped object. ``version`` is its version id, else its etag."""
     return _digest("notification", bucket, key, version, *_requested(options, enrich))
+
+
+def submission_key(place: str, content: str, *, options: TranscribeOptions, enrich: EnrichOptions | None) -> str:
+    """Return the idempotency key of a submission: the same source with the same options is one job.
+
+    ``place`` is its name or address, ``content`` identifies its bytes.
+    """
+    return _digest("submission", place, content, *_requested(options, enrich))
+
+
+def default_notification_key(*, bucket: str, key: str, version: str) -> str:
+    """Return the idempotency key of a dropped object without options, quickly: for many objects."""
+    return _digest("notification", bucket, key, version, *_requested_by_default())
+
+
+@cache
+def _requested_by_default() -> tuple[str, ...]:
+    return _requested(TranscribeOptions(), None)
 
 
 def reference_key(event_id: str) -> str:

@@ -1,7 +1,7 @@
 """Points in time in events."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator
@@ -28,3 +28,22 @@ def _with_zone(moment: datetime) -> datetime:
 
 Moment = Annotated[datetime, BeforeValidator(_written_in_full), AfterValidator(_with_zone)]
 """As text it must name its zone; a ``datetime`` without one is UTC."""
+
+_DURATION: Final = re.compile(r"(\d{1,9})([smhd])", re.ASCII)
+_SECONDS_PER_UNIT: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def moment_of(written: str, *, now: datetime) -> datetime:
+    """Return the moment that a user writes: a duration before ``now``, a date (its start, in UTC), or RFC 3339.
+
+    Raises ValueError, whose message says what to write.
+    """
+    duration = _DURATION.fullmatch(written)
+    try:
+        if duration:
+            return now - timedelta(seconds=int(duration[1]) * _SECONDS_PER_UNIT[duration[2]])
+        if _RFC_3339.fullmatch(written):
+            return datetime.fromisoformat(written.upper())
+        return datetime.combine(date.fromisoformat(written), time(), UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError("write 90m, 12h or 7d, 2026-11-22, or 2026-11-22T09:00:00Z") from error

@@ -9,3 +9,5 @@ class Role(StrEnum):
     TRANSCRIBER = "transcriber"
     ENRICHER = "enricher"
     GATEWAY = "gateway"
+    ARCHIVE = "archive"
+    NOTIFIER = "notifier"

@@ -22,13 +22,18 @@ class Topics:
     enrichments: str = field(init=False)
     progress: str = field(init=False)
     cancellations: str = field(init=False)
+    deletions: str = field(init=False)
+    enrich_requests: str = field(init=False)
+    """Finished transcripts to enrich with further options. Apart, since other programs read the transcripts."""
+    webhooks: str = field(init=False)
+    """Final events of jobs that someone is told of: the notifier's own line, from which it delivers."""
     redriven: str = field(init=False)
     """Marks of redriven dead letters: compacted, so that a mark outlives its letter. For `kascribe dlq`."""
 
     def __post_init__(self) -> None:
-        names = ("references", "objects", "transcripts", "enrichments", "progress", "cancellations", "redriven")
-        for name in names:
-            object.__setattr__(self, name, f"{self.prefix}audio.{name}")
+        names = ("references", "objects", "transcripts", "enrichments", "progress", "cancellations", "deletions")
+        for name in (*names, "redriven", "enrich_requests", "webhooks"):
+            object.__setattr__(self, name, f"{self.prefix}audio.{name.replace('_', '-')}")
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -42,9 +47,12 @@ class Topics:
             self.references,
             self.objects,
             self.transcripts,
+            self.enrich_requests,
             self.enrichments,
             self.progress,
             self.cancellations,
+            self.deletions,
+            self.webhooks,
         )
 
 
@@ -72,10 +80,10 @@ def dead_letter_topic(topic: str) -> str:
     return f"{origin_topic(topic)}{DEAD_LETTER_SUFFIX}"
 
 
-def topics_used_by(topics: Topics, inputs: Iterable[str], retry_delays_seconds: Iterable[int]) -> tuple[str, ...]:
-    """Return all topics that consumers of ``inputs`` use: the deployment's, and retry and dead-letter topics."""
+def topics_used_by(topics: Topics, retried: Iterable[str], retry_delays_seconds: Iterable[int]) -> tuple[str, ...]:
+    """Return all topics that consumers use which retry records of ``retried``, dead-letter topics included."""
     delays = tuple(retry_delays_seconds)
-    retries = (retry_topic(topic, delay) for topic in inputs for delay in delays)
+    retries = (retry_topic(topic, delay) for topic in retried for delay in delays)
     return (*topics.all, *retries, *map(dead_letter_topic, topics_with_letters(topics)))
 
 
@@ -84,9 +92,9 @@ def topics_with_letters(topics: Topics) -> tuple[str, ...]:
 
     An input's holds records that cannot be processed. An output's holds replacements of events that the broker
     rejects for their size; on ``audio.progress`` that is the last event of a job with large metadata.
-    Cancellations that cannot be parsed are logged instead.
+    Cancellations and deletions that cannot be parsed are logged instead.
     """
-    return tuple(topic for topic in topics.all if topic != topics.cancellations)
+    return tuple(topic for topic in topics.all if topic not in {topics.cancellations, topics.deletions})
 
 
 def is_retry_or_dead_letter_topic(topic: str) -> bool:

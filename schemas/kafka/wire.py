@@ -15,8 +15,10 @@ from schemas.errors import InvalidEvent, InvalidOptions, PermanentError
 from schemas.events import Event
 from schemas.kafka.records import Headers, OutgoingRecord, Record
 from schemas.kafka.trace import TRACEPARENT, Trace
-from schemas.misspelling import NAME_CHARACTERS, did_you_mean, misspellings
 from schemas.options import EnrichOptions, TranscribeOptions
+from schemas.options.misspelling import NAME_CHARACTERS, misspellings
+from schemas.options.refused import why_unknown
+from schemas.options.types import VadParameters
 
 CE_SOURCE: Final = "kascribe"
 OPTION_SETS: Final[Mapping[str, type[BaseModel]]] = {"options": TranscribeOptions, "enrich": EnrichOptions}
@@ -110,10 +112,17 @@ def _refuse_unknown_options(
 
 def _unknown_options(fields: Mapping[str, Any], sets: Mapping[str, type[BaseModel]]) -> Iterator[str]:
     for name, options in sets.items():
-        for option in fields.get(name) or ():
-            if option not in options.model_fields:
-                meant = did_you_mean(option, options.model_fields)
-                yield f"{name}.{option[:NAME_CHARACTERS]} is not an option: {meant}"
+        given = fields.get(name) or {}
+        yield from _unknown_names(name, given, options)
+        if options is TranscribeOptions:
+            yield from _unknown_names(f"{name}.vad_parameters", given.get("vad_parameters"), VadParameters)
+
+
+def _unknown_names(place: str, given: object, options: type[BaseModel]) -> Iterator[str]:
+    for option in given if isinstance(given, dict) else ():
+        if option not in options.model_fields:
+            why = why_unknown(option, options.model_fields)
+            yield f"{place}.{option[:NAME_CHARACTERS]} is not an option: {why}"
 
 
 def _misplaced_options(fields: Mapping[str, Any], kind: type[Event]) -> Iterator[str]:

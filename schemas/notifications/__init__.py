@@ -10,7 +10,13 @@ A notification is a hint: stores repeat, reorder and lose them. The object is lo
 from schemas.notifications.events import Dialect, Notification, ObjectCreated, SkippedEvent
 from schemas.notifications.ownership import is_own_object
 from schemas.notifications.parsing import parse_notification, split_notification
-from schemas.notifications.references import RequestedOptions, requested_options, to_reference, valid_options
+from schemas.notifications.references import (
+    RequestedOptions,
+    requested_at,
+    requested_options,
+    to_reference,
+    valid_options,
+)
 
 __all__ = [
     "Dialect",
@@ -20,6 +26,7 @@ __all__ = [
     "SkippedEvent",
     "is_own_object",
     "parse_notification",
+    "requested_at",
     "requested_options",
     "split_notification",
     "to_reference",

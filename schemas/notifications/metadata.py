@@ -8,6 +8,9 @@ from typing import Final
 from urllib.parse import unquote
 
 PREFIX: Final = "x-amz-meta-"
+_SPACE: Final = " \t\r\n"
+"""Around the value of a header. Others may be half of a character: UTF-8 that was decoded as Latin-1."""
+
 _PERCENT: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 
 
@@ -29,7 +32,7 @@ def readable(value: str) -> str:
 
     Supports RFC 2047 words (which AWS returns), percent-encoding, and UTF-8 that was decoded as Latin-1.
     """
-    text = value.strip()
+    text = value.strip(_SPACE)
     if "=?" in text and "?=" in text:
         return _rfc2047(text)
     if _PERCENT.search(text):

@@ -4,6 +4,7 @@ import hashlib
 import json
 
 from schemas.identity import (
+    LATER_OPTIONS,
     content_key,
     enrich_digest,
     job_id,
@@ -38,7 +39,7 @@ def test_a_job_is_named_by_its_key() -> None:
 def test_a_result_is_named_by_audio_options_and_model() -> None:
     """Each part by itself: none can be left out, and none can pass for another."""
     options = digest(
-        "options", written(OPTIONS.for_digest().model_dump(mode="json", exclude={"exports", "audio_track"}))
+        "options", written(OPTIONS.for_digest().model_dump(mode="json", exclude={"exports", *LATER_OPTIONS}))
     )
     assert options_digest(OPTIONS) == options
     assert content_key(audio_sha256="a", options=OPTIONS, model_sha256="m") == digest("content", "a", options, "m")
@@ -71,6 +72,9 @@ def test_names_are_those_of_the_first_release() -> None:
     )
     tracks = [options.model_copy(update={"audio_track": track}) for track in (None, 0, 1)]
     assert len({options_digest(asked) for asked in tracks}) == 3
+    assert options_digest(options.model_copy(update={"multilingual": True})) != options_digest(options)
+    restricted = [TranscribeOptions(languages=codes) for codes in ((), ("ko", "en"), ("en", "ko", "en"), ("ko",))]
+    assert len({options_digest(asked) for asked in restricted}) == 3
 
 
 def test_an_enrichment_is_named_by_its_wishes() -> None:

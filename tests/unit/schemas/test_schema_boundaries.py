@@ -6,7 +6,8 @@ from pydantic import ValidationError
 from schemas.kafka import dead_letters, history
 from schemas.kafka.dead_letters import Cause, Selection, Site
 from schemas.kafka.records import OutgoingRecord, Record
-from schemas.settings import TOPIC_PREFIX_CHARACTERS, KafkaSettings, S3Settings
+from schemas.settings import KafkaSettings, S3Settings
+from schemas.settings.types import TOPIC_PREFIX_CHARACTERS
 
 
 def letter() -> dead_letters.DeadLetter:

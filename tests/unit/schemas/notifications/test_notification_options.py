@@ -11,10 +11,12 @@ from schemas.notifications import (
     is_own_object,
     requested_options,
     to_reference,
+    valid_options,
 )
 from schemas.notifications.metadata import readable
 from schemas.notifications.references import OPTION_NAMES
 from schemas.options import Lane
+from schemas.options.types import VadParameters
 from schemas.settings import S3Settings
 from tests.support.notification_fixtures import NOW, only
 
@@ -29,6 +31,7 @@ from tests.support.notification_fixtures import NOW, only
         ("%FF", "%FF"),
         ("=?UTF-8?B?7IS4IOykhA==?=", "세 줄"),
         ("세 줄".encode().decode("latin-1"), "세 줄"),
+        (" voilà ".encode().decode("latin-1"), "voilà"),
         ("=?nonsense?B?7IS4?=", "=?nonsense?B?7IS4?="),
         ("=?utf-7?Q?+2AA-?=", "=?utf-7?Q?+2AA-?="),
     ],
@@ -43,6 +46,8 @@ def test_every_option_can_be_given_as_metadata() -> None:
     requested = requested_options(
         {
             "language": "KO",
+            "languages": "KO, en",
+            "multilingual": "True",
             "task": "Translate",
             "word-timestamps": "TRUE",
             "channels": "split",
@@ -50,7 +55,19 @@ def test_every_option_can_be_given_as_metadata() -> None:
             "hotwords": "Kascribe",
             "beam-size": "3",
             "audio-track": "1",
-            "vad": "false",
+            "vad": "true",
+            "vad-parameters": "threshold=0.6, speech_pad_ms=200",
+            "patience": "2",
+            "length-penalty": "0.5",
+            "repetition-penalty": "1.1",
+            "no-repeat-ngram-size": "3",
+            "suppress-tokens": "11,-1",
+            "suppress-blank": "FALSE",
+            "prefix": "So, Kafka",
+            "temperature": "0.0",
+            "compression-ratio-threshold": "2",
+            "log-prob-threshold": "-0.5",
+            "no-speech-threshold": "0.7",
             "model": "selftest",
             "exports": "SRT,json",
             "enrich": "summary,action-items",
@@ -63,6 +80,8 @@ def test_every_option_can_be_given_as_metadata() -> None:
     )
     assert requested.options.model_dump(mode="json") == {
         "language": "ko",
+        "languages": ["en", "ko"],
+        "multilingual": True,
         "task": "translate",
         "word_timestamps": True,
         "channels": "split",
@@ -70,7 +89,19 @@ def test_every_option_can_be_given_as_metadata() -> None:
         "hotwords": "Kascribe",
         "beam_size": 3,
         "audio_track": 1,
-        "vad": False,
+        "vad": True,
+        "vad_parameters": VadParameters(threshold=0.6, speech_pad_ms=200).model_dump(),
+        "patience": 2.0,
+        "length_penalty": 0.5,
+        "repetition_penalty": 1.1,
+        "no_repeat_ngram_size": 3,
+        "suppress_tokens": [-1, 11],
+        "suppress_blank": False,
+        "prefix": "So, Kafka",
+        "temperature": None,
+        "compression_ratio_threshold": 2.0,
+        "log_prob_threshold": -0.5,
+        "no_speech_threshold": 0.7,
         "model": "selftest",
         "exports": ["srt", "json"],
     }
@@ -162,3 +193,13 @@ def test_every_option_is_on_the_page_for_those_who_drop_audio() -> None:
     rows = [line.split("|")[1] for line in page.split("## Options")[1].splitlines() if line.startswith("| `")]
     named = {name for row in rows for name in re.findall(r"`([a-z-]+)`", row)}
     assert named == set(OPTION_NAMES)
+
+
+def test_a_dropped_object_names_its_webhook() -> None:
+    """The reference carries it, and the job stays the same; a URL of another form is refused by its header."""
+    url = "https://hooks.example/In?call=7"
+    requested = requested_options({"webhook-url": url})
+    assert (requested.webhook_url, requested.metadata) == (url, {})
+    with pytest.raises(InvalidOptions, match="x-amz-meta-webhook-url"):
+        requested_options({"webhook-url": "hooks.example"})
+    assert valid_options({"webhook-url": "hooks.example"}).webhook_url is None
