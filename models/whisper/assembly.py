@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from models.media.messages import DecodeFinished
+from models.whisper.languages.detection import longest_spoken
 from models.whisper.state import TranscriptionState, audio_facts
 from models.whisper.text.segments import WindowResult, segments_of
 from schemas.errors import EngineFailed
@@ -34,7 +35,7 @@ def assemble(
     if state.opened is None or state.finished is None:
         raise EngineFailed("the record ended before it was decoded")
     results = state.results()
-    spoken = state.language
+    spoken = longest_spoken(state.units) if options.multilingual else state.language
     language = spoken.code if spoken else None
     text_language = "en" if options.task is Task.TRANSLATE else language
     segments = segments_of(results, language=text_language, with_words=options.word_timestamps)

@@ -1,6 +1,6 @@
 """The unit of decoding: a window, or a piece of a window that holds more text than the token limit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.media.speech.windows import FRAME_SAMPLES, WINDOW_FRAMES, Span, Window
 from models.whisper.gate import Decoded, Judgement
-from models.whisper.rows import EncoderInput
+from models.whisper.rows import EncoderInput, Languages
 from models.whisper.text.segments import WindowResult
 
 SPLITS_LIMIT: Final = 2
@@ -20,7 +20,11 @@ SPLITTABLE_FRAMES: Final = 800
 
 @dataclass(slots=True, eq=False)
 class DecodeUnit:
-    """A window or a piece of one. ``result`` is set when its decoding ends; ``pieces`` when it was split."""
+    """A window or a piece of one. ``result`` is set when its decoding ends; ``pieces`` when it was split.
+
+    ``language`` is set before it is decoded; ``detected`` where its language was detected by itself.
+    ``prefix`` holds the tokens that its text begins with.
+    """
 
     window: Window
     encoder_input: EncoderInput
@@ -29,6 +33,9 @@ class DecodeUnit:
     judgement: Judgement | None = None
     result: WindowResult | None = None
     pieces: tuple["DecodeUnit", ...] = ()
+    prefix: tuple[int, ...] = ()
+    language: str = ""
+    detected: Languages | None = None
 
     def leaves(self) -> Iterator["DecodeUnit"]:
         """Yield the unit itself, or the pieces that it was split into, in time order."""
@@ -48,7 +55,7 @@ class DecodeUnit:
         return all(leaf.result is not None for leaf in self.leaves())
 
 
-def split(unit: DecodeUnit) -> tuple[DecodeUnit, DecodeUnit]:
+def split(unit: DecodeUnit) -> tuple[DecodeUnit, ...]:
     """Split a unit in two: between spans where a span ends in the middle third, else in the middle."""
     frames = unit.window.frames
     edges: list[int] = []
@@ -57,9 +64,22 @@ def split(unit: DecodeUnit) -> tuple[DecodeUnit, DecodeUnit]:
         samples += span.samples
         edges.append(samples // FRAME_SAMPLES)
     near = [edge for edge in edges if frames / 3 <= edge <= frames * 2 / 3]
-    cut = min(near, key=lambda edge: abs(edge - frames / 2)) if near else frames // 2
-    halves = _cut_spans(unit.window.spans, cut * FRAME_SAMPLES)
-    return _piece(unit, halves[0], 0, cut), _piece(unit, halves[1], cut, frames)
+    middle = min(near, key=lambda edge: abs(edge - frames / 2)) if near else frames // 2
+    halves = cut(unit, [middle])
+    for half in halves:
+        half.splits += 1
+    return halves
+
+
+def cut(unit: DecodeUnit, at_frames: Sequence[int]) -> tuple[DecodeUnit, ...]:
+    """Cut a unit in pieces before these frames, which rise."""
+    pieces: list[DecodeUnit] = []
+    rest, first = unit.window.spans, 0
+    for end in at_frames:
+        spans, rest = _cut_spans(rest, (end - first) * FRAME_SAMPLES)
+        pieces.append(_piece(unit, spans, first, end))
+        first = end
+    return (*pieces, _piece(unit, rest, first, unit.window.frames))
 
 
 def _piece(unit: DecodeUnit, spans: tuple[Span, ...], first_frame: int, end_frame: int) -> DecodeUnit:
@@ -67,7 +87,14 @@ def _piece(unit: DecodeUnit, spans: tuple[Span, ...], first_frame: int, end_fram
         return unit.encoder_input.read()[:, first_frame:end_frame]
 
     window = replace(unit.window, spans=spans, frames=min(end_frame - first_frame, WINDOW_FRAMES))
-    return DecodeUnit(window, EncoderInput(read, window.duration_seconds), splits=unit.splits + 1)
+    return DecodeUnit(
+        window,
+        EncoderInput(read, window.duration_seconds),
+        splits=unit.splits,
+        language=unit.language,
+        detected=unit.detected,
+        prefix=() if first_frame else unit.prefix,
+    )
 
 
 def _cut_spans(spans: tuple[Span, ...], samples: int) -> tuple[tuple[Span, ...], tuple[Span, ...]]:

@@ -15,6 +15,8 @@ from schemas.settings import WhisperSettings
 
 THREADS_PER_REPLICA: Final = 4
 """On a CPU, several replicas with few threads beat one with many: 1.3 to 1.6 times on two cores."""
+UNSET_COMPUTE_TYPE: Final = "default"
+"""The setting's default. CTranslate2 takes it as the type of the weights, and warns where that is slow."""
 CUBLAS_LIBRARIES: Final = ("libcublasLt.so.12", "libcublas.so.12")
 
 _log: Final = structlog.get_logger(__name__)
@@ -66,6 +68,16 @@ def device_of(settings: WhisperSettings) -> str:
     if gpus:
         _log.warning("running on the CPU, many times slower than on the GPU", error=problem)
     return "cpu"
+
+
+def compute_type_of(settings: WhisperSettings, *, device: str) -> str:
+    """Return the CTranslate2 type to load the model with; where the settings leave it open, int8 on a CPU.
+
+    It is twice as fast there as float32 and as accurate; a CPU has no fast float16, the type of most weights.
+    """
+    if settings.compute_type != UNSET_COMPUTE_TYPE or device != "cpu":
+        return settings.compute_type
+    return "int8" if "int8" in ctranslate2.get_supported_compute_types("cpu") else "float32"
 
 
 def load_cublas() -> bool:

@@ -1,6 +1,7 @@
 """CTranslate2's Whisper, called with batches of rows. The only module that calls it."""
 
 import os
+from collections import defaultdict
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
@@ -8,20 +9,23 @@ from typing import Any, Final, Protocol
 
 import ctranslate2
 import numpy as np
+from numpy.typing import NDArray
 
 from models.media.speech.windows import WINDOW_FRAMES
-from models.whisper.device import device_of, parallelism
-from models.whisper.gate import Decoded
+from models.whisper.device import compute_type_of, device_of, parallelism
+from models.whisper.gate import Decoded, Search
 from models.whisper.rows import (
     Align,
     Alignment,
     Decode,
     DetectLanguage,
+    DetectSpans,
     EncoderInput,
     Features,
     Languages,
     Operation,
     Result,
+    SpanLanguages,
 )
 from models.whisper.text.vocabulary import CONTEXT_TOKENS, Vocabulary
 from schemas.errors import ConfigurationError
@@ -29,9 +33,10 @@ from schemas.settings import WhisperSettings
 
 NEW_TOKENS: Final = CONTEXT_TOKENS // 2
 """CTranslate2 decodes at most half the context, or what the prompt leaves."""
-LOOP_TOKENS: Final = 8
-"""With a penalty, a run of this many tokens may not occur twice in a window; speech repeats no run this long."""
 SECONDS_PER_ALIGNMENT_STEP: Final = 0.02
+FRAMES_PER_ENCODER_STEP: Final = 2
+PART_STEPS: Final = 25
+"""Half a second of encoding: so the parts of many spans have few lengths, and share calls."""
 _MEMORY_WORDS: Final = ("out of memory", "failed to allocate", "cublas_status_alloc_failed", "bad_alloc")
 _DEVICE_WORDS: Final = ("cuda failed", "cublas failed", "cudnn failed")
 
@@ -66,7 +71,7 @@ class WhisperModel:
                 str(directory),
                 device=self.device,
                 device_index=settings.device_index if self.device == "cuda" else 0,
-                compute_type=settings.compute_type,
+                compute_type=compute_type_of(settings, device=self.device),
                 inter_threads=self.parallelism.replicas,
                 intra_threads=self.parallelism.threads,
             )
@@ -85,6 +90,10 @@ class WhisperModel:
             head = operations[0]
             if isinstance(head, DetectLanguage):
                 return [_languages(found) for found in self._whisper.detect_language(encoded)]
+            if isinstance(head, DetectSpans):
+                return self._detect_spans(
+                    encoded, inputs, [each for each in operations if isinstance(each, DetectSpans)]
+                )
             if isinstance(head, Decode):
                 return self._decode(encoded, [each for each in operations if isinstance(each, Decode)])
             return self._align(encoded, inputs, [each for each in operations if isinstance(each, Align)])
@@ -118,8 +127,10 @@ class WhisperModel:
                 view = view.to(ctranslate2.DataType.float32)
             for each, encoded in zip(missing, np.array(view), strict=True):
                 each.encoded = encoded
-        batch = np.stack([each.encoded for each in inputs if each.encoded is not None])
-        stacked = ctranslate2.StorageView.from_array(batch)
+        return self._stored(np.stack([each.encoded for each in inputs if each.encoded is not None]))
+
+    def _stored(self, encodings: NDArray[Any]) -> Any:
+        stacked = ctranslate2.StorageView.from_array(encodings)
         return stacked if stacked.dtype == self._encoding_type else stacked.to(self._encoding_type)
 
     def _features(self, inputs: Sequence[EncoderInput]) -> Any:
@@ -129,32 +140,56 @@ class WhisperModel:
             row[:, : features.shape[1]] = features
         return ctranslate2.StorageView.from_array(batch)
 
+    def _detect_spans(
+        self, encoded: Any, inputs: Sequence[EncoderInput], operations: Sequence[DetectSpans]
+    ) -> list[SpanLanguages]:
+        """Detect the languages of encodings and of their parts; parts of equal length share a call."""
+        found: dict[tuple[int, int], Languages] = {}
+        by_length: defaultdict[int, list[tuple[int, int, Any]]] = defaultdict(list)
+        for row, (each, operation) in enumerate(zip(inputs, operations, strict=True)):
+            for place, (first, end) in enumerate(operation.spans):
+                part = _part(each.encoded, first, end)
+                by_length[len(part)].append((row, place, part))
+        for parts in by_length.values():
+            batch = self._stored(np.stack([part for _, _, part in parts]))
+            for (row, place, _), languages in zip(parts, self._whisper.detect_language(batch), strict=True):
+                found[row, place] = _languages(languages)
+        return [
+            SpanLanguages(_languages(whole), tuple(found[row, place] for place in range(len(operation.spans))))
+            for row, (operation, whole) in enumerate(
+                zip(operations, self._whisper.detect_language(encoded), strict=True)
+            )
+        ]
+
     def _decode(self, encoded: Any, operations: Sequence[Decode]) -> list[Decoded]:
         head = operations[0]
+        search = head.search
         results = self._whisper.generate(
             encoded,
             [list(each.prompt) for each in operations],
-            beam_size=head.beam_size,
-            repetition_penalty=head.penalty,
-            no_repeat_ngram_size=LOOP_TOKENS if head.penalty > 1 else 0,
+            beam_size=search.beam_size,
+            patience=search.patience,
+            length_penalty=search.length_penalty,
+            repetition_penalty=search.penalty,
+            no_repeat_ngram_size=search.no_repeat_ngram_size,
             max_length=CONTEXT_TOKENS,
             return_scores=True,
             return_no_speech_prob=True,
-            suppress_blank=True,
-            suppress_tokens=list(self.vocabulary.suppressed),
+            suppress_blank=search.suppress_blank,
+            suppress_tokens=list(self.vocabulary.suppressed(search.suppress_tokens)),
         )
-        limit = min(NEW_TOKENS, CONTEXT_TOKENS - len(head.prompt))
-        return [self._decoded(result, limit, head.penalty) for result in results]
+        limit = min(NEW_TOKENS, CONTEXT_TOKENS - len(head.prompt) + head.prefix_tokens)
+        return [self._decoded(result, limit, search) for result in results]
 
-    def _decoded(self, result: Any, limit: int, penalty: float) -> Decoded:
+    def _decoded(self, result: Any, limit: int, search: Search) -> Decoded:
         tokens = tuple(result.sequences_ids[0])
         return Decoded(
             tokens=tokens,
             text=self.vocabulary.text(tokens),
-            # The score is the mean over the tokens; the end-of-text token counts in the average.
-            avg_logprob=result.scores[0] * len(tokens) / (len(tokens) + 1),
+            # The score is the sum by the length and its penalty; the end-of-text token counts in the average.
+            avg_logprob=result.scores[0] * len(tokens) ** search.length_penalty / (len(tokens) + 1),
             no_speech_prob=result.no_speech_prob,
-            penalty=penalty,
+            penalty=search.penalty,
             truncated=len(tokens) >= limit,
         )
 
@@ -166,6 +201,14 @@ class WhisperModel:
             [min(WINDOW_FRAMES, ceil(each.duration_seconds) * 100) for each in inputs],
         )
         return [_alignment(result) for result in results]
+
+
+def _part(encoding: Any, first_frame: int, end_frame: int) -> NDArray[Any]:
+    """Return a span's part of a window's encoding, cut to a multiple of ``PART_STEPS`` where it is longer."""
+    first, end = first_frame // FRAMES_PER_ENCODER_STEP, ceil(end_frame / FRAMES_PER_ENCODER_STEP)
+    steps = max(1, end - first)
+    steps = max(min(steps, PART_STEPS), steps - steps % PART_STEPS)
+    return np.ascontiguousarray(encoding[first : first + steps])
 
 
 def _languages(found: Sequence[tuple[str, float]]) -> Languages:

@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from models.whisper.gate import Decoded
+from models.whisper.gate import Decoded, Search
 from schemas.options import Lane, Task
 
 Features = NDArray[np.float32]
@@ -37,13 +37,34 @@ class DetectLanguage:
 
 
 @dataclass(frozen=True, slots=True)
+class DetectSpans:
+    """Detection of the language of a window and of each of its spans, from one encoding.
+
+    ``spans``: the first frame of each span, and the frame after its last. Its result: a SpanLanguages.
+    """
+
+    spans: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanLanguages:
+    """The languages of a window and of each of its spans, in the form that ``DetectLanguage`` gives."""
+
+    window: "Languages"
+    spans: tuple["Languages", ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Decode:
-    """Decoding to text. ``prompt`` ends before the first text token. Its result: a Decoded."""
+    """Decoding to text. Its result: a Decoded.
+
+    ``prompt`` ends before the first token that is searched; its last ``prefix_tokens`` are text already.
+    """
 
     prompt: tuple[int, ...]
-    beam_size: int
-    penalty: float = 1.0
+    search: Search
     language: str = "en"
+    prefix_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +84,23 @@ class Alignment:
     probabilities: tuple[float, ...]
 
 
-Operation = DetectLanguage | Decode | Align
+Operation = DetectLanguage | DetectSpans | Decode | Align
 Languages = tuple[tuple[str, float], ...]
-Result = Languages | Decoded | Alignment
+Result = Languages | SpanLanguages | Decoded | Alignment
 
 
 @dataclass(frozen=True, slots=True)
 class BatchKey:
     """Rows with equal keys may share a call: CTranslate2 takes one set of options per call.
 
-    It requires the start-of-transcript token at the same index in all rows, which prompts of equal length have.
-    Language and task may differ between rows, except for alignment.
+    It requires the start-of-transcript token at the same index in all rows, which prompts of equal length with
+    prefixes of equal length have. Language and task may differ between rows, except for alignment.
     """
 
     kind: str
-    beam_size: int = 0
-    penalty: float = 1.0
+    search: Search | None = None
     prompt_tokens: int = 0
+    prefix_tokens: int = 0
     language: str = ""
     task: str = ""
 
@@ -100,10 +121,10 @@ class Row(Generic[ResultT]):
         """The key that rows of one batch share."""
         operation = self.operation
         if isinstance(operation, Decode):
-            return BatchKey("decode", operation.beam_size, operation.penalty, len(operation.prompt))
+            return BatchKey("decode", operation.search, len(operation.prompt), operation.prefix_tokens)
         if isinstance(operation, Align):
             return BatchKey("align", language=operation.language, task=operation.task.value)
-        return BatchKey("detect")
+        return BatchKey("detect spans" if isinstance(operation, DetectSpans) else "detect")
 
     @property
     def expected_tokens(self) -> float:

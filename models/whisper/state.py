@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from models.media.messages import ContainerOpened, DecodeFinished, SoundTrack
 from models.whisper.decode_unit import DecodeUnit
-from models.whisper.language import SpokenLanguage
+from models.whisper.languages.one import SpokenLanguage
 from models.whisper.text.segments import WindowResult
 from schemas.transcripts.transcript import AudioFacts, AudioTrack
 
@@ -20,7 +20,10 @@ class InferenceUsage:
 
 @dataclass(slots=True)
 class TranscriptionState:
-    """Everything known about the record so far. ``opened_at`` is monotonic; units are in order of arrival."""
+    """Everything known about the record so far. ``opened_at`` is monotonic; units are in order of arrival.
+
+    ``language`` stays None where each unit has its own.
+    """
 
     opened: ContainerOpened | None = None
     opened_at: float | None = None
@@ -28,11 +31,6 @@ class TranscriptionState:
     language: SpokenLanguage | None = None
     units: list[DecodeUnit] = field(default_factory=list)
     usage: InferenceUsage = field(default_factory=InferenceUsage)
-
-    @property
-    def language_code(self) -> str:
-        """The code of the language in use; English until one is known."""
-        return self.language.code if self.language else "en"
 
     @property
     def is_complete(self) -> bool:

@@ -10,10 +10,11 @@ from typing import Final
 from models.media.pool import DecodeJob, DecoderPool
 from models.media.spool import FeatureSpool
 from models.whisper.assembly import assemble
-from models.whisper.capabilities import Capabilities
 from models.whisper.engine import Engine
-from models.whisper.language import SpokenLanguage
+from models.whisper.languages.one import SpokenLanguage
 from models.whisper.model import WhisperModel
+from models.whisper.options.capabilities import Capabilities
+from models.whisper.options.decoding import search_of
 from models.whisper.progress import Progress, ProgressReporter
 from models.whisper.provenance import installed_version, model_sha256
 from models.whisper.rows import Decode, EncoderInput, Row
@@ -93,7 +94,7 @@ class Transcriber:
             job=self,
             lane=Lane.INTERACTIVE,
             encoder_input=EncoderInput(loaded.model.silence, 1.0),
-            operation=Decode(prompt, TranscribeOptions().beam_size),
+            operation=Decode(prompt, search_of(TranscribeOptions())),
         )
         loaded.engine.submit(row)
         row.future.result(WARM_UP_SECONDS)
@@ -159,6 +160,7 @@ class Transcriber:
                     split=options.channels is Channels.SPLIT,
                     track=options.audio_track,
                     vad=options.vad,
+                    vad_parameters=options.vad_parameters,
                     mel_bands=loaded.model.mel_bands,
                     lane=lane,
                     on_event=transcription.on_decoder_event,
@@ -208,6 +210,7 @@ class Transcriber:
                 languages=model.vocabulary.languages,
                 translates=self._settings.translates,
                 aliases=self._aliases,
+                token_count=model.vocabulary.size,
             ),
             provenance=Provenance(
                 engine="ctranslate2",
@@ -223,7 +226,9 @@ class Transcriber:
 
 
 def _known_language(options: TranscribeOptions, model: WhisperModel) -> SpokenLanguage | None:
-    if options.language is not None:
+    if options.languages is not None and len(options.languages) == 1:
+        return SpokenLanguage(options.languages[0])
+    if options.language is not None and not options.multilingual:
         return SpokenLanguage(options.language)
     return None if model.multilingual else SpokenLanguage("en")
 

@@ -32,12 +32,16 @@ _COMMAS: Final = (",", "，", "、", ";", "；", ":", "：")
 
 @dataclass(frozen=True, slots=True)
 class WindowResult:
-    """The final result of a window; ``decoded`` is None where it holds no speech."""
+    """The final result of a window; ``decoded`` is None where it holds no speech.
+
+    ``language`` is that of its text; None where all windows have the same one.
+    """
 
     window: Window
     decoded: Decoded | None
     flags: tuple[QualityFlag, ...] = ()
     words: tuple[TimedWord, ...] | None = None
+    language: str | None = None
 
 
 def needs_alignment(window: Window) -> bool:
@@ -46,7 +50,10 @@ def needs_alignment(window: Window) -> bool:
 
 
 def segments_of(results: Iterable[WindowResult], *, language: str | None, with_words: bool) -> tuple[Segment, ...]:
-    """Return the segments of all windows, ordered by start, with ids from 0."""
+    """Return the segments of all windows, ordered by start, with ids from 0.
+
+    ``language`` is for the windows that have none of their own.
+    """
     drafts = _separate([draft for result in results for draft in _drafts(result)])
     drafts.sort(key=lambda draft: (draft.times[0][0], draft.result.window.channel or 0))
     return tuple(
@@ -122,7 +129,7 @@ def _segment(number: int, draft: _Draft, *, language: str | None, with_words: bo
         end=draft.times[-1][1] / 1000,
         text=draft.text,
         channel=draft.result.window.channel,
-        language=language,
+        language=draft.result.language or language,
         avg_logprob=round(decoded.avg_logprob, 4) if decoded else None,
         compression_ratio=round(decoded.compression_ratio, 3) if decoded else None,
         no_speech_prob=round(decoded.no_speech_prob, 4) if decoded else None,

@@ -15,6 +15,10 @@ CONTEXT_TOKENS: Final = 448
 """The decoder's context."""
 PROMPT_TOKENS: Final = CONTEXT_TOKENS // 2 - 1
 """Limit of prompt and hotwords together; the other half of the context is for the decoded text."""
+PREFIX_TOKENS: Final = CONTEXT_TOKENS // 4
+"""Limit of the text that a window is made to begin with; it counts as decoded text."""
+NON_SPEECH: Final = -1
+"""Stands for all symbols that are no speech, in a list of tokens."""
 _INCOMPLETE_CHARACTER: Final = "\ufffd"
 """What the tokenizer decodes a character to that the token limit cut in two."""
 
@@ -33,7 +37,7 @@ class Vocabulary:
         self._lock = Lock()
         self._by_language: dict[tuple[str, Task], Tokenizer] = {}
         self._plain = self._of("en", Task.TRANSCRIBE)
-        self.suppressed = self._suppressed()
+        self._controls = self._control_tokens()
         self.languages = frozenset(
             code
             for code in (LANGUAGES if multilingual else ("en",))
@@ -52,6 +56,21 @@ class Vocabulary:
             before += self._plain.encode(initial_prompt)[-room:] if room else []
         start = [self._plain.sot_prev, *before] if before else []
         return (*start, *self.start(language=language, task=task), self._plain.no_timestamps)
+
+    def prefix(self, text: str | None) -> tuple[int, ...]:
+        """Return the tokens of text that a window begins with, cut to a quarter of the context."""
+        return tuple(self._plain.encode(" " + text.strip())[:PREFIX_TOKENS]) if text and text.strip() else ()
+
+    def suppressed(self, ids: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the tokens that are never decoded: these, with -1 for all symbols that are no speech, and
+        Whisper's control tokens."""
+        symbols = self._plain.non_speech_tokens if NON_SPEECH in ids else ()
+        return tuple(sorted({*self._controls, *symbols, *(token for token in ids if token != NON_SPEECH)}))
+
+    @property
+    def size(self) -> int:
+        """The number of tokens."""
+        return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
 
     def start(self, *, language: str, task: Task) -> tuple[int, ...]:
         """Return the tokens that select language and task."""
@@ -85,10 +104,10 @@ class Vocabulary:
                 )
             return self._by_language[key]
 
-    def _suppressed(self) -> tuple[int, ...]:
+    def _control_tokens(self) -> tuple[int, ...]:
         plain = self._plain
         special = (plain.transcribe, plain.translate, plain.sot, plain.sot_prev, plain.sot_lm, plain.no_speech)
-        return tuple(sorted({*plain.non_speech_tokens, *(token for token in special if token is not None)}))
+        return tuple(token for token in special if token is not None)
 
 
 def _readable(text: str) -> str:

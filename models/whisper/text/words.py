@@ -7,6 +7,7 @@ from typing import Final
 
 from models.media.speech.windows import TimeMap
 from models.whisper.rows import Alignment
+from models.whisper.text.loudness import LoudFrames, first_pause, last_pause, sounding_part
 
 PREPENDED: Final = "\"'“¿([{-"
 """Punctuation that belongs to the word after it."""
@@ -29,8 +30,14 @@ class TimedWord:
     probability: float
 
 
-def time_words(counted: Sequence[tuple[str, int]], alignment: Alignment, times: TimeMap) -> tuple[TimedWord, ...]:
-    """Give words their times. ``counted`` holds each word's token count, in the order of the alignment."""
+def time_words(
+    counted: Sequence[tuple[str, int]], alignment: Alignment, times: TimeMap, *, loud: LoudFrames | None = None
+) -> tuple[TimedWord, ...]:
+    """Give words their times. ``counted`` holds each word's token count, in the order of the alignment.
+
+    ``loud`` tells sound from pauses. Without it, a word that the alignment puts in two spans is in the one that
+    holds its middle, and a long word at the start or end of a sentence is assumed to include a pause.
+    """
     words: list[TimedWord] = []
     first = 0
     last_start = len(alignment.starts_seconds) - 1
@@ -41,8 +48,8 @@ def time_words(counted: Sequence[tuple[str, int]], alignment: Alignment, times: 
         mean = sum(probabilities) / len(probabilities) if probabilities else 0.0
         words.append(TimedWord(text, start, end, min(1.0, mean)))
         first += tokens
-    separate = _lengthen(_cut_pauses(_join_punctuation(words)), times.duration_seconds)
-    return tuple(_to_original_time(word, times) for word in separate)
+    separate = _lengthen(_cut_pauses(_join_punctuation(words), loud), times.duration_seconds)
+    return tuple(_to_original_time(word, times, loud) for word in separate)
 
 
 def _join_punctuation(words: Sequence[TimedWord]) -> list[TimedWord]:
@@ -63,7 +70,7 @@ def _join_punctuation(words: Sequence[TimedWord]) -> list[TimedWord]:
     return [*joined, opening] if opening is not None else joined
 
 
-def _cut_pauses(words: list[TimedWord]) -> list[TimedWord]:
+def _cut_pauses(words: list[TimedWord], loud: LoudFrames | None) -> list[TimedWord]:
     """Shorten words that include a pause: the first one, and those at the end or start of a sentence."""
     median = _median_seconds(words)
     if median is None:
@@ -74,12 +81,25 @@ def _cut_pauses(words: list[TimedWord]) -> list[TimedWord]:
     for word in words:
         too_long = word.end_seconds - word.start_seconds > limit
         if too_long and after_sentence:
-            word = replace(word, start_seconds=word.end_seconds - limit)  # noqa: PLW2901
+            word = replace(word, start_seconds=_start_of_sound(word, limit, loud))  # noqa: PLW2901
         after_sentence = ends_sentence(word.text)
-        if too_long and after_sentence:
-            word = replace(word, end_seconds=min(word.end_seconds, word.start_seconds + limit))  # noqa: PLW2901
+        if too_long and after_sentence and word.end_seconds - word.start_seconds > limit:
+            word = replace(word, end_seconds=_end_of_sound(word, limit, loud))  # noqa: PLW2901
         shortened.append(word)
     return shortened
+
+
+def _start_of_sound(word: TimedWord, limit: float, loud: LoudFrames | None) -> float:
+    # Only a pause is cut: a long name is sound from its start to its end.
+    latest = word.end_seconds - limit
+    pause = latest if loud is None else last_pause(word.start_seconds, latest, loud)
+    return word.start_seconds if pause is None else pause
+
+
+def _end_of_sound(word: TimedWord, limit: float, loud: LoudFrames | None) -> float:
+    earliest = word.start_seconds + limit
+    pause = earliest if loud is None else first_pause(earliest, word.end_seconds, loud)
+    return word.end_seconds if pause is None else pause
 
 
 def _median_seconds(words: Sequence[TimedWord]) -> float | None:
@@ -151,8 +171,13 @@ def _enforce_shortest(
     return earlier[::-1]
 
 
-def _to_original_time(word: TimedWord, times: TimeMap) -> TimedWord:
-    start, end = times.interval(word.start_seconds, word.end_seconds)
+def _to_original_time(word: TimedWord, times: TimeMap, loud: LoudFrames | None) -> TimedWord:
+    # The alignment lets a word begin in the silence before it, which at a joint is the end of another span.
+    joints = [joint for joint in times.joints_seconds if word.start_seconds < joint < word.end_seconds]
+    inside = None
+    if joints and loud is not None:
+        inside = sounding_part([word.start_seconds, *joints, word.end_seconds], loud)
+    start, end = times.interval(word.start_seconds, word.end_seconds, inside_seconds=inside)
     return replace(word, start_seconds=start, end_seconds=end)
 
 

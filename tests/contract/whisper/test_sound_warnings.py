@@ -34,7 +34,7 @@ def test_a_person_hears_which_file_lost_sound(to_file: bool, tmp_path: Path) -> 
     cut.write_bytes(whole.read_bytes()[:-32_000])
     mux(inverted, "wav", [Voice(np.stack([digits, -digits]), "pcm_s16le")])
     files = [str(each) for each in (whole, cut, inverted)]
-    output = ["--output", str(tmp_path / "out")] if to_file else []
+    output = ["--output-dir", str(tmp_path / "out"), "--quiet"] if to_file else []
     code, printed, told = run("transcribe", *files, "--model", str(model_directory()), *output)
     assert code == 0
     assert printed.count(SPOKEN) == (0 if to_file else 2)

@@ -5,67 +5,19 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from models.media.messages import ContainerOpened, DecodeFinished, WindowReady
 from models.media.pool import DecodeFailed
-from models.media.speech.windows import SAMPLE_RATE_HERTZ
-from models.whisper.engine import Engine
-from models.whisper.gate import PENALTIES
+from models.whisper.gate import PENALTIES, Search, searches
 from models.whisper.rows import DetectLanguage, EncoderInput, Row
-from models.whisper.state import TranscriptionState
 from models.whisper.text.vocabulary import Vocabulary
-from models.whisper.transcription import Transcription
-from schemas.clock import SystemClock
 from schemas.errors import AudioUndecodable, DependencyDown, EngineFailed, JobCancelled
 from schemas.options import Lane, Task, TranscribeOptions
 from schemas.transcripts.transcript import QualityFlag
-from tests.contract.whisper.scripted_model import Script, silence
+from tests.contract.whisper.scripted_model import Script
+from tests.contract.whisper.scripted_transcription import Desk
 from tests.support.listening import model_directory
 from tests.support.waiting import eventually
 
-SECOND = SAMPLE_RATE_HERTZ
 LOOP = " click" * 60
-
-
-class Desk:
-    """One transcription and the engine that it runs on."""
-
-    def __init__(self, model: Script, options: TranscribeOptions, *, hang_timeout_seconds: float = 60) -> None:
-        clock = SystemClock()
-        self.model = model
-        self.engine = Engine(
-            model, replicas=1, batch_rows=4, hang_timeout_seconds=hang_timeout_seconds, clock=clock
-        )
-        self.transcription = Transcription(
-            options,
-            engine=self.engine,
-            vocabulary=Vocabulary(model_directory(), multilingual=True),
-            read_features=silence,
-            lane=Lane.BULK,
-            language=None,
-            clock=clock,
-        )
-
-    def windows(self, *seconds: float) -> None:
-        """Deliver windows of one span each, a minute apart, and the end."""
-        deliver = self.transcription.on_decoder_event
-        deliver(
-            ContainerOpened(
-                container="wav", codec="pcm", channel_count=1, sample_rate_hertz=8_000, declared_seconds=None
-            )
-        )
-        for number, length in enumerate(seconds):
-            start = number * 60 * SECOND
-            spans = ((start, start + int(length * SECOND)),)
-            deliver(WindowReady(channel=None, spans=spans, frames=int(length * 100), offset_bytes=0))
-        total = 60.0 * len(seconds)
-        costs = {"decode_seconds": 0.0, "vad_seconds": 0.0, "features_seconds": 0.0}
-        deliver(DecodeFinished(audio_seconds=total, speech_seconds=total, **costs))
-
-    def finish(self, cancelled: Callable[[], bool] = lambda: False) -> TranscriptionState:
-        """Run it to its end."""
-        for _ in self.transcription.steps(cancelled):
-            pass
-        return self.transcription.state
 
 
 @pytest.fixture
@@ -73,8 +25,8 @@ def desk() -> Iterator[Callable[..., Desk]]:
     """Make desks, and close their engines at the end."""
     desks: list[Desk] = []
 
-    def make(model: Script, options: TranscribeOptions | None = None, **limits: float) -> Desk:
-        desks.append(Desk(model, options or TranscribeOptions(), **limits))
+    def make(model: Script, options: TranscribeOptions | None = None, hang_timeout_seconds: float = 60) -> Desk:
+        desks.append(Desk(model, options or TranscribeOptions(), hang_timeout_seconds=hang_timeout_seconds))
         return desks[-1]
 
     yield make
@@ -83,16 +35,32 @@ def desk() -> Iterator[Callable[..., Desk]]:
         each.engine.close()
 
 
-def test_a_loop_is_decoded_again_at_the_next_penalty(desk: Callable[..., Desk]) -> None:
+def test_a_loop_is_decoded_again_by_the_next_search(desk: Callable[..., Desk]) -> None:
     """Only as often as needed, and the transcript says so."""
     model = Script(lambda penalty, _: LOOP if penalty < PENALTIES[-1] else " hello there")
     each = desk(model)
     each.windows(4)
     (window,) = each.finish().results()
-    assert [work.penalty for work in model.decoded] == list(PENALTIES)
+    assert [work.search for work in model.decoded] == list(searches(Search(5)))
     assert window.decoded is not None
     assert (window.decoded.text, window.decoded.penalty) == (" hello there", PENALTIES[-1])
     assert window.flags == (QualityFlag.RETRIED,)
+
+
+def test_a_window_in_which_every_search_loops_keeps_the_loop_once(desk: Callable[..., Desk]) -> None:
+    """Text, words and the end of the segment are those of the first occurrence, and a flag says that it looped."""
+    model = Script(lambda *_: LOOP)
+    once = model.tokens
+    model.tokens = once * 20
+    each = desk(model)
+    each.windows(4)
+    (window,) = each.finish().results()
+    assert [work.tokens for work in model.aligned] == [once]
+    assert window.decoded is not None
+    text = Vocabulary(model_directory(), multilingual=True).text(once)
+    assert (window.decoded.tokens, window.decoded.text) == (once, text)
+    assert window.flags == (QualityFlag.REPETITION, QualityFlag.RETRIED)
+    assert "".join(word.text for word in window.words or ()) == text
 
 
 def test_speech_too_dense_for_the_token_limit_is_heard_in_halves(desk: Callable[..., Desk]) -> None:
@@ -223,7 +191,11 @@ def test_a_window_is_decoded_as_was_asked(desk: Callable[..., Desk]) -> None:
     each.finish()
     vocabulary = Vocabulary(model_directory(), multilingual=True)
     prompt = vocabulary.prompt(language="ko", task=Task.TRANSLATE, initial_prompt="Formal.", hotwords="Kafka")
-    assert [(work.prompt, work.beam_size) for work in model.decoded] == [(prompt, 2)] * 2
+    assert [(work.prompt, work.search.beam_size) for work in model.decoded] == [
+        (prompt, 2),
+        (prompt, 1),
+        (prompt, 2),
+    ]
 
 
 def test_the_words_of_a_translation_are_english(desk: Callable[..., Desk]) -> None:
@@ -245,7 +217,22 @@ def test_what_was_spent_is_added_up_and_nothing_is_held(desk: Callable[..., Desk
     each = desk(model, TranscribeOptions(word_timestamps=True))
     each.windows(4, 4)
     state = each.finish()
-    assert state.usage.decoded_tokens == 8
+    assert state.usage.decoded_tokens == 12
     assert state.usage.inference_seconds > 0
     assert state.usage.alignment_seconds > 0
     assert [unit.encoder_input.encoded for unit in state.units] == [None, None]
+
+
+def test_a_prefix_begins_the_first_window_alone(desk: Callable[..., Desk]) -> None:
+    """Every attempt at it; its tokens are counted, since rows of a call begin their text at one place."""
+    model = Script(lambda penalty, _: LOOP if penalty == 1 else " hello there", languages="en")
+    each = desk(model, TranscribeOptions(prefix="Well then"))
+    each.windows(4, 4)
+    each.finish()
+    vocabulary = Vocabulary(model_directory(), multilingual=True)
+    prefix = vocabulary.prefix("Well then")
+    prompt = vocabulary.prompt(language="en", task=Task.TRANSCRIBE, initial_prompt=None, hotwords=None)
+    first, later = (*prompt, *prefix), prompt
+    assert sorted((work.prompt, work.prefix_tokens) for work in model.decoded) == sorted(
+        [(first, len(prefix))] * 3 + [(later, 0)] * 3
+    )

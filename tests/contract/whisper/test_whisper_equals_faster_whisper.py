@@ -8,9 +8,19 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 from faster_whisper.audio import decode_audio
 
 from models.media.speech.features import LogMel
-from models.whisper.gate import Decoded
+from models.whisper.gate import Decoded, Search
 from models.whisper.model import WhisperModel as WhisperModelUnderTest
-from models.whisper.rows import Align, Alignment, Decode, DetectLanguage, EncoderInput, Operation, Result
+from models.whisper.rows import (
+    Align,
+    Alignment,
+    Decode,
+    DetectLanguage,
+    DetectSpans,
+    EncoderInput,
+    Operation,
+    Result,
+    SpanLanguages,
+)
 from models.whisper.transcriber import Transcriber
 from schemas.options import Task, TranscribeOptions
 from schemas.settings import WhisperSettings
@@ -109,12 +119,15 @@ def test_rows_in_one_batch_get_the_answers_that_they_get_alone() -> None:
     names = ("en-digits.ogg", "ko-digits.ogg", "en-commands.ogg")
     asked = (("en", Task.TRANSCRIBE), ("ko", Task.TRANSCRIBE), ("ko", Task.TRANSLATE))
     works = [
-        Decode(model.vocabulary.prompt(language=code, task=task, initial_prompt=None, hotwords=None), beam_size=2)
+        Decode(
+            model.vocabulary.prompt(language=code, task=task, initial_prompt=None, hotwords=None), search=Search(2)
+        )
         for code, task in asked
     ]
     kinds: list[list[Operation]] = [
         [*works],
         [DetectLanguage()] * 3,
+        [DetectSpans(((0, 60), (60, 100)))] * 3,
         [Align((400, 401, 402), "en", Task.TRANSCRIBE)] * 3,
     ]
     for kind in kinds:
@@ -137,4 +150,6 @@ def _rounded(answer: Result) -> object:
         return answer.tokens, round(answer.avg_logprob, 2)
     if isinstance(answer, Alignment):
         return answer.starts_seconds, [round(probability, 2) for probability in answer.probabilities]
+    if isinstance(answer, SpanLanguages):
+        return [(each[0][0], round(each[0][1], 2)) for each in (answer.window, *answer.spans)]
     return answer[0][0], round(answer[0][1], 2)

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from kascribe.cli import app
 from models.whisper.transcriber import Transcriber
 from schemas.options import ExportFormat, TranscribeOptions
 from schemas.settings import WhisperSettings
 from schemas.transcripts.exports import EXPORTERS
+from schemas.transcripts.subtitles.settings import SubtitleSettings
 from schemas.transcripts.transcript import Transcript
 from tests.sound.recordings import FORMATS, read, write
 from tests.support.listening import model_directory, speech
@@ -56,7 +59,7 @@ def assert_everything_lasts(made: Transcript) -> None:
     """In the transcript and all forms that have times."""
     assert_lasting([(one.start, one.end) for one in made.segments])
     assert_lasting([(word.start, word.end) for one in made.segments for word in one.words or ()])
-    form = {name: EXPORTERS[name].render(made) for name in ExportFormat}
+    form = {name: EXPORTERS[name].render(made, SubtitleSettings()) for name in ExportFormat}
     verbose = json.loads(form[ExportFormat.VERBOSE_JSON])
     for part in ("segments", "words"):
         assert_lasting([(one["start"], one["end"]) for one in verbose[part]])
@@ -78,6 +81,18 @@ def test_words_that_the_model_cannot_place_have_times_all_the_same(
     assert_everything_lasts(
         transcriber.transcribe(confusing(tmp_path), TranscribeOptions(word_timestamps=True, language="en"))
     )
+
+
+def test_subtitles_on_the_command_line_follow_the_words(transcriber: Transcriber, tmp_path: Path) -> None:
+    """Without ``--words``: a cue begins with its first word, not with a share of its segment's time."""
+    file = confusing(tmp_path)
+    arguments = ["transcribe", str(file), "--language", "en", "--as", "srt", "--model", str(model_directory())]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0
+    made = transcriber.transcribe(file, TranscribeOptions(word_timestamps=True, language="en"))
+    assert result.stdout.strip() == EXPORTERS[ExportFormat.SRT].render(made, SubtitleSettings()).strip()
+    starts = {word.start for segment in made.segments for word in segment.words or ()}
+    assert {start for start, _ in subtitle_times(result.stdout)} <= starts
 
 
 def test_a_recording_from_outside_has_no_segment_without_length(transcriber: Transcriber) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.whisper.gate import Decoded
+from models.whisper.gate import Decoded, Search
 from models.whisper.model import OutOfMemory
 from models.whisper.rows import Decode, EncoderInput, Operation, Result, Row
 from schemas.options import Lane
@@ -48,4 +48,4 @@ def heard(text: str) -> Decoded:
 def row(name: float, *, job: object = "job", lane: Lane = Lane.BULK, beam_size: int = 5) -> Row[Decoded]:
     """Return a row to decode, named by its duration."""
     encoder_input = EncoderInput(lambda: np.zeros((80, 3000), np.float32), name)
-    return Row(job=job, lane=lane, encoder_input=encoder_input, operation=Decode(PROMPT, beam_size))
+    return Row(job=job, lane=lane, encoder_input=encoder_input, operation=Decode(PROMPT, Search(beam_size)))

@@ -7,7 +7,7 @@ from models.media.speech.windows import SAMPLE_RATE_HERTZ, Span, Window
 from models.whisper.assembly import assemble
 from models.whisper.decode_unit import DecodeUnit
 from models.whisper.gate import Decoded
-from models.whisper.language import SpokenLanguage
+from models.whisper.languages.one import SpokenLanguage
 from models.whisper.rows import EncoderInput
 from models.whisper.state import InferenceUsage, TranscriptionState
 from models.whisper.text.segments import WindowResult

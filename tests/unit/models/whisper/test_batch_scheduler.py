@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from models.whisper.gate import Search
 from models.whisper.rows import Decode, DetectLanguage, EncoderInput, Row
 from models.whisper.scheduler import BULK_TURN, Scheduler
 from schemas.options import Lane
@@ -12,7 +13,9 @@ def row(
 ) -> Row[object]:
     """Return a row that is named by its duration."""
     encoder_input = EncoderInput(lambda: np.zeros((80, 1), np.float32), name)
-    return Row(job=job, lane=lane, encoder_input=encoder_input, operation=operation or Decode((1, 2, 3), 5))
+    return Row(
+        job=job, lane=lane, encoder_input=encoder_input, operation=operation or Decode((1, 2, 3), Search(5))
+    )
 
 
 def order(scheduler: Scheduler, limit: int = 1) -> list[list[float]]:
@@ -71,9 +74,9 @@ def test_kinds_of_work_do_not_mix() -> None:
 def test_prompts_of_different_length_do_not_mix() -> None:
     """Start-of-transcript must stand at one index in all rows."""
     scheduler = Scheduler()
-    scheduler.add(row(1, "a", operation=Decode((1, 2, 3), 5)))
-    scheduler.add(row(2, "b", operation=Decode((1, 2, 3, 4), 5)))
-    scheduler.add(row(3, "c", operation=Decode((4, 5, 6), 5)))
+    scheduler.add(row(1, "a", operation=Decode((1, 2, 3), Search(5))))
+    scheduler.add(row(2, "b", operation=Decode((1, 2, 3, 4), Search(5))))
+    scheduler.add(row(3, "c", operation=Decode((4, 5, 6), Search(5))))
     assert order(scheduler, 4) == [[1, 3], [2]]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.whisper.capabilities import Capabilities
+from models.whisper.options.capabilities import Capabilities
 from schemas.errors import InvalidOptions
 from schemas.options import Task, TranscribeOptions
 from schemas.transcripts.languages import LANGUAGES

@@ -1,11 +1,11 @@
-"""Where the model runs and how many calls side by side, where the settings leave it open."""
+"""Where the model runs, in which type and how many calls side by side, where the settings leave it open."""
 
 import ctypes
 
 import ctranslate2
 import pytest
 
-from models.whisper.device import Parallelism, device_of, load_cublas, parallelism
+from models.whisper.device import Parallelism, compute_type_of, device_of, load_cublas, parallelism
 from schemas.errors import ConfigurationError
 from schemas.settings import WhisperSettings
 
@@ -35,6 +35,15 @@ def test_a_gpu_gets_batches() -> None:
     """One call at a time of many rows."""
     assert parallelism(WhisperSettings(batch_size=32), device="cuda", cores=8) == Parallelism(1, 32, 0)
     assert parallelism(WhisperSettings(replicas=2), device="cuda", cores=8) == Parallelism(2, 16, 0)
+
+
+def test_a_cpu_computes_in_int8_unless_a_type_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Float16 weights would be computed in float32, after a warning on standard error; a GPU takes them as is."""
+    assert compute_type_of(WhisperSettings(), device="cpu") == "int8"
+    assert compute_type_of(WhisperSettings(), device="cuda") == "default"
+    assert compute_type_of(WhisperSettings(compute_type="float32"), device="cpu") == "float32"
+    monkeypatch.setattr(ctranslate2, "get_supported_compute_types", lambda _: {"float32"})
+    assert compute_type_of(WhisperSettings(), device="cpu") == "float32"
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Which language it is, and when enough was heard to say so."""
 
-from models.whisper.language import WINDOWS_LIMIT, decide_language
+from models.whisper.languages.one import WINDOWS_LIMIT, decide_language
 
 SURE = (("ko", 0.9), ("ja", 0.05), ("en", 0.03), ("zh", 0.01), ("de", 0.005), ("fr", 0.001))
 UNSURE = (("ja", 0.4), ("ko", 0.35), ("en", 0.25))

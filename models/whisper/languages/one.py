@@ -1,7 +1,7 @@
-"""Detection of a recording's language from its first windows of speech."""
+"""The language of a whole file, from its first windows of speech."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,17 +29,28 @@ def decide_language(detections: Sequence[Languages], *, more_to_come: bool) -> S
     if not detections:
         return None
     if detections[-1][0][1] >= SURE_PROBABILITY:
-        return _spoken_language(detections[-1])
+        return spoken_language(detections[-1])
     if more_to_come and len(detections) < WINDOWS_LIMIT:
         return None
     sums: defaultdict[str, float] = defaultdict(float)
     for window in detections:
         for code, probability in window:
             sums[code] += probability / len(detections)
-    return _spoken_language(tuple(sorted(sums.items(), key=lambda item: -item[1])))
+    return spoken_language(tuple(sorted(sums.items(), key=lambda item: -item[1])))
 
 
-def _spoken_language(found: Languages) -> SpokenLanguage:
+def among(candidates: Collection[str], found: Languages) -> Languages:
+    """Return the probabilities of the candidates alone, adding up to 1; all of them where there are none."""
+    if not candidates:
+        return found
+    kept = tuple((code, probability) for code, probability in found if code in candidates)
+    total = sum(probability for _, probability in kept)
+    # A model may give a language none of its probability: it stays a candidate, and the last.
+    return tuple((code, probability / total if total else 1 / len(kept)) for code, probability in kept)
+
+
+def spoken_language(found: Languages) -> SpokenLanguage:
+    """Return the first of the languages found, and the most probable ones."""
     guesses = tuple(
         LanguageGuess(language=code, probability=round(min(1.0, probability), 4))
         for code, probability in found[:GUESSES]
