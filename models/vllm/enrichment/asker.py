@@ -1,4 +1,4 @@
-"""Questions about one transcript: each answer is validated, and requested again a bounded number of times."""
+"""Questions about one transcript: each answer is validated and judged, and requested again a few times."""
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
@@ -6,9 +6,14 @@ from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Final
 
-from models.vllm.enrichment.answers import InvalidAnswer, read_answer
-from models.vllm.enrichment.bounds import TokenBudget, bound_schema
-from models.vllm.enrichment.cleaning import as_plain_text
+from models.vllm.answers.bounds import bound_schema
+from models.vllm.answers.cleaning import as_plain_text
+from models.vllm.answers.gate import Expected, flags_of
+from models.vllm.answers.lengths import TokenBudget, longest_string_characters
+from models.vllm.answers.parts import reaches_a_bound
+from models.vllm.answers.reading import InvalidAnswer, parse_answer, read_answer
+from models.vllm.answers.repetition import is_digit_run, is_loop
+from models.vllm.enrichment.attempts import Answer, Attempts, Sampling
 from models.vllm.enrichment.planner import completion_tokens, prompt_tokens
 from models.vllm.enrichment.ports import CompletionServer
 from models.vllm.enrichment.prompts import Wording, build_prompt, wording_for
@@ -25,10 +30,8 @@ from models.vllm.servers.problems import ContextExceeded, Rejected
 from models.vllm.tasks import gather_or_cancel
 from schemas.errors import EnrichmentInvalid
 from schemas.options import Lane
+from schemas.transcripts.answer_flags import AnswerFlag
 
-ANSWER_ATTEMPTS: Final = 3
-RETRY_TEMPERATURE: Final = 0.7
-"""At temperature 0 the same prompt gives the same answer again."""
 TEMPLATE_TOKENS: Final = 64
 """Upper bound of what a chat template adds to a prompt, used where it is not counted."""
 LINES_MINIMUM_TOKENS: Final = 48
@@ -36,8 +39,19 @@ LINES_MINIMUM_TOKENS: Final = 48
 
 
 @dataclass(frozen=True, slots=True)
+class Checks:
+    """What the gate expects of an answer beside sense: one of the languages, if any, and words, if it must."""
+
+    languages: tuple[str, ...] = ()
+    may_be_empty: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
-    """A task about some lines. ``schema`` None requests plain text; ``segment_ids`` may be cited."""
+    """A task about some lines. ``schema`` None requests plain text; ``segment_ids`` may be cited.
+
+    Without ``checks`` any valid answer is accepted.
+    """
 
     name: str
     lines: tuple[str, ...]
@@ -46,6 +60,7 @@ class Question:
     completion_tokens: int
     temperature: float
     segment_ids: frozenset[int] = frozenset()
+    checks: Checks | None = None
 
 
 @dataclass(slots=True)
@@ -55,6 +70,8 @@ class RequestTotals:
     usage: TokenCounts = field(default_factory=TokenCounts)
     finish_reasons: list[str] = field(default_factory=list)
     """Finish reasons of accepted completions, other than ``stop``."""
+    is_truncated: bool = False
+    """True when an accepted completion ended at a bound of its schema, or was not ended by the model."""
 
 
 @dataclass(slots=True)
@@ -84,27 +101,34 @@ class Asker:
         return completion_tokens(self.model.context_tokens, requested)
 
     async def answer(self, question: Question, totals: RequestTotals, on_text: OnText | None = None) -> Any:
+        """Return the value of ``ask``. Raises as it does."""
+        return (await self.ask(question, totals, on_text)).value
+
+    async def ask(self, question: Question, totals: RequestTotals, on_text: OnText | None = None) -> Answer:
         """Return the answer as its schema requires, or as plain text when there is no schema.
 
-        Raises InvalidAnswer after ``ANSWER_ATTEMPTS``, ContextExceeded, and the server's job errors.
+        Raises InvalidAnswer when no attempt gave an answer to publish, ContextExceeded, and job errors.
         """
-        cut_off = 0
-        problem = InvalidAnswer("no answer")
-        for attempt in range(ANSWER_ATTEMPTS):
-            if attempt and on_text:
+        attempts, last = Attempts(question.temperature), ""
+        while (sampling := attempts.next()) is not None:
+            if attempts.count and on_text:
                 on_text(None)
-            completion = await self._complete(self._request(question, attempt, cut_off), on_text)
+            request = self._request(question, sampling, attempts.cut_off)
+            completion = await self._complete(request, on_text)
             totals.usage += completion.usage
+            last = completion.text
             try:
-                answer = _validate(completion, question)
+                attempts.on_answer(self._judge(completion, question, request.schema))
             except InvalidAnswer as invalid:
-                cut_off += not completion.is_complete
-                problem = invalid
-                continue
-            if not completion.is_complete:
-                totals.finish_reasons.append(completion.finish_reason)
-            return answer
-        raise InvalidAnswer(f"after {ANSWER_ATTEMPTS} answers: {problem}")
+                attempts.on_invalid(_with_flags(invalid, completion), is_cut_off=not completion.is_complete)
+        answer = attempts.best()
+        if on_text and answer.text != last:
+            on_text(None)
+            on_text(answer.text)
+        if answer.finish_reason:
+            totals.finish_reasons.append(answer.finish_reason)
+        totals.is_truncated = totals.is_truncated or answer.is_truncated
+        return answer
 
     async def fits(self, question: Question) -> bool:
         """Return whether prompt and answer fit the context: proven by bytes, else counted by the server."""
@@ -152,11 +176,38 @@ class Asker:
                 return await self.server.count_tokens(prompt, self.job_id)
         return self.estimate(prompt.system) + self.estimate(prompt.user) + TEMPLATE_TOKENS
 
-    def _request(self, question: Question, attempt: int, cut_off: int) -> CompletionRequest:
+    def _judge(self, completion: Completion, question: Question, sent: Mapping[str, Any] | None) -> Answer:
+        """Return the answer in a completion with its flags. Raises InvalidAnswer."""
+        value = _validate(completion, question)
+        at_bound = sent is not None and reaches_a_bound(parse_answer(completion.text), sent)
+        return Answer(
+            value,
+            completion.text,
+            self._flags(value, question, question.checks, sent) if question.checks else (),
+            is_truncated=at_bound or not completion.is_complete,
+            finish_reason=None if completion.is_complete else completion.finish_reason,
+        )
+
+    def _flags(
+        self, value: Any, question: Question, checks: Checks, sent: Mapping[str, Any] | None
+    ) -> tuple[AnswerFlag, ...]:
+        expected = Expected(
+            lines=question.lines,
+            prompt=f"{self.wording.system}\n{question.task}",
+            nonce=self.nonce,
+            schema=question.schema,
+            languages=checks.languages,
+            may_be_empty=checks.may_be_empty,
+            room_characters=longest_string_characters(sent),
+        )
+        return flags_of(value, expected)
+
+    def _request(self, question: Question, sampling: Sampling, cut_off: int) -> CompletionRequest:
         return CompletionRequest(
             prompt=self._prompt(question.lines, question.task),
             max_completion_tokens=question.completion_tokens,
-            temperature=max(question.temperature, RETRY_TEMPERATURE) if attempt else question.temperature,
+            temperature=sampling.temperature,
+            frequency_penalty=sampling.frequency_penalty,
             request_id=f"{self.job_id}:{question.name}:{self._numbers()}",
             schema=self._bounded_schema(question, cut_off),
             schema_name=question.name,
@@ -187,7 +238,19 @@ class Asker:
             per_string_character=self.estimate.tokens_per_character,
             per_other_character=min(1.0, 2 * self.estimate.tokens_per_byte),
         )
-        return bound_schema(question.schema, budget)
+        last = max(question.segment_ids, default=None)
+        return bound_schema(question.schema, budget, last_segment_id=last)
+
+
+def _with_flags(problem: InvalidAnswer, completion: Completion) -> InvalidAnswer:
+    """Return the problem with what is wrong with the text: a loop has mostly run into the token limit."""
+    if completion.is_complete:
+        return problem
+    conditions = {
+        AnswerFlag.DIGIT_RUN: is_digit_run(completion.text),
+        AnswerFlag.REPETITION: is_loop(completion.text),
+    }
+    return InvalidAnswer(str(problem), tuple(flag for flag, holds in conditions.items() if holds))
 
 
 def _validate(completion: Completion, question: Question) -> Any:

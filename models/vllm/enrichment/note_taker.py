@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Final
 
-from models.vllm.enrichment.answers import InvalidAnswer
-from models.vllm.enrichment.asker import Asker, Question, RequestTotals
-from models.vllm.enrichment.cleaning import as_material
+from models.vllm.answers.cleaning import as_material
+from models.vllm.answers.reading import InvalidAnswer
+from models.vllm.enrichment.asker import Asker, Checks, Question, RequestTotals
 from models.vllm.enrichment.notes_cache import NotesCache
 from models.vllm.enrichment.planner import (
     IDS_PER_POINT,
@@ -25,7 +25,9 @@ from models.vllm.enrichment.planner import (
 from models.vllm.enrichment.prompts import COMPACT, NOTES_VERSION
 from models.vllm.servers.problems import ContextExceeded
 from schemas.errors import EnrichmentInvalid
+from schemas.transcripts.answer_flags import AnswerFlag
 
+NOTES: Final = "notes"
 NOTES_COMPLETION_TOKENS: Final = 768
 NOTES_TEMPERATURE: Final = 0.2
 NOTE_CHARACTERS: Final = 240
@@ -69,6 +71,8 @@ class NoteTaker:
     cache: NotesCache
     _: KW_ONLY
     concurrency: int
+    languages: tuple[str, ...] = ()
+    """Codes of the languages that notes may be in; empty: any."""
     totals: RequestTotals = field(default_factory=RequestTotals)
     _slots: asyncio.Semaphore = field(init=False)
 
@@ -101,19 +105,18 @@ class NoteTaker:
         return NotedPart(short, shortened=texts_differ(short, points))
 
     async def _note(self, chunk: Chunk, task: str) -> NotedPart:
-        question = self._question("notes", chunk.lines, task, chunk.segment_ids)
+        question = self._question(NOTES, chunk.lines, task, chunk.segment_ids)
         digest = self._digest(question)
-        if (cached := await self.cache.find(digest)) is not None:
+        if (cached := await self._find(digest)) is not None:
             return NotedPart(cached)
         if not self.asker.estimate.is_a_bound and not await self.asker.fits(question):
             return await self._note_halves(chunk, task)
         try:
-            points = _points(await self.asker.answer(question, self.totals))
+            points = await self._ask(question, digest)
         except ContextExceeded:
             return await self._note_halves(chunk, task)
         except InvalidAnswer:
             return note_by_rule(chunk)
-        await self.cache.put(digest, points)
         return NotedPart(points)
 
     async def _note_halves(self, chunk: Chunk, task: str) -> NotedPart:
@@ -128,14 +131,27 @@ class NoteTaker:
         cited = frozenset(number for point in group for number in point.segment_ids)
         question = self._question("merge", [point.line for point in group], task, cited)
         digest = self._digest(question)
-        if (cached := await self.cache.find(digest)) is not None:
+        if (cached := await self._find(digest)) is not None:
             return cached
         try:
-            points = _points(await self.asker.answer(question, self.totals))
+            return await self._ask(question, digest)
         except (InvalidAnswer, ContextExceeded):
             return None
+
+    async def _ask(self, question: Question, digest: str) -> list[Point]:
+        """Return the points of an answer, which are stored. Raises InvalidAnswer for a flagged one."""
+        answer = await self.asker.ask(question, self.totals)
+        flags = frozenset(answer.flags) - {AnswerFlag.DUPLICATE_ITEMS}
+        if flags:
+            raise InvalidAnswer(f"the notes are flagged {', '.join(sorted(flags))}", answer.flags)
+        points = _points(answer.value)
         if points:
-            await self.cache.put(digest, points)
+            await self.cache.put(digest, points, is_truncated=answer.is_truncated)
+        return points
+
+    async def _find(self, digest: str) -> list[Point] | None:
+        points, is_truncated = await self.cache.find(digest) or (None, False)
+        self.totals.is_truncated = self.totals.is_truncated or is_truncated
         return points
 
     def _question(self, name: str, lines: Iterable[str], task: str, segment_ids: frozenset[int]) -> Question:
@@ -147,6 +163,7 @@ class NoteTaker:
             completion_tokens=self.asker.completion_tokens(NOTES_COMPLETION_TOKENS),
             temperature=NOTES_TEMPERATURE,
             segment_ids=segment_ids,
+            checks=Checks(self.languages if name == NOTES else (), may_be_empty=False),
         )
 
     def _digest(self, question: Question) -> str:
@@ -188,6 +205,13 @@ def texts_differ(some: Iterable[Point], others: Iterable[Point]) -> bool:
 
 
 def _points(answer: Any) -> list[Point]:
-    """Read points from an answer, cleaned like transcripts: they hold untrusted speech and go into prompts."""
-    points = (Point(as_material(item["text"]), tuple(item["segment_ids"])) for item in answer["points"])
-    return [point for point in points if point.text]
+    """Read points from an answer, cleaned like transcripts: they hold untrusted speech and go into prompts.
+
+    Points without a letter say nothing. Equal ones become one that cites the segments of all.
+    """
+    cited: dict[str, list[int]] = {}
+    for item in answer["points"]:
+        text = as_material(item["text"])
+        if any(map(str.isalpha, text)):
+            cited.setdefault(text, []).extend(item["segment_ids"])
+    return [Point(text, tuple(dict.fromkeys(numbers))) for text, numbers in cited.items()]

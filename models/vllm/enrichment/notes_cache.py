@@ -15,20 +15,23 @@ class NotesCache:
 
     store: NoteStore | None
 
-    async def find(self, digest: str) -> list[Point] | None:
-        """Return the points stored under a digest, or None. Does not block the loop."""
+    async def find(self, digest: str) -> tuple[list[Point], bool] | None:
+        """Return the points stored under a digest and whether words may be missing, or None. Does not block."""
         raw = await asyncio.to_thread(self.store.find_notes, digest) if self.store else None
         if raw is None:
             return None
         try:
-            return [Point(str(text), tuple(map(int, numbers))) for text, numbers in json.loads(raw)]
-        except (ValueError, TypeError):
+            stored = json.loads(raw)
+            points = [Point(str(text), tuple(map(int, numbers))) for text, numbers in stored["points"]]
+            return points, bool(stored["truncated"])
+        except (ValueError, TypeError, LookupError):
             return None  # of another version, or damaged: the notes are taken again
 
-    async def put(self, digest: str, points: Iterable[Point]) -> None:
+    async def put(self, digest: str, points: Iterable[Point], *, is_truncated: bool = False) -> None:
         """Store points. Returns when they are stored, even if cancelled."""
         if self.store:
-            raw = json.dumps([(point.text, point.segment_ids) for point in points], ensure_ascii=False).encode()
+            listed = [(point.text, point.segment_ids) for point in points]
+            raw = json.dumps({"points": listed, "truncated": is_truncated}, ensure_ascii=False).encode()
             storing = asyncio.ensure_future(asyncio.to_thread(self.store.put_notes, digest, raw))
             try:
                 await asyncio.shield(storing)

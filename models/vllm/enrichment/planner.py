@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from models.vllm.enrichment.cleaning import as_material
+from models.vllm.answers.cleaning import as_material
 from schemas.transcripts.transcript import Segment
 
 OVERLAP_SHARE: Final = 0.25

@@ -1,6 +1,5 @@
 """Texts in and out of the language model: the fence holds, answers are plain, citations exist."""
 
-import json
 import re
 import sys
 import unicodedata
@@ -9,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.vllm.enrichment.answers import InvalidAnswer, citations, read_answer, with_existing_citations
-from models.vllm.enrichment.bounds import TokenBudget, bound_schema, longest_answer_tokens
-from models.vllm.enrichment.cleaning import as_material, as_plain_text, plain_strings, without_controls
+from models.vllm.answers.bounds import bound_schema
+from models.vllm.answers.citations import citations, with_existing_citations
+from models.vllm.answers.cleaning import as_material, as_plain_text, plain_strings, without_controls
+from models.vllm.answers.lengths import TokenBudget, longest_answer_tokens
+from models.vllm.answers.reading import InvalidAnswer, read_answer
 from models.vllm.enrichment.note_taker import POINTS_SCHEMA
 from models.vllm.enrichment.profiles import load_profiles
 from models.vllm.enrichment.prompts import COMPACT, FULL, build_prompt, fence, language_sentence, task_text
@@ -149,13 +150,12 @@ def test_plain_strings_leaves_keys_and_numbers_alone() -> None:
     assert plain_strings({"a<b>": ["<i>x</i>", 1, None]}) == {"a<b>": ["x", 1, None]}
 
 
-def test_there_are_eight_built_in_profiles() -> None:
-    """Each has a version, a schema of type object and a task that fits a small context."""
+def test_there_are_ten_built_in_profiles() -> None:
+    """Each has a version, a schema of type object or a way to rewrite, and a task that fits a small context."""
     profiles = load_profiles()
-    assert sorted(profiles) == sorted(
-        ["summary", "key_points", "action_items", "topics", "entities", "sentiment", "chapters", "title"]
-    )
+    answering = ["summary", "key_points", "action_items", "topics", "entities", "sentiment", "chapters", "title"]
+    assert sorted(profiles) == sorted([*answering, "redact", "translation"])
     for profile in profiles.values():
         assert profile.version
         assert len(profile.task.encode()) <= 110
-        assert json.dumps(profile.schema)
+        assert bool(profile.schema) == (profile.name in answering)

@@ -18,6 +18,10 @@ from schemas.errors import ConfigurationError
         ("name='x'\nversion='1'\ntask='t'\nschema='{\"type\": \"strin\"}'", "schema"),
         ("name='x'\nversion='1'\ntask='t'\nschema='{\"type\": \"array\"}'", "object"),
         ("name='x'\nversion='1'\ntask='t'\nschema='{\"type\": \"object\"}'\ncolour='red'", "colour"),
+        ("name='x'\nversion='1'\ntask='t'", "a schema, or rewrite is redaction or translation"),
+        ("name='x'\nversion='1'\ntask='t'\nrewrite='rhyme'", "rewrite"),
+        ("name='x'\nversion='1'\ntask='t'\nrewrite='translation'\nschema='{\"type\": \"object\"}'", "or rewrite"),
+        ("name='instruction'\nversion='1'\ntask='t'\nrewrite='translation'", "free instructions"),
     ],
 )
 def test_the_error_for_an_unusable_profile_names_its_file(text: str, words: str, tmp_path: Path) -> None:

@@ -67,7 +67,9 @@ def test_notes_are_found_as_they_were_put() -> None:
         points = [Point("회의", (1, 2)), Point("", ())]
         notes = NotesCache(Notes())
         await notes.put("d", points)
-        assert await notes.find("d") == points
+        assert await notes.find("d") == (points, False)
+        await notes.put("t", points, is_truncated=True)
+        assert await notes.find("t") == (points, True)
         assert await notes.find("e") is None
         await NotesCache(None).put("d", points)
         assert await NotesCache(None).find("d") is None
@@ -75,7 +77,19 @@ def test_notes_are_found_as_they_were_put() -> None:
     run(keep())
 
 
-@pytest.mark.parametrize("damaged", [b"", b"{", b"3", b"[3]", b'[["a"]]', b'[["a", ["x"]]]', b"\xff"])
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"",
+        b"{",
+        b"3",
+        b"[3]",
+        b'[["a", [1]]]',
+        b'{"points": [["a", ["x"]]]}',
+        b'{"points": [["a", [1]]]}',
+        b"\xff",
+    ],
+)
 def test_notes_that_cannot_be_read_are_taken_again(damaged: bytes) -> None:
     """They may be of another version, or truncated."""
 
@@ -101,7 +115,7 @@ def test_a_task_cancelled_while_storing_ends_when_notes_are_stored() -> None:
         kept.gate.set()
         await asyncio.wait([keeping], timeout=30)
         assert keeping.cancelled()
-        assert json.loads(kept.found["d"]) == [["a", [1]]]
+        assert json.loads(kept.found["d"]) == {"points": [["a", [1]]], "truncated": False}
 
     run(cancelled())
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from models.vllm.enrichment.answers import InvalidAnswer, citations, read_answer, with_existing_citations
+from models.vllm.answers.citations import citations, with_existing_citations
+from models.vllm.answers.reading import InvalidAnswer, read_answer
 
 TITLE = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
 

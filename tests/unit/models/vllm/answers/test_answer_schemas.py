@@ -7,8 +7,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from models.vllm.enrichment.answers import InvalidAnswer, read_answer
-from models.vllm.enrichment.bounds import TokenBudget, bound_schema, longest_answer_tokens
+from models.vllm.answers.bounds import bound_schema
+from models.vllm.answers.lengths import TokenBudget, longest_answer_tokens
+from models.vllm.answers.reading import InvalidAnswer, read_answer
 from models.vllm.enrichment.profiles import load_profiles
 from schemas.errors import ConfigurationError
 

@@ -9,15 +9,20 @@ from typing import Any, Final
 import jsonschema
 from jsonschema.protocols import Validator
 
-from models.vllm.enrichment.bounds import resolve_reference
-from models.vllm.enrichment.cleaning import as_plain_text, plain_strings
+from models.vllm.answers.citations import with_existing_citations
+from models.vllm.answers.cleaning import as_plain_text, plain_strings
+from models.vllm.answers.schema_parts import resolve_reference
+from schemas.transcripts.answer_flags import AnswerFlag
 
-CITATION_FIELDS: Final = frozenset({"segment_ids", "segment_id"})
 VALIDATORS_CACHED: Final = 256
 
 
 class InvalidAnswer(Exception):
-    """The model's text does not match its schema."""
+    """The model's text does not match its schema, or is worthless: ``flags`` say why, as far as it is known."""
+
+    def __init__(self, message: str, flags: tuple[AnswerFlag, ...] = ()) -> None:
+        super().__init__(message)
+        self.flags = flags
 
 
 def validator_for(schema: Mapping[str, Any]) -> Validator:
@@ -39,35 +44,17 @@ def read_answer(text: str, schema: Mapping[str, Any], segment_ids: Collection[in
     The parser accepts raw control characters within strings, since constrained decoding lets some through; they
     are removed afterwards. The schema decides everything else, before and after cleaning.
     """
+    return _clean(parse_answer(text), *_cached_validator(json.dumps(schema)), segment_ids)
+
+
+def parse_answer(text: str) -> Any:
+    """Return the value in ``text`` as the model wrote it. Raises InvalidAnswer when there is none."""
     try:
-        value = json.loads(
+        return json.loads(
             _strip_code_fence(text), strict=False, parse_float=_parse_finite, parse_constant=_parse_finite
         )
-        return _clean(value, *_cached_validator(json.dumps(schema)), segment_ids)
     except (ValueError, RecursionError) as error:
         raise InvalidAnswer(f"not JSON: {error}") from error
-
-
-def with_existing_citations(value: Any, segment_ids: Collection[int]) -> Any:
-    """Drop citations of other segments than ``segment_ids`` from lists; a single one becomes None."""
-    if isinstance(value, list):
-        return [with_existing_citations(item, segment_ids) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {key: _known_citations(key, item, segment_ids) for key, item in value.items()}
-
-
-def citations(value: Any) -> Iterator[int]:
-    """Yield the segment ids that a value cites, at any depth, once per citation."""
-    if isinstance(value, list):
-        for item in value:
-            yield from citations(item)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            if key in CITATION_FIELDS:
-                yield from (number for number in (item if isinstance(item, list) else [item]) if _is_id(number))
-            else:
-                yield from citations(item)
 
 
 @lru_cache(maxsize=VALIDATORS_CACHED)
@@ -126,18 +113,6 @@ def _parse_finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{text} is no number in JSON")
     return number
-
-
-def _known_citations(key: str, item: Any, segment_ids: Collection[int]) -> Any:
-    if key not in CITATION_FIELDS:
-        return with_existing_citations(item, segment_ids)
-    if isinstance(item, list):
-        return list(dict.fromkeys(number for number in item if _is_id(number) and number in segment_ids))
-    return item if _is_id(item) and item in segment_ids else None
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _strip_code_fence(text: str) -> str:

@@ -1,0 +1,1 @@
+"""What a language model answered: schemas with bounds, reading, cleaning, and a gate. Pure."""

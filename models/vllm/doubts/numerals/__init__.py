@@ -1,0 +1,1 @@
+"""Numerals: digits and number words of English, Korean and Chinese, as values."""

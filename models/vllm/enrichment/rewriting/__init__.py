@@ -1,0 +1,1 @@
+"""Profiles that rewrite every segment of a transcript: redaction and translation."""
