@@ -107,7 +107,7 @@ class DecodeRun:
         """Return the first of several tracks with speech; None where there is no choice, or no speech."""
         limit_samples = int(self._request.audio_limit_seconds * SAMPLE_RATE_HERTZ)
         with self._measure("vad"):
-            for track, has_speech in speech_by_track(path, self._session, limit_samples=limit_samples):
+            for track, has_speech in speech_by_track(path, self._speech_finder, limit_samples=limit_samples):
                 _allow_processor_seconds(BLOCK_CPU_SECONDS)
                 self._send(DecodeProgress(decoded_seconds=0.0))
                 if has_speech:
@@ -128,8 +128,11 @@ class DecodeRun:
                 raise AudioTooLong(f"longer than {limit:g} seconds (KASCRIBE_WHISPER_AUDIO_LIMIT_SECONDS)")
             yield block
 
+    def _speech_finder(self) -> SpeechSpans:
+        return SpeechSpans(VoiceDetector(self._session), self._request.vad_parameters)
+
     def _packer(self, *, starts_at: int) -> WindowPacker:
-        finder = SpeechSpans(VoiceDetector(self._session)) if self._request.vad else EverySpan()
+        finder = self._speech_finder() if self._request.vad else EverySpan()
         return WindowPacker(finder, starts_at=starts_at)
 
     def _detect(self, windows: Iterator[PackedWindow]) -> list[PackedWindow]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from models.media.speech.windows import WINDOW_FRAMES, Span, Window
 from schemas.errors import Reason
+from schemas.options.types import VadParameters
 
 FRAME_BYTES_LIMIT: Final = 1024**2
 """Far above the size of any message; a longer frame means that the child is broken."""
@@ -36,6 +37,7 @@ class DecodeRequest(Message):
     split: bool
     track: int | None = None
     vad: bool
+    vad_parameters: VadParameters = VadParameters()
     mel_bands: int
     audio_limit_seconds: float
     spool_limit_bytes: int

@@ -37,7 +37,7 @@ from schemas.errors import (
     PermanentError,
     Reason,
 )
-from schemas.options import Lane
+from schemas.options import Lane, VadParameters
 from schemas.settings import WhisperSettings
 
 REQUESTS_PER_CHILD: Final = 500
@@ -77,6 +77,7 @@ class DecodeJob:
     on_event: Callable[[DecoderEvent], None]
     cancelled: Callable[[], bool]
     track: int | None = None
+    vad_parameters: VadParameters | None = None
 
 
 @dataclass(slots=True)
@@ -234,6 +235,7 @@ class DecoderPool:
             split=job.split,
             track=job.track,
             vad=job.vad,
+            vad_parameters=job.vad_parameters or VadParameters(),
             mel_bands=job.mel_bands,
             audio_limit_seconds=limit_seconds,
             spool_limit_bytes=int(limit_seconds * bytes_per_second * (SPLIT_CHANNELS if job.split else 1)),

@@ -27,6 +27,29 @@ REPOSITORIES: Final[dict[str, str]] = {
     "distil-large-v3.5": "distil-whisper/distil-large-v3.5-ct2",
 }
 
+MEGABYTES: Final[dict[str, int]] = {
+    "tiny": 78,
+    "tiny.en": 78,
+    "base": 148,
+    "base.en": 148,
+    "small": 486,
+    "small.en": 486,
+    "medium": 1_530,
+    "medium.en": 1_530,
+    "large-v1": 3_090,
+    "large-v2": 3_090,
+    "large-v3": 3_090,
+    "large": 3_090,
+    "large-v3-turbo": 1_620,
+    "turbo": 1_620,
+    "distil-small.en": 336,
+    "distil-medium.en": 794,
+    "distil-large-v2": 1_520,
+    "distil-large-v3": 1_520,
+    "distil-large-v3.5": 1_520,
+}
+"""About how much a pull fetches, by short name."""
+
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 

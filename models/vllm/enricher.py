@@ -7,8 +7,10 @@ import secrets
 from collections.abc import Callable
 from typing import Final, Self
 
+from models.vllm.answers.languages import code_of
 from models.vllm.enrichment.asker import Asker
 from models.vllm.enrichment.condenser import Condenser
+from models.vllm.enrichment.kept_results import KeptResults
 from models.vllm.enrichment.note_taker import NoteTaker
 from models.vllm.enrichment.notes_cache import NotesCache
 from models.vllm.enrichment.ports import NoteStore
@@ -25,10 +27,10 @@ from models.vllm.servers.ports import Observer, RequestLoad
 from models.vllm.tasks import CancellationWatch
 from schemas.clock import Clock, SystemClock
 from schemas.errors import InvalidOptions, JobCancelled
-from schemas.events import TokenUsage
-from schemas.misspelling import did_you_mean
 from schemas.options import EnrichOptions
+from schemas.options.misspelling import did_you_mean
 from schemas.settings import VllmSettings
+from schemas.transcripts.transcript import TokenUsage
 
 SHARE_OF_ONE_TRANSCRIPT: Final = 4
 """One transcript may use a quarter of the requests in flight, so that a long one does not delay short ones."""
@@ -66,6 +68,7 @@ class Enricher:
             random=random.random,
             observer=observer or NullObserver(),
         )
+        self._kept = KeptResults()
         self._estimates: dict[str | None, TokenEstimate] = {}
         self._cancellations = CancellationWatch()
         self._probe: concurrent.futures.Future[bool] | None = None
@@ -144,7 +147,18 @@ class Enricher:
             cache_salt=request.tenant,
         )
         concurrency = max(1, self._settings.concurrency_limit // SHARE_OF_ONE_TRANSCRIPT)
-        note_taker = NoteTaker(asker, self._notes, concurrency=concurrency)
+        languages = tuple(filter(None, [code_of(request.answer_language or request.transcript_language)]))
+        note_taker = NoteTaker(asker, self._notes, concurrency=concurrency, languages=languages)
         condenser = Condenser(asker, note_taker, on_chunk=on_chunk)
-        run = Run(request, asker, condenser, on_text=on_text, estimates=self._estimates, clock=self._clock)
+        run = Run(
+            request,
+            asker,
+            condenser,
+            on_text=on_text,
+            estimates=self._estimates,
+            clock=self._clock,
+            kept=self._kept,
+            drop_doubts=self._settings.drop_doubts,
+            concurrency=concurrency,
+        )
         return await run.enrich()

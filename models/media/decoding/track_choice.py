@@ -1,15 +1,13 @@
 """Choice among several audio tracks: the first with speech."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 import numpy as np
-import onnxruntime
 
 from models.media.decoding.sound import SoundReader
-from models.media.speech.packing import SpeechSpans
-from models.media.speech.silero import VoiceDetector
+from models.media.speech.packing import SpanFinder
 from schemas.errors import PermanentError
 
 TRACKS_TRIED_LIMIT: Final = 16
@@ -18,12 +16,13 @@ BLOCK_SAMPLES: Final = 320_000
 
 
 def speech_by_track(
-    path: Path, session: onnxruntime.InferenceSession, *, limit_samples: int
+    path: Path, find_speech: Callable[[], SpanFinder], *, limit_samples: int
 ) -> Iterator[tuple[int, bool]]:
     """Yield, track by track and block by block, the track and whether the block completed a span of speech.
 
-    The main track comes first. Yields nothing for a file with one track. A track that cannot be decoded has no
-    speech. Raises what ``SoundReader`` raises when the main track cannot be opened.
+    ``find_speech`` returns a new finder for each track. The main track comes first. Yields nothing for a file with
+    one track. A track that cannot be decoded has no speech. Raises what ``SoundReader`` raises when the main track
+    cannot be opened.
     """
     with SoundReader(path, split=False) as sound:
         main, count = sound.facts.track, len(sound.facts.tracks)
@@ -31,14 +30,11 @@ def speech_by_track(
         return
     others = [track for track in range(count) if track != main]
     for track in [main, *others][:TRACKS_TRIED_LIMIT]:
-        for has_speech in _speech_by_block(path, session, track, limit_samples):
+        for has_speech in _speech_by_block(path, find_speech(), track, limit_samples):
             yield track, has_speech
 
 
-def _speech_by_block(
-    path: Path, session: onnxruntime.InferenceSession, track: int, limit_samples: int
-) -> Iterator[bool]:
-    finder = SpeechSpans(VoiceDetector(session))
+def _speech_by_block(path: Path, finder: SpanFinder, track: int, limit_samples: int) -> Iterator[bool]:
     samples = 0
     try:
         with SoundReader(path, split=False, track=track) as sound:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.media.speech.spans import CHUNK_SAMPLES, SpeechFinder
 from models.media.speech.windows import WINDOW_SAMPLES, Span
+from schemas.options.types import VadParameters
 
 Audio = NDArray[np.float32]
 
@@ -54,9 +55,9 @@ class SpanFinder(Protocol):
 class SpeechSpans:
     """Spans of speech only. Blocks need not be multiples of the detector's 512 samples."""
 
-    def __init__(self, detector: Detector) -> None:
+    def __init__(self, detector: Detector, parameters: VadParameters | None = None) -> None:
         self._detector = detector
-        self._finder = SpeechFinder()
+        self._finder = SpeechFinder(parameters)
         self._rest: Audio = np.zeros(0, np.float32)
         self._length = 0
 

@@ -65,14 +65,24 @@ class TimeMap:
         """Seconds of audio within the window."""
         return sum(span.samples for span in self.spans) / SAMPLE_RATE_HERTZ
 
-    def interval(self, start_seconds: float, end_seconds: float) -> tuple[float, float]:
-        """Map an interval; the result lies inside the one span that holds the interval's middle.
+    @property
+    def joints_seconds(self) -> tuple[float, ...]:
+        """Where one span ends and the next begins, in seconds within the window."""
+        ends = accumulate(span.samples for span in self.spans[:-1])
+        return tuple(end / SAMPLE_RATE_HERTZ for end in ends)
+
+    def interval(
+        self, start_seconds: float, end_seconds: float, *, inside_seconds: float | None = None
+    ) -> tuple[float, float]:
+        """Map an interval; the result lies inside the one span that holds ``inside_seconds``, else its middle.
 
         So a word never extends over a silence that the window omits.
         """
         ends = list(accumulate(span.samples for span in self.spans))
-        middle = (start_seconds + end_seconds) / 2 * SAMPLE_RATE_HERTZ
-        index = next((place for place, end in enumerate(ends) if middle < end), len(ends) - 1)
+        if inside_seconds is None:
+            inside_seconds = (start_seconds + end_seconds) / 2
+        inside = inside_seconds * SAMPLE_RATE_HERTZ
+        index = next((place for place, end in enumerate(ends) if inside < end), len(ends) - 1)
         span = self.spans[index]
         shift = span.start - (ends[index] - span.samples)
 

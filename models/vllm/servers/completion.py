@@ -43,6 +43,7 @@ class CompletionRequest:
     schema_name: str = "answer"
     lane: Lane = Lane.BULK
     cache_salt: str | None = None
+    frequency_penalty: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ def request_body(
     if request.schema is not None:
         named = {"name": request.schema_name, "schema": dict(request.schema), "strict": True}
         body["response_format"] = {"type": "json_schema", "json_schema": named}
+    if request.frequency_penalty:
+        body["frequency_penalty"] = request.frequency_penalty
     if stream:
         body["stream_options"] = {"include_usage": True}
     if request.cache_salt:

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from models.media.speech.packing import EverySpan, WindowPacker
-from models.media.speech.spans import CHUNK_SAMPLES, PADDING_SAMPLES, SpeechFinder
+from models.media.speech.spans import CHUNK_SAMPLES, SpeechFinder
 from models.media.speech.windows import SAMPLE_RATE_HERTZ, WINDOW_SAMPLES, Span, TimeMap, Window
 from models.whisper.decode_unit import DecodeUnit, split
 from models.whisper.rows import EncoderInput
+from schemas.options import VadParameters
 
 SECOND = SAMPLE_RATE_HERTZ
+PADDING_SAMPLES = 400 * SECOND // 1000
 
 
 class Spans:
@@ -117,6 +119,14 @@ def test_speech_without_a_pause_is_cut_to_fit_a_window() -> None:
     spans = finder.feed([0.9] * chunks(100)) + finder.finish(chunks(100) * CHUNK_SAMPLES)
     assert len(spans) == 4
     assert all(span.samples <= WINDOW_SAMPLES for span in spans)
+
+
+def test_speech_that_is_too_short_is_left_out_and_gives_no_padding() -> None:
+    """The span before it keeps all of its own."""
+    finder = SpeechFinder(VadParameters(min_speech_duration_ms=500))
+    heard = [0.9] * 50 + [0.0] * 20 + [0.9] * 5 + [0.0] * 100
+    spans = finder.feed(heard) + finder.finish(len(heard) * CHUNK_SAMPLES)
+    assert spans == [Span(0, 50 * CHUNK_SAMPLES + PADDING_SAMPLES)]
 
 
 def test_a_silence_that_goes_on_frees_what_came_before_it() -> None:
