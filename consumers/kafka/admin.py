@@ -9,11 +9,20 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from consumers.kafka.client import client_configuration, make_client_id
-from schemas.client_refusals import kafka_refusal
 from schemas.settings import KafkaSettings
+from schemas.settings.client_refusals import kafka_refusal
 
 _MEMBER_PROPERTIES: Final = frozenset({"group.instance.id", "max.poll.interval.ms", "session.timeout.ms"})
 """Properties of group members; any other client warns about them."""
+
+COORDINATOR_REQUEST_SECONDS: Final = 3_600.0
+"""Timeout, inside the client, of a request to a group's coordinator: the longest that the client accepts.
+
+It must never run out. When one of these requests times out while its coordinator cannot be reached, librdkafka
+(2.16) frees it, and frees it again when the coordinator returns, which ends the process: "Assertion
+`eonce->refcnt > 0' failed". So the caller waits for as long as it wants to, and closes a client that still has
+not answered: a client that is closed cancels what is open.
+"""
 
 
 def open_admin(settings: KafkaSettings, *, role: str) -> AdminClient:

@@ -10,11 +10,11 @@ from typing import Any, Final
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from schemas.client_refusals import kafka_refusal
 from schemas.kafka.delivery import Partition
 from schemas.kafka.records import Headers, Record
 from schemas.kafka.topics import origin_topic, retry_delay_seconds, retry_topic
 from schemas.settings import KafkaSettings
+from schemas.settings.client_refusals import kafka_refusal
 
 PREFETCH_KILOBYTES: Final = 16 * 1024
 """Prefetch beyond the records in flight. It only has to keep polls cheap, and records are small."""
@@ -74,13 +74,15 @@ def make_client_id(role: str) -> str:
     return f"kascribe-{role}-{socket.gethostname()}-{os.getpid()}"
 
 
-def subscription(topics: Sequence[str], retry_delays_seconds: Sequence[int]) -> list[str]:
-    """Return the topics and their retry topics."""
-    retries = [retry_topic(topic, delay) for topic in topics for delay in retry_delays_seconds]
+def subscription(
+    topics: Sequence[str], retried_topics: Sequence[str], retry_delays_seconds: Sequence[int]
+) -> list[str]:
+    """Return the topics, and the retry topics of those that have them."""
+    retries = [retry_topic(topic, delay) for topic in retried_topics for delay in retry_delays_seconds]
     return [*topics, *dict.fromkeys(retries)]
 
 
-def former_retry_topics(consumer: Consumer, subscribed: Sequence[str]) -> list[str]:
+def former_retry_topics(consumer: Consumer, subscribed: Sequence[str], retried_topics: Sequence[str]) -> list[str]:
     """Return the existing retry topics of delays that are no longer set: their records would never be read.
 
     Blocks for one request. Empty if it fails: the next process that starts finds them.
@@ -93,7 +95,9 @@ def former_retry_topics(consumer: Consumer, subscribed: Sequence[str]) -> list[s
     former = [
         name
         for name in sorted(existing)
-        if name not in subscribed and retry_delay_seconds(name) is not None and origin_topic(name) in subscribed
+        if name not in subscribed
+        and retry_delay_seconds(name) is not None
+        and origin_topic(name) in retried_topics
     ]
     if former:
         _log.info("reading retry topics of former delays too", topics=former)
@@ -103,7 +107,7 @@ def former_retry_topics(consumer: Consumer, subscribed: Sequence[str]) -> list[s
 def to_record(message: Message) -> Record:
     """Convert a message that has no error. Headers keep their order and their duplicates.
 
-    A record whose headers cannot be read is processed without headers: its key and value are intact, and contain
+    A record with unreadable headers is processed without headers: its key and value are intact, and contain
     everything that a consumer needs.
     """
     return Record(

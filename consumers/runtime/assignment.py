@@ -70,7 +70,7 @@ class Assignment:
                 )
 
     def replace(self, partition: AssignedPartition, *, log_id: str, rewinding: bool) -> AssignedPartition:
-        """Replace a partition whose log was replaced; discard the books of the old log."""
+        """Replace a partition after its log was replaced; discard the books of the old log."""
         self._drop(partition.key)
         self._epoch += 1
         replacement = self._begin(partition.key, None, log_id, rewinding=rewinding)
@@ -78,7 +78,7 @@ class Assignment:
         return replacement
 
     def replaced_logs(self, log_ids: Mapping[str, str]) -> list[tuple[AssignedPartition, str]]:
-        """Note the topics' ids, and return the partitions whose log was replaced, each with the new log's id.
+        """Note the topics' ids, and return the partitions with another log, each with the new log's id.
 
         An id that was followed by another one is never valid again: a broker that lags behind may still report it.
         """

@@ -150,7 +150,7 @@ class Intake:
         )
 
     def _on_lower_offset(self, partition: AssignedPartition) -> AssignedPartition | None:
-        """Return the partition of a record whose offset lies below what was polled. None: drop the record.
+        """Return the partition of a record with an offset below what was polled. None: drop the record.
 
         A log shorter than what was polled was cut off, or replaced. Any other may have been replaced as well, but
         its id arrives later: until then the record counts as polled before, since librdkafka may rewind on resume

@@ -76,12 +76,20 @@ class Stage(Protocol):
 
     @property
     def name(self) -> str:
-        """``transcriber`` or ``enricher``: consumer group, metric label, log field."""
+        """The role: consumer group, metric label, log field."""
         ...
 
     @property
     def topics(self) -> tuple[str, ...]:
         """The topics that it reads, without their retry topics."""
+        ...
+
+    @property
+    def retried_topics(self) -> tuple[str, ...]:
+        """Those of its topics whose retry topics are its own: all, unless it shares topics with other roles.
+
+        On any other topic the first failure is the last.
+        """
         ...
 
     @property

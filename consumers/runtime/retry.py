@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from consumers.runtime.ports import Stage
 from schemas.errors import DESCRIPTORS, DependencyDown, JobError, PermanentError, Reason, TransientError
 from schemas.kafka import history
 from schemas.kafka.history import History, due_at
 from schemas.kafka.records import OutgoingRecord, Record
-from schemas.kafka.topics import retry_delay_seconds, retry_topic
+from schemas.kafka.topics import origin_topic, retry_delay_seconds, retry_topic
+from schemas.settings import RuntimeSettings
 
-__all__ = ["DeadLetter", "Decision", "Pause", "Retry", "decide", "due_at", "may_run_at", "retried"]
+__all__ = ["DeadLetter", "Decision", "Pause", "Retry", "decide", "delays_of", "due_at", "may_run_at", "retried"]
 
 PAUSES_LIMIT: Final = 5
 """Most pauses of one attempt whose dependency answers the first probe: about a minute, each twice the last."""
@@ -67,13 +69,27 @@ def decide(
     if isinstance(error, PermanentError):
         return DeadLetter(error.reason)
     reason = error.reason if isinstance(error, JobError) else Reason.INTERNAL_ERROR
+    if isinstance(error, TransientError) and not error.was_tried and retry_delays_seconds:
+        return _retry(topic, min(retry_delays_seconds), attempt=attempt, reason=reason, now_ms=now_ms)
     attempts_limit = len(retry_delays_seconds) + 1
     if isinstance(error, TransientError) and error.attempts is not None:
         attempts_limit = min(attempts_limit, error.attempts)
     if attempt >= attempts_limit:
         return DeadLetter(reason)
     delay_seconds = retry_delays_seconds[attempt - 1]
-    return Retry(retry_topic(topic, delay_seconds), now_ms + delay_seconds * 1_000, attempt + 1, reason)
+    if isinstance(error, TransientError) and error.retry_after_seconds > delay_seconds:
+        longer = [delay for delay in retry_delays_seconds if delay >= error.retry_after_seconds]
+        delay_seconds = min(longer, default=max(retry_delays_seconds))
+    return _retry(topic, delay_seconds, attempt=attempt + 1, reason=reason, now_ms=now_ms)
+
+
+def _retry(topic: str, delay_seconds: int, *, attempt: int, reason: Reason, now_ms: int) -> Retry:
+    return Retry(retry_topic(topic, delay_seconds), now_ms + delay_seconds * 1_000, attempt, reason)
+
+
+def delays_of(stage: Stage, settings: RuntimeSettings, topic: str) -> tuple[int, ...]:
+    """Return the delays of a topic's retry topics; none where they belong to another role."""
+    return settings.retry_delays_seconds if origin_topic(topic) in stage.retried_topics else ()
 
 
 def may_run_at(record: Record, *, now_ms: int) -> int:

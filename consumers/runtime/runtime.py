@@ -28,6 +28,7 @@ from consumers.runtime.monitoring.snapshot import Snapshot, SnapshotTaker
 from consumers.runtime.monitoring.topic_ids import TopicIdWatch
 from consumers.runtime.ports import Outbox, Stage
 from consumers.runtime.rebalance import Rebalance
+from consumers.runtime.retry import delays_of
 from consumers.runtime.settlement import Settlement
 from schemas.clock import Clock, SystemClock
 from schemas.errors import DESCRIPTORS
@@ -56,7 +57,8 @@ class Runtime:
         clock = clock or SystemClock()
         limits = settings.runtime
         self._client_error = partial(client_broken, settings=settings.kafka, role=stage.name)
-        self._topics = client.subscription(stage.topics, limits.retry_delays_seconds)
+        self._topics = client.subscription(stage.topics, stage.retried_topics, limits.retry_delays_seconds)
+        self._retried_topics = stage.retried_topics
         self._holder = new_holder()
 
         self.mailbox = Mailbox(clock)
@@ -80,7 +82,9 @@ class Runtime:
             self.assignment,
             self.flow_control,
             self.dispatch,
-            make_job=job_maker(outbox, self.mailbox, self.flow_control, limits),
+            make_job=job_maker(
+                outbox, self.mailbox, self.flow_control, delays_of=partial(delays_of, stage, limits)
+            ),
             request_log_ids=self.topic_id_watch.refresh,
             metrics=metrics,
             clock=clock,
@@ -175,7 +179,8 @@ class Runtime:
         for thread in (self.workers, *watches):
             thread.start()
         try:
-            topics = [*self._topics, *client.former_retry_topics(self.consumer, self._topics)]
+            former = client.former_retry_topics(self.consumer, self._topics, self._retried_topics)
+            topics = [*self._topics, *former]
             self.topic_id_watch.watch(topics, self.intake.on_log_ids)
             with visible(self._holder):
                 self._rebalance.subscribe(self.consumer, topics)

@@ -3,6 +3,7 @@
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import structlog
@@ -16,7 +17,7 @@ from consumers.runtime.execution import job_log
 from consumers.runtime.monitoring.dependencies import DependencyWatch
 from consumers.runtime.partition import Flight, PartitionState
 from consumers.runtime.ports import CancelledByCaller, FollowsAnother, Stage
-from consumers.runtime.retry import DeadLetter, Pause, Retry, decide, retried
+from consumers.runtime.retry import DeadLetter, Pause, Retry, decide, delays_of, retried
 from schemas.clock import Clock
 from schemas.errors import EngineFailed, JobCancelled, KascribeError, KillerRecord, Reason
 from schemas.events import Failure
@@ -47,7 +48,7 @@ class Settlement:
         self._dispatch = dispatch
         self._committer = committer
         self._watch = watch
-        self._delays = settings.runtime.retry_delays_seconds
+        self._delays_of = partial(delays_of, stage, settings.runtime)
         self._group = f"{settings.kafka.group_id_prefix}{stage.name}"
         self._clock = clock
         self._settled = metrics.counter(rows.RECORDS_SETTLED)
@@ -104,7 +105,7 @@ class Settlement:
             error,
             topic=flight.record.topic,
             attempt=flight.attempt,
-            retry_delays_seconds=self._delays,
+            retry_delays_seconds=self._delays_of(flight.record.topic),
             now_ms=self._clock.now_ms(),
             pauses=flight.pauses,
         )

@@ -1,6 +1,6 @@
 """The jobs that stages see, and their callbacks into the runtime."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from consumers.runtime.execution.mailbox import Mailbox
@@ -10,13 +10,15 @@ from consumers.runtime.ports import Job, Outbox, Weight
 from consumers.runtime.retry import DeadLetter, decide
 from schemas.kafka.records import OutgoingRecord
 from schemas.kafka.wire import trace_of
-from schemas.settings import RuntimeSettings
 
 
 def job_maker(
-    outbox: Outbox, mailbox: Mailbox, flow_control: FlowControl, settings: RuntimeSettings
+    outbox: Outbox, mailbox: Mailbox, flow_control: FlowControl, *, delays_of: Callable[[str], Sequence[int]]
 ) -> Callable[[Flight], Job]:
-    """Return the function that makes the job of a flight. The job's members never block, from any thread."""
+    """Return the function that makes the job of a flight. The job's members never block, from any thread.
+
+    ``delays_of`` returns the delays of a topic's retry topics: see ``retry.delays_of``.
+    """
 
     def report(record: OutgoingRecord) -> None:
         mailbox.note_activity()
@@ -32,7 +34,7 @@ def job_maker(
             error,
             topic=flight.record.topic,
             attempt=flight.attempt,
-            retry_delays_seconds=settings.retry_delays_seconds,
+            retry_delays_seconds=delays_of(flight.record.topic),
             now_ms=0,
             pauses=flight.pauses,
         )

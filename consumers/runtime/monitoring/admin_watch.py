@@ -34,12 +34,20 @@ class AdminWatch(ABC):
         self._poller.stop()
 
     @abstractmethod
-    def poll_once(self, client: AdminClient) -> None:
-        """Send the requests and note the responses. Blocks; called on the watch's thread."""
+    def poll_once(self, client: AdminClient) -> bool:
+        """Send the requests and note the responses. Blocks; called on the watch's thread.
+
+        Returns False if the client has to be replaced by a new one, as a request is still open.
+        """
 
     def _polls(self) -> Iterator[float]:
-        client = open_admin(self._settings, role=self._client_role)
         while True:
-            self.poll_once(client)
-            client.poll(0)  # passes on the client's own log lines
+            with open_admin(self._settings, role=self._client_role) as client:
+                while self._is_answered(client):
+                    yield self._interval_seconds
             yield self._interval_seconds
+
+    def _is_answered(self, client: AdminClient) -> bool:
+        is_answered = self.poll_once(client)
+        client.poll(0)  # passes on the client's own log lines
+        return is_answered

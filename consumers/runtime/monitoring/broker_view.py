@@ -4,13 +4,14 @@ The consumer's own view may be wrong: a broken client still holds its partitions
 broker reports nothing.
 """
 
+from concurrent.futures import Future
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient
 
-from consumers.kafka.admin import error_of
+from consumers.kafka.admin import COORDINATOR_REQUEST_SECONDS, error_of
 from consumers.kafka.client import group_id
 from consumers.runtime.monitoring.admin_watch import AdminWatch
 from consumers.runtime.monitoring.lag import LagMeter
@@ -21,7 +22,8 @@ from schemas.settings import KafkaSettings
 INTERVAL_SECONDS: Final = 5.0
 """Between two polls: one DescribeGroups request, and one ListOffsets request per leader."""
 
-REQUEST_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 6.0
+"""How long to wait for the group's members before the client is replaced."""
 
 _UNSUPPORTED: Final = frozenset({KafkaError._UNSUPPORTED_FEATURE, KafkaError.UNSUPPORTED_VERSION})  # noqa: SLF001
 
@@ -48,17 +50,21 @@ class MembershipWatch(AdminWatch):
             self._member_id = member_id
             self.refresh()
 
-    def poll_once(self, client: AdminClient) -> None:
-        """Request the group's members, and measure the lag. Blocks; called on the watch's thread."""
-        self.membership = self._request_membership(client)
+    def poll_once(self, client: AdminClient) -> bool:
+        """Request the group's members, and measure the lag. Blocks; called on the watch's thread.
+
+        Returns False if the members are still requested: that request must not time out in the client.
+        """
+        member_id, group = self._member_id, self._group
+        response = client.describe_consumer_groups([group], request_timeout=COORDINATOR_REQUEST_SECONDS)[group]
+        self.membership = self._read_membership(response, member_id)
         if self.membership.problem is None:
             self._lag.measure(client)
         self._lag.expire()
+        return response.done()
 
-    def _request_membership(self, client: AdminClient) -> Membership:
-        member_id, group = self._member_id, self._group
-        response = client.describe_consumer_groups([group], request_timeout=REQUEST_SECONDS)[group]
-        error = error_of(response, timeout_seconds=REQUEST_SECONDS + 1.0)
+    def _read_membership(self, response: "Future[Any]", member_id: str | None) -> Membership:
+        error = error_of(response, timeout_seconds=ANSWER_SECONDS)
         now = self._clock.monotonic()
         if error is not None and error.code() in _UNSUPPORTED:
             return Membership(now, now, has_answered=True)

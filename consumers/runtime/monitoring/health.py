@@ -1,11 +1,11 @@
 """Health of a process: the checks live and ready, judged from a snapshot. Pure."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Final
 
 from consumers.runtime.monitoring.membership import KAFKA
 from consumers.runtime.monitoring.snapshot import Snapshot
+from schemas.monitoring import HealthReport
 
 TURN_SECONDS: Final = 60.0
 """A loop that has not turned for this long hangs: its longest wait is one request for committed offsets, 10 s."""
@@ -20,15 +20,6 @@ MEMBERSHIP_SECONDS: Final = 300.0
 """A process that the broker has not listed as a member for this long never rejoins: rebalances take seconds."""
 
 _NO_MEMBER: Final = "kafka does not count this process among the members of its consumer group"
-
-
-@dataclass(frozen=True, slots=True)
-class HealthReport:
-    """The result of a health check, as served: ``reasons`` say why it is not ok, ``facts`` what was checked."""
-
-    ok: bool
-    reasons: tuple[str, ...] = ()
-    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 HealthCheck = Callable[[], HealthReport]

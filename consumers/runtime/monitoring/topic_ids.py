@@ -50,10 +50,11 @@ class TopicIdWatch(AdminWatch):
         self._on_ids = on_ids
         self.refresh()
 
-    def poll_once(self, client: AdminClient) -> None:
+    def poll_once(self, client: AdminClient) -> bool:
         """Request the ids and post them. Blocks for a request; called on the watch's thread."""
         if self._on_ids and (ids := self._request_ids(client)):
             self._post(partial(self._on_ids, ids))
+        return True  # a request for topics may time out in the client
 
     def _request_ids(self, client: AdminClient) -> dict[str, str]:
         ids: dict[str, str] = {}

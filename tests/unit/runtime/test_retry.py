@@ -22,6 +22,8 @@ from schemas.errors import (
     EnrichmentFailed,
     InvalidEvent,
     Reason,
+    WebhookFailed,
+    WebhookPostponed,
 )
 from schemas.kafka import history
 from schemas.kafka.records import Coordinates, Record
@@ -152,3 +154,31 @@ def test_a_retried_record_keeps_everything_and_knows_where_it_came_from() -> Non
     assert (third.key, third.value, third.header("traceparent")) == (b"k", b"v", b"00-1")
     assert history.read(third) == history.History(3, Coordinates("audio.references", 3, 41), 77, 6_000)
     assert len(third.headers) == len(second.headers)
+
+
+def test_a_retry_waits_as_long_as_the_service_asks_as_far_as_the_delays_go() -> None:
+    """The shortest delay that is enough is taken, and the longest where none is."""
+
+    def delay_for(retry_after_seconds: float) -> str:
+        error = WebhookFailed("429", retry_after_seconds=retry_after_seconds)
+        decision = decide(error, topic="t", attempt=1, retry_delays_seconds=(10, 60, 600), now_ms=NOW_MS)
+        assert isinstance(decision, Retry)
+        assert decision.attempt == 2
+        return decision.topic
+
+    assert [delay_for(seconds) for seconds in (0, 10, 11, 600, 5_000)] == [
+        "t.retry.10s",
+        "t.retry.10s",
+        "t.retry.1m",
+        "t.retry.10m",
+        "t.retry.10m",
+    ]
+
+
+def test_what_was_not_tried_comes_again_soon_as_the_same_attempt() -> None:
+    """However often: it only waits until others of its kind are done. Without retry topics it is given up."""
+    error = WebhookPostponed("others wait")
+    again = decide(error, topic="t", attempt=9, retry_delays_seconds=(60, 10), now_ms=NOW_MS)
+    assert again == Retry("t.retry.10s", NOW_MS + 10_000, 9, Reason.WEBHOOK_FAILED)
+    given_up = decide(error, topic="t", attempt=1, retry_delays_seconds=(), now_ms=NOW_MS)
+    assert given_up == DeadLetter(Reason.WEBHOOK_FAILED)

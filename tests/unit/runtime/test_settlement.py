@@ -185,6 +185,16 @@ def test_a_transient_failure_goes_to_the_retry_topic_with_its_next_attempt() -> 
         assert _is_complete(flight)
 
 
+def test_a_transient_failure_on_a_topic_of_other_roles_is_a_dead_letter() -> None:
+    """Another role reads the retry topics of that topic: it would do the record's work again."""
+    with settlement_bench() as bench:
+        bench.stage.retried_topics = ()
+        (flight,) = bench.take(0)
+        bench.end(flight, AudioNotFound("not there yet"))
+        letter, _ = bench.left()
+        assert (letter.topic, _letter(letter).reason) == ("in.dlq", "audio_not_found")
+
+
 def test_an_error_that_cannot_be_described_leaves_a_bare_letter() -> None:
     """Its reason is none of the closed set: the record is not lost because of that."""
     with settlement_bench() as bench:

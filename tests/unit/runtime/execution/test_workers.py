@@ -24,6 +24,7 @@ class HoldingStage:
 
     name = "holding"
     topics = ("t",)
+    retried_topics = ("t",)
 
     def __init__(self) -> None:
         self.begun: list[str] = []

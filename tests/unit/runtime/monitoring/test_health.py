@@ -8,13 +8,12 @@ from http.client import HTTPConnection
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumers.metrics import IN_FLIGHT_RECORDS, RUNTIME_METRICS, Metric, Metrics, catalogue
+from consumers.metrics import IN_FLIGHT_RECORDS, RUNTIME_METRICS, Metrics, catalogue
 from consumers.runtime.monitoring.health import (
     DELIVERY_SECONDS,
     MEMBERSHIP_SECONDS,
     STALL_SECONDS,
     TURN_SECONDS,
-    HealthReport,
     live,
     ready,
 )
@@ -23,6 +22,7 @@ from consumers.runtime.monitoring.server import HealthServer
 from consumers.runtime.monitoring.snapshot import PartitionView, Snapshot
 from schemas.errors import ConfigurationError
 from schemas.kafka.records import OutgoingRecord
+from schemas.monitoring import HealthReport, Metric
 from schemas.settings import ServerSettings
 from tests.unit.runtime.runtime_bench import runtime_bench
 
