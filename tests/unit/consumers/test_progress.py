@@ -69,6 +69,26 @@ def test_text_between_two_reports_goes_out_with_the_second(
     assert {(event.phase, event.stage) for event in runtime.progress} == {(Phase.TRANSCRIBING, "transcriber")}
 
 
+def test_each_text_has_its_place_in_the_transcript(
+    progress: JobProgress, runtime: Runtime, clock: HandClock
+) -> None:
+    """The offset counts the space that joins two texts, and text that was too long for a report."""
+    text = InterimText(progress, clock=clock)
+    for word in ("one", "둘 ", "x" * (TEXT_LIMIT_CHARACTERS + 1), "三", "四"):
+        text.on_progress(Text(word))
+        clock.seconds += INTERVAL_SECONDS
+    offsets = [event.text_offset for event in runtime.progress]
+    assert offsets == [0, 4, 6, 6 + TEXT_LIMIT_CHARACTERS + 2, 6 + TEXT_LIMIT_CHARACTERS + 3]
+
+
+def test_texts_that_the_transcript_orders_otherwise_have_no_place(
+    progress: JobProgress, runtime: Runtime, clock: HandClock
+) -> None:
+    """Those of split channels: a subscriber cannot know where they will be."""
+    InterimText(progress, clock=clock, is_in_order=False).on_progress(Text("one"))
+    assert [(event.text, event.text_offset) for event in runtime.progress] == [("one", None)]
+
+
 def test_one_report_has_a_limited_text(progress: JobProgress, runtime: Runtime, clock: HandClock) -> None:
     """The rest is in the transcript."""
     InterimText(progress, clock=clock).on_progress(Text("x" * (TEXT_LIMIT_CHARACTERS + 1)))

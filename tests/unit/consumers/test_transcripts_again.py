@@ -28,3 +28,18 @@ def test_who_wants_nothing_of_the_enricher_needs_no_second_transcript() -> None:
     """The job's own says where the result is."""
     assert transcript_for(reference(None), event_of("j")) is None
     assert transcript_for(reference(EnrichOptions()), event_of("j")) is None
+
+
+def test_a_reference_that_is_told_elsewhere_has_an_event_of_its_own() -> None:
+    """It carries that reference's URL, and asks for no enrichment that the reference did not ask for."""
+    url = "https://hooks.example/two"
+    first = event_of("j").model_copy(update={"enrich": EnrichOptions(profiles=("summary",))})
+    told = reference(None).model_copy(update={"webhook_url": url})
+    again = transcript_for(told, first)
+    assert again is not None
+    assert (again.webhook_url, again.reference_event_id) == (url, "second")
+    assert again.enrich is not None
+    assert not again.enrich.has_work
+    same = first.model_copy(update={"webhook_url": url})
+    assert transcript_for(told, same) is None, "its receiver has been told"
+    assert transcript_for(reference(None), same) is not None, "where the settings say, if anywhere"

@@ -1,0 +1,1 @@
+"""The archive as it is read: jobs listed, recordings searched, usage summed up. Nothing is written here."""
