@@ -1,0 +1,1 @@
+"""The notifier: sends the final events of jobs to webhooks."""
