@@ -26,7 +26,7 @@ from consumers.runtime.ports import Job
 from schemas import identity
 from schemas.clock import Clock, SystemClock
 from schemas.errors import ConfigurationError, InvalidOptions, JobError
-from schemas.events import Failure, JobEvent, Phase, TranscriptEvent
+from schemas.events import EnrichmentEvent, Failure, JobEvent, Phase, TranscriptEvent
 from schemas.kafka import wire
 from schemas.kafka.large_outputs import omit_large_outputs
 from schemas.kafka.records import OutgoingRecord
@@ -36,6 +36,7 @@ from schemas.options import EnrichOptions
 from schemas.results import StoredEnrichment
 from schemas.roles import Role
 from schemas.settings import VllmSettings
+from schemas.transcripts.subtitles.settings import SubtitleSettings
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -53,6 +54,7 @@ class EnrichStage:
         *,
         topics: Topics,
         settings: VllmSettings,
+        subtitles: SubtitleSettings | None = None,
         cancellations: Cancellations | None = None,
         clock: Clock | None = None,
         new_id: Callable[[], str] = identity.random_id,
@@ -66,7 +68,12 @@ class EnrichStage:
         self._clock = clock or SystemClock()
         self._new_id = new_id
         self._work = EnrichmentWork(
-            transcripts, results, model, answer_language=settings.answer_language, clock=self._clock
+            transcripts,
+            results,
+            model,
+            answer_language=settings.answer_language,
+            subtitles=subtitles or SubtitleSettings(),
+            clock=self._clock,
         )
         self._once = OncePerJob()
         self._failures = FailureClaims(results, clock=self._clock)
@@ -80,8 +87,13 @@ class EnrichStage:
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """Transcripts."""
-        return (self._topics.transcripts,)
+        """Transcripts, and requests to enrich a finished one with further options."""
+        return (self._topics.transcripts, self._topics.enrich_requests)
+
+    @property
+    def retried_topics(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.topics
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -148,12 +160,7 @@ class EnrichStage:
         event = stored.event
         _log.info("job completed", results_uri=event.results_uri, seconds=event.total_seconds)
         return (
-            wire.encode(
-                omit_large_outputs(event),
-                topic=self._topics.enrichments,
-                key=event.job_id,
-                trace=attempt.job.trace,
-            ),
+            self._encode(attempt, event),
             attempt.progress.end_record(Phase.COMPLETED, result_uri=event.results_uri),
         )
 
@@ -162,7 +169,13 @@ class EnrichStage:
         _log.info("job completed by another record", origin=str(attempt.job.origin), owner=str(stored.owner))
         if attempt.event.reference_event_id == stored.event.reference_event_id:
             return ()
-        return (attempt.progress.end_record(Phase.COMPLETED, result_uri=stored.event.results_uri),)
+        completed = attempt.progress.end_record(Phase.COMPLETED, result_uri=stored.event.results_uri)
+        own_event = enrichment_for(attempt.event, stored.event)
+        return (completed,) if own_event is None else (self._encode(attempt, own_event), completed)
+
+    def _encode(self, attempt: Attempt, event: EnrichmentEvent) -> OutgoingRecord:
+        small = omit_large_outputs(event)
+        return wire.encode(small, topic=self._topics.enrichments, key=event.job_id, trace=attempt.job.trace)
 
     def _on_cancelled(self, attempt: Attempt) -> Sequence[OutgoingRecord]:
         _log.info("job cancelled", origin=str(attempt.job.origin))
@@ -174,11 +187,22 @@ class EnrichStage:
         except JobError:
             return None
         event_id = f"{event.reference_event_id}.{identity.enrich_digest(self._options(event))}"
-        return RequestIdentity(event.job_id, event_id, event.reference_occurred_at or event.occurred_at)
+        return RequestIdentity(
+            event.job_id, event_id, event.reference_occurred_at or event.occurred_at, event.tenant
+        )
 
     def _progress(self, job: Job, event: JobEvent) -> JobProgress:
         events = ProgressEvents(Role.ENRICHER, event.correlation(), self._clock, self._new_id)
         return JobProgress(job, events, topic=self._topics.progress)
+
+
+def enrichment_for(requested: TranscriptEvent, event: EnrichmentEvent) -> EnrichmentEvent | None:
+    """Return a finished enrichment's event for another reference; None unless that one has another webhook."""
+    if requested.webhook_url == event.webhook_url:
+        return None
+    digest = identity.request_digest(requested.reference_event_id or "", "enrichment")
+    own = {"event_id": f"{event.event_id}.{digest}"}
+    return event.model_copy(update={**requested.correlation(), **own})
 
 
 def _best_guess(job: Job, *, now: datetime) -> JobEvent:

@@ -5,12 +5,20 @@ from typing import Protocol
 
 from consumers.ports import FailureStore
 from models.vllm.enrichment.profiles import Profile
-from models.vllm.enrichment.request import Enrichment, EnrichRequest
+from models.vllm.enrichment.request import Enrichment, EnrichRequest, Rewrite
 from schemas.options import EnrichOptions
 from schemas.results import StoredEnrichment
 from schemas.transcripts.transcript import Transcript
 
-__all__ = ["EnrichRequest", "Enrichment", "EnrichmentStore", "LanguageModel", "Profile", "TranscriptSource"]
+__all__ = [
+    "EnrichRequest",
+    "Enrichment",
+    "EnrichmentStore",
+    "LanguageModel",
+    "Profile",
+    "Rewrite",
+    "TranscriptSource",
+]
 
 
 class TranscriptSource(Protocol):
@@ -62,6 +70,10 @@ class EnrichmentStore(FailureStore, Protocol):
 
     def create_enrichment(self, stored: StoredEnrichment) -> StoredEnrichment:
         """Store an enrichment unless one is stored already; return the stored one."""
+        ...
+
+    def put_rewrite(self, job_id: str, enrich_digest: str, name: str, body: bytes, content_type: str) -> str:
+        """Store an object of a rewritten transcript; return its URI."""
         ...
 
     def results_uri(self, job_id: str, enrich_digest: str) -> str:

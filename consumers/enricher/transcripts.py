@@ -1,10 +1,10 @@
 """Stored transcripts, read from the results bucket."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from consumers.s3 import BucketProbe, create_client, s3_errors
+from consumers.s3 import BODY_LIMIT_BYTES, BucketProbe, create_client, read_result
 from schemas.errors import (
     AudioForbidden,
     AudioNotFound,
@@ -14,13 +14,10 @@ from schemas.errors import (
 )
 from schemas.object_addresses import ObjectAddress
 from schemas.settings import S3Settings
-from schemas.transcripts.transcript import Segment, Transcript
+from schemas.transcripts.transcript import Segment, Transcript, segments_or_whole
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-BODY_LIMIT_BYTES: Final = 256 * 1024**2
-"""Size of one transcript. A day of speech with the times of every word takes a fifth of it."""
 
 
 class StoredTranscripts:
@@ -40,12 +37,10 @@ class StoredTranscripts:
                 f"{uri[:200]} is not below s3://{self._bucket}/{self._prefix}; nothing was fetched"
             )
         try:
-            with s3_errors(f"reading {uri}"):
-                answer = self._client.get_object(Bucket=address.bucket, Key=address.key)
-                body = answer["Body"].read(BODY_LIMIT_BYTES + 1)
+            body = read_result(self._client, address.bucket, address.key)
         except (AudioNotFound, AudioForbidden) as error:
             raise EnrichmentFailed(f"the transcript cannot be read: {error}") from error
-        if len(body) > BODY_LIMIT_BYTES:
+        if body is None:
             raise InvalidEvent(f"{uri} is larger than {BODY_LIMIT_BYTES} bytes, which no transcript is")
         try:
             return Transcript.model_validate_json(body)
@@ -59,7 +54,8 @@ class StoredTranscripts:
 
 def segments_of(transcript: Transcript) -> tuple[Segment, ...]:
     """Return the segments; one with all the text when a transcript has text without segments."""
-    if transcript.segments or not transcript.text.strip():
-        return transcript.segments
-    seconds = transcript.audio.audio_duration_seconds
-    return (Segment(id=0, start=0.0, end=seconds, text=transcript.text),)
+    return segments_or_whole(
+        transcript.segments,
+        text=transcript.text,
+        audio_duration_seconds=transcript.audio.audio_duration_seconds,
+    )

@@ -1,12 +1,13 @@
 """The work of the enricher: from a stored transcript to a stored enrichment."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
 from consumers.enricher.ports import Enrichment, EnrichmentStore, EnrichRequest, LanguageModel, TranscriptSource
+from consumers.enricher.rewrites import store_rewrites
 from consumers.enricher.transcripts import segments_of
 from consumers.once import Claim
 from consumers.progress import JobProgress, RateLimit
@@ -16,6 +17,7 @@ from schemas.clock import Clock
 from schemas.events import EnrichmentEvent, EnrichmentStatus, Phase, TranscriptEvent
 from schemas.options import EnrichOptions
 from schemas.results import StoredEnrichment
+from schemas.transcripts.subtitles.settings import SubtitleSettings
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -45,12 +47,14 @@ class EnrichmentWork:
         model: LanguageModel,
         *,
         answer_language: str | None,
+        subtitles: SubtitleSettings,
         clock: Clock,
     ) -> None:
         self._transcripts = transcripts
         self._results = results
         self._model = model
         self._answer_language = answer_language
+        self._subtitles = subtitles
         self._clock = clock
 
     def run(self, attempt: Attempt, claim: Claim) -> StoredEnrichment:
@@ -72,11 +76,16 @@ class EnrichmentWork:
             lane=event.lane,
             tenant=event.tenant,
             attempt=attempt.job.attempt,
+            is_retried=lambda error: not attempt.job.is_final(error),
         )
         enrichment = self._model.enrich(
             request, cancelled=claim.is_stopped, on_chunk=self._report_chunks(attempt.progress)
         )
         _log_losses(enrichment)
+        results = store_rewrites(
+            self._results, event, attempt.digest, transcript, enrichment, subtitles=self._subtitles
+        )
+        enrichment = replace(enrichment, results=results)
         return self._store(attempt, enrichment, language=language or transcript.language)
 
     def _store(self, attempt: Attempt, enrichment: Enrichment, *, language: str | None) -> StoredEnrichment:
@@ -94,7 +103,13 @@ class EnrichmentWork:
             total_seconds=enrichment.total_seconds,
         )
         return self._results.create_enrichment(
-            StoredEnrichment(job_id=source.job_id, owner=attempt.job.origin, enrich_digest=digest, event=event)
+            StoredEnrichment(
+                job_id=source.job_id,
+                owner=attempt.job.origin,
+                enrich_digest=digest,
+                event=event,
+                options=attempt.options,
+            )
         )
 
     def _report_chunks(self, progress: JobProgress) -> Callable[[int, int], None]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from schemas.events import EnrichmentEvent, SourceObject, TranscriptEvent
+from schemas.events import EnrichmentEvent, TranscriptEvent
 from schemas.identity import job_id
 from schemas.kafka.records import OutgoingRecord, Record
 from schemas.kafka.topics import Topics
@@ -14,6 +14,7 @@ from schemas.settings import S3Settings
 from schemas.transcripts.transcript import (
     AudioFacts,
     Segment,
+    SourceObject,
     StageTiming,
     Transcript,
     TranscriptStatus,

@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from kascribe.commands.enrich import enrich
+from kascribe.commands.enriching.enrich import enrich
 from producers.results import ResultStore
 from schemas.errors import ConfigurationError, InvalidOptions
 from schemas.events import TranscriptEvent
@@ -17,6 +17,7 @@ from schemas.kafka.wire import decode
 from schemas.options import ExportFormat
 from schemas.results import StoredJob
 from schemas.transcripts.exports import EXPORTERS
+from schemas.transcripts.subtitles.settings import SubtitleSettings
 from schemas.transcripts.transcript import Segment
 from tests.contract.enricher.enrich_jobs import transcript_of, transcript_record
 from tests.contract.enricher.transcripts import spoken
@@ -52,21 +53,25 @@ def test_an_answer_that_was_cut_off_says_so(double: VllmDouble, tmp_path: Path) 
     """With the server's own word for how it ended."""
     path = tmp_path / "call.txt"
     path.write_text("We meet on Tuesday.\n", encoding="utf-8")
-    double.text = "word " * 2_000
+    double.text = " ".join(f"word{number}" for number in range(2_000))
     result = CliRunner().invoke(app, [str(path), "--instruction", "Say it."])
     assert result.exit_code == 0, result.output
     assert "instruction: completed, 100% of the segments seen, words may be missing (length)" in result.stdout
 
 
 def test_a_transcript_file_gives_json_for_programs(double: VllmDouble, tmp_path: Path) -> None:
-    """``--json`` prints the results and nothing else; several profiles and an instruction at once."""
+    """``--json`` prints one object and nothing else: the results, the model that made them, and their usage."""
     path = tmp_path / "call.json"
-    path.write_text(transcript_of(spoken(30), language="ko").model_dump_json(), encoding="utf-8")
+    path.write_text(transcript_of(spoken(30), language="en").model_dump_json(), encoding="utf-8")
     arguments = [str(path), "--json", "--profile", "title", "--profile", "topics", "--instruction", "요약해주세요"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
-    assert [entry["profile"] for entry in json.loads(result.stdout)] == ["title", "topics", "instruction"]
-    assert "Answer in its language (ko)." in double.completion_requests[0].prompt
+    document = json.loads(result.stdout)
+    assert [entry["profile"] for entry in document["results"]] == ["title", "topics", "instruction"]
+    assert (document["model"], document["usage"]["requests"]) == ("double", 3)
+    assert document["usage"]["prompt_tokens"] > 0
+    assert document["total_seconds"] > 0
+    assert "Answer in its language (en)." in double.completion_requests[0].prompt
 
 
 def test_the_language_of_the_answer_can_be_chosen(double: VllmDouble, tmp_path: Path) -> None:
@@ -82,7 +87,7 @@ def test_an_export_is_read_as_what_it_says(form: ExportFormat, double: VllmDoubl
     """The words of OpenAI's forms, and not their JSON; those with segments keep them."""
     segments = [Segment(id=0, start=0, end=1, text="We meet."), Segment(id=1, start=1, end=2, text="Bring it.")]
     path = tmp_path / "call.json"
-    path.write_text(EXPORTERS[form].render(transcript_of(segments)), encoding="utf-8")
+    path.write_text(EXPORTERS[form].render(transcript_of(segments), SubtitleSettings()), encoding="utf-8")
     result = CliRunner().invoke(app, [str(path), "--profile", "title"])
     assert result.exit_code == 0, result.output
     said = double.completion_requests[0].prompt.split("=====")[2].strip()

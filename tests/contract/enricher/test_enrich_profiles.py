@@ -10,10 +10,10 @@ import pytest
 
 from models.vllm.enricher import Enricher
 from models.vllm.enrichment.profiles import ProfileFile, load_profiles
-from schemas.catalogue import by_environment_name
 from schemas.errors import EnrichmentInvalid
 from schemas.events import EnrichmentResult
 from schemas.settings import VllmSettings
+from schemas.settings.catalogue import by_environment_name
 from tests.contract.enricher.enrich_bench import no_pause
 from tests.contract.enricher.transcripts import request_for, spoken
 from tests.contract.vllm.vllm_double import VllmDouble, running
@@ -74,7 +74,7 @@ def test_the_profile_of_the_page_works_as_it_stands(double: VllmDouble, tmp_path
 def test_the_page_names_every_profile_field_and_setting() -> None:
     """It names no others."""
     page = documented()
-    assert set(re.findall(r"`([a-z_]+)`", page.split("Eight come with")[1].split(". ")[0])) == set(load_profiles())
+    assert set(re.findall(r"`([a-z_]+)`", page.split("Ten come with")[1].split(". ")[0])) == set(load_profiles())
     rows = page.split("| field | value |")[1].split("\n\n")[0]
     fields = {field.alias or name for name, field in ProfileFile.model_fields.items()}
     assert set(re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE)) == fields

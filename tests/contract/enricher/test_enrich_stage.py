@@ -2,6 +2,7 @@
 
 import json
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from tests.contract.transcriber.stage_jobs import TRACE, decoded
 from tests.contract.vllm.vllm_faults import Fault
 
 SUMMARY = EnrichOptions(profiles=("summary",))
+LONG_TEXT = " ".join(segment.text for segment in spoken(7_000))[:31_500]
 
 
 def test_a_transcript_becomes_an_enrichment_event(bench: Bench) -> None:
@@ -71,6 +73,26 @@ def test_another_wish_for_the_same_job_is_another_result(bench: Bench) -> None:
     assert first.event_id != second.event_id
 
 
+def test_a_request_for_a_finished_transcript_is_answered_once_and_always(bench: Bench) -> None:
+    """One event for a job and its options; each request learns where it is, even when another one owns it."""
+    uri = bench.transcript(spoken(40))
+    ordinary = transcript_record(uri, enrich=SUMMARY, reference_event_id="reference")
+    bench.process(ordinary)
+    options = EnrichOptions(profiles=("title",))
+    first, second = (
+        replace(
+            transcript_record(uri, enrich=options, offset=n, reference_event_id=f"request-{n}"),
+            topic=TOPICS.enrich_requests,
+        )
+        for n in (0, 1)
+    )
+    event = enrichment_in(bench.process(first))
+    assert event.reference_event_id == "request-0"
+    (told,) = (decoded(record, ProgressEvent) for record in bench.process(second))
+    assert (told.phase, told.reference_event_id) == (Phase.COMPLETED, "request-1")
+    assert told.result_uri == event.results_uri
+
+
 def test_nothing_asked_is_nothing_done(bench: Bench) -> None:
     """No event, no request, no object."""
     assert bench.process(transcript_record("s3://anywhere/at-all")) == ()
@@ -84,7 +106,8 @@ def test_settings_ask_where_the_event_does_not(benches: BenchMaker) -> None:
     uri = bench.transcript(spoken(40))
     event = enrichment_in(bench.process(transcript_record(uri)))
     assert [result.profile for result in event.results] == ["title", "instruction"]
-    assert "Name the weather. Answer in Korean." in bench.double.completion_requests[-1].prompt
+    prompts = [request.prompt for request in bench.double.completion_requests]
+    assert any("Name the weather. Answer in Korean." in prompt for prompt in prompts)
     assert event.language == "Korean"
     assert bench.process(transcript_record(uri, enrich=EnrichOptions(), offset=1)) == ()
 
@@ -175,7 +198,7 @@ def test_results_that_are_large_travel_in_the_bucket(benches: BenchMaker, tmp_pa
         text = "\n".join((*lines, f"schema='{json.dumps(schema)}'"))
         (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
     bench = benches(profiles_directory=tmp_path)
-    bench.double.context_tokens, bench.double.text = 200_000, json.dumps({"a": "word " * 6_000})
+    bench.double.context_tokens, bench.double.text = 200_000, json.dumps({"a": LONG_TEXT})
     outgoing = bench.process(transcript_record(bench.transcript(spoken(40)), enrich=EnrichOptions(profiles=names)))
     event = enrichment_in(outgoing)
     assert [result.output for result in event.results] == [None, None, None]
