@@ -8,6 +8,7 @@ from weakref import WeakSet
 
 import structlog
 
+from consumers.kafka.partition_reader import PartitionReader
 from schemas.clock import Clock, SystemClock
 from schemas.errors import JobError
 from schemas.events import CancellationEvent
@@ -81,11 +82,25 @@ class Cancellations:
         Logs a record that cannot be decoded, and one that matches no job in flight here: such a job may be in
         flight in another process, or arrive later.
         """
-        try:
-            event = wire.decode(record, CancellationEvent)
-        except JobError as error:
-            _log.warning("cancellation cannot be decoded", record=str(record.coordinates), error=str(error))
+        event = _decoded(record)
+        if event is None:
             return
+        has_match = self._remember(event)
+        if not has_match:
+            _log.info(
+                "cancellation matches no job in flight",  # docs/correlation.md names this event
+                job_ids=event.job_ids,
+                reference_event_ids=event.reference_event_ids[:LOGGED_LIMIT],
+            )
+
+    def add_past(self, record: Record) -> None:
+        """Remember a cancellation of the past, of which no job in flight is expected. Never raises."""
+        event = _decoded(record)
+        if event is not None:
+            self._remember(event)
+
+    def _remember(self, event: CancellationEvent) -> bool:
+        """Remember a cancellation, and return whether it matches a job in flight."""
         cancelled_at = min(event.occurred_at, self._clock.now())
         with self._lock:
             for job_id in event.job_ids if not event.reference_event_ids else ():
@@ -96,13 +111,25 @@ class Cancellations:
                     self._references[job_id, event_id] = None
             _forget_oldest(self._references)
             _forget_oldest(self._jobs)
-            has_match = any(_matches(event, request) for request in self._requests)
-        if not has_match:
-            _log.info(
-                "cancellation matches no job in flight",  # docs/correlation.md names this event
-                job_ids=event.job_ids,
-                reference_event_ids=event.reference_event_ids[:LOGGED_LIMIT],
-            )
+            return any(_matches(event, request) for request in self._requests)
+
+
+def past_cancellations(reader: PartitionReader, topic: str) -> Cancellations:
+    """Read what the topic has of cancellations. Blocks; raises DependencyDown. A missing topic has none."""
+    past = Cancellations()
+    for number in reader.partitions_by_topic().get(topic, ()):
+        first, end = reader.bounds((topic, number))
+        for record in reader.records((topic, number), first, end):
+            past.add_past(record)
+    return past
+
+
+def _decoded(record: Record) -> CancellationEvent | None:
+    try:
+        return wire.decode(record, CancellationEvent)
+    except JobError as error:
+        _log.warning("cancellation cannot be decoded", record=str(record.coordinates), error=str(error))
+        return None
 
 
 def _matches(event: CancellationEvent, request: TrackedRequest) -> bool:

@@ -3,17 +3,13 @@
 A redriven letter is marked in a topic of our own (see ``redrive_marks``), which is read before the letters.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
-
-from consumers.kafka.client import client_configuration, open_consumer, to_record
-from schemas.clock import Clock, SystemClock
-from schemas.errors import DependencyDown
+from consumers.kafka.partition_reader import PartitionReader
+from schemas.clock import Clock
 from schemas.kafka import dead_letters
 from schemas.kafka.dead_letters import DeadLetter
 from schemas.kafka.delivery import Partition
@@ -21,12 +17,6 @@ from schemas.kafka.records import Coordinates, Record
 from schemas.kafka.redrive_marks import Marks
 from schemas.kafka.topics import Topics, origin_topic, shortest_retry_topic
 from schemas.settings import KafkaSettings
-
-REQUEST_TIMEOUT_SECONDS: Final = 15.0
-SILENCE_SECONDS: Final = 15.0
-"""Longest wait for the next record of a partition that has more; after it the broker counts as down."""
-
-_POLL_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +35,8 @@ class DeadLetterReader:
 
     def __init__(self, settings: KafkaSettings, topics: Sequence[str], *, clock: Clock | None = None) -> None:
         self._topics = topics
-        self._clock = clock or SystemClock()
         self._marks_topic = Topics(settings.topic_prefix).redriven
-        self._consumer = open_consumer(
-            settings,
-            {
-                **client_configuration(settings, client_id="kascribe-dead-letters"),
-                # librdkafka requires a group id to construct a consumer; nothing is ever committed to it.
-                "group.id": f"{settings.group_id_prefix}dead-letters",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "auto.offset.reset": "earliest",
-                "isolation.level": "read_committed",
-                # Requests queue behind a fetch that waits at a partition's end; new letters are not needed here.
-                "fetch.wait.max.ms": 10,
-            },
-        )
+        self._reader = PartitionReader(settings, name="dead-letters", clock=clock)
         self._marks = Marks()
         self._first_offsets: dict[Partition, int] = {}
         self._destinations: dict[str, str] = {}
@@ -87,7 +63,7 @@ class DeadLetterReader:
         """
         topic = origin_topic(letter.record.topic)
         if topic not in self._destinations:
-            self._destinations[topic] = shortest_retry_topic(topic, self._partitions_by_topic()) or topic
+            self._destinations[topic] = shortest_retry_topic(topic, self._reader.partitions_by_topic()) or topic
         return self._destinations[topic]
 
     def outdated_marks(self) -> list[Coordinates]:
@@ -100,7 +76,7 @@ class DeadLetterReader:
 
     def close(self) -> None:
         """Close the connection to the broker."""
-        self._consumer.close()
+        self._reader.close()
 
     def __enter__(self) -> Self:
         return self
@@ -110,47 +86,12 @@ class DeadLetterReader:
     ) -> None:
         self.close()
 
-    def _partitions_by_topic(self) -> Mapping[str, list[int]]:
-        with _kafka_errors("no broker answers"):
-            topics = self._consumer.list_topics(timeout=REQUEST_TIMEOUT_SECONDS).topics
-        return {name: sorted(topic.partitions) for name, topic in topics.items()}
-
     def _partitions(self, names: Sequence[str]) -> list[Partition]:
-        partitions = self._partitions_by_topic()
+        partitions = self._reader.partitions_by_topic()
         return [(name, number) for name in names for number in partitions.get(name, ())]
 
     def _records(self, key: Partition) -> Iterator[Record]:
         """Yield the records that a partition has now."""
-        with _kafka_errors(f"{key[0]}[{key[1]}] cannot be read"):
-            low, high = self._consumer.get_watermark_offsets(TopicPartition(*key), timeout=REQUEST_TIMEOUT_SECONDS)
-        self._first_offsets[key] = low
-        if low >= high:
-            return
-        self._consumer.assign([TopicPartition(*key, low)])
-        last_record_at = self._clock.monotonic()
-        while True:
-            message = self._consumer.poll(_POLL_SECONDS)
-            if message is None:
-                if self._clock.monotonic() - last_record_at > SILENCE_SECONDS:
-                    raise DependencyDown("kafka", f"{key[0]}[{key[1]}] does not go on, {high} is its end")
-                continue
-            last_record_at = self._clock.monotonic()
-            error = message.error()
-            if error is None:
-                record = to_record(message)
-                if record.offset < high:
-                    yield record
-                if record.offset >= high - 1:
-                    return
-            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the client's public name for it
-                return
-            elif not error.retriable():
-                raise DependencyDown("kafka", f"{key[0]}[{key[1]}] cannot be read: {error.str()}")
-
-
-@contextmanager
-def _kafka_errors(problem: str) -> Iterator[None]:
-    try:
-        yield
-    except KafkaException as error:
-        raise DependencyDown("kafka", f"{problem}: {error.args[0].str()}") from error
+        first, end = self._reader.bounds(key)
+        self._first_offsets[key] = first
+        return self._reader.records(key, first, end)

@@ -26,6 +26,7 @@ class RequestIdentity:
     job_id: str
     event_id: str
     occurred_at: datetime
+    tenant: str
 
 
 class FailureClaims:
@@ -82,6 +83,7 @@ class FailureClaims:
             reason=error.reason if isinstance(error, JobError) else Reason.INTERNAL_ERROR,
             message=str(error)[:MESSAGE_CHARACTERS_LIMIT],
             failed_at=self._clock.now(),
+            tenant=request.tenant,
         )
 
 

@@ -4,31 +4,16 @@ A stage declares rows of its own beside its code and passes them to ``Metrics`` 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-Kind = Literal["counter", "gauge", "histogram"]
-Unit = Literal[
-    "records", "windows", "requests", "tokens", "bytes", "seconds", "characters", "offsets", "events", "state"
-]
+from schemas import monitoring
+from schemas.monitoring import Metric
 
 STAGE_SECONDS_BUCKETS: Final = (0.001, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
 POLL_SECONDS_BUCKETS: Final = (0.001, 0.01, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0)
 COMMIT_SECONDS_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One row: the name that Prometheus exposes, the unit of its values, and their meaning."""
-
-    name: str
-    kind: Kind
-    unit: Unit
-    labels: tuple[str, ...]
-    meaning: str
-    buckets: tuple[float, ...] = ()
 
 
 RECORDS_RECEIVED: Final = Metric(
@@ -116,13 +101,7 @@ PARTITIONS_ASSIGNED: Final = Metric(
 PARTITIONS_PAUSED: Final = Metric(
     "kascribe_partitions_paused", "gauge", "state", (), "Partitions whose intake is paused."
 )
-DEPENDENCY_DOWN: Final = Metric(
-    "kascribe_dependency_down",
-    "gauge",
-    "state",
-    ("dependency",),
-    "1 while this service does not answer or intake waits for it, otherwise 0.",
-)
+DEPENDENCY_DOWN: Final = monitoring.DEPENDENCY_DOWN
 STAGE_SECONDS: Final = Metric(
     "kascribe_stage_seconds",
     "histogram",
@@ -164,16 +143,16 @@ UNCLEAN_TAKEOVERS: Final = Metric(
 RUNTIME_METRICS: Final = tuple(row for row in list(globals().values()) if isinstance(row, Metric))
 
 
-class Metrics:
-    """The instruments of all rows, registered once each.
+class Instruments:
+    """The instruments of rows, registered once each.
 
     ``counter``, ``gauge`` and ``histogram`` raise KeyError for a row that was not declared: only metrics in the
     catalogue are measured.
     """
 
-    def __init__(self, registry: CollectorRegistry, *declared: Iterable[Metric]) -> None:
+    def __init__(self, registry: CollectorRegistry, rows: Iterable[Metric]) -> None:
         self.registry = registry
-        rows = catalogue(*declared)
+        rows = tuple(rows)
         self._counters = {
             row: Counter(*_arguments(row), registry=registry) for row in rows if row.kind == "counter"
         }
@@ -183,6 +162,10 @@ class Metrics:
             for row in rows
             if row.kind == "histogram"
         }
+
+    def exposition(self) -> bytes:
+        """Return the values of all rows in Prometheus's text format."""
+        return generate_latest(self.registry)
 
     def counter(self, row: Metric) -> Counter:
         """Return the counter of ``row``."""
@@ -195,6 +178,18 @@ class Metrics:
     def histogram(self, row: Metric) -> Histogram:
         """Return the histogram of ``row``."""
         return self._histograms[row]
+
+
+def new_instruments(rows: Iterable[Metric]) -> Instruments:
+    """Return instruments in a registry of their own."""
+    return Instruments(CollectorRegistry(), rows)
+
+
+class Metrics(Instruments):
+    """The instruments of a consumer role: the runtime's rows and those declared."""
+
+    def __init__(self, registry: CollectorRegistry, *declared: Iterable[Metric]) -> None:
+        super().__init__(registry, catalogue(*declared))
 
 
 def catalogue(*declared: Iterable[Metric]) -> list[Metric]:

@@ -30,9 +30,16 @@ class ProgressEvents:
     clock: Clock
     new_id: Callable[[], str] = identity.random_id
 
-    def interim(self, phase: Phase, *, fraction: float | None = None, text: str | None = None) -> ProgressEvent:
+    def interim(
+        self,
+        phase: Phase,
+        *,
+        fraction: float | None = None,
+        text: str | None = None,
+        text_offset: int | None = None,
+    ) -> ProgressEvent:
         """Return an event about a phase that begins or continues."""
-        return self._event(self.new_id(), phase, fraction=fraction, text=text)
+        return self._event(self.new_id(), phase, fraction=fraction, text=text, text_offset=text_offset)
 
     def retry(self, error: JobError, *, attempt: int) -> ProgressEvent:
         """Return an event about a failed attempt that will be retried."""
@@ -66,9 +73,17 @@ class JobProgress:
         self._events = events
         self._topic = topic
 
-    def report(self, phase: Phase, *, fraction: float | None = None, text: str | None = None) -> None:
+    def report(
+        self,
+        phase: Phase,
+        *,
+        fraction: float | None = None,
+        text: str | None = None,
+        text_offset: int | None = None,
+    ) -> None:
         """Report a phase that begins or continues."""
-        self._job.report(self._encode(self._events.interim(phase, fraction=fraction, text=text)))
+        event = self._events.interim(phase, fraction=fraction, text=text, text_offset=text_offset)
+        self._job.report(self._encode(event))
 
     def report_retry(self, error: JobError) -> None:
         """Report a failed attempt, unless it was the last: FAILED then goes out with the dead letter."""

@@ -1,7 +1,7 @@
 """The reading side's S3 client: built from settings, with its exceptions translated to ours."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import boto3
@@ -14,11 +14,11 @@ from botocore.exceptions import (
     ParamValidationError,
 )
 
-from schemas.catalogue import without_credentials
-from schemas.client_refusals import s3_refusal
 from schemas.errors import AudioForbidden, AudioNotFound, DependencyDown, InvalidEvent, JobError
 from schemas.object_addresses import S3, error_of_response
 from schemas.settings import S3Settings
+from schemas.settings.catalogue import without_credentials
+from schemas.settings.client_refusals import s3_refusal
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -33,6 +33,9 @@ PROBE_CONNECTIONS: Final = 2
 
 REACH_SECONDS: Final = 3.0
 """To connect, and to read, when a command starts: its user gets an error within five seconds."""
+
+BODY_LIMIT_BYTES: Final = 256 * 1024**2
+"""Size of one stored result. A day of speech with the times of every word takes a fifth of it."""
 
 CONNECTIONS: Final = 64
 """Size of the connection pool; covers the default thread count. Beyond it botocore opens unpooled connections."""
@@ -62,6 +65,15 @@ def s3_errors(doing: str) -> Iterator[None]:
         raise InvalidEvent(f"{doing}: no store has such a name: {error}") from error
     except BotoCoreError as error:
         raise DependencyDown(S3, f"{doing}: {error}") from error
+
+
+def read_result(client: "S3Client", bucket: str, key: str) -> bytes | None:
+    """Return an object of the results; None when it is larger than BODY_LIMIT_BYTES. Raises as ``s3_errors``."""
+    with s3_errors(f"reading s3://{bucket}/{key}"):
+        answer = client.get_object(Bucket=bucket, Key=key)
+        with closing(answer["Body"]) as stream:
+            body = stream.read(BODY_LIMIT_BYTES + 1)
+    return body if len(body) <= BODY_LIMIT_BYTES else None
 
 
 class BucketProbe:

@@ -63,16 +63,21 @@ def transcript_event(
 
 
 def transcript_for(reference: AudioReference, event: TranscriptEvent) -> TranscriptEvent | None:
-    """Return a finished job's event for another reference that requests an enrichment; None without enrichment.
+    """Return a finished job's event for another reference that requests an enrichment, or has another webhook.
 
-    The enrichment that the job's own event requests is the first reference's: it ends when that one is cancelled
-    or fails.
+    None for any other, and for a copy of the reference that the event answers. The enrichment that the job's own
+    event requests is the first reference's: it ends when that one is cancelled or fails.
     """
-    if not _requests_enrichment(reference.enrich):
+    enriches, is_told_elsewhere = (
+        _requests_enrichment(reference.enrich),
+        reference.webhook_url != event.webhook_url,
+    )
+    if reference.event_id == event.reference_event_id or not (enriches or is_told_elsewhere):
         return None
+    enrich = event.enrich if enriches else EnrichOptions()  # none: the enricher leaves such an event alone
     digest = identity.request_digest(reference.event_id, "transcript")
     own = {"event_id": f"{event.job_id}.transcript.{digest}", "reference_occurred_at": reference.occurred_at}
-    return event.model_copy(update={**reference.correlation(), **own, "shared": False})
+    return event.model_copy(update={**reference.correlation(), **own, "enrich": enrich, "shared": False})
 
 
 def has_other_requirements(reference: AudioReference, stored: StoredJob) -> bool:

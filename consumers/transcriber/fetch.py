@@ -8,7 +8,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,9 +25,9 @@ from schemas.errors import (
     DependencyDown,
     JobCancelled,
 )
-from schemas.events import SourceObject
 from schemas.object_addresses import S3, ObjectAddress, allowed_address
 from schemas.settings import S3Settings
+from schemas.transcripts.transcript import SourceObject
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -226,11 +226,12 @@ class ObjectFetcher:
                 if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in (412, 416):
                     return False
                 raise
-            for chunk in answer["Body"].iter_chunks(READ_BYTES):
-                if cancelled():
-                    raise JobCancelled(f"{state.address.uri} was not read to its end")
-                write_at(file, chunk, start)
-                start += len(chunk)
+            with closing(answer["Body"]) as body:
+                for chunk in body.iter_chunks(READ_BYTES):
+                    if cancelled():
+                        raise JobCancelled(f"{state.address.uri} was not read to its end")
+                    write_at(file, chunk, start)
+                    start += len(chunk)
         if start != end:
             raise DependencyDown(S3, f"{state.address.uri}: an answer ended {end - start:,} bytes early")
         return True

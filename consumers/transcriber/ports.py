@@ -70,6 +70,14 @@ class Results(FailureStore, Protocol):
         """Store a finished job unless one is stored already; return the stored one."""
         ...
 
+    def add_user(self, content_key: str, job_id: str, request_digest: str) -> None:
+        """Mark a job as a user of a transcript, before it stores the transcript or relies on a stored one."""
+        ...
+
+    def has_transcript(self, content_key: str) -> bool:
+        """Return whether a transcript is stored, readable or not."""
+        ...
+
     def find_transcript(self, content_key: str) -> Transcript | None:
         """Return the transcript of the same audio, options and model, if there is one."""
         ...

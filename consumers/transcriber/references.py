@@ -37,6 +37,7 @@ _IDENTIFYING_FIELDS: Final = frozenset(
         "tenant",
         "lane",
         "metadata",
+        "webhook_url",
     }
 )
 """Fields read of a reference that cannot be decoded: enough to identify the job, and the caller of its events."""

@@ -32,10 +32,12 @@ from schemas.events import AudioReference, Failure, Phase, TranscriptEvent
 from schemas.kafka import wire
 from schemas.kafka.records import OutgoingRecord
 from schemas.kafka.topics import Topics
+from schemas.notifications import requested_at
 from schemas.object_addresses import S3
 from schemas.results import StoredJob
 from schemas.roles import Role
 from schemas.settings import S3Settings
+from schemas.transcripts.subtitles.settings import SubtitleSettings
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -53,6 +55,7 @@ class TranscribeStage:
         *,
         topics: Topics,
         settings: S3Settings,
+        subtitles: SubtitleSettings | None = None,
         cancellations: Cancellations | None = None,
         clock: Clock | None = None,
         new_id: Callable[[], str] = identity.random_id,
@@ -65,7 +68,9 @@ class TranscribeStage:
         self._clock = clock or SystemClock()
         self._new_id = new_id
         self._references = ReferenceReader(fetcher, topics=topics, settings=settings)
-        self._work = TranscriptionWork(fetcher, results, engine, clock=self._clock)
+        self._work = TranscriptionWork(
+            fetcher, results, engine, subtitles=subtitles or SubtitleSettings(), clock=self._clock
+        )
         self._once = OncePerJob()
         self._failures = FailureClaims(results, clock=self._clock)
 
@@ -73,6 +78,11 @@ class TranscribeStage:
     def topics(self) -> tuple[str, ...]:
         """References and bucket notifications."""
         return (self._topics.references, self._topics.objects)
+
+    @property
+    def retried_topics(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.topics
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -159,7 +169,7 @@ class TranscribeStage:
 
     def _identify(self, job: Job) -> RequestIdentity:
         reference = self._references.best_guess(job, now=self._clock.now())
-        return RequestIdentity(job_id_of(reference), reference.event_id, reference.occurred_at)
+        return RequestIdentity(job_id_of(reference), reference.event_id, requested_at(reference), reference.tenant)
 
     def _progress(self, job: Job, reference: AudioReference) -> JobProgress:
         events = ProgressEvents(Role.TRANSCRIBER, reference.correlation(), self._clock, self._new_id)

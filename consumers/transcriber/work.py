@@ -2,8 +2,8 @@
 
 ::
 
-    check ─▶ stat ─▶ fetch ─▶ same content? ─ no ─▶ transcribe ─▶ store transcript ─▶ store exports ─▶ store job
-                                    └─ yes ──────────────────────────────────────────▲
+    check ─▶ stat ─▶ fetch ─▶ same content? ─ no ─▶ transcribe ─▶ mark use, store transcript ─▶ exports ─▶ job
+                                    └─ yes: mark use ───────────────────────────────────────────▲
 """
 
 from functools import partial
@@ -19,19 +19,29 @@ from schemas import identity
 from schemas.clock import Clock
 from schemas.errors import SCRATCH, DependencyDown
 from schemas.events import Phase
-from schemas.options import ExportFormat
+from schemas.options import Channels, ExportFormat
 from schemas.results import StoredJob
 from schemas.transcripts.exports import EXPORTERS
+from schemas.transcripts.subtitles.settings import SubtitleSettings
 from schemas.transcripts.transcript import AudioFacts, Transcript
 
 
 class TranscriptionWork:
     """Transcribes objects, or reuses the transcript of the same content. Thread-safe; methods block."""
 
-    def __init__(self, fetcher: ObjectFetcher, results: Results, engine: SpeechToText, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        fetcher: ObjectFetcher,
+        results: Results,
+        engine: SpeechToText,
+        *,
+        subtitles: SubtitleSettings,
+        clock: Clock,
+    ) -> None:
         self._fetcher = fetcher
         self._results = results
         self._engine = engine
+        self._subtitles = subtitles
         self._clock = clock
         # Two jobs with the same audio, options and model: the second follows, and reuses the transcript.
         self._content_claims = Claims()
@@ -96,13 +106,18 @@ class TranscriptionWork:
         return self._content_claims.find_or_do(
             content_key,
             claim.as_requester(),
-            find=partial(self._find, content_key),
+            find=partial(self._find, attempt, content_key),
             do=partial(self._transcribe_and_store, attempt, claim, audio, content_key),
         )
 
-    def _find(self, content_key: str) -> TranscribedAudio | None:
+    def _find(self, attempt: Attempt, content_key: str) -> TranscribedAudio | None:
         transcript = self._results.find_transcript(content_key)
         if transcript is None:
+            return None
+        # Its other users may be removed at the same time. From the mark on, a removal leaves the transcript, or
+        # stores it again; if it was deleted before the mark, this job has to make it.
+        self._mark_use(attempt, content_key)
+        if not self._results.has_transcript(content_key):
             return None
         uri = self._results.transcript_uri(content_key)
         return TranscribedAudio(transcript, content_key, uri, is_reused=True)
@@ -111,19 +126,26 @@ class TranscriptionWork:
         self, attempt: Attempt, claim: Claim, audio: FetchedAudio, content_key: str
     ) -> TranscribedAudio:
         transcript = self._transcribe(attempt, claim, audio)
+        self._mark_use(attempt, content_key)
         uri = self._results.put_transcript(content_key, transcript)
         return TranscribedAudio(transcript, content_key, uri, is_reused=False)
+
+    def _mark_use(self, attempt: Attempt, content_key: str) -> None:
+        reference = attempt.reference
+        digest = identity.request_digest(reference.event_id, reference.occurred_at.isoformat())
+        self._results.add_user(content_key, attempt.job_id, digest)
 
     def _transcribe(self, attempt: Attempt, claim: Claim, audio: FetchedAudio) -> Transcript:
         def weigh(facts: AudioFacts) -> None:
             attempt.job.weigh(Weight(audio.source.object_size_bytes, facts.audio_duration_seconds))
 
         attempt.progress.report(Phase.DECODING)
-        text = InterimText(attempt.progress, clock=self._clock)
+        options = attempt.reference.options
+        text = InterimText(attempt.progress, clock=self._clock, is_in_order=options.channels is Channels.MIX)
         try:
             transcript = self._engine.transcribe(
                 audio.path,
-                attempt.reference.options,
+                options,
                 on_progress=text.on_progress,
                 cancelled=claim.is_stopped,
                 lane=attempt.reference.lane,
@@ -140,7 +162,7 @@ class TranscriptionWork:
         uris = {}
         for export_format in formats:
             exporter = EXPORTERS[export_format]
-            body = exporter.render(transcribed.transcript).encode()
+            body = exporter.render(transcribed.transcript, self._subtitles).encode()
             uris[export_format] = self._results.put_export(
                 transcribed.content_key, export_format, body, exporter.content_type
             )

@@ -1,13 +1,16 @@
 """What fetching promises over any S3 server: run on moto's in process, and on a real MinIO."""
 
+import gc
 import hashlib
 import itertools
+import socket
 from contextlib import AbstractContextManager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from consumers.transcriber.fetch import OVERWRITTEN_ATTEMPTS, FetchedAudio, ObjectFetcher, ObjectState
+from consumers.transcriber.fetch import OVERWRITTEN_ATTEMPTS, READ_BYTES, FetchedAudio, ObjectFetcher, ObjectState
 from schemas.errors import (
     AudioEmpty,
     AudioNotFound,
@@ -15,9 +18,9 @@ from schemas.errors import (
     JobCancelled,
     SourceNotAllowed,
 )
-from schemas.events import SourceObject
 from schemas.object_addresses import ObjectAddress
 from schemas.settings import S3Settings
+from schemas.transcripts.transcript import SourceObject
 from tests.support.object_store import ObjectStore
 
 PART_BYTES = 64 * 1024
@@ -181,6 +184,21 @@ class FetchSuite:
             pass
         assert leftovers(tmp_path) == []
 
+    def test_a_cancelled_fetch_closes_its_connection(
+        self, store: ObjectStore, settings: S3Settings, tmp_path: Path
+    ) -> None:
+        """A body that is not read to its end leaves no socket open."""
+        store.put(settings, "long.wav", bytes(4 * READ_BYTES))
+        whole = settings.model_copy(update={"part_size_bytes": 4 * READ_BYTES})
+        fetcher = ObjectFetcher(whole, scratch_directory=tmp_path, client=store.client)
+        state = fetcher.stat(f"s3://{settings.bucket}/long.wav")
+        before = connections_to(store)
+        with pytest.raises(JobCancelled) as cancelled, fetcher.fetch(state, cancelled=lambda: True):
+            pass
+        # The error is still there, and holds what was open when it was raised.
+        assert cancelled.value.__traceback__ is not None
+        assert connections_to(store) <= before
+
     def test_the_store_is_seen_to_be_up_and_down(self, fetcher: ObjectFetcher, settings: S3Settings) -> None:
         """It serves when it has the bucket for results, which every record needs; one for audio may be missing."""
         assert fetcher.is_up("s3")
@@ -199,3 +217,17 @@ def fetched(fetcher: ObjectFetcher, settings: S3Settings, key: str) -> AbstractC
 def leftovers(scratch: Path) -> list[Path]:
     """Return what a fetch left in its scratch directory; the lock that marks it as in use does not count."""
     return [path for path in scratch.rglob("*") if path.is_file() and path.name != "in-use"]
+
+
+def connections_to(store: ObjectStore) -> int:
+    """Count the open connections of this process to a store."""
+    port = urlsplit(store.endpoint_url).port
+    sockets = [each for each in gc.get_objects() if isinstance(each, socket.socket) and each.fileno() >= 0]
+    return sum(_peer_port(each) == port for each in sockets)
+
+
+def _peer_port(connection: socket.socket) -> int | None:
+    try:
+        return int(connection.getpeername()[1])
+    except (OSError, IndexError):
+        return None

@@ -10,14 +10,22 @@ from producers.results import ResultStore
 from schemas.errors import (
     DependencyDown,
     InvalidEvent,
+    Reason,
 )
-from schemas.events import SourceObject, TranscriptEvent
+from schemas.events import AudioReference, TranscriptEvent
 from schemas.kafka.records import Coordinates
 from schemas.object_addresses import ObjectAddress
 from schemas.options import ExportFormat, TranscribeOptions
-from schemas.results import StoredJob
+from schemas.results import AcceptedJob, FailedRequest, StoredJob
 from schemas.settings import S3Settings
-from schemas.transcripts.transcript import AudioFacts, StageTiming, Transcript, TranscriptStatus, Usage
+from schemas.transcripts.transcript import (
+    AudioFacts,
+    SourceObject,
+    StageTiming,
+    Transcript,
+    TranscriptStatus,
+    Usage,
+)
 from tests.sound.provenance import PROVENANCE
 from tests.support.object_store import ObjectStore
 
@@ -59,6 +67,26 @@ class ResultSuite:
 
         with ThreadPoolExecutor(8) as threads:
             assert len(set(threads.map(create, range(8)))) == 1
+
+    def test_the_first_request_of_an_accepted_job_is_kept(self, results: ResultStore) -> None:
+        """Of two requests with one key the second is told what the first one requested."""
+        assert results.find_accepted("j1") is None
+        first = accepted_job("j1", uri="s3://audio/a.wav")
+        assert results.claim_accepted(first) == first
+        assert results.claim_accepted(accepted_job("j1", uri="s3://audio/b.wav")) == first
+        assert results.find_accepted("j1") == first
+
+    def test_failures_of_a_job_are_listed_oldest_first(self, results: ResultStore) -> None:
+        """The last one says how the job stands; other jobs' are not among them."""
+        later, sooner, other = (
+            failed("j1", "a", minute=2),
+            failed("j1", "b", minute=1),
+            failed("j10", "a", minute=3),
+        )
+        for each in (later, sooner, other):
+            results.claim_failure(each)
+        assert results.failures_of("j1") == [sooner, later]
+        assert results.failures_of("j2") == []
 
     def test_a_transcript_is_found_by_its_content(self, results: ResultStore, settings: S3Settings) -> None:
         """The body comes back as it was, from the address that was told before."""
@@ -117,6 +145,25 @@ TRANSCRIPT = Transcript(
     timing=StageTiming(),
     usage=USAGE,
 )
+
+
+def accepted_job(job_id: str, *, uri: str) -> AcceptedJob:
+    """Return an accepted job for the audio at an address."""
+    moment = datetime(2026, 11, 22, tzinfo=UTC)
+    reference = AudioReference(event_id="e1", occurred_at=moment, uri=uri, idempotency_key="k")
+    return AcceptedJob(job_id=job_id, tenant="default", accepted_at=moment, reference=reference)
+
+
+def failed(job_id: str, digest: str, *, minute: int) -> FailedRequest:
+    """Return a failure at a minute past midnight."""
+    return FailedRequest(
+        job_id=job_id,
+        owner=Coordinates("audio.references", 0, minute),
+        request_digest=digest,
+        reason=Reason.AUDIO_EMPTY,
+        message="no bytes",
+        failed_at=datetime(2026, 11, 22, 0, minute, tzinfo=UTC),
+    )
 
 
 def stored_job(job_id: str, *, offset: int) -> StoredJob:

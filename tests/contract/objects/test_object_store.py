@@ -31,6 +31,7 @@ from schemas.object_addresses import allowed_address
 from schemas.options import ExportFormat
 from schemas.settings import S3Settings
 from tests.contract.objects.fetch_suite import BODY, KEY, FetchSuite, fetched, leftovers, never
+from tests.contract.objects.removal_suite import RemovalSuite
 from tests.contract.objects.result_suite import ResultSuite
 from tests.support.object_store import ObjectStore
 
@@ -47,6 +48,10 @@ class TestFetch(FetchSuite):
 
 class TestResults(ResultSuite):
     """``ResultStore`` on moto."""
+
+
+class TestRemoval(RemovalSuite):
+    """``ResultRemoval`` on moto."""
 
 
 @pytest.mark.parametrize("module", [botocore.exceptions, boto3.exceptions])

@@ -32,8 +32,8 @@ from tests.support.object_store import ObjectStore
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-WRITES = 3
-"""Of a job with one export: the transcript, the export, the claim."""
+WRITES = 4
+"""Of a job with one export: the mark of its use, the transcript, the export, the claim."""
 
 
 class Killed(BaseException):

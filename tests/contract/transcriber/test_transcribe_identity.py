@@ -74,6 +74,7 @@ def test_another_reference_for_a_finished_job_is_told_where_the_result_is(settin
         "tenant": "default",
         "lane": Lane.INTERACTIVE,
         "metadata": {"call": "7"},
+        "webhook_url": None,
     }
     assert stage.process(runtime.job(second))[0].value, "and told again when it is redelivered"
 
