@@ -1,0 +1,1 @@
+"""Access: callers with their tenants, rights and limits; hosts and origins."""
