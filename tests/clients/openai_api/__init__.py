@@ -1,0 +1,1 @@
+"""OpenAI's own clients, unchanged, against the gateway."""
