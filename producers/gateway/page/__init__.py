@@ -1,0 +1,1 @@
+"""The page for people at ``/``: uploads, jobs as they run, transcripts, search."""

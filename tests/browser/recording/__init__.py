@@ -1,0 +1,1 @@
+"""The view of a recording, and search in all of them."""
