@@ -9,6 +9,7 @@ from schemas.identity import content_key, enrich_digest
 from schemas.object_addresses import S3
 from schemas.options import EnrichOptions, TranscribeOptions
 from schemas.results import ResultKeys
+from schemas.transcripts.transcript import Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,12 @@ class FinishedJobs:
         stored = self.enrichments.find_enrichment(job_id, enrich_digest(options))
         return stored.event if stored else None
 
-    def text(self, event: TranscriptEvent) -> str:
-        """Return the whole text of a transcript that is too long for its event."""
+    def body(self, event: TranscriptEvent) -> Transcript:
+        """Return the whole transcript of an event, which has a small part of it."""
         transcript = self.results.find_job_transcript(event.job_id)
         if transcript is None:
             raise DependencyDown(S3, f"{event.transcript_uri} was there and cannot be read any more")
-        return transcript.text
+        return transcript
 
     def whole(self, event: EnrichmentEvent, options: EnrichOptions) -> EnrichmentEvent:
         """Return the event with all outputs; those too large for an event are read from the bucket."""

@@ -8,9 +8,9 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from schemas.client_refusals import kafka_refusal
 from schemas.kafka.records import OutgoingRecord
 from schemas.settings import KafkaSettings
+from schemas.settings.client_refusals import kafka_refusal
 
 _librdkafka: Final = logging.getLogger("kafka.producer")
 

@@ -8,8 +8,17 @@ from pydantic import ValidationError
 
 from producers.s3 import JsonObjects, create_client
 from schemas.errors import DependencyDown, InvalidEvent
+from schemas.identity import random_id
 from schemas.options import ExportFormat
-from schemas.results import FailedRequest, ResultKeys, StoredEnrichment, StoredJob
+from schemas.results import (
+    USERS_KNOWN,
+    AcceptedJob,
+    DeletedJob,
+    FailedRequest,
+    ResultKeys,
+    StoredEnrichment,
+    StoredJob,
+)
 from schemas.settings import S3Settings
 from schemas.transcripts.transcript import Contract, Transcript
 
@@ -22,7 +31,7 @@ _log: Final = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Documents:
+class Documents:
     """Contracts as JSON objects of the results bucket. Raises InvalidEvent for an unreadable one."""
 
     objects: JsonObjects
@@ -45,7 +54,8 @@ class _Documents:
             ) from error
 
 
-def _open_objects(settings: S3Settings, client: "S3Client | None") -> JsonObjects:
+def open_objects(settings: S3Settings, client: "S3Client | None") -> JsonObjects:
+    """Return the objects of the bucket of results."""
     return JsonObjects(client or create_client(settings), settings.results_bucket or settings.bucket)
 
 
@@ -56,8 +66,8 @@ class ResultStore:
     """
 
     def __init__(self, settings: S3Settings, *, client: "S3Client | None" = None) -> None:
-        self._objects = _open_objects(settings, client)
-        self._documents = _Documents(self._objects)
+        self._objects = open_objects(settings, client)
+        self._documents = Documents(self._objects)
         self._keys = ResultKeys(settings.results_prefix)
 
     def find_job(self, job_id: str) -> StoredJob | None:
@@ -67,6 +77,33 @@ class ResultStore:
     def create_job(self, job: StoredJob) -> StoredJob:
         """Store the job unless it is stored, and return the stored one: compare the owners."""
         return self._documents.claim(self._keys.job(job.job_id), job)
+
+    def find_accepted(self, job_id: str) -> AcceptedJob | None:
+        """Return the job as the gateway accepted it; None for a job of another producer, or none at all."""
+        return self._documents.find(self._keys.accepted(job_id), AcceptedJob)
+
+    def claim_accepted(self, accepted: AcceptedJob) -> AcceptedJob:
+        """Store an accepted job unless it is stored, and return the stored one: compare the requests."""
+        return self._documents.claim(self._keys.accepted(accepted.job_id), accepted)
+
+    def find_deletion(self, job_id: str) -> DeletedJob | None:
+        """Return the note that the job was deleted; it may have been requested again since."""
+        return self._documents.find(self._keys.deletion(job_id), DeletedJob)
+
+    def failures_of(self, job_id: str) -> list[FailedRequest]:
+        """Return the failed requests of a job, oldest first, of both stages. A later one may have succeeded."""
+        keys = self._objects.keys(self._keys.failures(job_id))
+        found = (self._documents.find(key, FailedRequest) for key in keys)
+        return sorted((failed for failed in found if failed), key=lambda failed: failed.failed_at)
+
+    def renew_accepted(self, accepted: AcceptedJob) -> None:
+        """Replace an accepted job that is about to be published again, and delete its failures.
+
+        They say how it stood before.
+        """
+        self._objects.put(self._keys.accepted(accepted.job_id), accepted.model_dump_json().encode())
+        for key in self._objects.keys(self._keys.failures(accepted.job_id)):
+            self._objects.delete(key)
 
     def claim_failure(self, failed: FailedRequest) -> FailedRequest:
         """Store a request's failure unless a copy has, and return the stored one: compare the owners."""
@@ -79,14 +116,31 @@ class ResultStore:
         except InvalidEvent:
             return None  # of another major version: it is transcribed again
 
+    def read_transcript(self, content_key: str) -> bytes | None:
+        """Return the transcript as it is stored, readable or not; None when there is none."""
+        return self._objects.read(self._keys.transcript(content_key))
+
     def find_job_transcript(self, job_id: str) -> Transcript | None:
         """Return the transcript of a finished job; None when the job has not finished or its body is gone."""
         job = self.find_job(job_id)
         return self.find_transcript(job.content_key) if job else None
 
+    def add_user(self, content_key: str, job_id: str, request_digest: str) -> None:
+        """Mark a job as a user of a transcript, so that a removal of its other users does not delete it.
+
+        Call it before the transcript is stored, or before ``has_transcript`` when it is there already.
+        """
+        # The body makes a repeated mark another object.
+        self._objects.put(self._keys.user(content_key, job_id, request_digest), random_id().encode())
+
+    def has_transcript(self, content_key: str) -> bool:
+        """Return whether a transcript is stored, readable or not."""
+        return self._objects.exists(self._keys.transcript(content_key))
+
     def put_transcript(self, content_key: str, transcript: Transcript) -> str:
         """Store the body and return its URI. Two writers of one key write the same words."""
-        return self._objects.put(self._keys.transcript(content_key), transcript.model_dump_json().encode())
+        key, body = self._keys.transcript(content_key), transcript.model_dump_json().encode()
+        return self._objects.put(key, body, metadata={USERS_KNOWN: "yes"})
 
     def transcript_uri(self, content_key: str) -> str:
         """Return where the body of a content key is, once it is stored."""
@@ -109,8 +163,8 @@ class EnrichmentResults:
     """
 
     def __init__(self, settings: S3Settings, *, client: "S3Client | None" = None) -> None:
-        self._objects = _open_objects(settings, client)
-        self._documents = _Documents(self._objects)
+        self._objects = open_objects(settings, client)
+        self._documents = Documents(self._objects)
         self._keys = ResultKeys(settings.results_prefix)
 
     def find_enrichment(self, job_id: str, enrich_digest: str) -> StoredEnrichment | None:
@@ -126,6 +180,10 @@ class EnrichmentResults:
     def create_enrichment(self, stored: StoredEnrichment) -> StoredEnrichment:
         """Store the enrichment unless it is stored, and return the stored one: compare the owners."""
         return self._documents.claim(self._keys.enrichment(stored.job_id, stored.enrich_digest), stored)
+
+    def put_rewrite(self, job_id: str, enrich_digest: str, name: str, body: bytes, content_type: str) -> str:
+        """Store an object of a rewritten transcript and return its URI. Two writers of one name write the same."""
+        return self._objects.put(self._keys.rewrite(job_id, enrich_digest, name), body, content_type=content_type)
 
     def claim_failure(self, failed: FailedRequest) -> FailedRequest:
         """See ``ResultStore.claim_failure``."""

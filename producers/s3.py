@@ -1,8 +1,10 @@
 """The writing side's S3 client: built from settings, with its exceptions translated to ours."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 import boto3
@@ -10,10 +12,10 @@ from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from schemas.client_refusals import s3_refusal
 from schemas.errors import DependencyDown
 from schemas.object_addresses import S3, ObjectAddress
 from schemas.settings import S3Settings
+from schemas.settings.client_refusals import s3_refusal
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -30,6 +32,9 @@ CONNECTIONS: Final = 64
 PRECONDITION_FAILED: Final = 412
 CONFLICT: Final = 409
 NOT_FOUND: Final = 404
+FORBIDDEN: Final = 403
+NOT_ALLOWED: Final = 405
+"""The status of a version that is a delete marker."""
 
 _REMEDIES: Final = {
     "NoSuchBucket": "; create the bucket, or name another one: KASCRIBE_S3_RESULTS_BUCKET, KASCRIBE_S3_BUCKET",
@@ -93,6 +98,33 @@ def status_of(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
+class ObjectRemoval(Enum):
+    """What became of an object that was to be deleted."""
+
+    DELETED = auto()
+    ABSENT = auto()
+    CHANGED = auto()
+    FORBIDDEN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """An object as a listing describes it."""
+
+    key: str
+    etag: str
+    modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WholeObject:
+    """An object with its content type and metadata."""
+
+    body: bytes
+    content_type: str
+    metadata: Mapping[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class JsonObjects:
     """JSON bodies under keys of one bucket. Safe to share between threads; every method blocks.
@@ -132,22 +164,92 @@ class JsonObjects:
 
     def keys(self, prefix: str) -> list[str]:
         """Return the keys below a prefix, in order. Keys that belong together are few: all are held in memory."""
+        return [found.key for found in self.listed(prefix)]
+
+    def listed(self, prefix: str) -> list[ListedObject]:
+        """Return the objects below a prefix, in the order of their keys; all are held in memory."""
         with s3_errors(f"listing {self.uri(prefix)}"):
             pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
-            return [found["Key"] for page in pages for found in page.get("Contents", [])]
+            return [
+                ListedObject(found["Key"], found["ETag"], found["LastModified"])
+                for page in pages
+                for found in page.get("Contents", [])
+            ]
 
-    def put(self, key: str, body: bytes, *, content_type: str = JSON_TYPE) -> str:
-        """Store a body, replacing any that was there; return its URI."""
-        with s3_errors(f"writing {self.uri(key)}"):
-            self.client.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType=content_type)
-        return self.uri(key)
+    def delete(self, key: str, *, version_id: str | None = None) -> None:
+        """Delete an object, if there is one. Where the bucket keeps versions, the others stay."""
+        with s3_errors(f"deleting {self.uri(key)}"):
+            if version_id is None:
+                self.client.delete_object(Bucket=self.bucket, Key=key)
+            else:
+                self.client.delete_object(Bucket=self.bucket, Key=key, VersionId=version_id)
 
-    def read(self, key: str) -> bytes | None:
-        """Return the body; None when there is none."""
+    def delete_unchanged(self, key: str, *, version_id: str | None, etag: str | None) -> ObjectRemoval:
+        """Delete an object of a caller's, unless it is another one by now. ``etag``: None is any.
+
+        A policy that forbids it is no failure of the store.
+        """
+        with s3_errors(f"deleting {self.uri(key)}"):
+            try:
+                if version_id is not None:
+                    self.client.head_object(Bucket=self.bucket, Key=key, VersionId=version_id)
+                    self.client.delete_object(Bucket=self.bucket, Key=key, VersionId=version_id)
+                    return ObjectRemoval.DELETED
+                found = self.client.head_object(Bucket=self.bucket, Key=key)
+                if etag and found["ETag"].strip('"') != etag.strip('"'):
+                    return ObjectRemoval.CHANGED
+                self.client.delete_object(Bucket=self.bucket, Key=key)
+            except ClientError as error:
+                if status_of(error) in (NOT_FOUND, NOT_ALLOWED):
+                    return ObjectRemoval.ABSENT
+                if status_of(error) == FORBIDDEN:
+                    return ObjectRemoval.FORBIDDEN
+                raise
+        return ObjectRemoval.DELETED
+
+    def find(self, key: str) -> ListedObject | None:
+        """Return an object as a listing describes it; None when there is none."""
+        with s3_errors(f"looking for {self.uri(key)}"):
+            try:
+                found = self.client.head_object(Bucket=self.bucket, Key=key)
+            except ClientError as error:
+                if status_of(error) == NOT_FOUND:
+                    return None
+                raise
+        return ListedObject(key, found["ETag"], found["LastModified"])
+
+    def exists(self, key: str) -> bool:
+        """Return whether there is an object."""
+        return self.find(key) is not None
+
+    def read_whole(self, key: str) -> WholeObject | None:
+        """Return an object with what has to be given again when it is stored anew; None when there is none."""
         with s3_errors(f"reading {self.uri(key)}"):
             try:
-                return self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+                answer = self.client.get_object(Bucket=self.bucket, Key=key)
+                with closing(answer["Body"]) as body:
+                    return WholeObject(body.read(), answer["ContentType"], answer.get("Metadata", {}))
             except ClientError as error:
                 if error.response.get("Error", {}).get("Code") == "NoSuchKey":
                     return None
                 raise
+
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        *,
+        content_type: str = JSON_TYPE,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
+        """Store a body, replacing any that was there; return its URI."""
+        with s3_errors(f"writing {self.uri(key)}"):
+            self.client.put_object(
+                Bucket=self.bucket, Key=key, Body=body, ContentType=content_type, Metadata=metadata or {}
+            )
+        return self.uri(key)
+
+    def read(self, key: str) -> bytes | None:
+        """Return the body; None when there is none."""
+        found = self.read_whole(key)
+        return found.body if found else None

@@ -79,6 +79,11 @@ class SharedPublisher:
             return False
         return True
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether its thread runs. It ends by itself only through a defect; nothing is published then."""
+        return self._thread.is_alive()
+
     def close(self) -> None:
         """Close the producer. Blocks for a second at most. Safe to repeat."""
         self._stop.set()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from producers.s3 import create_client, s3_errors
+from producers.s3 import NOT_FOUND, create_client, s3_errors, status_of
 from schemas.errors import AudioTooLarge
 from schemas.object_addresses import ObjectAddress
 from schemas.settings import S3Settings
@@ -29,6 +29,9 @@ SMALLEST_PART_BYTES: Final = 5 * 1024**2
 
 NAME_LIMIT_BYTES: Final = 200
 """Limit of the file's name in a key; a whole key may have 1,024 bytes."""
+
+FORBIDDEN: Final = 403
+"""The answer to HEAD for an object that is not there, where callers may not list the bucket."""
 
 _NOT_IN_NAMES: Final = re.compile(r"[\x00-\x1f\x7f]")
 OnBytes = Callable[[int], None]
@@ -99,15 +102,17 @@ class Uploads:
         *,
         name: str,
         content_type: str | None = None,
+        folder: str | None = None,
         on_bytes: OnBytes | None = None,
     ) -> StoredUpload:
         """Store the rest of ``source`` under a new key that ends in ``name``. Blocks.
 
         ``on_bytes`` is called with the number of bytes stored since its last call, in the caller's thread.
-        ``source`` is neither rewound nor closed. Not repeatable: every call creates an object. Raises
-        DependencyDown, and AudioTooLarge beyond the limit of objects; then nothing is left in the bucket.
+        ``source`` is neither rewound nor closed. Every call creates an object, unless callers name its ``folder``,
+        by which ``find`` finds it: they name the same one for the same bytes only. Raises DependencyDown, and
+        AudioTooLarge beyond the limit of objects; then nothing is left in the bucket.
         """
-        key = f"{self._settings.uploads_prefix}{self._random_hex(16)}/{safe_name(name)}"
+        key = self._key(folder or self._random_hex(16), name)
         on_bytes = on_bytes or _ignore
         kind = content_type or "application/octet-stream"
         hashed = _HashingReader(source)
@@ -119,8 +124,31 @@ class Uploads:
                 if whole
                 else self._put_parts(key, first, hashed, kind, on_bytes)
             )
+        return self._stored(key, put, hashed.sha256)
+
+    def find(self, folder: str, *, name: str, size_bytes: int) -> StoredUpload | None:
+        """Return an earlier upload into a folder; None if there is none of this size. Blocks.
+
+        ``sha256`` is not known and empty. Raises DependencyDown.
+        """
+        address = self._address(self._key(folder, name))
+        with s3_errors(f"looking for {address.uri}"):
+            try:
+                found = self._client.head_object(Bucket=address.bucket, Key=address.key)
+            except ClientError as error:
+                if status_of(error) in (FORBIDDEN, NOT_FOUND):
+                    return None
+                raise
+        if found["ContentLength"] != size_bytes:
+            return None
+        return self._stored(address.key, _Put(found["ETag"], found.get("VersionId")), "")
+
+    def _stored(self, key: str, put: "_Put", sha256: str) -> StoredUpload:
         version = None if put.version_id == "null" else put.version_id
-        return StoredUpload(self._address(key).uri, put.etag.strip('"'), version, hashed.sha256)
+        return StoredUpload(self._address(key).uri, put.etag.strip('"'), version, sha256)
+
+    def _key(self, folder: str, name: str) -> str:
+        return f"{self._settings.uploads_prefix}{folder}/{safe_name(name)}"
 
     def _put(self, key: str, body: bytes, content_type: str, on_bytes: OnBytes) -> "_Put":
         answer = self._client.put_object(

@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
-from producers.gateway.answers import GatewayStopping, PendingAnswers
+from producers.gateway.interactive.answers import GatewayStopping, PendingAnswers
 from schemas.errors import Reason
-from schemas.events import CancellationEvent, Failure, Phase, ProgressEvent
-from schemas.identity import job_id
+from schemas.events import CancellationEvent, EnrichmentEvent, Failure, Phase, ProgressEvent
+from schemas.identity import enrich_digest, job_id
 from schemas.kafka.records import Record
 from schemas.kafka.topics import Topics
+from schemas.options import EnrichOptions
+from schemas.results import ResultKeys
+from schemas.transcripts.transcript import TokenUsage
 from tests.support.kept import NOW, event_of
 
 TOPICS = Topics()
@@ -137,3 +140,45 @@ def test_a_transcript_answers_all_who_wait_for_its_job_and_nobody_else(loop: asy
         assert (first.transcript.result(), second.transcript.result()) == (transcript, transcript)
         assert (first.is_transcribed, other.is_transcribed) == (True, False)
         assert not any(one.done() for one in (first.enrichment, second.enrichment, other.transcript))
+
+
+def test_progress_is_shown_only_to_the_request_that_has_the_job_done(loop: asyncio.AbstractEventLoop) -> None:
+    """Another request with the same key may be of other audio or another tenant: it must not see the text."""
+    answers = PendingAnswers(TOPICS, loop)
+    first: list[ProgressEvent] = []
+    second: list[ProgressEvent] = []
+    with (
+        answers.waiting_for("j", on_progress=first.append) as ours,
+        answers.waiting_for("j", on_progress=second.append) as theirs,
+    ):
+        answers.add_reference(ours, "ours")
+        answers.add_reference(theirs, "theirs")
+        for reference in ("ours", "anothers", None):
+            answers.offer(_ended(Phase.TRANSCRIBING, reference))
+        _turn(loop)
+    assert [event.reference_event_id for event in first] == ["ours"]
+    assert second == []
+
+
+@pytest.mark.parametrize(("profile", "answers_it"), [("title", True), ("topics", False)])
+def test_an_enrichment_with_other_options_is_no_answer(
+    loop: asyncio.AbstractEventLoop, profile: str, *, answers_it: bool
+) -> None:
+    """``kascribe enrich --all`` may enrich the job with a profile that the client did not request."""
+    digest = enrich_digest(EnrichOptions(profiles=(profile,)))
+    event = EnrichmentEvent(
+        event_id="e",
+        occurred_at=NOW,
+        job_id="j",
+        transcript_uri="s3://audio/t.json",
+        model="m",
+        results=(),
+        results_uri=f"s3://audio/{ResultKeys('results/').enrichment('j', digest)}",
+        usage=TokenUsage(),
+        total_seconds=1.0,
+    )
+    answers = PendingAnswers(TOPICS, loop)
+    with answers.waiting_for("j", EnrichOptions(profiles=("title",))) as waiter:
+        answers.offer(Record(TOPICS.enrichments, 0, 0, b"j", event.model_dump_json().encode()))
+        _turn(loop)
+        assert waiter.enrichment.done() is answers_it

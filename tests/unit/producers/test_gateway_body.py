@@ -12,9 +12,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message
 
-from producers.gateway import body as body_module
-from producers.gateway.body import FIELD_BYTES, FIELDS, FILES, FORM_BYTES, BoundedBody, opened_form, too_large
 from producers.gateway.failures import RequestRefused
+from producers.gateway.forms import body as body_module
+from producers.gateway.forms.body import (
+    FIELD_BYTES,
+    FIELDS,
+    FILES,
+    FORM_BYTES,
+    BoundedBody,
+    opened_form,
+    too_large,
+)
 
 LIMIT = 1_000
 ALL = LIMIT + FORM_BYTES
@@ -105,16 +113,6 @@ def test_the_limit_itself_is_allowed_and_a_byte_more_is_not() -> None:
     with pytest.raises(RequestRefused) as why:
         asyncio.run(read(ALL + 1))
     assert why.value.reason == "audio_too_large"
-
-
-def test_a_client_that_falls_silent_is_told_so_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """408: nothing more comes, and a connection is not held for ever."""
-    assert 10 <= body_module.STALL_SECONDS <= 60
-    monkeypatch.setattr(body_module, "STALL_SECONDS", 0.05)
-    monkeypatch.setattr(body_module, "DISCARD_SECONDS", 0.05)
-    why = refused(Sender([b"--b\r\n"], ends=False))
-    assert (why.status, why.reason) == (408, "upload_stalled")
-    assert str(why) == "nothing came for 0 s"
 
 
 def test_what_was_announced_too_long_is_refused_before_it_is_read_as_a_form() -> None:

@@ -2,9 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 
 import httpx
 import pytest
@@ -14,17 +13,19 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message
 from structlog.contextvars import get_contextvars
 
-from producers.gateway.app import Services, _while_connected, create_app
+from producers.gateway.app import create_app
 from producers.gateway.failures import RETRY_AFTER_SECONDS, refusal
-from producers.gateway.health import FRESH_SECONDS, Dependencies
-from producers.gateway.job_request import EnrichmentTimeout, JobRequest, TranscriptTimeout
-from producers.gateway.tracing import TRACE_ID_HEADER, TraceMiddleware
+from producers.gateway.interactive.job_request import EnrichmentTimeout, JobRequest, TranscriptTimeout
+from producers.gateway.monitoring.dependencies import FRESH_SECONDS, Dependencies
+from producers.gateway.monitoring.tracing import TRACE_ID_HEADER, TraceMiddleware
+from producers.gateway.routes.disconnects import while_connected
 from schemas.errors import DependencyDown
 from schemas.kafka.trace import Trace
 from schemas.options import TranscribeOptions
 from schemas.settings import GatewaySettings
-from tests.contract.gateway.gateway_jobs import turned
+from tests.contract.jobs.gateway_jobs import turned
 from tests.support.clock import HandClock
+from tests.unit.producers.lone_routes import open_no_services
 
 NOBODY = Request({"type": "http"})
 ASKED = JobRequest("a.wav", None, "call-7", True, TranscribeOptions(), None, "t", Trace("0" * 32, "1" * 16))
@@ -60,7 +61,7 @@ def test_what_is_logged_during_a_request_has_its_trace() -> None:
         seen.append(get_contextvars().get("trace_id"))
 
     async def ask() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
             answer = await client.get("/")
         seen.append(get_contextvars().get("trace_id"))
         return answer
@@ -72,17 +73,13 @@ def test_what_is_logged_during_a_request_has_its_trace() -> None:
 def test_an_enrichment_where_nobody_enriches_is_refused_before_its_file_is_looked_at() -> None:
     """503; the other route is not touched by the setting."""
 
-    @asynccontextmanager
-    async def open_services() -> AsyncIterator[Services]:
-        yield Services(jobs=None, dependencies=None)  # type: ignore[arg-type]
-
-    app = create_app(GatewaySettings(enrichment=False), open_services=open_services)
+    app = create_app(GatewaySettings(enrichment=False), open_services=open_no_services)
 
     async def reason(path: str) -> str:
         transport = httpx.ASGITransport(app)
         async with (
             app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://gateway") as client,
+            httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
         ):
             return str((await client.post(path, files={"other": b"x"})).json()["error"]["reason"])
 
@@ -155,7 +152,7 @@ def test_a_client_that_leaves_ends_its_request_once_that_has_cleaned_up() -> Non
 
     async def leave() -> None:
         async with asyncio.timeout(10):
-            await _while_connected(Request({"type": "http"}, gone), answering())
+            await while_connected(Request({"type": "http"}, gone), answering())
 
     with pytest.raises(ClientDisconnect):
         asyncio.run(leave())
@@ -175,7 +172,7 @@ def test_an_answer_that_is_there_is_given_while_the_client_waits() -> None:
         return "text"
 
     async def stay(error: Exception | None = None) -> str:
-        return await _while_connected(Request({"type": "http"}, silent), answer(error))
+        return await while_connected(Request({"type": "http"}, silent), answer(error))
 
     assert asyncio.run(stay()) == "text"
     with pytest.raises(DependencyDown):

@@ -8,11 +8,12 @@ from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
-from producers.gateway.body import FIELD_BYTES, UNNAMED_FILE, opened_form
+from producers.gateway.access.caller import ANYONE
 from producers.gateway.failures import RequestRefused
-from producers.gateway.job_request import JobRequest
-from producers.gateway.requests import job_request_of, upload_in
-from producers.gateway.tracing import TraceMiddleware
+from producers.gateway.forms.body import FIELD_BYTES, UNNAMED_FILE, opened_form
+from producers.gateway.forms.requests import job_request_of, upload_in
+from producers.gateway.interactive.job_request import JobRequest
+from producers.gateway.monitoring.tracing import TraceMiddleware
 from schemas.options import EnrichOptions, TranscribeOptions
 
 LIMIT_BYTES = 1024**2
@@ -75,7 +76,11 @@ def asked_of(
     asked: list[JobRequest] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        asked.append(job_request_of(Request(scope, receive, send), form, file, new_id="new", enriching=enriching))
+        asked.append(
+            job_request_of(
+                Request(scope, receive, send), form, file, caller=ANYONE, new_id="new", enriching=enriching
+            )
+        )
 
     async def receive() -> Message:
         return {"type": "http.request"}
@@ -129,6 +134,7 @@ def test_a_name_that_is_too_long_is_refused_with_its_limit(name: str, limit: int
                 Request({"type": "http", "headers": headers}),
                 form,
                 UploadFile(io.BytesIO(b"sound")),
+                caller=ANYONE,
                 new_id="new",
                 enriching=False,
             )

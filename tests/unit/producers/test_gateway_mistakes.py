@@ -1,8 +1,6 @@
 """What the gateway says when it fails itself: the framework's part of it, without a server."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -10,10 +8,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from producers.gateway.app import Services, create_app
+from producers.gateway.app import create_app
 from producers.gateway.failures import add_failure_handlers
-from producers.gateway.tracing import TraceMiddleware
+from producers.gateway.monitoring.tracing import TraceMiddleware
 from schemas.settings import GatewaySettings
+from tests.unit.producers.lone_routes import open_no_services
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 HEADERS = {"traceparent": f"00-{TRACE_ID}-b7ad6b7169203331-01"}
@@ -25,7 +24,7 @@ async def asked(app: FastAPI, method: str, path: str, **given: Any) -> httpx.Res
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://gateway") as client,
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
     ):
         return await client.request(method, path, **given)
 
@@ -56,12 +55,9 @@ def test_a_full_disk_under_an_upload_is_said_as_such(monkeypatch: pytest.MonkeyP
     def full(*_: object, **__: object) -> IO[bytes]:
         return FULL_DISK.open("wb", buffering=0)
 
-    @asynccontextmanager
-    async def open_services() -> AsyncIterator[Services]:
-        yield Services(jobs=None, dependencies=None)  # type: ignore[arg-type]
-
-    monkeypatch.setattr("starlette.formparsers.SpooledTemporaryFile", full)
-    app = create_app(GatewaySettings(), open_services=open_services)
+    monkeypatch.setattr("producers.gateway.connections.spool.MEMORY_BYTES", 1)
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    app = create_app(GatewaySettings(), open_services=open_no_services)
     answer = asyncio.run(asked(app, "POST", "/transcribe", files={"file": ("a.wav", b"audio")}))
     assert (answer.status_code, answer.json()["error"]["reason"]) == (503, "disk_full")
     assert "TMPDIR" in answer.json()["error"]["message"]

@@ -12,12 +12,12 @@ import pytest
 from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 
-from producers.gateway.answers import GatewayStopping, JobFailed, PendingAnswers, TooManyWaiting
-from producers.gateway.app import _processed
 from producers.gateway.failures import STATUS_BY_REASON, RequestRefused, refusal
-from producers.gateway.health import Dependencies
-from producers.gateway.job_request import EnrichmentTimeout, JobRequest, KeyReused, TranscriptTimeout
-from producers.gateway.requests import enrich_options, transcribe_options, upload_in
+from producers.gateway.forms.requests import enrich_options, transcribe_options, upload_in
+from producers.gateway.interactive.answers import GatewayStopping, JobFailed, PendingAnswers, TooManyWaiting
+from producers.gateway.interactive.job_request import EnrichmentTimeout, JobRequest, KeyReused, TranscriptTimeout
+from producers.gateway.monitoring.dependencies import Dependencies
+from producers.gateway.routes.answers import processed
 from schemas.errors import DependencyDown, Reason
 from schemas.events import (
     CancellationEvent,
@@ -27,12 +27,12 @@ from schemas.events import (
     Failure,
     Phase,
     ProgressEvent,
-    TokenUsage,
 )
 from schemas.kafka.records import Record
 from schemas.kafka.topics import Topics
 from schemas.kafka.trace import Trace
-from schemas.options import Channels, ExportFormat, Task, TranscribeOptions
+from schemas.options import TranscribeOptions
+from schemas.transcripts.transcript import TokenUsage
 from tests.support.clock import HandClock
 
 NOBODY = Request({"type": "http"})
@@ -74,48 +74,6 @@ def test_every_reason_has_a_status(reason: Reason) -> None:
 def test_what_the_gateway_raises_has_a_status(error: Exception, status: int, reason: str) -> None:
     """One body for all; a mistake of ours says nothing about itself."""
     assert said(error) == (status, reason)
-
-
-def test_every_transcribe_option_is_a_form_field() -> None:
-    """Each field of the options by its own name, typed; lists by commas or by repetition."""
-    form = {
-        "language": "KO",
-        "task": "translate",
-        "word_timestamps": "true",
-        "channels": "split",
-        "initial_prompt": "names",
-        "hotwords": "Kascribe",
-        "beam_size": "3",
-        "audio_track": "1",
-        "vad": "false",
-        "model": "tiny",
-    }
-    assert {*form, "exports"} == set(TranscribeOptions.model_fields)
-    asked = transcribe_options(FormData([*form.items(), ("exports", "srt, vtt"), ("exports", "text")]))
-    assert asked == TranscribeOptions(
-        language="ko",
-        task=Task.TRANSLATE,
-        word_timestamps=True,
-        channels=Channels.SPLIT,
-        initial_prompt="names",
-        hotwords="Kascribe",
-        beam_size=3,
-        audio_track=1,
-        vad=False,
-        model="tiny",
-        exports=(ExportFormat.SRT, ExportFormat.VTT, ExportFormat.TEXT),
-    )
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("language", "klingon"), ("beam_size", "99"), ("beam_size", "x"), ("task", "sing"), ("exports", "srt,doc")],
-)
-def test_a_wrong_option_is_refused_by_its_name(name: str, value: str) -> None:
-    """400 invalid_options, and the message names the field."""
-    with pytest.raises(RequestRefused, match=name) as refused:
-        transcribe_options(FormData([(name, value)]))
-    assert (refused.value.status, refused.value.reason) == (400, "invalid_options")
 
 
 def test_an_empty_field_is_as_good_as_none() -> None:
@@ -189,15 +147,15 @@ def test_a_profile_that_failed_beside_others_says_why() -> None:
         usage=TokenUsage(),
         total_seconds=1.0,
     )
-    assert _processed(event) == {
+    assert processed(event) == {
         "processed_text": None,
         "profiles": {"title": "A", "topics": None},
         "failures": {"topics": {"reason": "enrichment_invalid", "message": "no such shape"}},
         "truncated": True,
         "coverage": 0.5,
         "details": {
-            "title": {"truncated": True, "coverage": 0.5, "finish_reasons": ["length"]},
-            "topics": {"truncated": False, "coverage": 1, "finish_reasons": []},
+            "title": {"truncated": True, "coverage": 0.5, "finish_reasons": ["length"], "doubts": []},
+            "topics": {"truncated": False, "coverage": 1, "finish_reasons": [], "doubts": []},
         },
     }
 

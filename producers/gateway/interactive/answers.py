@@ -25,12 +25,20 @@ from schemas.events import (
 from schemas.kafka.records import Record
 from schemas.kafka.topics import Topics
 from schemas.kafka.wire import decode
+from schemas.options import EnrichOptions
+from schemas.results import is_result_of
 from schemas.roles import Role
 
 WAITING_LIMIT: Final = 2_000
 """Most requests that wait concurrently; more are refused. Each holds a connection and a spooled file."""
 
 EventT = TypeVar("EventT", bound=JobEvent)
+OnProgress = Callable[[ProgressEvent], None]
+"""Called in the event loop with each event of a job's progress, in their order. Must not block."""
+
+
+def ignore(_: ProgressEvent) -> None:
+    """Observe nothing."""
 
 
 class JobFailed(Exception):
@@ -51,11 +59,18 @@ class GatewayStopping(Exception):
 
 @dataclass(eq=False, slots=True)
 class Waiter:
-    """One request's wait. ``cancelled_elsewhere``: another client's cancellation may have stopped the job."""
+    """One request's wait. ``cancelled_elsewhere``: another client's cancellation may have stopped the job.
+
+    ``enrich`` are the options of the enrichment that answers it; None takes any. ``on_progress`` observes the
+    progress of the references that this request has published: another's with the same key may be of other audio.
+    """
 
     job_id: str
     transcript: asyncio.Future[TranscriptEvent]
     enrichment: asyncio.Future[EnrichmentEvent]
+    enrich: EnrichOptions | None = None
+    on_progress: OnProgress = ignore
+    references: set[str] = field(default_factory=set)
     cancelled_elsewhere: asyncio.Event = field(default_factory=asyncio.Event)
     retried_failures: dict[str, Failure] = field(default_factory=dict)
     """By stage, the failure of its last attempt, which another attempt follows."""
@@ -98,7 +113,9 @@ class PendingAnswers:
     _is_stopping: bool = False
 
     @contextmanager
-    def waiting_for(self, job_id: str) -> Iterator[Waiter]:
+    def waiting_for(
+        self, job_id: str, enrich: EnrichOptions | None = None, *, on_progress: OnProgress = ignore
+    ) -> Iterator[Waiter]:
         """Wait for a job's events while the context lasts; enter it before the reference is published.
 
         Raises TooManyWaiting, and GatewayStopping once the gateway stops.
@@ -107,7 +124,7 @@ class PendingAnswers:
             raise GatewayStopping
         if self._count >= WAITING_LIMIT:
             raise TooManyWaiting
-        waiter = Waiter(job_id, self.loop.create_future(), self.loop.create_future())
+        waiter = Waiter(job_id, self.loop.create_future(), self.loop.create_future(), enrich, on_progress)
         self._jobs.setdefault(job_id, _AwaitedJob()).waiters.append(waiter)
         self._count += 1
         try:
@@ -121,6 +138,7 @@ class PendingAnswers:
 
     def add_reference(self, waiter: Waiter, reference_event_id: str) -> None:
         """Record a reference that is about to be published for a job with waiters."""
+        waiter.references.add(reference_event_id)
         self._jobs[waiter.job_id].references.append(reference_event_id)
 
     def has_published(self, waiter: Waiter) -> bool:
@@ -203,11 +221,15 @@ class PendingAnswers:
 
 
 def _deliver_to(waiter: Waiter, event: JobEvent) -> None:
+    if isinstance(event, ProgressEvent) and event.reference_event_id in waiter.references:
+        waiter.on_progress(event)
     match event:
         case TranscriptEvent():
             _resolve(waiter.transcript, event)
         case EnrichmentEvent():
-            _resolve(waiter.enrichment, event)
+            # The job may be enriched with other options at the same time, as by `kascribe enrich --all`.
+            if waiter.enrich is None or is_result_of(event, waiter.enrich):
+                _resolve(waiter.enrichment, event)
         case ProgressEvent(phase=Phase.RETRYING, failure=Failure() as failure):
             waiter.retried_failures[event.stage] = failure
         case ProgressEvent(phase=Phase.CANCELLED):

@@ -1,9 +1,9 @@
-"""A request's body, with limits on its size, its parts and the time without bytes."""
+"""Forms with a file: limits on their size and parts, and the file on its way to the bucket."""
 
 import asyncio
 import errno
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import ExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -15,11 +15,9 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
+from producers.gateway.connections.spool import SpooledFile, Upload, spool_of
 from producers.gateway.failures import RequestRefused
 from schemas.errors import Reason
-
-STALL_SECONDS: Final = 30.0
-"""Longest wait for the next bytes of a body; the whole upload has no time limit."""
 
 FORM_BYTES: Final = 1024**2
 """Limit of the rest of a form beside its file: boundaries, headers, fields."""
@@ -41,7 +39,7 @@ DISCARD_SECONDS: Final = 5.0
 
 @dataclass(slots=True)
 class BoundedBody:
-    """A ``receive`` that refuses a body which is too large or stalls."""
+    """A ``receive`` that refuses a body which is too large. Its pace is limited by ``connections.bodies``."""
 
     receive: Receive
     limit_bytes: int
@@ -50,13 +48,7 @@ class BoundedBody:
 
     async def __call__(self) -> Message:
         """Return the next message of the body. Raises RequestRefused."""
-        try:
-            async with asyncio.timeout(STALL_SECONDS):
-                message = await self.receive()
-        except TimeoutError:
-            raise RequestRefused(
-                HTTPStatus.REQUEST_TIMEOUT, "upload_stalled", f"nothing came for {STALL_SECONDS:.0f} s"
-            ) from None
+        message = await self.receive()
         self.received_bytes += len(message.get("body", b""))
         self.is_complete = not message.get("more_body", False)
         if self.received_bytes > self.limit_bytes + FORM_BYTES:
@@ -76,38 +68,43 @@ class BoundedBody:
 
 @asynccontextmanager
 async def opened_form(request: Request, *, limit_bytes: int) -> AsyncIterator[FormData]:
-    """Parse a request's form; files are spooled to disk, beyond their first megabyte, until the context ends.
+    """Parse a request's form; its files are in the spool until the context ends.
 
-    Raises RequestRefused above the limit, for a client that stalls and when the disk is full, HTTPException for a
+    Raises RequestRefused above the limit, for a client that stalls and when there is no room, HTTPException for a
     broken form.
     """
     body = BoundedBody(request.receive, limit_bytes)
     length = request.headers.get("content-length", "")
-    try:
-        if length.isdecimal() and int(length) > limit_bytes + FORM_BYTES:
+    declared_bytes = int(length) if length.isdecimal() else 0
+    with ExitStack() as held:
+        try:
+            if declared_bytes > limit_bytes + FORM_BYTES:
+                raise too_large(limit_bytes)
+            upload = held.enter_context(spool_of(request.scope).upload(declared_bytes))
+            form = await _parsed(Request(request.scope, body), upload)
+        except (RequestRefused, HTTPException):
             # A client with "Expect: 100-continue" has not begun to send, and need not.
-            body.is_complete = "expect" in request.headers
-            raise too_large(limit_bytes)
-        form = await _parsed(Request(request.scope, body))
-    except (RequestRefused, HTTPException):
-        await body.discard()
-        raise
-    except OSError as error:
-        if error.errno not in NO_ROOM:
+            body.is_complete |= not body.received_bytes and "expect" in request.headers
+            await body.discard()
             raise
-        await body.discard()
-        raise _no_room() from error
-    try:
-        yield form
-    finally:
-        await form.close()
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            await body.discard()
+            raise _no_room() from error
+        try:
+            yield form
+        finally:
+            await form.close()
 
 
 class _Parser(MultiPartParser):
     """Treats the part called ``file`` as a file even without a file name, as ``curl -F "file=<a.wav"`` sends it.
 
-    A part without a file name would otherwise be a text field, with the limit of one.
+    A part without a file name would otherwise be a text field, with the limit of one. Files count in the spool.
     """
+
+    upload: Upload
 
     def on_headers_finished(self) -> None:
         """Name the part's file, before the parser decides what the part is."""
@@ -117,9 +114,18 @@ class _Parser(MultiPartParser):
                 f'form-data; name="{FILE_FIELD}"; filename="{UNNAMED_FILE}"'.encode()
             )
         super().on_headers_finished()
+        if self._current_part.file is not None:
+            self._current_part.file.file = self._spooled()  # type: ignore[assignment] # as starlette does
+
+    def _spooled(self) -> SpooledFile:
+        """Return a file of the spool instead of the empty one that the parser has opened."""
+        file = self.upload.open_file()
+        self._files_to_close_on_error.pop().close()
+        self._files_to_close_on_error.append(file)
+        return file
 
 
-async def _parsed(request: Request) -> FormData:
+async def _parsed(request: Request, upload: Upload) -> FormData:
     content_type, _ = parse_options_header(request.headers.get("content-type"))
     if content_type != b"multipart/form-data":
         # No other body has a file beside its fields; a form of fields alone would be read into memory.
@@ -129,6 +135,7 @@ async def _parsed(request: Request) -> FormData:
             parser = _Parser(
                 request.headers, stream, max_files=FILES, max_fields=FIELDS, max_part_size=FIELD_BYTES
             )
+            parser.upload = upload
             return await parser.parse()
     except MultiPartException as error:
         raise HTTPException(HTTPStatus.BAD_REQUEST, error.message) from error

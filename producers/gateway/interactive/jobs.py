@@ -8,19 +8,16 @@
 """
 
 import asyncio
-import hashlib
-from collections.abc import Callable
-from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from typing import BinaryIO, Final, TypeVar
+from typing import BinaryIO, Final
 
 import structlog
 
 from producers.finished_jobs import FinishedJobs, is_same_job
-from producers.gateway.answers import GatewayStopping, PendingAnswers, Waiter
-from producers.gateway.job_request import (
+from producers.gateway.interactive.answers import GatewayStopping, OnProgress, PendingAnswers, Waiter, ignore
+from producers.gateway.interactive.clients import Clients
+from producers.gateway.interactive.job_request import (
     AnswerTimeout,
     EnrichmentTimeout,
     JobAnswer,
@@ -28,14 +25,9 @@ from producers.gateway.job_request import (
     KeyReused,
     TranscriptTimeout,
 )
-from producers.gateway.ports import RecordPublisher, UploadStore
 from producers.uploads import StoredUpload
-from schemas.clock import Clock
 from schemas.errors import DependencyDown, JobError
 from schemas.events import AudioReference, CancellationEvent, TranscriptEvent
-from schemas.kafka.topics import Topics
-from schemas.kafka.wire import encode
-from schemas.options import Lane
 from schemas.roles import Role
 
 FIRST_POLL_SECONDS: Final = 1.0
@@ -43,35 +35,28 @@ LONGEST_POLL_SECONDS: Final = 15.0
 """Between reads of the bucket, for answers without an event: another record did the job, or the broker added
 partitions. Each poll is one small read."""
 
-HASHED_BYTES: Final = 1024**2
-"""Size of one read while a file is hashed."""
-
-Result = TypeVar("Result")
 _log: Final = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Jobs:
-    """Runs jobs on the interactive lane. ``uploading`` executes long calls, ``calling`` short ones."""
+    """Runs jobs for which a client waits."""
 
-    uploads: UploadStore
-    publisher: RecordPublisher
+    clients: Clients
     answers: PendingAnswers
     finished: FinishedJobs
-    topics: Topics
-    uploading: Executor
-    calling: Executor
     answer_timeout_seconds: float
-    clock: Clock
-    new_id: Callable[[], str]
 
-    async def answer(self, request: JobRequest, source: BinaryIO) -> JobAnswer:
+    async def answer(
+        self, request: JobRequest, source: BinaryIO, *, on_progress: OnProgress = ignore
+    ) -> JobAnswer:
         """Return the job's answer; ``source`` is closed once it is stored. Cancelling the call cancels the job.
 
+        ``on_progress`` observes the job, if this request is the one that has it done.
         Raises JobFailed, KeyReused, TooManyWaiting, GatewayStopping, TranscriptTimeout, EnrichmentTimeout, and
         DependencyDown when the object store or the broker does not answer.
         """
-        with self.answers.waiting_for(request.job_id) as waiter:
+        with self.answers.waiting_for(request.job_id, request.enrich, on_progress=on_progress) as waiter:
             try:
                 async with asyncio.timeout(self.answer_timeout_seconds):
                     return await self._answer(request, source, waiter)
@@ -91,9 +76,10 @@ class Jobs:
             await self._read_finished(request, waiter)
         upload = None
         if waiter.transcript.done():
-            sha256 = await self._hash(source)
+            sha256 = await self.clients.sha256(source)
+            source.close()
         else:
-            upload = await self._upload(request, source)
+            upload = await self.clients.upload(source, name=request.file_name, content_type=request.content_type)
             sha256 = upload.sha256
             await self._publish(request, upload, waiter)
         polling = asyncio.create_task(self._poll_bucket(request, upload, waiter))
@@ -109,20 +95,20 @@ class Jobs:
         if request.enrich:
             if not waiter.enrichment.done() and not self.answers.is_ours(waiter, transcript):
                 await self._request_enrichment(request, transcript, waiter)
-            enrichment = await self._call(self.finished.whole, await waiter.enrichment, request.enrich)
-        text = transcript.text
-        if text is None:
-            text = await self._call(self.finished.text, transcript)
-        return JobAnswer(transcript, text, enrichment)
+            enrichment = await self.clients.call(self.finished.whole, await waiter.enrichment, request.enrich)
+        body = None
+        if request.needs_body or transcript.text is None:
+            body = await self.clients.call(self.finished.body, transcript)
+        return JobAnswer(transcript, body.text if body else transcript.text or "", enrichment, body)
 
     async def _read_finished(self, request: JobRequest, waiter: Waiter) -> None:
         """Resolve the wait with results that are in the bucket already."""
-        transcript = await self._call(self.finished.transcript, request.job_id)
+        transcript = await self.clients.call(self.finished.transcript, request.job_id)
         if transcript is None:
             return
         self.answers.resolve(waiter.transcript, transcript)
         if request.enrich:
-            enrichment = await self._call(self.finished.enrichment, request.job_id, request.enrich)
+            enrichment = await self.clients.call(self.finished.enrichment, request.job_id, request.enrich)
             if enrichment is not None:
                 self.answers.resolve(waiter.enrichment, enrichment)
 
@@ -152,45 +138,33 @@ class Jobs:
         elif upload and not waiter.transcript.done():
             await self._publish(request, upload, waiter)
 
-    async def _upload(self, request: JobRequest, source: BinaryIO) -> StoredUpload:
-        upload = partial(self.uploads.upload, source, name=request.file_name, content_type=request.content_type)
-        stored = await asyncio.get_running_loop().run_in_executor(self.uploading, upload)
-        # The wait may be long, so the spooled file is released now.
-        source.close()
-        return stored
-
-    async def _hash(self, source: BinaryIO) -> str:
-        digest = await asyncio.get_running_loop().run_in_executor(self.uploading, _sha256, source)
-        source.close()
-        return digest
-
     async def _publish(self, request: JobRequest, upload: StoredUpload, waiter: Waiter) -> None:
         reference = AudioReference(
-            event_id=self.new_id(),
-            occurred_at=self.clock.now(),
+            event_id=self.clients.new_id(),
+            occurred_at=self.clients.clock.now(),
             uri=upload.uri,
             etag=upload.etag,
             version_id=upload.version_id,
             idempotency_key=request.idempotency_key,
             options=request.options,
             enrich=request.enrich,
-            lane=Lane.INTERACTIVE,
+            lane=request.lane,
             tenant=request.tenant,
             metadata={"name": request.file_name},
         )
         self.answers.add_reference(waiter, reference.event_id)
-        record = encode(reference, topic=self.topics.references, key=request.job_id, trace=request.trace)
-        await self._call(self.publisher.publish, [record])
+        topic = self.clients.topics.references
+        await self.clients.publish(reference, topic=topic, job_id=request.job_id, trace=request.trace)
 
     async def _request_enrichment(self, request: JobRequest, transcript: TranscriptEvent, waiter: Waiter) -> None:
         # The enrichment failed before, or depends on the reference of a client that may cancel it. The same event
         # with a reference of ours starts it, or joins the one in progress; it changes nothing else.
-        reference_event_id = self.new_id()
-        ours = {"reference_event_id": reference_event_id, "reference_occurred_at": self.clock.now()}
+        reference_event_id = self.clients.new_id()
+        ours = {"reference_event_id": reference_event_id, "reference_occurred_at": self.clients.clock.now()}
         self.answers.add_reference(waiter, reference_event_id)
         again = transcript.model_copy(update={**ours, "shared": False})
-        record = encode(again, topic=self.topics.transcripts, key=request.job_id, trace=request.trace)
-        await self._call(self.publisher.publish, [record])
+        topic = self.clients.topics.transcripts
+        await self.clients.publish(again, topic=topic, job_id=request.job_id, trace=request.trace)
 
     async def _on_timeout(self, request: JobRequest, waiter: Waiter) -> AnswerTimeout:
         """Return the error of a wait that ran out; cancel a job without transcript or client key."""
@@ -223,26 +197,17 @@ class Jobs:
         if not references:
             return
         event = CancellationEvent(
-            event_id=self.new_id(),
-            occurred_at=self.clock.now(),
+            event_id=self.clients.new_id(),
+            occurred_at=self.clients.clock.now(),
             job_id=request.job_id,
             reference_event_ids=references,
         )
-        record = encode(event, topic=self.topics.cancellations, key=request.job_id, trace=request.trace)
+        topic = self.clients.topics.cancellations
+        publishing = self.clients.publish(event, topic=topic, job_id=request.job_id, trace=request.trace)
         try:
-            await asyncio.shield(self._call(self.publisher.publish, [record]))
+            await asyncio.shield(publishing)
         except DependencyDown as error:
             _log.warning("job not cancelled", job_id=request.job_id, error=error.message)
-
-    async def _call(self, function: Callable[..., Result], *arguments: object) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self.calling, function, *arguments)
-
-
-def _sha256(source: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while chunk := source.read(HASHED_BYTES):
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _refuse_other_job(request: JobRequest, audio_sha256: str, transcript: TranscriptEvent) -> None:
@@ -251,5 +216,7 @@ def _refuse_other_job(request: JobRequest, audio_sha256: str, transcript: Transc
     is_same = not request.is_repeatable or is_same_job(
         transcript, audio_sha256=audio_sha256, options=request.options
     )
-    if transcript.tenant != request.tenant or not enriches_same or not is_same:
+    # The words are the same without the files, but the answer may have to name them.
+    has_exports = set(request.options.exports) <= transcript.exports.keys()
+    if transcript.tenant != request.tenant or not (enriches_same and is_same and has_exports):
         raise KeyReused

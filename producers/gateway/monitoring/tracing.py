@@ -10,9 +10,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from producers.gateway.failures import refusal
+from producers.gateway.openai.error_object import is_openai_path
 from schemas.kafka.trace import Trace
 
 TRACE_ID_HEADER: Final = "X-Trace-Id"
+REQUEST_ID_HEADER: Final = "x-request-id"
+"""The same id under OpenAI's name, which its clients put into their answers and errors."""
+
 _SCOPE_KEY: Final = "kascribe.trace"
 _log: Final = structlog.get_logger(__name__)
 
@@ -20,6 +24,12 @@ _log: Final = structlog.get_logger(__name__)
 def trace_of(scope: MutableMapping[str, Any]) -> Trace:
     """Return the request's trace."""
     trace: Trace = scope[_SCOPE_KEY]
+    return trace
+
+
+def trace_in(scope: MutableMapping[str, Any]) -> Trace | None:
+    """Return the request's trace, None before it has one."""
+    trace: Trace | None = scope.get(_SCOPE_KEY)
     return trace
 
 
@@ -48,7 +58,10 @@ class TraceMiddleware:
             nonlocal has_started
             if message["type"] == "http.response.start":
                 has_started = True
-                MutableHeaders(scope=message)[TRACE_ID_HEADER] = trace.trace_id
+                answered = MutableHeaders(scope=message)
+                answered[TRACE_ID_HEADER] = trace.trace_id
+                if is_openai_path(scope["path"]):
+                    answered[REQUEST_ID_HEADER] = trace.trace_id
             await send(message)
 
         with bound_contextvars(trace_id=trace.trace_id):

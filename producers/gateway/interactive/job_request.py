@@ -6,12 +6,16 @@ from typing import ClassVar
 from schemas import identity
 from schemas.events import EnrichmentEvent, TranscriptEvent
 from schemas.kafka.trace import Trace
-from schemas.options import EnrichOptions, TranscribeOptions
+from schemas.options import EnrichOptions, Lane, TranscribeOptions
+from schemas.transcripts.transcript import Transcript
 
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """A checked request. ``is_repeatable``: the client chose the key, and may repeat the request."""
+    """A checked request. ``is_repeatable``: the client chose the key, and may repeat the request.
+
+    ``needs_body``: the answer takes more from the transcript than its event has.
+    """
 
     file_name: str
     content_type: str | None
@@ -21,6 +25,8 @@ class JobRequest:
     enrich: EnrichOptions | None
     tenant: str
     trace: Trace
+    needs_body: bool = False
+    lane: Lane = Lane.INTERACTIVE
 
     @property
     def job_id(self) -> str:
@@ -30,11 +36,12 @@ class JobRequest:
 
 @dataclass(frozen=True, slots=True)
 class JobAnswer:
-    """The answer to a request; ``text`` is complete, whatever its length."""
+    """The answer to a request; ``text`` is complete, whatever its length. ``body``: where the request needs it."""
 
     transcript: TranscriptEvent
     text: str
     enrichment: EnrichmentEvent | None
+    body: Transcript | None = None
 
 
 class KeyReused(Exception):

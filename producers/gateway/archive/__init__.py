@@ -1,0 +1,1 @@
+"""The routes of the archive: jobs listed, recordings searched, usage summed up."""

@@ -1,0 +1,1 @@
+"""Multipart forms: bounded bodies, job requests from their fields, and their description."""

@@ -1,0 +1,1 @@
+"""How a gateway is observed: metrics, one log line a request, and whether it is live and ready."""

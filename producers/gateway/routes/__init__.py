@@ -1,0 +1,1 @@
+"""The routes of Kascribe's own API that answer in the response."""
