@@ -66,5 +66,5 @@ def run_stage(stage: Stage, settings: Settings, health: RoleHealth, shutdown: Sh
 def _partitions(stage: Stage, settings: Settings) -> dict[str, int]:
     """Return every topic that the role uses, with its partitions if it has to be created."""
     topics = Topics(settings.kafka.topic_prefix)
-    names = topics_used_by(topics, stage.topics, settings.runtime.retry_delays_seconds)
+    names = topics_used_by(topics, stage.retried_topics, settings.runtime.retry_delays_seconds)
     return dict.fromkeys(names, settings.kafka.topic_partitions)

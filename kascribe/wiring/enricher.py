@@ -29,6 +29,7 @@ def run_enricher(settings: Settings) -> None:
             model,
             topics=Topics(settings.kafka.topic_prefix),
             settings=settings.vllm,
+            subtitles=settings.subtitles,
             cancellations=cancellations,
         )
         run_stage(stage, settings, health, shutdown)

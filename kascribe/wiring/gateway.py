@@ -1,22 +1,31 @@
 """The wiring of the gateway: HTTP in front, the bucket and Kafka behind."""
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing
 from functools import partial
 from typing import Final
 
-from consumers.kafka.follower import FollowerThread
 from consumers.s3 import BucketProbe
 from kascribe.process.shutdown import ended_by_signals
+from kascribe.wiring.documentation import event_documents
+from kascribe.wiring.gateway_access import opened_gate, warn_if_open
+from kascribe.wiring.gateway_archive import opened_gateway_archive
+from kascribe.wiring.gateway_events import opened_states
+from kascribe.wiring.gateway_jobs import job_services
+from kascribe.wiring.gateway_monitoring import CHECKING_THREADS, gateway_health, gateway_instruments
+from producers.archive.reads import ARCHIVE_DEPENDENCY
 from producers.finished_jobs import FinishedJobs
-from producers.gateway.answers import PendingAnswers
-from producers.gateway.app import Services
-from producers.gateway.health import Dependencies
-from producers.gateway.jobs import Jobs
+from producers.gateway.archive.deletions import RecentDeletions
+from producers.gateway.events.stored import StoredJobs
+from producers.gateway.interactive.answers import PendingAnswers
+from producers.gateway.interactive.clients import Clients
+from producers.gateway.interactive.jobs import Jobs
+from producers.gateway.monitoring.dependencies import Dependencies
+from producers.gateway.openai.served_models import ServedModels
 from producers.gateway.server import FINISH_SECONDS, REFUSE_SECONDS, GatewayServer
+from producers.gateway.services import Services
 from producers.results import EnrichmentResults, ResultStore
 from producers.s3 import create_client
 from producers.shared_publisher import SharedPublisher
@@ -24,6 +33,7 @@ from producers.topics import ensure_topics
 from producers.uploads import PARTS_IN_FLIGHT, Uploads
 from schemas.clock import SystemClock
 from schemas.errors import KascribeError
+from schemas.identity import random_id
 from schemas.kafka.topics import Topics
 from schemas.settings import S3Settings, Settings
 
@@ -35,15 +45,12 @@ UPLOAD_PART_BYTES: Final = 5 * 1024**2
 """S3's smallest. An upload holds four parts, so all threads together hold 320 MiB at most."""
 
 CALLING_THREADS: Final = 16
-CHECKING_THREADS: Final = 2
-"""One for each service."""
+LISTENING_THREADS: Final = 8
+"""For recordings that are played: own threads, so that requests do not wait for them."""
 
-STORE_CONNECTIONS: Final = UPLOADING_THREADS * PARTS_IN_FLIGHT + CALLING_THREADS
+STORE_CONNECTIONS: Final = UPLOADING_THREADS * PARTS_IN_FLIGHT + CALLING_THREADS + LISTENING_THREADS
 STORE_TIMEOUT_SECONDS: Final = 10.0
 """For one connect or read, each tried three times: short, because a client waits."""
-
-RECONNECT_SECONDS: Final = 2.0
-"""Before the answers are followed again after a failure of the broker."""
 
 
 def run_gateway(settings: Settings) -> None:
@@ -55,6 +62,7 @@ def run_gateway(settings: Settings) -> None:
     topics = Topics(settings.kafka.topic_prefix)
     ensure_topics(settings.kafka, dict.fromkeys(topics.all, settings.kafka.topic_partitions))
     server = gateway_server(settings)
+    warn_if_open(settings.gateway)
     with ended_by_signals(limit_seconds=FINISH_SECONDS + REFUSE_SECONDS + CLOSE_SECONDS) as shutdown:
         shutdown.pass_to(server.stop)
         server.run()
@@ -64,7 +72,12 @@ def run_gateway(settings: Settings) -> None:
 
 def gateway_server(settings: Settings) -> GatewayServer:
     """Build the server with the services of these settings behind it, not yet started."""
-    return GatewayServer(settings.gateway, open_services=partial(opened_services, settings))
+    return GatewayServer(
+        settings.gateway,
+        open_services=partial(opened_services, settings),
+        event_documents=event_documents,
+        instruments=gateway_instruments(),
+    )
 
 
 @asynccontextmanager
@@ -75,29 +88,63 @@ async def opened_services(settings: Settings) -> AsyncIterator[Services]:
     answers = PendingAnswers(topics, asyncio.get_running_loop())
     s3 = _interactive(settings.s3)
     store = create_client(s3, connections=STORE_CONNECTIONS)
+    results, enrichments = ResultStore(s3, client=store), EnrichmentResults(s3, client=store)
+    stored, deletions = StoredJobs(results, enrichments), RecentDeletions(topics.deletions)
     with (
         # Closed last: a cancellation that a thread is publishing then is still confirmed by the broker.
         closing(SharedPublisher(settings.kafka)) as publisher,
         ThreadPoolExecutor(UPLOADING_THREADS, "uploading") as uploading,
         ThreadPoolExecutor(CALLING_THREADS, "calling") as calling,
+        ThreadPoolExecutor(LISTENING_THREADS, "listening") as listening,
         # Own pool, so that a hung check cannot starve requests.
         ThreadPoolExecutor(CHECKING_THREADS, "checking") as checking,
-        _following(answers, settings),
+        opened_states(answers, stored, deletions, settings, calling=calling, clock=clock) as states,
+        opened_gateway_archive(settings.archive, deletions) as archive,
     ):
-        jobs = Jobs(
+        clients = Clients(
             uploads=Uploads(s3, client=store),
             publisher=publisher,
-            answers=answers,
-            finished=FinishedJobs(ResultStore(s3, client=store), EnrichmentResults(s3, client=store)),
             topics=topics,
             uploading=uploading,
             calling=calling,
-            answer_timeout_seconds=settings.gateway.answer_timeout_seconds,
             clock=clock,
-            new_id=lambda: uuid.uuid4().hex,
+            new_id=random_id,
+        )
+        jobs = Jobs(
+            clients=clients,
+            answers=answers,
+            finished=FinishedJobs(results, enrichments),
+            answer_timeout_seconds=settings.gateway.answer_timeout_seconds,
         )
         checks = {"kafka": publisher.is_up, "bucket": BucketProbe(s3, s3.bucket).is_up}
-        yield Services(jobs, Dependencies(checks, checking, clock=clock))
+        if archive is not None:
+            checks[ARCHIVE_DEPENDENCY] = archive.reads.is_up
+        models = ServedModels.of(settings.gateway.models, model=settings.whisper.model)
+        dependencies = Dependencies(checks, checking, clock=clock)
+        threads = {"publisher": lambda: publisher.is_alive, "answers": states.is_followed}
+        health = gateway_health(settings, checks, threads, checking, clock=clock)
+        async with opened_gate(settings, store, clock=clock) as gate:
+            yield Services(
+                jobs,
+                dependencies,
+                health,
+                states.hub,
+                states,
+                models=models,
+                subtitles=settings.subtitles,
+                job_services=job_services(
+                    clients,
+                    results,
+                    enrichments,
+                    deletions,
+                    s3=s3,
+                    store=store,
+                    listening=listening,
+                    settings=settings,
+                ),
+                archive=archive,
+                gate=gate,
+            )
 
 
 def _interactive(settings: S3Settings) -> S3Settings:
@@ -108,21 +155,3 @@ def _interactive(settings: S3Settings) -> S3Settings:
             "part_size_bytes": min(settings.part_size_bytes, UPLOAD_PART_BYTES),
         }
     )
-
-
-@contextmanager
-def _following(answers: PendingAnswers, settings: Settings) -> Iterator[None]:
-    """Offer every record of the answer topics to ``answers``, from before the first request on.
-
-    Answers missed while the broker is down are found in the bucket.
-    """
-    topics = (*answers.topics.answers, answers.topics.cancellations)
-    follower = FollowerThread(
-        settings.kafka, topics, answers.offer, name="answers", reconnect_seconds=RECONNECT_SECONDS
-    )
-    follower.connect()
-    follower.start()
-    try:
-        yield
-    finally:
-        follower.stop()

@@ -44,6 +44,7 @@ def run_transcriber(settings: Settings) -> None:
                 MeteredEngine(transcriber, health.metrics),
                 topics=Topics(settings.kafka.topic_prefix),
                 settings=settings.s3,
+                subtitles=settings.subtitles,
                 cancellations=cancellations,
             )
             run_stage(stage, settings, health, shutdown)

@@ -1,0 +1,78 @@
+"""The wiring of the archive's role: topics and bucket in, the database out."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from consumers.archive.bucket import ResultsBucket
+from consumers.archive.database import ArchiveDatabase
+from consumers.archive.loading import LOADED, BucketLoader
+from consumers.archive.stage import SKIPPED, ArchiveStage
+from kascribe.process.health import RoleHealth, served
+from kascribe.process.shutdown import ended_by_signals
+from kascribe.wiring.archive import file_of, opened_for_writing
+from kascribe.wiring.consumer import run_stage
+from schemas.clock import SystemClock
+from schemas.errors import ConfigurationError
+from schemas.kafka.topics import Topics
+from schemas.settings import ArchiveSettings, Settings
+from schemas.settings.archive import ARCHIVE_URL
+
+ARCHIVE_METRICS = (SKIPPED, LOADED)
+
+
+def run_archive(settings: Settings) -> None:
+    """Run the production role. Blocks until SIGTERM.
+
+    Raises ConfigurationError when there is no database's address, or another process writes to the same file;
+    DependencyDown when the database, or the bucket of a new archive, does not answer at the start.
+    """
+    clock = SystemClock()
+    health = RoleHealth(why_not_ready="filling the archive from the bucket", declared=ARCHIVE_METRICS)
+    with (
+        ended_by_signals(limit_seconds=settings.runtime.drain_timeout_seconds) as shutdown,
+        served(health, settings.server),
+        _only_writer(settings.archive),
+        opened_for_writing(settings.archive) as engine,
+    ):
+        database, bucket = ArchiveDatabase(engine), ResultsBucket(settings.s3)
+        archive_id = database.prepare(now_ms=clock.now_ms())
+        BucketLoader(bucket, database, clock, health.metrics).load()
+        stage = ArchiveStage(
+            database,
+            bucket,
+            topics=Topics(settings.kafka.topic_prefix),
+            s3=settings.s3,
+            metrics=health.metrics,
+        )
+        run_stage(stage, _in_own_group(settings, archive_id), health, shutdown)
+
+
+def _in_own_group(settings: Settings, archive_id: str) -> Settings:
+    """Return settings in which a new database is a new consumer group: it reads topics from their beginning."""
+    kafka = settings.kafka
+    group = kafka.model_copy(update={"group_id_prefix": f"{kafka.group_id_prefix}{archive_id}."})
+    return settings.model_copy(update={"kafka": group})
+
+
+@contextmanager
+def _only_writer(settings: ArchiveSettings) -> Iterator[None]:
+    """Hold the lock of a SQLite archive's role while the context lasts. The system releases it at any end."""
+    database = file_of(settings)
+    if database is None:
+        yield
+        return
+    path = database.with_name(f"{database.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ConfigurationError(
+            f"another process writes to this archive ({path}): one at a time, or set {ARCHIVE_URL} to PostgreSQL"
+        ) from error
+    else:
+        yield
+    finally:
+        os.close(descriptor)
