@@ -1,93 +1,48 @@
-"""Buckets in a directory, for the embedded object store: bytes in files, names and versions in memory."""
+"""Buckets in a directory, for the embedded object store: each version's bytes are a file, an index names them.
+
+Names are read from the index once and answered from memory. A version is in the index only after its bytes are
+on the disk; a deleted one leaves the index before its bytes go. So a crash leaves at most files without a name.
+"""
 
 import hashlib
+import os
 import shutil
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from kascribe.embedded.index import Index
 from kascribe.embedded.ports import Reader
+from kascribe.embedded.versions import Bucket, Kept, S3Error, Spooled, Upload, Version
 from schemas.clock import Clock, SystemClock
 
 COPY_BYTES: Final = 1024**2
 
 
-class S3Error(Exception):
-    """An error response of S3: an HTTP status and a code of S3."""
-
-    def __init__(self, status: HTTPStatus, code: str, message: str = "") -> None:
-        super().__init__(message or code)
-        self.status = status
-        self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class Spooled:
-    """Bytes in a file of their own that belong to no object yet."""
-
-    path: Path
-    md5: str
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One version of an object. Without a path it is a delete marker."""
-
-    version_id: str
-    path: Path | None
-    etag: str
-    size_bytes: int
-    headers: Mapping[str, str]
-    modified: datetime
-
-
-@dataclass(slots=True)
-class Bucket:
-    """The versions of every key, oldest first."""
-
-    versioned: bool = False
-    objects: dict[str, list[Version]] = field(default_factory=dict)
-
-    def put(self, key: str, version: Version, *, only_if_absent: bool) -> list[Version]:
-        """Make a version the newest one; return the versions that it replaces. Raises S3Error."""
-        versions = self.objects.get(key, [])
-        if only_if_absent and versions and versions[-1].path is not None:
-            raise S3Error(HTTPStatus.PRECONDITION_FAILED, "PreconditionFailed", "the object exists")
-        self.objects[key] = [*versions, version] if self.versioned else [version]
-        return [] if self.versioned else versions
-
-
-@dataclass(slots=True)
-class Upload:
-    """A multipart upload that is not complete."""
-
-    bucket: str
-    key: str
-    headers: Mapping[str, str]
-    parts: dict[int, Spooled] = field(default_factory=dict)
-
-
 class Buckets:
-    """Buckets with their objects as files below ``directory``. Safe for many threads; bodies are streamed."""
+    """Buckets with their objects as files in ``directory``. Safe for many threads; bodies are streamed.
 
-    def __init__(self, directory: Path, *, clock: Clock | None = None) -> None:
+    Methods that write return when everything is on the disk, and raise OSError when the disk is full.
+    """
+
+    def __init__(self, directory: Path, index: Index, *, clock: Clock | None = None) -> None:
         self._directory = directory
+        self._index = index
         self._clock = clock or SystemClock()
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets = index.load()
         self._uploads: dict[str, Upload] = {}
         self._lock = threading.Lock()
 
     def create(self, name: str) -> None:
         """Create a bucket. Safe to repeat."""
         with self._lock:
-            self._buckets.setdefault(name, Bucket())
+            if name not in self._buckets:
+                self._index.put_bucket(name, versioned=False)
+                self._buckets[name] = Bucket()
 
     def names(self) -> list[str]:
         """Return the names of all buckets."""
@@ -97,12 +52,26 @@ class Buckets:
     def set_versioned(self, name: str, *, versioned: bool) -> None:
         """Set whether overwritten and deleted versions are kept from now on."""
         with self._in(name) as bucket:
+            self._index.put_bucket(name, versioned=versioned)
             bucket.versioned = versioned
 
     def is_versioned(self, name: str) -> bool:
         """Return whether overwritten and deleted versions are kept. Raises S3Error."""
         with self._in(name) as bucket:
             return bucket.versioned
+
+    @property
+    def kept(self) -> Kept:
+        """What all buckets hold now, versions that were overwritten included."""
+        with self._lock:
+            buckets = list(self._buckets.values())
+            sizes = [
+                version.size_bytes
+                for bucket in buckets
+                for versions in bucket.objects.values()
+                for version in versions
+            ]
+        return Kept(len(sizes), sum(sizes))
 
     def spool(self, body: Reader) -> Spooled:
         """Write a body to a file. Leaves nothing when the body ends early or the disk is full."""
@@ -114,6 +83,7 @@ class Buckets:
                     file.write(piece)
                     digest.update(piece)
                     size_bytes += len(piece)
+                _flush_to_disk(file)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -146,9 +116,13 @@ class Buckets:
             versions = found.objects.get(key, [])
             if version_id is None and found.versioned:
                 marker = Version(uuid.uuid4().hex, None, "", 0, {}, self._clock.now())
+                self._index.replace(bucket, key, (), marker)
                 found.objects[key] = [*versions, marker]
                 return
             gone = [each for each in versions if version_id in (None, each.version_id)]
+            if not gone:
+                return
+            self._index.replace(bucket, key, gone)
             found.objects[key] = [each for each in versions if each not in gone]
             if not found.objects[key]:
                 del found.objects[key]
@@ -219,6 +193,7 @@ class Buckets:
                 for part in parts:
                     _append(part.path, whole)
                     part.path.unlink()
+                _flush_to_disk(whole)
         except BaseException:
             _remove(path)
             raise
@@ -237,8 +212,10 @@ class Buckets:
         version = Version(uuid.uuid4().hex, spooled.path, etag, spooled.size_bytes, headers, self._clock.now())
         try:
             with self._in(bucket) as found:
-                replaced = found.put(key, version, only_if_absent=only_if_absent)
-        except S3Error:
+                replaced = found.replaced_by_put(key, only_if_absent=only_if_absent)
+                self._index.replace(bucket, key, replaced, version)
+                found.objects[key] = [*(each for each in found.versions(key) if each not in replaced), version]
+        except (S3Error, OSError):
             _remove(spooled.path)
             raise
         for each in replaced:
@@ -255,6 +232,11 @@ class Buckets:
 
 def _no_upload() -> S3Error:
     return S3Error(HTTPStatus.NOT_FOUND, "NoSuchUpload", "there is no such upload")
+
+
+def _flush_to_disk(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _append(path: Path, whole: BinaryIO) -> None:

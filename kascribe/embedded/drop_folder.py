@@ -8,7 +8,7 @@ from typing import Final
 
 from watchfiles import watch
 
-from kascribe.dropped_files import files_in
+from kascribe.sources.folders import files_in
 from schemas.clock import Clock
 
 STABLE_SECONDS: Final = 0.5

@@ -12,6 +12,7 @@ from typing import Final
 from schemas.events import EnrichmentEvent, TranscriptEvent
 from schemas.options import ExportFormat
 from schemas.transcripts.exports import EXPORTERS
+from schemas.transcripts.subtitles.settings import SubtitleSettings
 from schemas.transcripts.transcript import Transcript
 
 READABLE_FORMATS: Final = (ExportFormat.TEXT, ExportFormat.SRT)
@@ -57,6 +58,7 @@ class Keeper:
 
     directory: Path
     read_transcript: Callable[[str], Transcript]
+    subtitles: SubtitleSettings = field(default_factory=SubtitleSettings)
     _dropped: dict[str, Dropped] = field(default_factory=dict)
     _newest: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -85,7 +87,7 @@ class Keeper:
         transcript = self.read_transcript(event.job_id)
         name = self._name(event.job_id, event.metadata)
         for exporter in map(EXPORTERS.__getitem__, READABLE_FORMATS):
-            _write(self._path(name, f".{exporter.extension}"), exporter.render(transcript))
+            _write(self._path(name, f".{exporter.extension}"), exporter.render(transcript, self.subtitles))
         # The JSON file last: its presence implies the others, and its modification time identifies the file.
         path = self._path(name, ".json")
         _write(path, transcript.model_dump_json(indent=2), changed_ns=dropped.changed_ns if dropped else None)

@@ -5,8 +5,8 @@ from email.message import Message
 from http import HTTPStatus
 from typing import Final
 
-from kascribe.embedded.buckets import S3Error
 from kascribe.embedded.ports import Reader, Stream
+from kascribe.embedded.versions import S3Error
 
 LINE_BYTES: Final = 4_096
 STREAMED: Final = "STREAMING-"

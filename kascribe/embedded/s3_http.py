@@ -18,9 +18,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 from kascribe.embedded import s3_listing
-from kascribe.embedded.buckets import COPY_BYTES, Buckets, S3Error, Spooled, Version
+from kascribe.embedded.buckets import COPY_BYTES, Buckets
 from kascribe.embedded.ports import Reader
 from kascribe.embedded.s3_bodies import body_of
+from kascribe.embedded.versions import S3Error, Spooled, Version
 
 DOCUMENT_BYTES: Final = 4 * 1024**2
 """Limit of an XML body: 10,000 parts with their digests take one MiB."""

@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
 
-from kascribe.embedded.buckets import Version
+from kascribe.embedded.versions import Version
 
 KEYS_LIMIT: Final = 1_000
 PARAMETERS: Final = frozenset(

@@ -39,6 +39,8 @@ class Session(BaseModel):
     bucket: str
     access_key: str
     gateway_url: str | None
+    archive_url: str | None = None
+    """None: the archive is off, or one that the user's own settings name."""
     transcripts_directory: str
     model: str
     roles: tuple[str, ...]
@@ -63,6 +65,7 @@ class Session(BaseModel):
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.access_key,
             "AWS_REGION": "us-east-1",
+            **({"KASCRIBE_ARCHIVE_URL": self.archive_url} if self.archive_url else {}),
         }
 
 

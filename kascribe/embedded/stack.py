@@ -1,6 +1,7 @@
 """The embedded stack: its parts, the order in which they start, and its one loop."""
 
 import os
+import shutil
 import threading
 import uuid
 from contextlib import ExitStack, closing
@@ -20,10 +21,14 @@ from kascribe.embedded.children import Children
 from kascribe.embedded.drop_folder import Fingerprint
 from kascribe.embedded.keeper import Dropped, Keeper
 from kascribe.embedded.object_store import ACCESS_KEY, EmbeddedObjectStore
+from kascribe.embedded.recovery import Recovery
 from kascribe.embedded.session import Session
+from kascribe.embedded.versions import Kept
+from kascribe.sources.arguments import readable
 from kascribe.stored_transcript import stored_transcript
-from kascribe.submission import SubmissionRequest, readable
+from kascribe.submission.submitter import SubmissionRequest
 from kascribe.wiring.clients import opened_submitter
+from producers.publisher import Publisher
 from producers.results import ResultStore
 from schemas.clock import Clock, SystemClock
 from schemas.errors import KascribeError
@@ -32,9 +37,14 @@ from schemas.identity import job_id
 from schemas.kafka.topics import Topics, topics_used_by
 from schemas.roles import Role
 from schemas.settings import Settings
+from schemas.settings.archive import SQLITE
 
 LEAVE_SECONDS: Final = 20.0
 """For a role to exit after its drain: to commit, and to answer waiting HTTP requests."""
+
+OBJECTS: Final = "objects"
+ARCHIVE: Final = "archive"
+"""Folders of the state directory, for the user alone, that are kept between runs."""
 
 QUIET_POLLS: Final = 3
 """Polls without an event after which no further event of an ended role is expected."""
@@ -62,6 +72,11 @@ class EmbeddedStack:
         self._clock = clock or SystemClock()
         self._resources = ExitStack()
 
+    @property
+    def kept(self) -> Kept:
+        """What the object store held at the start."""
+        return self._kept
+
     def __enter__(self) -> Self:
         with ExitStack() as resources:
             self._start(resources)
@@ -80,12 +95,15 @@ class EmbeddedStack:
         repair, after the others have drained.
         """
         dropping = threading.Thread(target=self._watch_folder, args=(stop,), name="drop-folder", daemon=True)
+        recovering = threading.Thread(target=self._recover, name="recovery", daemon=True)
+        recovering.start()
         dropping.start()
         try:
             self._work(stop)
         finally:
             stop.set()
             dropping.join()
+            recovering.join()
             self._drain(at_once or threading.Event())
 
     def _work(self, stop: threading.Event) -> None:
@@ -140,16 +158,23 @@ class EmbeddedStack:
         for directory in (self._plan.drop_directory, self._plan.transcripts_directory):
             directory.mkdir(parents=True, exist_ok=True)
         broker = resources.enter_context(EmbeddedBroker())
-        store = resources.enter_context(EmbeddedObjectStore(self._plan.directory / "objects"))
+        store = resources.enter_context(EmbeddedObjectStore(self._plan.directory / OBJECTS))
         broker.create_topics(topic_names(self._settings))
         self.session = self._session(broker, store)
         # boto3 reads its credentials from the environment, here and in every child process.
         os.environ.update(self.session.environment)
         settings = load().settings
-        store.create_bucket(settings.s3.bucket)
+        for bucket in {settings.s3.bucket, settings.s3.results_bucket or settings.s3.bucket}:
+            store.create_bucket(bucket)
+        self._kept = store.kept
+        read = partial(store.read, settings.s3.results_bucket or settings.s3.bucket)
+        self._recovery = Recovery.opened(settings, clock=self._clock, read=read)
+        self._before = self._recovery.look()
         results = ResultStore(settings.s3)
         self._submitter = resources.enter_context(opened_submitter(settings))
-        self._keeper = Keeper(self._plan.transcripts_directory, partial(stored_transcript, results))
+        self._keeper = Keeper(
+            self._plan.transcripts_directory, partial(stored_transcript, results), settings.subtitles
+        )
         self._feed = JobFeed(settings.kafka, start=Start.NOW)
         resources.callback(self._feed.close)
         stop_timeout_seconds = self._settings.runtime.drain_timeout_seconds + LEAVE_SECONDS
@@ -164,11 +189,18 @@ class EmbeddedStack:
             s3_endpoint_url=store.endpoint_url,
             bucket=self._settings.s3.bucket,
             access_key=ACCESS_KEY,
-            gateway_url=f"http://{gateway.host}:{gateway.port}",
+            gateway_url=gateway.url,
+            archive_url=None if self._settings.archive.url else self._own_archive(),
             transcripts_directory=str(self._plan.transcripts_directory),
             model=self._plan.model_name,
             roles=self._plan.roles,
         )
+
+    def _own_archive(self) -> str:
+        directory = self._plan.directory / ARCHIVE
+        directory.mkdir(exist_ok=True)
+        directory.chmod(0o700)  # transcripts are private, whatever the umask
+        return f"{SQLITE}{directory / 'archive.db'}"
 
     def _start_roles(self) -> None:
         logs = self._plan.directory / "logs"
@@ -203,6 +235,17 @@ class EmbeddedStack:
             return
         self._board.submitted(job.job_id, job.name)
 
+    def _recover(self) -> None:
+        settings = load().settings
+        try:
+            with closing(Publisher(settings.kafka, client_id="kascribe-recovery")) as publisher:
+                done = self._recovery.run(self._before, publisher, is_enriching=Role.ENRICHER in self._plan.roles)
+        except Exception as error:  # noqa: BLE001 - it ends the thread; the board is the only place to report it
+            self._board.announce(f"what the last run did not finish stays as it is: {error}")
+            return
+        if done.republished:
+            self._board.announce(f"{done.republished} jobs that the last run did not finish have begun again")
+
     def _on_event(self, event: JobEvent) -> None:
         self._keep(event)
         self._board.show(event)
@@ -213,6 +256,8 @@ class EmbeddedStack:
                 self._keeper.keep_transcript(event)
             elif isinstance(event, EnrichmentEvent):
                 self._keeper.keep_enrichment(event)
+            elif isinstance(event, ProgressEvent):
+                self._recovery.on_progress(event)
         except (KascribeError, OSError) as error:
             self._board.announce(f"job {event.job_id} could not be kept on disk: {error}")
 
@@ -220,8 +265,17 @@ class EmbeddedStack:
 def topic_names(settings: Settings) -> tuple[str, ...]:
     """Return every topic that the stack's consumers subscribe to or write to."""
     topics = Topics(settings.kafka.topic_prefix)
-    inputs = (topics.references, topics.objects, topics.transcripts)
-    return topics_used_by(topics, inputs, settings.runtime.retry_delays_seconds)
+    inputs = (topics.references, topics.objects, topics.transcripts, topics.enrich_requests)
+    names = topics_used_by(topics, inputs, settings.runtime.retry_delays_seconds)
+    deliveries = topics_used_by(topics, (topics.webhooks,), settings.webhooks.retry_delays_seconds)
+    return tuple(dict.fromkeys((*names, *deliveries)))
+
+
+def forget_kept(directory: Path) -> None:
+    """Remove what stacks kept in this state directory. None may run. Safe to repeat; raises OSError."""
+    for name in (OBJECTS, ARCHIVE):
+        if (directory / name).exists():
+            shutil.rmtree(directory / name)
 
 
 def _dropped_in(directory: Path, file: Fingerprint) -> Dropped:
