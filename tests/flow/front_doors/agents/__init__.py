@@ -1,0 +1,1 @@
+"""``kascribe mcp`` in front of real gateways, called by the protocol's own client."""
