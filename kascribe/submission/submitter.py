@@ -1,26 +1,25 @@
-"""Submission of files and addresses as references; ``submit`` and the drop folder share it."""
+"""Submission of one file or address as a reference; ``submit`` and the drop folder share it."""
 
+import hashlib
 import mimetypes
-import os
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
 
-from kascribe.dropped_files import files_in
+from kascribe.sources.arguments import S3_SCHEME, Source, readable
 from producers.publisher import Publisher
-from producers.uploads import Uploads
+from producers.uploads import StoredUpload, Uploads
 from schemas.clock import Clock, SystemClock
-from schemas.errors import AudioEmpty, ConfigurationError
+from schemas.errors import AudioEmpty
 from schemas.events import AudioReference
-from schemas.identity import job_id
+from schemas.identity import job_id, submission_key
 from schemas.kafka.topics import Topics
 from schemas.kafka.trace import Trace
 from schemas.kafka.wire import encode
 from schemas.options import EnrichOptions, Lane, TranscribeOptions
 
-S3_SCHEME: Final = "s3://"
+OnBytes = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +30,20 @@ class SubmissionRequest:
     enrich: EnrichOptions | None = None
     lane: Lane = Lane.BULK
     idempotency_key: str | None = None
+    webhook_url: str | None = None
+
+    def identified(self, source: Source, content: str | None) -> "SubmissionRequest":
+        """Return the request with a key, by which the same source with the same options is one job.
+
+        ``content`` identifies the source's bytes. A key that was given stays; without both, every submission is a
+        job of its own.
+        """
+        if self.idempotency_key or content is None:
+            return self
+        place = source.location if source.is_object else source.name
+        return replace(
+            self, idempotency_key=submission_key(place, content, options=self.options, enrich=self.enrich)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +72,21 @@ class Submitter:
         request: SubmissionRequest,
         *,
         name: str | None = None,
-        on_bytes: Callable[[int], None] | None = None,
+        content: str | None = None,
+        on_bytes: OnBytes | None = None,
     ) -> SubmittedJob:
         """Submit one file or ``s3://`` address. ``on_bytes`` is called with the number of further bytes uploaded.
 
         ``name`` is for people; without one it is the last component of the source.
         Raises AudioEmpty for an empty file, OSError for one that cannot be read.
         Each submission is a job of its own unless the request has an idempotency key; the same audio is still not
-        transcribed twice, since results are reused by content.
+        transcribed twice, since results are reused by content. With ``content``, which identifies a file's bytes,
+        an upload of an earlier submission of the same job is used again if it is still there.
         """
         key = request.idempotency_key or f"submit:{self.new_id()}"
         name = readable(name or source.rstrip("/").rsplit("/", 1)[-1])
-        uri, etag, version_id = self._stored(source, on_bytes)
+        folder = job_id(f"{content}:{key}") if content else None
+        uri, etag, version_id = self._stored(source, name, folder, on_bytes)
         reference = AudioReference(
             event_id=self.new_id(),
             occurred_at=self.clock.now(),
@@ -82,48 +98,37 @@ class Submitter:
             enrich=request.enrich,
             lane=request.lane,
             metadata={"name": name},
+            webhook_url=request.webhook_url,
         )
         identity = job_id(key)
         record = encode(reference, topic=self.topics.references, key=identity, trace=Trace.start())
         self.publisher.publish([record])
         return SubmittedJob(identity, name, uri, reference.event_id)
 
-    def _stored(self, source: str, on_bytes: Callable[[int], None] | None) -> tuple[str, str | None, str | None]:
+    def _stored(
+        self, source: str, name: str, folder: str | None, on_bytes: OnBytes | None
+    ) -> tuple[str, str | None, str | None]:
         if source.startswith(S3_SCHEME):
             return source, None, None
         path = Path(source)
-        if not path.stat().st_size:
+        size_bytes = path.stat().st_size
+        if not size_bytes:
             raise AudioEmpty("it is empty (0 bytes): see whether it was copied to its end, and put it there again")
-        content_type, _ = mimetypes.guess_type(path.name)
-        with path.open("rb") as file:
-            stored = self.uploads.upload(file, name=path.name, content_type=content_type, on_bytes=on_bytes)
+        earlier = self.uploads.find(folder, name=name, size_bytes=size_bytes) if folder else None
+        if earlier and on_bytes:
+            on_bytes(size_bytes)
+        stored = earlier or self._uploaded(path, name, folder, on_bytes)
         return stored.uri, stored.etag, stored.version_id
 
-
-def readable(name: str) -> str:
-    """Return a file's name as text that can be sent: bytes that are not UTF-8 (old archives) are replaced."""
-    return os.fsencode(name).decode("utf-8", "replace")
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A file or an address, and its name."""
-
-    location: str
-    name: str
+    def _uploaded(self, path: Path, name: str, folder: str | None, on_bytes: OnBytes | None) -> StoredUpload:
+        content_type, _ = mimetypes.guess_type(name)
+        with path.open("rb") as file:
+            return self.uploads.upload(
+                file, name=name, content_type=content_type, folder=folder, on_bytes=on_bytes
+            )
 
 
-def sources_of(arguments: list[str]) -> Iterator[Source]:
-    """Yield the files and addresses that arguments name; a directory names the files in it, at any depth.
-
-    Raises ConfigurationError for a path that does not exist.
-    """
-    for argument in arguments:
-        path = Path(argument)
-        if argument.startswith(S3_SCHEME) or path.is_file():
-            yield Source(argument, readable(argument.rstrip("/").rsplit("/", 1)[-1]))
-        elif path.is_dir():
-            for inner, _ in files_in(path):
-                yield Source(str(inner), readable(inner.relative_to(path).as_posix()))
-        else:
-            raise ConfigurationError(f"{argument} is neither a file, a directory nor an s3:// address")
+def sha256_of(source: Source) -> str:
+    """Return the digest of a file's bytes. Blocks; raises OSError."""
+    with Path(source.location).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
