@@ -4,11 +4,16 @@ from typing import Annotated
 
 import typer
 
+from schemas.errors import ConfigurationError
 from schemas.roles import Role
 
 
 def run(role: Annotated[Role, typer.Argument(help="What this process does.")]) -> None:
-    """Run a production role: transcriber, enricher or gateway."""
+    """Run a production role: transcriber, enricher, gateway, archive or notifier.
+
+    Examples:
+        $ kascribe run transcriber
+    """
     from kascribe.configuration.reading import load
     from kascribe.process import logs
 
@@ -22,7 +27,17 @@ def run(role: Annotated[Role, typer.Argument(help="What this process does.")]) -
         from kascribe.wiring.enricher import run_enricher
 
         run_enricher(settings)
-    else:
+    elif role is Role.NOTIFIER:
+        from kascribe.wiring.notifier import run_notifier
+
+        run_notifier(settings)
+    elif role is Role.GATEWAY:
         from kascribe.wiring.gateway import run_gateway
 
         run_gateway(settings)
+    elif role is Role.ARCHIVE:
+        from kascribe.wiring.archive_role import run_archive
+
+        run_archive(settings)
+    else:
+        raise ConfigurationError(f"this release cannot run the role {role}")

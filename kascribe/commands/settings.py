@@ -34,13 +34,19 @@ def running_system() -> Loaded:
     """
     from producers.topics import reach_broker
 
+    loaded = configured_system()
+    reach_broker(loaded.settings.kafka)
+    return loaded
+
+
+def configured_system() -> Loaded:
+    """Load the settings of a command that needs a broker, now or later. Raises ConfigurationError without one."""
     loaded = client_settings()
     if BROKER_KEY not in loaded.provenance:
         raise ConfigurationError(
-            "nothing runs here: `kascribe up` starts everything on this machine, and "
+            "nothing runs here: `kascribe up` (`make up` in a checkout) starts everything on this machine, and "
             "KASCRIBE_KAFKA_BOOTSTRAP_SERVERS names the broker of a system that runs elsewhere"
         )
-    reach_broker(loaded.settings.kafka)
     return loaded
 
 
@@ -54,7 +60,7 @@ def stored_results() -> Loaded:
     loaded = client_settings()
     if not any(key.startswith(BUCKET_PART) for key in loaded.provenance):
         raise ConfigurationError(
-            "no results can be had here: `kascribe up` starts everything on this machine, and "
+            "no results and keys can be had here: `kascribe up` starts everything on this machine, and "
             "KASCRIBE_S3_ENDPOINT_URL and KASCRIBE_S3_BUCKET name the object store of a system that runs elsewhere"
         )
     reach_store(loaded.settings.s3)

@@ -16,9 +16,8 @@ from schemas.roles import Role
 
 if TYPE_CHECKING:
     from kascribe.embedded.model_choice import ModelChoice
-    from kascribe.embedded.session import Session
-    from kascribe.embedded.stack import Plan
-    from schemas.settings import GatewaySettings
+    from kascribe.embedded.stack import EmbeddedStack, Plan
+    from schemas.settings import GatewaySettings, Settings
 
 HOME_FOLDER: Final = Path.home() / "kascribe"
 
@@ -28,13 +27,21 @@ def up(
     transcripts: Annotated[Path, typer.Option(help="Where transcripts are kept.")] = HOME_FOLDER / "transcripts",
     model: Annotated[str | None, typer.Option(help="A model's name or directory.")] = None,
     gateway: Annotated[bool, typer.Option(help="Also serve HTTP.")] = True,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="First remove what earlier runs kept; files in --transcripts stay.")
+    ] = False,
 ) -> None:
-    """Run broker, object store, transcriber, gateway and drop folder; Ctrl-C ends them all."""
+    """Run broker, object store, transcriber, archive, gateway and drop folder; Ctrl-C ends them all.
+
+    Examples:
+        $ kascribe up
+        $ kascribe up --model small --drop ~/Recordings
+    """
     from kascribe.configuration.reading import load
     from kascribe.console.board import Board
     from kascribe.embedded.model_choice import choose_model
     from kascribe.embedded.session import locked_session, state_directory
-    from kascribe.embedded.stack import EmbeddedStack, Plan
+    from kascribe.embedded.stack import EmbeddedStack, Plan, forget_kept
 
     dropped, kept = drop.expanduser().absolute(), transcripts.expanduser().absolute()
     _refuse_nesting(dropped, kept)
@@ -46,26 +53,41 @@ def up(
         if gateway:
             _refuse_taken_port(settings.gateway)
         choice = choose_model(settings.whisper, console, is_named="whisper.model" in loaded.provenance)
-        enricher = (Role.ENRICHER,) if settings.vllm.base_url else ()
         plan = Plan(
             model=choice.model,
             model_name=choice.name,
             directory=state_directory(),
             drop_directory=dropped,
             transcripts_directory=kept,
-            roles=(Role.TRANSCRIBER, *enricher, *((Role.GATEWAY,) if gateway else ())),
+            roles=roles_of(settings, gateway=gateway),
         )
         _stop_on_signals(stop, at_once)
+        if forget:
+            forget_kept(state_directory())
         board = Board(console, beside=Screen(stderr=True))
         with EmbeddedStack(plan, settings, board) as stack, lock.announced(stack.session):
             console.print(Rule("Kascribe", style="yellow" if choice.is_selftest else "green"))
             # Not wrapped, so that paths and commands can be copied.
-            console.print(_welcome(plan, choice, stack.session), soft_wrap=True)
+            console.print(_welcome(plan, choice, stack, settings.gateway), soft_wrap=True)
             board.start()
             try:
                 stack.run(stop, at_once=at_once)
             finally:
                 board.stop()
+
+
+def roles_of(settings: "Settings", *, gateway: bool) -> tuple[Role, ...]:
+    """Return the roles to run: the enricher with a language model, the notifier with a secret for webhooks."""
+    webhooks = settings.webhooks
+    is_signing = webhooks.secret is not None or any(tenant.secret for tenant in webhooks.tenants.values())
+    wanted = {
+        Role.TRANSCRIBER: True,
+        Role.ENRICHER: settings.vllm.base_url is not None,
+        Role.ARCHIVE: True,
+        Role.NOTIFIER: is_signing,
+        Role.GATEWAY: gateway,
+    }
+    return tuple(role for role, is_wanted in wanted.items() if is_wanted)
 
 
 def _refuse_nesting(dropped: Path, kept: Path) -> None:
@@ -100,7 +122,12 @@ def _stop_on_signals(stop: threading.Event, at_once: threading.Event) -> None:
             signal.signal(number, handle)
 
 
-def _welcome(plan: "Plan", choice: "ModelChoice", session: "Session") -> Text:
+def _welcome(plan: "Plan", choice: "ModelChoice", stack: "EmbeddedStack", gateway: "GatewaySettings") -> Text:
+    from rich.filesize import decimal
+
+    from schemas.settings.gateway import OPEN_GATEWAY
+
+    session, size = stack.session, decimal(stack.kept.size_bytes)
     lines = [
         Text.assemble("drop audio or video into  ", (str(plan.drop_directory), "bold")),
         Text.assemble("transcripts are kept in   ", (str(plan.transcripts_directory), "bold")),
@@ -109,16 +136,22 @@ def _welcome(plan: "Plan", choice: "ModelChoice", session: "Session") -> Text:
         Text.assemble(
             f"broker       {session.bootstrap_servers}  ", ("in this process: topics end with it", "dim")
         ),
+        Text(f"objects      {session.s3_endpoint_url}  bucket {session.bucket}"),
         Text.assemble(
-            f"objects      {session.s3_endpoint_url}  bucket {session.bucket}  ", ("on disk, until it ends", "dim")
+            f"kept         {plan.directory}  {size} so far  ", ("kascribe up --forget removes it", "dim")
         ),
     ]
     if Role.GATEWAY in plan.roles:
-        lines.append(Text(f'HTTP         curl -F "file=@audio.wav" {session.gateway_url}/transcribe'))
+        key = "" if gateway.keys == "off" else "-H 'Authorization: Bearer kas_…' "
+        lines.append(Text(f"page         {session.gateway_url}/"))
+        lines.append(Text(f'HTTP         curl {key}-F "file=@audio.wav" {session.gateway_url}/transcribe'))
+        lines.append(Text(f"             {session.gateway_url}/docs describes every request"))
+        if gateway.is_open:
+            lines.append(Text(f"warning      {OPEN_GATEWAY.format(host=gateway.host)}", "bold red"))
     if Role.ENRICHER not in plan.roles:
         lines.append(Text("enrichment   off: set KASCRIBE_VLLM_BASE_URL to a vLLM server", "dim"))
     lines += [
         Text(),
-        Text("in another terminal: kascribe submit FILE · kascribe watch · kascribe show JOB"),
+        Text("in another terminal: kascribe submit FILE · kascribe watch · kascribe jobs · kascribe search WORDS"),
     ]
     return Text("\n").join(lines)

@@ -24,8 +24,9 @@ from kascribe.console.job_lines import (
     after_transcript,
 )
 from kascribe.console.terminal import one_line
-from kascribe.reasons import REASON_TEXTS
+from schemas.errors import Reason
 from schemas.events import EnrichmentEvent, JobEvent, Phase, ProgressEvent, TranscriptEvent
+from schemas.kafka.reasons import REASON_TEXTS
 from schemas.transcripts.caveats import SENTENCES
 
 VISIBLE_JOBS: Final = 12
@@ -36,6 +37,7 @@ LISTED_FAILURES: Final = 20
 """Most failures listed at the end, and most transcripts with warnings about their sound."""
 
 REFRESHES_PER_SECOND: Final = 8
+BYTES_PER_MEGABYTE: Final = 1_000_000
 
 STYLES: Final[dict[str, str]] = {
     **dict.fromkeys(DONE, "green"),
@@ -45,6 +47,9 @@ STYLES: Final[dict[str, str]] = {
 PHASE_COLUMNS: Final = max(len(phase) for phase in (*Phase, *LocalPhase))
 BAR_COLUMNS: Final = 14
 GAP_COLUMNS: Final = 2
+BARS_FROM_COLUMNS: Final = 60
+"""Narrower terminals have no bars, so that names and texts have room."""
+
 NAME_COLUMNS_LEAST: Final = 12
 NOTE_COLUMNS_LEAST: Final = 16
 
@@ -53,16 +58,19 @@ class Board:
     """The jobs of one session. Thread-safe.
 
     The table is drawn on ``out`` if that is a terminal, otherwise on ``beside`` if that is one. An ``out`` without
-    a table gets one line per change.
+    a table gets one line per change. A quiet board prints only what failed, at the end.
     """
 
-    def __init__(self, out: Console, *, beside: Console | None = None) -> None:
+    def __init__(self, out: Console, *, beside: Console | None = None, is_quiet: bool = False) -> None:
         self._out = out
+        self._is_quiet = is_quiet
         self._jobs = JobLines()
-        self._upload: JobLine | None = None
+        self._uploads: dict[str, JobLine] = {}
+        self._uploaded_bytes = self._upload_bytes = 0
         self._printed: dict[str, JobLine] = {}
         self._lock = threading.Lock()
-        self._screen = next((each for each in (out, beside) if each and each.is_terminal), None)
+        screens = () if is_quiet else (out, beside)
+        self._screen = next((each for each in screens if each and each.is_terminal), None)
         self._live = self._make_live(self._screen) if self._screen else None
 
     def _make_live(self, screen: Console) -> Live:
@@ -88,33 +96,45 @@ class Board:
             failures, flagged, counts = self._jobs.failures(), self._jobs.flagged(), self._jobs.counts()
         if failures or flagged:
             for sentence in (counts, *_listed(failures), *_listed_flagged(flagged)):
-                self.announce(sentence)
+                self._announce(sentence)
 
-    def expect(self, jobs: int) -> None:
-        """Set how many jobs there will be in all."""
+    def expect(self, jobs: int, upload_bytes: int = 0) -> None:
+        """Set how many jobs, and bytes to upload, there will be in all."""
         self._jobs.expected = jobs
+        self._upload_bytes = upload_bytes
 
     def announce(self, sentence: str) -> None:
         """Print a sentence for the user, above the table."""
+        if not self._is_quiet:
+            self._announce(sentence)
+
+    def _announce(self, sentence: str) -> None:
         for console in {self._out, self._screen} - {None}:
             _print(console, sentence)
 
     def uploading(self, name: str, fraction: float = 0.0) -> None:
-        """Show the file that is being uploaded, until it is submitted."""
-        self._upload = JobLine(name, LocalPhase.UPLOADING, fraction)
+        """Show a file that is being uploaded, until it is submitted."""
+        with self._lock:
+            self._uploads[name] = JobLine(name, LocalPhase.UPLOADING, fraction)
+
+    def uploaded(self, more_bytes: int) -> None:
+        """Count further bytes of the files to upload that are in the bucket."""
+        with self._lock:
+            self._uploaded_bytes += more_bytes
 
     def submitted(self, job_id: str, name: str) -> None:
         """Show a job before its first event."""
-        self._upload = None
         with self._lock:
+            self._uploads.pop(name, None)
             self._jobs.put(job_id, self._jobs.get(job_id, name))
         self._print_change(job_id)
 
-    def not_submitted(self, name: str, why: str) -> None:
+    def not_submitted(self, name: str, why: str, reason: Reason | None = None) -> None:
         """Count a file among the failures."""
-        self._upload = None
+        line = JobLine(name, LocalPhase.NOT_SUBMITTED, note=why, reason=reason)
         with self._lock:
-            self._jobs.put(f"not submitted: {name}", JobLine(name, LocalPhase.NOT_SUBMITTED, note=why))
+            self._uploads.pop(name, None)
+            self._jobs.put(f"not submitted: {name}", line)
         self.announce(f"{name} was not submitted: {why}")
 
     def show(self, event: JobEvent) -> None:
@@ -136,14 +156,19 @@ class Board:
 
     def _frame(self, screen: Console) -> Group:
         with self._lock:
-            upload = [self._upload] if self._upload else []
-            lines = [*upload, *self._jobs.shown(VISIBLE_JOBS)]
-            counts = self._jobs.counts()
+            lines = [*self._uploads.values(), *self._jobs.shown(VISIBLE_JOBS)]
+            counts = self._jobs.counts() + self._upload_counts()
         # The counts come first: rich cuts off the end of a frame that is higher than the screen.
         return Group("", Text(counts if lines else ""), _table(lines, screen.width, screen.height - FRAME_LINES))
 
+    def _upload_counts(self) -> str:
+        if self._uploaded_bytes >= self._upload_bytes:
+            return ""
+        done, total = (size / BYTES_PER_MEGABYTE for size in (self._uploaded_bytes, self._upload_bytes))
+        return f", {done:,.1f} of {total:,.1f} MB uploaded"
+
     def _print_change(self, job_id: str) -> None:
-        if self._screen is self._out:
+        if self._screen is self._out or self._is_quiet:
             return
         with self._lock:
             line, printed = self._jobs.get(job_id, job_id), self._printed.get(job_id)
@@ -186,12 +211,14 @@ def _listed_flagged(flagged: list[JobLine]) -> Iterable[str]:
 def _table(lines: list[JobLine], columns: int, height: int) -> Table:
     """Return a table of as many jobs as fit into the height. Long names are folded, never cut."""
     longest = max((cell_len(one_line(line.name)) for line in lines), default=0)
-    left = columns - PHASE_COLUMNS - BAR_COLUMNS - 3 * GAP_COLUMNS
+    has_bars = columns >= BARS_FROM_COLUMNS
+    left = columns - PHASE_COLUMNS - 2 * GAP_COLUMNS - (BAR_COLUMNS + GAP_COLUMNS if has_bars else 0)
     name_columns = max(NAME_COLUMNS_LEAST, min(longest, left - NOTE_COLUMNS_LEAST))
     table = Table.grid(padding=(0, GAP_COLUMNS, 0, 0))
     table.add_column(width=name_columns, overflow="fold")
     table.add_column(width=PHASE_COLUMNS)
-    table.add_column(width=BAR_COLUMNS)
+    if has_bars:
+        table.add_column(width=BAR_COLUMNS)
     table.add_column(width=max(1, left - name_columns), no_wrap=True, overflow="ellipsis")
     for line in lines:
         height -= -(-cell_len(one_line(line.name)) // name_columns)
@@ -199,5 +226,6 @@ def _table(lines: list[JobLine], columns: int, height: int) -> Table:
             break
         phase = Text(line.phase.value, style=STYLES.get(line.phase, "cyan"))
         bar = ProgressBar(total=1.0, completed=line.fraction, width=BAR_COLUMNS)
-        table.add_row(Text(one_line(line.name)), phase, bar, Text(one_line(line.note)))
+        cells = (phase, bar) if has_bars else (phase,)
+        table.add_row(Text(one_line(line.name)), *cells, Text(one_line(line.note)))
     return table

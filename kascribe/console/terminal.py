@@ -11,6 +11,8 @@ import traceback
 from collections.abc import Iterable
 from typing import Any, Final
 
+from pydantic import BaseModel
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import Progress, ProgressColumn
 from rich.segment import Segment
@@ -36,6 +38,12 @@ def one_line(text: str) -> str:
     return _BREAKS.sub(_escaped, visible(text))
 
 
+def fitted(text: str, columns: int) -> str:
+    """Return a text within a line, cut to a width if it is wider."""
+    shown = one_line(text)
+    return shown if cell_len(shown) <= columns else f"{set_cell_size(shown, columns - 1)}…"
+
+
 def _escaped(match: re.Match[str]) -> str:
     return json.dumps(match[0])[1:-1]
 
@@ -43,6 +51,11 @@ def _escaped(match: re.Match[str]) -> str:
 def write(text: str = "") -> None:
     """Write a command's result to standard output, unbuffered. A file or a pipe gets it unescaped."""
     print(visible(text) if sys.stdout.isatty() else text, flush=True)
+
+
+def write_json(row: BaseModel) -> None:
+    """Write one line of JSON to standard output."""
+    write(json.dumps(row.model_dump(mode="json"), ensure_ascii=False))
 
 
 def notify(sentence: str = "", *, end: str = "\n") -> None:

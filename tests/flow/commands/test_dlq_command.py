@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from kascribe.commands.dlq import app, print_letters
+from kascribe.commands.records.dlq import app, print_letters
 from producers.publisher import Publisher
 from schemas.kafka import dead_letters
 from schemas.kafka.dead_letters import Cause, Site

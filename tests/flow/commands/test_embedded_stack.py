@@ -13,11 +13,11 @@ import httpx
 import numpy as np
 import pytest
 
-from kascribe.commands.selftest import words
+from kascribe.commands.installation.selftest import words
 from kascribe.embedded.session import Session
-from kascribe.reasons import REASON_TEXTS
 from models.selftest import Clip, clips
 from schemas.errors import Reason
+from schemas.kafka.reasons import REASON_TEXTS
 from tests.flow.embedded_up import JOB_TIMEOUT_SECONDS, START_TIMEOUT_SECONDS, Up, running_up
 from tests.sound.recordings import FORMATS, read, write
 from tests.support.interrupting import interruptible
@@ -155,13 +155,13 @@ def test_a_key_that_was_used_before_is_answered_at_once_or_refused(up: Up, clip:
 
 def test_what_can_never_be_answered_is_refused_before_it_is_uploaded(up: Up, clip: Clip, tmp_path: Path) -> None:
     """One key for two files, an enrichment without an enricher, a folder without a file."""
-    two_files = up.kascribe("submit", "--key", "call-8", str(clip.path), str(clip.path))
+    two_files = up.kascribe("submit", "--key", "call-8", *(str(each.path) for each in clips()[:2]))
     enriched = up.kascribe("submit", "--profile", "summary", str(clip.path))
     empty = up.kascribe("submit", str(tmp_path))
     assert [each.returncode for each in (two_files, enriched, empty)] == [2, 2, 2]
     assert "--key" in two_files.stderr
     assert "KASCRIBE_VLLM_BASE_URL" in enriched.stderr
-    assert "no file" in empty.stderr
+    assert "no audio or video is in" in empty.stderr
 
 
 def test_files_of_one_name_are_submitted_and_kept_each_by_itself(up: Up, clip: Clip, tmp_path: Path) -> None:

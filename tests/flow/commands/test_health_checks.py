@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumers.runtime.monitoring.health import HealthReport
 from consumers.runtime.monitoring.server import HealthServer
 from kascribe.process.health import RoleHealth
+from schemas.monitoring import HealthReport
 from schemas.settings import ServerSettings
 from tests.flow.gateway import Gateway, gateway_bench
 from tests.flow.mock_cluster import MockCluster
@@ -78,7 +78,7 @@ def test_health_answers_balancers_that_request_the_head_alone(gateway: Gateway) 
 def _head(port: int, path: str) -> tuple[str, str, bytes]:
     """Return status, announced length, and every byte after the headers until the connection was closed."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        connection.sendall(f"HEAD {path} HTTP/1.1\r\nHost: balancer\r\nConnection: close\r\n\r\n".encode())
+        connection.sendall(f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         answer = b"".join(iter(lambda: connection.recv(65_536), b""))
     head, _, body = answer.partition(b"\r\n\r\n")
     first, *lines = head.decode().split("\r\n")

@@ -264,7 +264,7 @@ def test_topics_that_do_not_exist_have_no_letters(settings: KafkaSettings) -> No
 
 def test_a_broker_that_does_not_answer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the request's time, as an error that names Kafka."""
-    monkeypatch.setattr("consumers.dead_letters.REQUEST_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr("consumers.kafka.partition_reader.REQUEST_TIMEOUT_SECONDS", 0.3)
     with (
         DeadLetterReader(KafkaSettings(bootstrap_servers="127.0.0.1:9"), [LETTERS]) as reader,
         pytest.raises(DependencyDown, match="no broker answers"),

@@ -8,14 +8,15 @@ from typing import Final
 import pytest
 from typer.testing import CliRunner
 
-from kascribe.commands.results import app
+from kascribe.commands.records.results import app
 from producers.results import EnrichmentResults, ResultStore
 from schemas.errors import ConfigurationError
-from schemas.events import EnrichmentEvent, Phase, ProgressEvent, TokenUsage, TranscriptEvent
+from schemas.events import EnrichmentEvent, Phase, ProgressEvent, TranscriptEvent
 from schemas.kafka.records import Coordinates
 from schemas.kafka.topics import Topics
 from schemas.kafka.wire import decode
 from schemas.results import StoredEnrichment, StoredJob
+from schemas.transcripts.transcript import TokenUsage
 from tests.contract.enricher.enrich_jobs import WHEN, transcript_record
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.reading import records_on

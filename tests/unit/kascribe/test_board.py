@@ -10,19 +10,11 @@ from rich.console import Console
 from kascribe.console.board import Board
 from kascribe.console.job_lines import REMEMBERED_JOBS, JobLine, JobLines
 from kascribe.console.terminal import Screen
-from kascribe.reasons import REASON_TEXTS
 from schemas.errors import Reason
-from schemas.events import (
-    EnrichmentEvent,
-    EnrichmentResult,
-    EnrichmentStatus,
-    Failure,
-    Phase,
-    ProgressEvent,
-    TokenUsage,
-)
+from schemas.events import EnrichmentEvent, EnrichmentResult, EnrichmentStatus, Failure, Phase, ProgressEvent
+from schemas.kafka.reasons import REASON_TEXTS
 from schemas.transcripts.caveats import SENTENCES
-from schemas.transcripts.transcript import QualityFlag
+from schemas.transcripts.transcript import QualityFlag, TokenUsage
 from tests.support.kept import NOW, event_of
 
 
@@ -191,6 +183,43 @@ def test_the_file_that_is_uploaded_is_shown_with_how_far_it_is() -> None:
     board.uploading("huge.mov", 0.5)
     board.submitted("1", "huge.mov")
     assert "uploading" not in drawn(board, stream)
+
+
+def test_several_uploads_are_shown_with_the_bytes_of_all() -> None:
+    """Each with its bar; the sum vanishes once everything is uploaded."""
+    board, stream = on_terminal()
+    board.expect(2, upload_bytes=80_000_000)
+    board.uploading("one.mov", 0.5)
+    board.uploading("other.mov", 0.25)
+    board.uploaded(30_000_000)
+    picture = drawn(board, stream)
+    assert "0 of 2 done, 30.0 of 80.0 MB uploaded" in picture
+    assert re.findall(r"(\w+\.mov) +uploading", picture)[-2:] == ["one.mov", "other.mov"]
+    board, stream = on_terminal()
+    board.expect(2, upload_bytes=80_000_000)
+    board.uploaded(80_000_000)
+    board.submitted("1", "one.mov")
+    assert "MB uploaded" not in drawn(board, stream)
+
+
+def test_a_narrow_terminal_has_names_and_no_bars() -> None:
+    """There is room for either: a name in pieces of a few letters cannot be read."""
+    board, stream = on_terminal(columns=50)
+    board.show(of("1", Phase.DECODING))
+    assert "━" not in drawn(board, stream)
+
+
+def test_a_quiet_board_prints_only_what_failed() -> None:
+    """At the end; neither a table nor lines before."""
+    stream = io.StringIO()
+    board = Board(Screen(file=stream, force_terminal=True, width=80), is_quiet=True)
+    board.start()
+    board.announce("call.wav: job 1")
+    board.show(event_of("1", text="one", name="call.wav"))
+    board.not_submitted("gone.wav", "no such file")
+    assert stream.getvalue() == ""
+    board.stop()
+    assert stream.getvalue().splitlines() == ["1 of 2 done, 1 failed", "  gone.wav: no such file"]
 
 
 @pytest.mark.parametrize("name", [f"{'long-' * 14}name.wav", "회의 녹음 " * 8 + ".wav"])

@@ -1,12 +1,14 @@
 """Reading the settings: what beats what, and what is said when something is wrong."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from kascribe.configuration.reading import describe
-from schemas.catalogue import settings
+from kascribe.documents.environment_file import environment_file
 from schemas.settings import Settings
+from schemas.settings.catalogue import settings
 from tests.support.settings_sources import loaded, shown
 
 
@@ -16,7 +18,7 @@ def _empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_given_gives_the_defaults() -> None:
-    """An empty machine runs with what schemas/settings.py says."""
+    """An empty machine runs with what schemas/settings says."""
     assert loaded().settings == Settings()
     assert loaded().provenance == {}
 
@@ -158,5 +160,17 @@ def test_every_setting_has_a_meaning_and_every_number_a_unit() -> None:
     numbers = [setting for setting in settings() if setting.kind in {"integer", "number"}]
     assert [setting.key for setting in numbers if not setting.unit] == []
     assert [setting.key for setting in settings() if setting.unit and setting not in numbers] == [
-        "runtime.retry_delays_seconds"
+        "runtime.retry_delays_seconds",
+        "webhooks.retry_delays_seconds",
     ]
+
+
+def test_the_example_file_with_every_line_uncommented_gives_the_defaults() -> None:
+    """A copy of .env.example is a valid file, whichever of its lines are put in force."""
+    lines = (
+        line.removeprefix("#") if re.match(r"#[A-Z]", line) else line for line in environment_file().splitlines()
+    )
+    Path(".env").write_text("\n".join(lines), encoding="utf-8")
+    result = loaded()
+    assert result.settings == Settings()
+    assert len(result.provenance) > 30

@@ -4,10 +4,21 @@ from contextlib import closing
 from typing import Annotated, Final
 
 import typer
+from pydantic import BaseModel, ConfigDict
 
-from kascribe.console.terminal import write
+from kascribe.commands.options.json_option import json_option
+from kascribe.console.terminal import write, write_json
 
 app: Final = typer.Typer(no_args_is_help=True)
+
+
+class RepublishedRow(BaseModel):
+    """One job, and how many of its events were published."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    job_id: str
+    published_events: int
 
 
 @app.callback()
@@ -18,8 +29,13 @@ def results() -> None:
 @app.command("republish")
 def republish(
     jobs: Annotated[list[str], typer.Argument(metavar="JOB…", help="The ids of finished jobs.")],
+    as_json: Annotated[bool, json_option(RepublishedRow, "job")] = False,
 ) -> None:
-    """Publish the events of finished jobs again: transcript, enrichments, and that they are completed."""
+    """Publish the events of finished jobs again: transcript, enrichments, and that they are completed.
+
+    Examples:
+        $ kascribe results republish 5f1c0d7a9b3e4c2d8a6f7b1e0c9d8e7f
+    """
     from consumers.s3 import reach_store
     from kascribe.commands.settings import running_system
     from kascribe.republishing import Republishing
@@ -44,4 +60,7 @@ def republish(
     with closing(Publisher(settings.kafka)) as publisher:
         for job, outgoing in records.items():
             publisher.publish(outgoing)
+            if as_json:
+                write_json(RepublishedRow(job_id=job, published_events=len(outgoing)))
+                continue
             write(f"{job}: {len(outgoing)} events published again")

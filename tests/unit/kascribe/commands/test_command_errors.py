@@ -13,10 +13,10 @@ import pytest
 import kascribe
 from consumers import s3
 from kascribe.cli import main
-from kascribe.commands.transcribe import _targets
 from producers import topics
-from schemas.errors import ConfigurationError
 from tests.demo.role import free_port
+from tests.support.terminals import Where
+from tests.support.terminals import kascribe as kascribe_on_a_terminal
 
 
 @pytest.fixture(autouse=True)
@@ -120,7 +120,6 @@ def test_what_a_command_needs_answers_within_five_seconds_or_is_told() -> None:
     [
         (("submit", "--languge", "ko"), "No such option: --languge"),
         (("submit", "--\x1b[2J"), "No such option: --\\x1b[2J"),
-        (("transcribe", "gone\x1b[2J.wav"), "gone\\x1b[2J.wav"),
         (("nonsense",), "No such command 'nonsense'"),
     ],
 )
@@ -133,6 +132,55 @@ def test_what_cannot_be_typed_is_one_sentence_that_names_the_command(
     assert expected in sentence
     assert "\x1b" not in sentence
     assert "--help` shows what it takes" in sentence
+
+
+@pytest.mark.parametrize("command", ["submit", "transcribe"])
+def test_a_file_that_is_not_there_is_one_sentence_with_the_nearest_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    """Before a model is loaded or a system is looked for; a name cannot control the terminal."""
+    (tmp_path / "gone\x1b[2J.mp3").touch()
+    code, sentence = said(capsys, monkeypatch, command, "gone\x1b[2J.wav")
+    assert code == 2
+    assert sentence == (
+        "kascribe: there is no file or folder gone\\u001b[2J.wav: did you mean gone\\u001b[2J.mp3?\n"
+    )
+
+
+@pytest.mark.parametrize("arguments", [("show", "j", "--as", "str"), ("transcribe", __file__, "--as", "str")])
+def test_a_form_that_is_mistyped_is_told_the_nearest_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    """And by which command all of them are shown."""
+    code, sentence = said(capsys, monkeypatch, *arguments)
+    assert code == 2
+    assert "'str'" in sentence
+    assert "did you mean srt?" in sentence
+    assert f"`kascribe {arguments[0]} --help` shows what it takes" in sentence
+
+
+def test_without_a_model_a_user_is_told_how_to_get_one_and_how_to_try_without(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With sizes, in lines that fit 80 columns; nothing is fetched that was not asked for."""
+    monkeypatch.setenv("KASCRIBE_WHISPER_MODELS_DIRECTORY", str(tmp_path / "models"))
+    code, told = said(capsys, monkeypatch, "transcribe", __file__)
+    assert code == 2
+    assert "kascribe models pull large-v3-turbo" in told
+    assert "1,620 MB" in told
+    assert "--model selftest" in told
+    assert "without network" not in told
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    _, offline = said(capsys, monkeypatch, "transcribe", __file__)
+    assert "without network" in offline
+    assert max(map(len, offline.splitlines())) <= 80
+
+
+def test_standard_input_that_is_a_terminal_is_refused(tmp_path: Path) -> None:
+    """A command that waits for keys to be pressed looks as if it hung."""
+    ran = kascribe_on_a_terminal(["transcribe", "-", "--model", "selftest"], Where.TERMINAL, tmp_path)
+    assert ran.exit_code == 2
+    assert "- is standard input, which is a terminal: pipe a file to this command" in ran.screen
 
 
 def test_only_one_module_prints() -> None:
@@ -176,19 +224,3 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"kascribe: {tmp_path / 'file'}")
     assert ended.stderr.count("\n") == 1
-
-
-def test_two_files_of_one_name_are_not_written_over_each_other(tmp_path: Path) -> None:
-    """Before anything is transcribed; the same file twice is one file."""
-    one, other = tmp_path / "one" / "a.wav", tmp_path / "other" / "a.wav"
-    with pytest.raises(ConfigurationError, match="give each an --output of its own"):
-        _targets([one, other], tmp_path / "out", "txt")
-    assert _targets([one, one], tmp_path / "out", "txt") == {one: tmp_path / "out" / "a.wav.txt"}
-    assert (tmp_path / "out").is_dir()
-
-
-def test_a_directory_that_cannot_be_made_is_said_before_anything_is_transcribed(tmp_path: Path) -> None:
-    """By the option that named it."""
-    (tmp_path / "file").touch()
-    with pytest.raises(ConfigurationError, match=r"--output .*file/out cannot be made"):
-        _targets([Path("a.wav")], tmp_path / "file" / "out", "txt")

@@ -1,5 +1,6 @@
 """``kascribe watch``: transcripts as they arrive."""
 
+import json
 from typing import Annotated
 
 import typer
@@ -10,10 +11,20 @@ def watch(
         bool, typer.Option("--from-beginning", help="Also what is on the topic already.")
     ] = False,
     progress: Annotated[bool, typer.Option("--progress", help="Also progress, not only results.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One event per line, as it is on the topic.")] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="One line of JSON for each event: type, and the fields that docs/events.html describes."
+        ),
+    ] = False,
     count: Annotated[int | None, typer.Option(min=1, help="End after so many results.")] = None,
 ) -> None:
-    """Follow transcripts and enrichments."""
+    """Follow transcripts and enrichments.
+
+    Examples:
+        $ kascribe watch
+        $ kascribe watch --from-beginning --json | jq -r .text
+    """
     from consumers.kafka.follower import Start
     from kascribe.commands.settings import running_system
     from kascribe.console.board import Board
@@ -38,7 +49,8 @@ def watch(
             ):
                 continue
             if as_json:
-                write(event.model_dump_json(exclude_none=True))
+                fields = event.model_dump(mode="json", exclude_none=True)
+                write(json.dumps({"type": event.ce_type, **fields}, ensure_ascii=False))
             else:
                 board.show(event)
             results += not isinstance(event, ProgressEvent)

@@ -16,7 +16,13 @@ def show(
     job: Annotated[str, typer.Argument(help="A job id, or a transcript's JSON file.")],
     form: Annotated[ExportFormat, typer.Option("--as", help="The form to print.")] = ExportFormat.TEXT,
 ) -> None:
-    """Print a transcript as text, srt, vtt, tsv, json or verbose_json."""
+    """Print a transcript as text, srt, vtt, tsv, json or verbose_json.
+
+    Examples:
+        $ kascribe show 5f1c0d7a9b3e4c2d8a6f7b1e0c9d8e7f --as srt > call.srt
+        $ kascribe show transcript.json --as vtt
+    """
+    from kascribe.commands.settings import client_settings
     from schemas.errors import ConfigurationError
     from schemas.transcripts.caveats import audio_warnings
     from schemas.transcripts.exports import EXPORTERS
@@ -30,7 +36,7 @@ def show(
             raise ConfigurationError(f"{job} is not a transcript's JSON file") from error
     else:
         transcript = _stored(job)
-    write(EXPORTERS[form].render(transcript))
+    write(EXPORTERS[form].render(transcript, client_settings().settings.subtitles))
     for warning in audio_warnings(transcript):
         notify(f"{job}: {warning}")
 

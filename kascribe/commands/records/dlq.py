@@ -1,6 +1,5 @@
 """``kascribe dlq``: dead letters, listed, shown, and sent back."""
 
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kascribe.console.terminal import notify, one_line, write
+from kascribe.commands.options.json_option import json_option
+from kascribe.commands.records.letter_rows import (
+    LetterRow,
+    RedriveRow,
+    WholeLetterRow,
+    letter_row,
+    whole_letter_row,
+)
+from kascribe.console.terminal import notify, one_line, write, write_json
 from schemas.errors import Reason
 from schemas.kafka.dead_letters import DeadLetter, Selection
 from schemas.kafka.records import Coordinates
@@ -23,9 +30,9 @@ if TYPE_CHECKING:
 
 app: Final = typer.Typer(no_args_is_help=True)
 
-ReasonOption = Annotated[Reason | None, typer.Option("--reason", help="Only this reason.")]
+ReasonOption = Annotated[Reason | None, typer.Option("--reason", metavar="REASON", help="Only this reason.")]
 JobOption = Annotated[str | None, typer.Option("--job", help="Only this job.")]
-SinceOption = Annotated[str | None, typer.Option("--since", help="Only failures since then: 90m, 12h or 7d.")]
+SinceOption = Annotated[str | None, typer.Option("--since", help="Only failures since then: 90m, 7d or a date.")]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, help="At most so many.")]
 AgainOption = Annotated[bool, typer.Option("--again", help="Also what was redriven already.")]
 
@@ -35,8 +42,6 @@ Row = tuple[str, str, str, str, str]
 MESSAGE_CHARACTERS: Final = 200
 MESSAGE_INDENT: Final = 4
 
-SECONDS_PER_UNIT: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
 
 @app.command("list")
 def list_letters(
@@ -45,13 +50,24 @@ def list_letters(
     since: SinceOption = None,
     limit: LimitOption = 100,
     again: AgainOption = False,
+    as_json: Annotated[bool, json_option(LetterRow, "letter")] = False,
 ) -> None:
-    """List dead letters, oldest first in each partition; off a terminal one a line, with tabs between."""
+    """List dead letters, oldest first in each partition; off a terminal one a line, with tabs between.
+
+    Examples:
+        $ kascribe dlq list --reason audio_undecodable --since 7d
+        $ kascribe dlq list --json | jq -r '.letter + " " + .message'
+    """
     from kascribe.console.terminal import Screen
 
     selection = _selection(reason, job, since)
     with _reader() as (_, reader):
-        rows = [_row(found) for found in islice(_selected(reader, selection, again=again), limit)]
+        found = list(islice(_selected(reader, selection, again=again), limit))
+    if as_json:
+        for each in found:
+            write_json(letter_row(each))
+        return
+    rows = [_row(each) for each in found]
     if not rows:
         notify("no dead letters")
     elif sys.stdout.isatty():
@@ -74,14 +90,24 @@ def print_letters(console: "Console", rows: Sequence[Row]) -> None:
 
 
 @app.command()
-def show(letter: Annotated[str, typer.Argument(help="As `dlq list` names it: topic[partition]@offset.")]) -> None:
-    """Print one dead letter: where it came from, why it failed, and its original bytes."""
+def show(
+    letter: Annotated[str, typer.Argument(help="As `dlq list` names it: topic[partition]@offset.")],
+    as_json: Annotated[bool, json_option(WholeLetterRow, "letter")] = False,
+) -> None:
+    """Print one dead letter: where it came from, why it failed, and its original bytes.
+
+    Examples:
+        $ kascribe dlq show 'audio.references.dlq[0]@17'
+    """
     from schemas.errors import ConfigurationError
 
     with _reader() as (_, reader):
         found = reader.find(_coordinates(letter))
     if found is None:
         raise ConfigurationError(f"there is no dead letter {letter}: `kascribe dlq list` names them")
+    if as_json:
+        write_json(whole_letter_row(found))
+        return
     it = found.letter
     facts = {
         "origin": it.origin,
@@ -110,8 +136,14 @@ def redrive(
     limit: LimitOption = 1_000_000,
     again: AgainOption = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many.")] = False,
+    as_json: Annotated[bool, json_option(RedriveRow, "redrive")] = False,
 ) -> None:
-    """Send dead letters back to their topics as new records; each goes once unless --again."""
+    """Send dead letters back to their topics as new records; each goes once unless --again.
+
+    Examples:
+        $ kascribe dlq redrive 'audio.references.dlq[0]@17'
+        $ kascribe dlq redrive --reason dependency_down --since 12h --dry-run
+    """
     from producers.dead_letters import Redrive
     from producers.publisher import Publisher
     from schemas.clock import SystemClock
@@ -132,24 +164,32 @@ def redrive(
                     yield found.letter
 
         letters = islice(chosen(), limit)
+        count, refused = 0, []
         if dry_run:
-            write(f"{sum(1 for _ in letters)} would be redriven")
-            refused = []
+            count = sum(1 for _ in letters)
         else:
             back = Redrive(settings.kafka, publisher, reader.destination, clock=SystemClock())
             done = back.send(letters)
             back.forget(reader.outdated_marks())
-            write(f"{done.count} redriven")
-            refused = done.refused
-    if left:
-        write(
-            f"{left} left: too large for the broker, they were kept without their values; "
-            "redrive or submit again what they were made of, which `kascribe dlq show` tells"
-        )
+            count, refused = done.count, done.refused
+    row = RedriveRow(redriven=count, is_dry_run=dry_run, left_without_value=left, refused=tuple(refused))
+    if as_json:
+        write_json(row)
+    else:
+        _print_redrive(row)
     for sentence in refused:
         notify(sentence)
     if refused:
         raise typer.Exit(1)
+
+
+def _print_redrive(row: RedriveRow) -> None:
+    write(f"{row.redriven} would be redriven" if row.is_dry_run else f"{row.redriven} redriven")
+    if row.left_without_value:
+        write(
+            f"{row.left_without_value} left: too large for the broker, they were kept without their values; "
+            "redrive or submit again what they were made of, which `kascribe dlq show` tells"
+        )
 
 
 @contextmanager
@@ -189,13 +229,14 @@ def _selected(reader: "DeadLetterReader", selection: Selection, *, again: bool) 
 def _selection(reason: Reason | None, job: str | None, since: str | None) -> Selection:
     from schemas.clock import SystemClock
     from schemas.errors import ConfigurationError
+    from schemas.moments import moment_of
 
     since_ms = None
     if since is not None:
-        match = re.fullmatch(r"(\d+)([smhd])", since)
-        if match is None:
-            raise ConfigurationError(f"--since {since} is not a duration: write 90m, 12h or 7d")
-        since_ms = SystemClock().now_ms() - int(match[1]) * SECONDS_PER_UNIT[match[2]] * 1000
+        try:
+            since_ms = int(moment_of(since, now=SystemClock().now()).timestamp() * 1000)
+        except ValueError as error:
+            raise ConfigurationError(f"--since {since}: {error}") from error
     return Selection(reason=reason.value if reason else None, job_id=job, since_ms=since_ms)
 
 

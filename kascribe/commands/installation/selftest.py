@@ -9,9 +9,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+from pydantic import BaseModel, ConfigDict
 from rich.text import Text
 
-from kascribe.console.terminal import Screen
+from kascribe.commands.options import completions
+from kascribe.commands.options.json_option import json_option
+from kascribe.console.terminal import Screen, write_json
 from schemas.clock import Clock, SystemClock
 from schemas.roles import Role
 
@@ -22,12 +25,25 @@ if TYPE_CHECKING:
 PIPELINE_TIMEOUT_SECONDS: Final = 60.0
 
 
+class CheckRow(BaseModel):
+    """One check: ``passed`` compares words, without punctuation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    passed: bool
+    expected: str
+    actual: str
+    seconds: float
+
+
 @dataclass
 class Report:
     """The checks and their outcomes."""
 
     console: Screen
     clock: Clock
+    as_json: bool = False
     failed: list[str] = field(default_factory=list)
 
     def check(self, name: str, *, expected: str, actual: str, seconds: float) -> None:
@@ -35,6 +51,9 @@ class Report:
         passed = words(expected) == words(actual)
         if not passed:
             self.failed.append(name)
+        if self.as_json:
+            write_json(CheckRow(name=name, passed=passed, expected=expected, actual=actual, seconds=seconds))
+            return
         verdict = ("ok  ", "green") if passed else ("FAIL", "red")
         shown = repr(actual) if actual else "(no text)"
         instead = "" if passed else f" instead of {expected!r}"
@@ -49,12 +68,22 @@ def words(text: str) -> list[str]:
 
 def selftest(
     pipeline: Annotated[bool, typer.Option(help="Also go through a broker and an object store.")] = True,
-    device: Annotated[str | None, typer.Option(help="auto, cuda or cpu.")] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="auto|cuda|cpu", help="Where to run it.", autocompletion=completions.devices),
+    ] = None,
+    as_json: Annotated[bool, json_option(CheckRow, "check")] = False,
 ) -> None:
-    """Prove this installation: decoding, speech detection, the engine, and the whole pipeline."""
+    """Prove this installation: decoding, speech detection, the engine, and the whole pipeline.
+
+    Examples:
+        $ kascribe selftest
+        $ kascribe selftest --no-pipeline --device cuda
+    """
     from models.selftest import clips
 
-    report = Report(Screen(), SystemClock())
+    # Beside lines of JSON, everything else goes to standard error.
+    report = Report(Screen(stderr=as_json), SystemClock(), as_json)
     _check_engine(report, clips(), device)
     if pipeline:
         with _pipeline(device) as transcribe:

@@ -1,0 +1,1 @@
+"""Commands about this installation: its settings, its models, and whether it works."""

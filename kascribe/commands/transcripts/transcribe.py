@@ -1,0 +1,194 @@
+"""``kascribe transcribe``: files to text on this machine, with no broker and no bucket."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from kascribe.commands.options import completions, job_options
+from kascribe.commands.options.decoding_options import decoding_options
+from kascribe.commands.options.json_option import json_option
+from kascribe.commands.transcripts.printing import Manner, Printer, TranscriptRow
+from kascribe.console.terminal import notify
+from kascribe.process.interruption import INTERRUPTED
+from schemas.errors import ConfigurationError, ModelNotFound
+from schemas.options import Channels, ExportFormat, Task
+
+if TYPE_CHECKING:
+    from models.store import ModelStore
+    from models.whisper.transcriber import Transcriber
+    from schemas.options import TranscribeOptions
+    from schemas.settings import WhisperSettings
+
+_TIMED_BY_WORDS: Final = (ExportFormat.SRT, ExportFormat.VTT)
+"""Forms with cues that begin and end with words, not with shares of a segment's time."""
+
+
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE|FOLDER|PATTERN|-",
+        help="Audio or video: files, folders (what looks like audio or video in them), quoted patterns such as "
+        "'**/*.mp3', or - for standard input.",
+        show_default=False,
+    ),
+]
+OutputDirectory = Annotated[
+    Path | None,
+    typer.Option(
+        "--output-dir",
+        "--output",
+        "-o",
+        metavar="FOLDER",
+        help="Write FILE.txt, FILE.srt and so on here, not to the screen.",
+        rich_help_panel=job_options.OUTPUT,
+    ),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace files that are there.", rich_help_panel=job_options.OUTPUT)
+]
+Name = Annotated[
+    str | None,
+    typer.Option(help="The name of standard input, or of a single file.", rich_help_panel=job_options.OUTPUT),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(metavar="MODEL", help="A model's name or directory.", autocompletion=completions.models),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(metavar="auto|cuda|cpu", help="Where to run it.", autocompletion=completions.devices),
+]
+
+
+@decoding_options
+def transcribe(
+    files: Files,
+    language: job_options.Language = None,
+    languages: job_options.Languages = None,
+    multilingual: job_options.Multilingual = False,
+    task: job_options.TaskOption = Task.TRANSCRIBE,
+    words: job_options.Words = False,
+    channels: job_options.ChannelsOption = Channels.MIX,
+    audio_track: job_options.AudioTrack = None,
+    prompt: job_options.Prompt = None,
+    hotwords: job_options.Hotwords = None,
+    beam_size: job_options.BeamSize = 5,
+    form: job_options.FormOption = ExportFormat.TEXT,
+    output: OutputDirectory = None,
+    force: Force = False,
+    name: Name = None,
+    quiet: job_options.Quiet = False,
+    as_json: Annotated[bool, json_option(TranscriptRow, "file")] = False,
+    model: Model = None,
+    device: Device = None,
+    *,
+    decoding: dict[str, str],
+) -> None:
+    """Transcribe files on this machine, without a broker and without a network.
+
+    A file that fails stops no other, and the exit code is 1. The model is loaded once. Without one,
+    `kascribe models pull large-v3-turbo` fetches it, and --model selftest tries the installation.
+
+    Examples:
+        $ kascribe transcribe meeting.m4a
+        $ kascribe transcribe recordings/ --as srt --output-dir subtitles
+        $ kascribe transcribe '**/*.mp3' --json | jq -r '.name + ": " + .text'
+        $ ffmpeg -i talk.mkv -f wav - | kascribe transcribe - --as vtt > talk.vtt
+    """
+    options = job_options.transcribe_options(
+        language=language,
+        languages=languages,
+        multilingual=multilingual,
+        task=task,
+        word_timestamps=words or form in _TIMED_BY_WORDS,
+        channels=channels,
+        audio_track=audio_track,
+        initial_prompt=prompt,
+        hotwords=hotwords,
+        beam_size=beam_size,
+        **decoding,
+    )
+    manner = Manner(form, output, may_replace=force, is_quiet=quiet, as_json=as_json)
+    if _run(files, name, options, manner, {"whisper.model": model, "whisper.device": device}):
+        raise typer.Exit(1)
+
+
+def _run(
+    files: list[str],
+    name: str | None,
+    options: "TranscribeOptions",
+    manner: Manner,
+    overrides: dict[str, object],
+) -> bool:
+    """Transcribe what the arguments name; return whether one failed."""
+    from kascribe.commands.transcripts.batch import Batch
+    from kascribe.commands.transcripts.targets import targets_of
+    from kascribe.configuration.reading import load
+    from kascribe.sources.arguments import sources_of
+    from kascribe.sources.standard_input import standard_input
+    from schemas.transcripts.exports import EXPORTERS
+
+    with standard_input(name) as read_input:
+        named = sources_of(files, standard_input=read_input)
+        sources = named.named(name)
+        extension = EXPORTERS[manner.form].extension
+        directory = manner.directory
+        targets = targets_of(sources, directory, extension, may_replace=manner.may_replace) if directory else {}
+        if not manner.is_quiet:
+            for sentence in named.left_out_sentences():
+                notify(sentence)
+        loaded = load(overrides=overrides)
+        settings = loaded.settings
+        with ExitStack() as resources:
+            printer = resources.enter_context(Printer(manner, targets, settings.subtitles))
+            printer.loading(settings.whisper.model)
+            transcriber = resources.enter_context(_opened(settings.whisper))
+            printer.expect(len(sources))
+            at_once = min(len(sources), settings.whisper.decoder_processes)
+            batch = Batch(transcriber, options, at_once=at_once, on_fraction=printer.on_fraction)
+            try:
+                with closing(batch.run(sources)) as transcribed:
+                    for each in transcribed:
+                        printer.show(each)
+            except KeyboardInterrupt:
+                raise typer.Exit(INTERRUPTED) from None
+    return printer.has_failed
+
+
+@contextmanager
+def _opened(settings: "WhisperSettings") -> "Iterator[Transcriber]":
+    """Open the model, which must be on this disk: a command does not fetch gigabytes that nobody asked for."""
+    import os
+
+    from kascribe.wiring.engine import opened_transcriber
+    from models.store import ModelStore
+
+    store = ModelStore.from_settings(settings, os.environ)
+    try:
+        store.path(settings.model)
+    except ModelNotFound as error:
+        raise ConfigurationError(_how_to_get_a_model(str(error), settings, store)) from error
+    with opened_transcriber(settings) as transcriber:
+        yield transcriber
+
+
+def _how_to_get_a_model(problem: str, settings: "WhisperSettings", store: "ModelStore") -> str:
+    from models.store import MEGABYTES, REPOSITORIES
+
+    here = [name for model in store.list() for name in (model.short_names or (model.name,))[:1]]
+    wanted = settings.model if settings.model in REPOSITORIES else "large-v3-turbo"
+    sizes = ", ".join(f"{name} {MEGABYTES[name]:,} MB" for name in ("tiny", "small", "large-v3-turbo"))
+    lines = [
+        f"{settings.model} is not on this disk" if settings.model in REPOSITORIES else problem,
+        f"  get one          kascribe models pull {wanted}",
+        f"                   ({sizes})",
+        "  try without one  --model selftest  (knows digits and a few commands)",
+    ]
+    if here:
+        lines.append(f"  on this disk     --model {here[0]}  (of {len(here)})")
+    if settings.offline:
+        lines.append("  without network  copy a pulled model's folder here: --model /its/path")
+    return "\n".join(lines)
