@@ -7,11 +7,19 @@ from typing import Any, Final
 import typer
 
 from kascribe.cli import app
+from kascribe.console.help import description_of
 from kascribe.documents.markdown import page, table
 
 _INTRODUCTION: Final = """
 Exit codes: 0 done, 1 failed, 2 wrong usage or settings. Settings that several commands share are on
 [their page](settings.md); `kascribe --config FILE COMMAND` reads them from that file.
+
+Results go to standard output; progress and warnings go to standard error. `--json` prints results as lines of
+JSON, one object a line, with the fields that the option names; further fields may join them. `NO_COLOR=1` turns
+colours off.
+
+`kascribe --install-completion` teaches bash, zsh or fish to complete commands, options, languages, forms, profiles
+and the names of models; `kascribe --show-completion` prints the lines that it would add.
 """
 
 
@@ -41,15 +49,16 @@ def _section(name: str, command: Any) -> str:
     shown = [each for each in command.params if not getattr(each, "hidden", False)]
     arguments = " ".join(_argument(each) for each in shown if each.param_type_name == "argument")
     usage = f"## `{' '.join(part for part in (name, arguments) if part)}`"
-    meaning = " ".join((command.help or "").split())
+    meaning, examples = description_of(command)
+    shown_examples = "\n".join(("```console", *examples, "```")) if examples else ""
     rows = [(_names(each), _default(each.default), " ".join((each.help or "").split())) for each in shown]
     options = table(("", "default", "meaning"), rows) if rows else ""
-    return "\n\n".join(part for part in (usage, meaning, options) if part)
+    return "\n\n".join(part for part in (usage, meaning, shown_examples, options) if part)
 
 
 def _argument(parameter: Any) -> str:
     name = parameter.metavar or parameter.name.upper()
-    more = " ..." if parameter.nargs == -1 else ""
+    more = " ..." if parameter.nargs == -1 and "…" not in name else ""
     return f"{name}{more}" if parameter.required else f"[{name}]{more}"
 
 

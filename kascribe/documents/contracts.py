@@ -11,12 +11,21 @@ from schemas.events import (
     ProgressEvent,
     TranscriptEvent,
 )
+from schemas.kafka.deletions import DeletionEvent
 from schemas.transcripts.transcript import Contract, Transcript
+from schemas.webhooks.payloads import WebhookMessage
 
 REQUESTS: Final[tuple[type[Event], ...]] = (AudioReference, CancellationEvent)
 """Written by other programs, and by Kascribe too."""
 
-SENT: Final[tuple[type[Contract], ...]] = (TranscriptEvent, EnrichmentEvent, ProgressEvent, Transcript)
+SENT: Final[tuple[type[Contract], ...]] = (
+    TranscriptEvent,
+    EnrichmentEvent,
+    ProgressEvent,
+    DeletionEvent,
+    Transcript,
+    WebhookMessage,
+)
 DOCUMENTED: Final[tuple[type[Contract], ...]] = (*REQUESTS, *SENT)
 EVENTS: Final = tuple(model for model in DOCUMENTED if issubclass(model, Event))
 SCHEMA_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"

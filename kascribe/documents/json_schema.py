@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
-from schemas.options import EnrichOptions, Options
+from schemas.options import EnrichOptions
+from schemas.options.types import Options, VadParameters
 
 REFERENCE: Final = "#/$defs/{model}"
 SENT_SUFFIX: Final = "Sent"
@@ -55,7 +56,7 @@ class _RequestGenerator(_Generator):
         described = super().model_schema(schema)
         if issubclass(schema["cls"], Options):
             described["additionalProperties"] = False
-        if schema["cls"] is EnrichOptions:
+        if schema["cls"] in (EnrichOptions, VadParameters):
             described["type"] = ["object", "null"]
         return described
 

@@ -1,15 +1,14 @@
 """The generated pages of reference: settings, reasons, topics, metrics. Pure: models and tables in, text out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from consumers.metrics import Metric
-from kascribe.documents.asyncapi import topic_rows
+from kascribe.documents.channels import topic_rows
 from kascribe.documents.markdown import page, table
-from kascribe.reasons import REASON_TEXTS
-from schemas import catalogue
 from schemas.errors import JobError, Reason, TransientError
-from schemas.settings import RuntimeSettings
+from schemas.kafka.reasons import REASON_TEXTS
+from schemas.monitoring import Metric
+from schemas.settings import RuntimeSettings, catalogue
 
 _SETTINGS_INTRODUCTION: Final = """
 A setting comes from, the later the stronger: its default, names that other programs use too (below), a TOML
@@ -47,6 +46,13 @@ these words in the header `kascribe-reason`. They are a closed set: metrics carr
 that the same input would fail again; otherwise the record went through the retry topics first.
 """
 
+_HTTP_REASONS: Final = """
+## Over HTTP
+
+A failed request has one of these words as `error.reason`, or as `error.code` on OpenAI's routes. What to do is in
+its message. Audio that cannot be used is a 400 on OpenAI's routes, as it is at OpenAI.
+""".strip()
+
 _TOPICS_INTRODUCTION: Final = """
 What travels where; a prefix may stand before every name (`KASCRIBE_KAFKA_TOPIC_PREFIX`). The actions are
 Kascribe's. Values are UTF-8 JSON with `schema_version`; readers ignore unknown fields and refuse unknown major
@@ -69,9 +75,15 @@ releases wrote to topics, commits and the bucket is read.
 """
 
 _METRICS_INTRODUCTION: Final = """
-The transcriber and the enricher serve them at `/metrics` of `KASCRIBE_SERVER_HOST` and `KASCRIBE_SERVER_PORT`, in
-Prometheus's format. The gateway has none; its health is at `/health` of its own address.
+The transcriber, the enricher and the archive serve them at `/metrics` of `KASCRIBE_SERVER_HOST` and
+`KASCRIBE_SERVER_PORT`, in Prometheus's format. The gateway serves those whose names begin with `kascribe_http` and
+`kascribe_upload`, and `kascribe_dependency_down`, at `/metrics` of its own address. `kascribe reconcile` serves
+`kascribe_reconciled` and `kascribe_reconciler`, where the transcriber serves its own.
 """
+
+
+_TABLES: Final = {"kafka.properties": "`KASCRIBE_KAFKA_*`", "webhooks.tenants": "TOML alone"}
+"""How the settings that are tables are written in an environment."""
 
 
 def settings_page() -> str:
@@ -81,11 +93,18 @@ def settings_page() -> str:
     return page("Settings", _SETTINGS_INTRODUCTION, *sections)
 
 
-def reasons_page() -> str:
-    """Return the page of reasons for dead letters: when a record gets one and what to do."""
+def reasons_page(over_http: Iterable[tuple[str, str, str]]) -> str:
+    """Return the page of reasons for dead letters: when a record gets one and what to do.
+
+    ``over_http`` has the reasons of failed requests: reason, status, meaning.
+    """
     rows = ((f"`{reason}`", _attempts(reason), *REASON_TEXTS[reason]) for reason in Reason)
     return page(
-        "Reasons", _REASONS_INTRODUCTION, table(("reason", "attempts", "what happened", "what to do"), rows)
+        "Reasons",
+        _REASONS_INTRODUCTION,
+        table(("reason", "attempts", "what happened", "what to do"), rows),
+        _HTTP_REASONS,
+        table(("reason", "status", "meaning"), over_http),
     )
 
 
@@ -107,7 +126,7 @@ def metrics_page(metrics: list[Metric]) -> str:
 def _settings_table(section: str) -> str:
     rows = (
         (
-            f"`{setting.environment_name}`" if not setting.is_table else "`KASCRIBE_KAFKA_*`",
+            _TABLES[setting.key] if setting.is_table else f"`{setting.environment_name}`",
             f"`{setting.key}`",
             setting.kind,
             setting.unit,

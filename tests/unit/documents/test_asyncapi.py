@@ -1,5 +1,6 @@
 """The AsyncAPI document describes every message, and every header as it is written."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,7 +8,8 @@ import jsonschema
 import pytest
 
 from consumers.runtime.retry import Retry, retried
-from kascribe.documents.asyncapi import DEAD_LETTER, OVERSIZE_LETTER, RETRIED, asyncapi
+from kascribe.documents.asyncapi import asyncapi
+from kascribe.documents.channels import DEAD_LETTER, NOTIFICATION, OVERSIZE_LETTER, RETRIED
 from kascribe.documents.contracts import EVENTS, REQUESTS, json_schemas
 from kascribe.documents.event_examples import EXAMPLES
 from schemas.errors import Reason
@@ -19,6 +21,7 @@ from schemas.kafka.records import Headers, OutgoingRecord, Record
 from schemas.kafka.topics import Topics, dead_letter_topic, topics_used_by
 from schemas.kafka.trace import Trace
 from schemas.kafka.wire import encode, with_trace
+from schemas.notifications import parse_notification
 
 MOMENT = 1_795_680_000_123
 DOCUMENT = asyncapi("1")
@@ -131,10 +134,27 @@ def test_an_events_headers_and_example_are_what_travels(kind: type[Event]) -> No
 
 
 def test_every_message_has_a_title_and_an_example() -> None:
-    """Pages that are made of the document show them; a notification's words are its store's."""
+    """Pages that are made of the document show them."""
     for name, message in DOCUMENT["components"]["messages"].items():
         assert message["title"], name
-        assert ("examples" in message) is (name != "ObjectNotification")
+        assert message["examples"], name
+
+
+def test_the_example_of_a_notification_is_read_as_an_object() -> None:
+    """It is what a store sends, not only what looks like it."""
+    (example,) = DOCUMENT["components"]["messages"][NOTIFICATION]["examples"]
+    (created,) = parse_notification(json.dumps(example["payload"]).encode()).created
+    assert (created.bucket, created.key) == ("audio", "calls/call.wav")
+
+
+def test_every_server_says_how_clients_authenticate() -> None:
+    """A broker over TLS lists the schemes, each described; every channel is on every server."""
+    servers = DOCUMENT["servers"]
+    named = {each["$ref"].rsplit("/", 1)[-1] for each in servers["kafkaSecure"]["security"]}
+    assert named == DOCUMENT["components"]["securitySchemes"].keys()
+    assert "security" not in servers["kafka"]
+    for channel in DOCUMENT["channels"].values():
+        assert [each["$ref"] for each in channel["servers"]] == [f"#/servers/{name}" for name in servers]
 
 
 def test_the_topics_that_are_created_are_those_that_are_described() -> None:

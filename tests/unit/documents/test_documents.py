@@ -11,18 +11,20 @@ import jsonschema
 import pytest
 
 from kascribe.documents import generation
-from kascribe.documents.asyncapi import RETRIED_TOPICS, asyncapi
+from kascribe.documents.asyncapi import asyncapi
+from kascribe.documents.channels import RETRIED_TOPICS
 from kascribe.documents.contracts import EVENTS, json_schemas
 from kascribe.documents.json_schema import references
 from kascribe.documents.pages import reasons_page, settings_page
-from schemas.catalogue import settings
+from kascribe.wiring.documentation import http_reasons
 from schemas.errors import Reason
-from schemas.events import AudioReference, Event, SourceObject, TranscriptEvent
+from schemas.events import AudioReference, Event, TranscriptEvent
 from schemas.kafka.records import Record
 from schemas.kafka.topics import Topics
 from schemas.kafka.trace import Trace
 from schemas.kafka.wire import decode, encode
-from schemas.transcripts.transcript import StageTiming, TranscriptStatus, Usage
+from schemas.settings.catalogue import settings
+from schemas.transcripts.transcript import SourceObject, StageTiming, TranscriptStatus, Usage
 from tests.sound.provenance import PROVENANCE
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -113,7 +115,7 @@ def test_every_reference_of_the_asyncapi_document_resolves() -> None:
 def test_the_asyncapi_document_has_the_structure_of_version_3() -> None:
     """Required fields are there; an operation's messages are its channel's; every channel is operated on."""
     document = asyncapi("1.2.3")
-    assert document["asyncapi"] == "3.0.0"
+    assert document["asyncapi"] == "3.1.0"
     assert {"title", "version"} <= document["info"].keys()
     used = set()
     for name, operation in document["operations"].items():
@@ -141,5 +143,5 @@ def test_every_topic_is_in_the_asyncapi_document() -> None:
 
 def test_every_reason_and_every_setting_is_on_its_page() -> None:
     """The pages leave nothing out."""
-    assert all(f"| `{reason}` |" in reasons_page() for reason in Reason)
+    assert all(f"| `{reason}` |" in reasons_page(http_reasons()) for reason in Reason)
     assert all(f"| `{each.key}` |" in settings_page() for each in settings())

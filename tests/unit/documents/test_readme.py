@@ -9,7 +9,7 @@ import typer
 from typer.main import get_command
 
 from kascribe.cli import app
-from schemas.catalogue import by_environment_name
+from schemas.settings.catalogue import by_environment_name
 
 ROOT = Path(__file__).parents[3]
 READMES = ("README.md", "README.ko.md")
