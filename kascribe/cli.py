@@ -1,8 +1,10 @@
 """The command line: one file per command, errors as one sentence. Exit codes: 1 failed, 2 wrong usage."""
 
+import difflib
 import io
 import logging
 import os
+import re
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -11,19 +13,29 @@ from typing import Annotated, Final
 import typer
 from typer.exceptions import TyperException
 
-from kascribe.commands import config, dlq, models, results
-from kascribe.commands.enrich import enrich
+from kascribe.commands import keys, webhooks
+from kascribe.commands.archive.jobs import jobs
+from kascribe.commands.archive.search import search
+from kascribe.commands.archive.usage import usage
+from kascribe.commands.enriching.enrich import enrich
+from kascribe.commands.installation import config, models
+from kascribe.commands.installation.selftest import selftest
+from kascribe.commands.mcp import mcp
+from kascribe.commands.reconcile import reconcile
+from kascribe.commands.records import dlq, results
 from kascribe.commands.run import run
-from kascribe.commands.selftest import selftest
-from kascribe.commands.show import show
-from kascribe.commands.submit import submit
-from kascribe.commands.transcribe import transcribe
+from kascribe.commands.transcripts.show import show
+from kascribe.commands.transcripts.submit import submit
+from kascribe.commands.transcripts.transcribe import transcribe
+from kascribe.commands.transcripts.watch import watch
 from kascribe.commands.up import up
-from kascribe.commands.watch import watch
 from kascribe.configuration.sources import CONFIG_NAME
 from kascribe.console import terminal
+from kascribe.console.help import HelpfulGroup
 from kascribe.process.endings import ended_by_dead_threads, report_end
+from kascribe.process.interruption import INTERRUPTED
 from schemas.errors import ConfigurationError, KascribeError
+from schemas.options.refused import REFUSED_OPTIONS
 
 EXTRA_OF_MODULE: Final = {
     "ctranslate2": "transcriber",
@@ -35,15 +47,25 @@ EXTRA_OF_MODULE: Final = {
     "jsonschema": "enricher",
     "fastapi": "gateway",
     "uvicorn": "gateway",
+    "alembic": "archive",
+    "sqlalchemy": "archive",
+    "mcp": "mcp",
     "watchfiles": "embedded",
 }
 
-app: Final = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
-for command in (up, submit, watch, show, transcribe, enrich, run, selftest):
+_NO_CHOICE: Final = re.compile(r"'([^']*)' is not one of (.*)", re.DOTALL)
+_CHOICE: Final = re.compile(r"'([^']*)'")
+
+app: Final = typer.Typer(cls=HelpfulGroup, no_args_is_help=True, pretty_exceptions_enable=False)
+for command in (up, submit, watch, show, transcribe, enrich, run, reconcile, mcp, selftest):
+    app.command()(command)
+for command in (jobs, search, usage):
     app.command()(command)
 app.add_typer(models.app, name="models", help="Pull, list, verify and remove models.")
 app.add_typer(dlq.app, name="dlq", help="List dead letters and send them back.")
 app.add_typer(results.app, name="results", help="Publish finished jobs again.")
+app.add_typer(keys.app, name="keys", help="Make, list and revoke API keys of the gateway.")
+app.add_typer(webhooks.app, name="webhooks", help="Try a receiver of webhooks, and make a secret.")
 app.add_typer(config.app, name="config", help="Show the settings.")
 
 
@@ -73,6 +95,8 @@ def main() -> None:
     try:
         with ended_by_dead_threads():
             sys.exit(app(prog_name="kascribe", standalone_mode=False))
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(INTERRUPTED)
     except TyperException as error:
         # Help that stands in for a missing command has been printed already.
         _fail(_usage_problem(error), 2) if type(error).__name__ != "NoArgsIsHelpError" else sys.exit(2)
@@ -103,7 +127,17 @@ def _prepare_output() -> None:
 def _usage_problem(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "kascribe"
-    return f"{error.format_message()} (`{command} --help` shows what it takes)"
+    option = str(getattr(error, "option_name", None) or "").removeprefix("--").replace("-", "_")
+    refused = f"; {REFUSED_OPTIONS[option]}" if option in REFUSED_OPTIONS else ""
+    message = error.format_message().replace("Value error, ", "").removesuffix(".")
+    return f"{message}{_nearest_choice(message)}{refused} (`{command} --help` shows what it takes)"
+
+
+def _nearest_choice(message: str) -> str:
+    """Return what a mistyped choice may have meant; empty when the message is about something else."""
+    found = _NO_CHOICE.search(message)
+    near = found and difflib.get_close_matches(found[1], _CHOICE.findall(found[2]), n=1, cutoff=0.5)
+    return f": did you mean {near[0]}?" if near else ""
 
 
 def _fail(sentence: str, exit_code: int) -> None:

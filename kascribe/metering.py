@@ -4,9 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from consumers.metrics import Metric, Metrics
+from consumers.metrics import Metrics
 from consumers.transcriber.ports import EngineProgress
 from models.vllm.servers.ports import EndedRequest, RequestLoad, RequestOutcome
+from schemas.monitoring import Metric
 from schemas.options import Lane, TranscribeOptions
 from schemas.transcripts.transcript import AudioFacts, Provenance, Transcript
 

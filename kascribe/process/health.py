@@ -8,11 +8,12 @@ from typing import Final
 import structlog
 from prometheus_client import CollectorRegistry
 
-from consumers.metrics import Metric, Metrics
-from consumers.runtime.monitoring.health import HealthReport, live, ready
+from consumers.metrics import Metrics
+from consumers.runtime.monitoring.health import live, ready
 from consumers.runtime.monitoring.server import HealthServer
 from consumers.runtime.runtime import Runtime
 from schemas.clock import Clock, SystemClock
+from schemas.monitoring import HealthReport, Metric
 from schemas.settings import ServerSettings
 
 _log: Final = structlog.get_logger(__name__)
@@ -57,7 +58,20 @@ class RoleHealth:
 @contextmanager
 def served(health: RoleHealth, settings: ServerSettings) -> Iterator[None]:
     """Serve health and metrics while the context lasts, from before the model is loaded to the last record."""
-    server = HealthServer(settings, live=health.live, ready=health.ready, registry=health.metrics.registry)
+    with serving(settings, live=health.live, ready=health.ready, registry=health.metrics.registry):
+        yield
+
+
+@contextmanager
+def serving(
+    settings: ServerSettings,
+    *,
+    live: Callable[[], HealthReport],
+    ready: Callable[[], HealthReport],
+    registry: CollectorRegistry,
+) -> Iterator[None]:
+    """Serve two checks and metrics while the context lasts. Raises ConfigurationError for a port in use."""
+    server = HealthServer(settings, live=live, ready=ready, registry=registry)
     server.start()
     _log.info("health and metrics served", port=server.port)
     try:

@@ -12,6 +12,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from consumers.runtime.execution.job_log import job_context
 from kascribe.console.terminal import one_line, visible
+from kascribe.process.repeated_lines import RepeatedKafkaLines
+from schemas.clock import SystemClock
 from schemas.settings import LogSettings
 
 REDACTED: Final = "[redacted]"
@@ -49,6 +51,7 @@ def configure_logs(settings: LogSettings, *, stream: TextIO = sys.stderr) -> Non
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
+    handler.addFilter(RepeatedKafkaLines(SystemClock()))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     # Libraries log from warning on: at info, httpx logs every request with its URL, which may hold secrets.

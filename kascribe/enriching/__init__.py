@@ -1,0 +1,1 @@
+"""Enrichment that a user asks for: of one file or job, and of every transcript again."""
