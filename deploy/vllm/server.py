@@ -28,6 +28,14 @@ _INHERITED_VARIABLES: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "OMP_
 
 
 @dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A model's directory, and the name under which it is served."""
+
+    directory: Path
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class VllmServer:
     """A server that answers at ``base_url``. ``context_tokens`` is its --max-model-len."""
 
@@ -54,23 +62,24 @@ def up(
     state: Path,
     context_tokens: int = 512,
     port: int | None = None,
+    model: ServedModel | None = None,
     options: Sequence[str] = (),
     report: Report = print,
 ) -> VllmServer:
     """Start a server and return it when it is ready: the one of ``state`` if it is alive, else a new one.
 
-    Installs vLLM first if necessary; blocks until the server answers. ``options`` are appended to vLLM's command
-    line. Raises VllmUnavailable.
+    Installs vLLM first if necessary; blocks until the server answers. ``model`` is the tiny one unless given;
+    ``options`` are appended to vLLM's command line. Raises VllmUnavailable.
     """
     python = prepare(cache, report=report)
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     with locked(state / "lock"):
+        model = model or ServedModel(write_model(cache / "vllm" / "model"), MODEL_NAME)
         known = find_server(state)
-        if known and known.is_alive and known.context_tokens == context_tokens:
+        if known and known.is_alive and (known.context_tokens, known.model) == (context_tokens, model.name):
             return known
         if known:
             _stop(known, state)
-        model = write_model(cache / "vllm" / "model")
         server = _start(python, model, state, context_tokens=context_tokens, port=port, options=options)
         _wait_until_ready(server, state)
         return server
@@ -110,7 +119,7 @@ def is_healthy(server: VllmServer) -> bool:
 
 
 def _start(
-    python: Path, model: Path, state: Path, *, context_tokens: int, port: int | None, options: Sequence[str]
+    python: Path, model: ServedModel, state: Path, *, context_tokens: int, port: int | None, options: Sequence[str]
 ) -> VllmServer:
     with as_vllm_unavailable(), ExitStack() as held:
         port = port or free_port(held)
@@ -136,15 +145,15 @@ def _start(
     ]
     with as_vllm_unavailable():
         process = start(command, log=log, environment=environment)
-    server = VllmServer(f"http://{LOOPBACK}:{port}", MODEL_NAME, context_tokens, str(log), process)
+    server = VllmServer(f"http://{LOOPBACK}:{port}", model.name, context_tokens, str(log), process)
     replace_file(state / "server.json", json.dumps(asdict(server), indent=2))
     return server
 
 
-def _arguments(model: Path, port: int, context_tokens: int) -> list[str]:
+def _arguments(model: ServedModel, port: int, context_tokens: int) -> list[str]:
     blocks = max(128, SEQUENCES * -(-context_tokens // KV_BLOCK_TOKENS))
     return [
-        *("--model", str(model), "--served-model-name", MODEL_NAME),
+        *("--model", str(model.directory), "--served-model-name", model.name),
         *("--host", LOOPBACK, "--port", str(port)),
         *("--max-model-len", str(context_tokens), "--dtype", "float32", "--enforce-eager"),
         *("--max-num-seqs", str(SEQUENCES), "--max-num-batched-tokens", str(SEQUENCES * context_tokens)),
