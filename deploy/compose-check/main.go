@@ -1,7 +1,7 @@
 // Resolves compose files with Docker's own loader, as `docker compose config --format json` does, without Docker.
 //
-// Usage: compose-check [-profile NAME] FILE...; variables come from the environment. Exits with status 1 and prints the
-// reason to standard error if the files are not valid or a required variable is missing.
+// Usage: compose-check [-profile NAME,NAME] FILE...; variables come from the environment. Exits with status 1 and prints
+// the reason to standard error if the files are not valid or a required variable is missing.
 package main
 
 import (
@@ -10,12 +10,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/compose-spec/compose-go/v2/cli"
 )
 
 func main() {
-	profile := flag.String("profile", "", "a profile to activate")
+	profile := flag.String("profile", "", "profiles to activate, separated by commas")
 	flag.Parse()
 	if err := resolve(flag.Args(), *profile); err != nil {
 		fmt.Fprintln(os.Stderr, "compose-check:", err)
@@ -24,7 +25,7 @@ func main() {
 }
 
 func resolve(files []string, profile string) error {
-	options, err := cli.NewProjectOptions(files, cli.WithOsEnv, cli.WithProfiles([]string{profile}))
+	options, err := cli.NewProjectOptions(files, cli.WithOsEnv, cli.WithProfiles(strings.Split(profile, ",")))
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,7 @@
 # topics. Safe to repeat: an existing topic is not changed.
 set -eu
 
-for name in references objects cancellations transcripts enrichments progress; do
+for name in references objects cancellations deletions transcripts enrich-requests enrichments progress webhooks; do
   /opt/kafka/bin/kafka-topics.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --create --if-not-exists \
     --topic "audio.$name" --partitions "$PARTITIONS"
 done

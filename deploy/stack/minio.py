@@ -2,7 +2,7 @@
 
 Two targets are set on the same bucket and topic. The immediate one delivers in milliseconds but loses events
 while Kafka is down. The queued one keeps events in a directory that it sweeps every three seconds. Together they
-are fast and lose nothing, and every object is announced twice.
+are fast, lose nothing as long as MinIO runs (``docs/dropping.md``), and announce every object twice.
 """
 
 import http.client

@@ -9,7 +9,7 @@ import pytest
 from deploy.stack.errors import StackError
 from deploy.stack.kafka import Topic, configuration, parse_topic
 from deploy.stack.state import EPHEMERAL_PORT_MINIMUM, LOOPBACK, Plan, State, new_plan, refuse_taken_port
-from schemas.catalogue import by_environment_name
+from schemas.settings.catalogue import by_environment_name
 
 
 def a_plan(brokers: int = 1) -> Plan:

@@ -1,0 +1,1 @@
+"""Kascribe as it is installed: its roles, its compose file, its silence towards the network."""
