@@ -24,8 +24,8 @@ import jsonschema
 
 from deploy.stack.cache import default_cache
 from deploy.vllm.server import down, up
+from models.vllm.answers.bounds import bound_schema
 from models.vllm.enricher import Enricher
-from models.vllm.enrichment.bounds import bound_schema
 from schemas.errors import JobError
 from schemas.events import EnrichmentResult, EnrichmentStatus
 from schemas.settings import VllmSettings

@@ -42,6 +42,7 @@ class CountingStage:
 
     name = "counting"
     topics = (TOPIC,)
+    retried_topics = (TOPIC,)
 
     def __init__(self, *, answers: bool) -> None:
         self._answers = answers

@@ -1,10 +1,12 @@
 """A slice of the gateway's benchmark that CI can afford, and how it counts."""
 
+from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.benchmarks.gateway import embedded, measure_uploads, percentile, served
+from tests.benchmarks.gateway import embedded, measure_uploads, percentile
+from tests.flow.front_doors.abuse.gateway_process import gateway_process
 
 UPLOADS: Final = 24
 UPLOAD_BYTES: Final = 480_000
@@ -16,9 +18,9 @@ def test_a_percentile_is_one_of_the_values(share: float, value: float) -> None:
     assert percentile([5.0, 3.0, 1.0, 4.0, 2.0], share) == value
 
 
-def test_many_uploads_at_once_are_answered_in_bounded_memory() -> None:
+def test_many_uploads_at_once_are_answered_in_bounded_memory(tmp_path: Path) -> None:
     """The gateway runs in its own process."""
     with embedded() as bench:
         bench.start_transcriber()
-        with served(bench) as (gateway, process_id):
-            assert measure_uploads(gateway, process_id, UPLOADS, UPLOAD_BYTES)
+        with gateway_process(bench.settings, tmp_path / "log") as gateway:
+            assert measure_uploads(gateway, UPLOADS, UPLOAD_BYTES)

@@ -18,8 +18,8 @@ from typing import Final
 
 from deploy.stack import Stack
 from models.selftest import clips
-from tests.benchmarks.long_file import repeated
-from tests.benchmarks.memory import MIB, MemoryWatch, children
+from tests.benchmarks.long_files.long_file import repeated
+from tests.benchmarks.long_files.memory import MIB, MemoryWatch, children
 from tests.integration.pipeline import Pipeline
 from tests.integration.stack import PrivateStack
 from tests.support.waiting import eventually
@@ -120,7 +120,9 @@ def private_stack(directory: Path) -> Iterator[PrivateStack]:
 
 def main() -> int:
     """Print the outcome as JSON; return 1 when something does not hold."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.long_beside_short", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.long_files.long_beside_short", description=__doc__
+    )
     parser.add_argument("--seconds", type=float, default=4 * 3600.0, help="of the long recording")
     parser.add_argument("--short-files", type=int, default=100)
     chosen = parser.parse_args()

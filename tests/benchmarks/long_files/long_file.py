@@ -1,6 +1,6 @@
 """How much memory and time a long recording costs.
 
-python -m tests.benchmarks.long_file --model DIRECTORY --clip en-digits.ogg --hours 4
+python -m tests.benchmarks.long_files.long_file --model DIRECTORY --clip en-digits.ogg --hours 4
 """
 
 import argparse
@@ -16,7 +16,7 @@ import numpy as np
 from models.whisper.transcriber import Transcriber
 from schemas.options import TranscribeOptions
 from schemas.settings import WhisperSettings
-from tests.benchmarks.memory import MIB, MemoryWatch, children
+from tests.benchmarks.long_files.memory import MIB, MemoryWatch, children
 from tests.sound.recordings import Format, read, write
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from schemas.options import TranscribeOptions
-from tests.benchmarks.long_file import measure
+from tests.benchmarks.long_files.long_file import measure
 from tests.support.listening import model_directory, speech
 
 GROWTH_LIMIT_MIB: Final = 200

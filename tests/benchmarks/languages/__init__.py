@@ -1,0 +1,1 @@
+"""Files that change their language, beside faster-whisper on the same weights."""

@@ -1,0 +1,1 @@
+"""Benchmarks of times: words beside faster-whisper's, and cues of subtitles."""
