@@ -14,6 +14,7 @@ from consumers.cancellations import Cancellations
 from consumers.enricher.enrich import EnrichStage
 from consumers.enricher.transcripts import StoredTranscripts
 from consumers.transcriber.fetch import ObjectFetcher
+from consumers.transcriber.ports import SpeechToText
 from consumers.transcriber.transcribe import TranscribeStage
 from kascribe.wiring.consumer import listening_for_cancellations
 from kascribe.wiring.gateway import gateway_server
@@ -87,6 +88,15 @@ class Client:
         finally:
             connection.close()
 
+    def status(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> int:
+        """Send one request and return the status of an answer that is no JSON."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self._timeout_seconds)
+        try:
+            connection.request(method, path, headers=dict(headers or {}))
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
     def post(
         self,
         path: str,
@@ -106,7 +116,7 @@ class Client:
         """Send a whole request and leave its answer unread."""
         body, content_type = multipart(file, **fields)
         lines = [f"{name}: {value}" for name, value in (headers or {}).items()]
-        head = [f"POST {path} HTTP/1.1", "Host: gateway", f"Content-Type: {content_type}"]
+        head = [f"POST {path} HTTP/1.1", "Host: localhost", f"Content-Type: {content_type}"]
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=60)
         connection.sendall("\r\n".join([*head, f"Content-Length: {len(body)}", *lines, "", ""]).encode() + body)
         return connection
@@ -142,6 +152,11 @@ class Gateway(Client):
         return len(self.server.config.app.state.services.jobs.answers)  # type: ignore[union-attr]
 
     @property
+    def streams(self) -> int:
+        """The number of event streams that have caught up and wait for events."""
+        return len(self.server.config.app.state.services.hub)  # type: ignore[union-attr]
+
+    @property
     def requests_in_progress(self) -> int:
         """The number of requests that the server has begun and not ended."""
         return len(self.server.server_state.tasks)
@@ -163,21 +178,26 @@ class GatewayBench:
         front = given.gateway.model_copy(update={"port": 0, **changed})
         return self._opened.enter_context(Gateway(given.model_copy(update={"gateway": front})))
 
-    def start_transcriber(self) -> None:
-        """Start the transcriber."""
+    def start_transcriber(
+        self, *, partitions: int = 2 * 2 * PARTITIONS, engine: SpeechToText | None = None
+    ) -> None:
+        """Start the transcriber; wait until it has so many partitions of its topics and their retry topics.
+
+        ``engine`` takes the place of the bench's own.
+        """
         s3 = self.settings.s3
         fetcher = ObjectFetcher(s3, client=self.client)
         self._opened.callback(fetcher.close)
         stage = TranscribeStage(
             fetcher,
             ResultStore(s3, client=self.client),
-            self.engine,
+            engine or self.engine,
             topics=TOPICS,
             settings=s3,
             cancellations=self._cancellations(),
         )
         started = self._opened.enter_context(running(stage, self.settings))
-        started.wait_until_joined(partitions=2 * 2 * PARTITIONS)
+        started.wait_until_joined(partitions=partitions)
 
     def start_enricher(self, base_url: str) -> None:
         """Start the enricher before a language model server, with a timeout longer than any test."""
@@ -194,7 +214,7 @@ class GatewayBench:
             cancellations=self._cancellations(),
         )
         self._enricher = self._opened.enter_context(running(stage, self.settings))
-        self._enricher.wait_until_joined(partitions=2 * PARTITIONS)
+        self._enricher.wait_until_joined(partitions=2 * 2 * PARTITIONS)
 
     @property
     def transcripts_settled(self) -> float:
@@ -220,7 +240,7 @@ def gateway_bench(
     """Open a bench without consumers yet, on a broker that has its topics."""
     settings = settings_for(bootstrap_servers, protocol=protocol, retry_delays_seconds=(RETRY_DELAY_SECONDS,))
     settings = settings.model_copy(update={"s3": s3, "gateway": GatewaySettings(port=0)})
-    read = (TOPICS.references, TOPICS.objects, TOPICS.transcripts)
+    read = (TOPICS.references, TOPICS.objects, TOPICS.transcripts, TOPICS.enrich_requests)
     retries = [retry_topic(topic, RETRY_DELAY_SECONDS) for topic in read]
     letters = [dead_letter_topic(topic) for topic in read]
     ensure_topics(settings.kafka, dict.fromkeys([*TOPICS.all, *retries, *letters], PARTITIONS))

@@ -167,7 +167,7 @@ def running(stage: Stage, settings: Settings) -> Iterator[Running]:
 @contextmanager
 def victim(bootstrap_servers: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a CommandStage in a process of its own; kill it at the end of the block at the latest."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.flow.victim", bootstrap_servers, *arguments])
+    process = subprocess.Popen([sys.executable, "-m", "tests.flow.runtime.victim", bootstrap_servers, *arguments])
     try:
         yield process
     finally:

@@ -39,7 +39,7 @@ class CommandStage:
     name = "commands"
 
     def __init__(self, *, topics: tuple[str, ...] = (TOPIC,), output: str = OUTPUT) -> None:
-        self.topics = topics
+        self.topics = self.retried_topics = topics
         self.services: tuple[str, ...] = ()
         self._output = output
         self.dependency_up = threading.Event()

@@ -16,6 +16,7 @@ from schemas.events import CancellationEvent
 from schemas.identity import job_id
 from schemas.kafka.wire import encode
 from schemas.options import EnrichOptions
+from tests.contract.enricher.transcripts import spoken
 from tests.contract.transcriber.stage_jobs import TRACE
 from tests.contract.vllm.vllm_double import VllmDouble, running
 from tests.contract.vllm.vllm_faults import Fault
@@ -80,6 +81,14 @@ def test_a_file_and_an_instruction_give_processed_text(bench: GatewayBench) -> N
         update={"results": tuple(each.model_copy(update={"output": None}) for each in whole.results)}
     )
     assert stored.whole(travelled, options) == whole
+
+
+def test_parts_of_the_transcript_stand_beside_the_result(bench: GatewayBench) -> None:
+    """The same as on the route without a language model."""
+    answer = bench.gateway().post(PATH, wav_bytes(2), profiles="title", include="segments,words").body
+    assert [segment["text"] for segment in answer["segments"]] == ["second 1.", "second 2."]
+    assert [word["segment"] for word in answer["words"]] == [0, 0, 1, 1]
+    assert answer["profiles"].keys() == {"title"}
 
 
 def test_a_failed_enrichment_is_reported_and_retried_with_the_same_key(
@@ -199,7 +208,7 @@ def test_a_server_that_answers_nonsense_is_named_with_what_it_answered(
 
 def test_an_answer_that_was_cut_off_is_marked_as_cut_off(bench: GatewayBench, double: VllmDouble) -> None:
     """A client that shows the text knows that it is not all there is."""
-    double.text = "word " * 2_000
+    double.text = " ".join(segment.text for segment in spoken(2_000))
     answer = bench.gateway().post(PATH, wav_bytes(1), instruction=INSTRUCTION)
     assert (answer.body["truncated"], answer.body["coverage"]) == (True, 1.0)
     assert answer.body["details"]["instruction"]["finish_reasons"] == ["length"]

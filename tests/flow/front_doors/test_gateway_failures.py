@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from kascribe.wiring.gateway import gateway_server
-from producers.gateway import body
+from producers.gateway.forms import body
 from schemas.errors import ConfigurationError
 from schemas.settings import S3Settings
 from tests.flow.gateway import Gateway, GatewayBench, gateway_bench, multipart
@@ -49,7 +49,7 @@ def front(store: ObjectStore) -> Iterator[Gateway]:
 @pytest.mark.parametrize(
     ("method", "path", "status", "reason"),
     [
-        ("GET", "/", 404, "not_found"),
+        ("GET", "/nowhere", 404, "not_found"),
         ("POST", "/v1/nothing", 404, "not_found"),
         ("GET", "/transcribe", 405, "method_not_allowed"),
         ("POST", "/health", 405, "method_not_allowed"),
@@ -107,7 +107,7 @@ def test_a_client_that_leaves_in_the_middle_of_its_upload_leaves_nothing(
     """Nothing in the bucket, on a topic or in the table of waiting requests; the next request is served."""
     gateway = bench.gateway()
     body, content_type = multipart(bytes(100_000))
-    head = f"POST /transcribe HTTP/1.1\r\nHost: gateway\r\nContent-Type: {content_type}\r\n"
+    head = f"POST /transcribe HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\n"
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as connection:
         connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:50_000])
         eventually(lambda: gateway.requests_in_progress == 1, timeout_seconds=20, what="the request's start")
@@ -188,7 +188,7 @@ def test_a_body_of_unknown_length_is_refused_while_it_comes(
     monkeypatch.setattr(body, "DISCARD_SECONDS", 0.5)
     gateway = bench.gateway(upload_limit_bytes=100_000)
     sent, content_type = multipart(bytes(100_000 + 2 * body.FORM_BYTES))
-    head = f"POST /transcribe HTTP/1.1\r\nHost: gateway\r\nContent-Type: {content_type}\r\n"
+    head = f"POST /transcribe HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\n"
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as connection:
         connection.sendall(f"{head}Transfer-Encoding: chunked\r\n\r\n{len(sent):x}\r\n".encode() + sent[:-1])
         answer = http.client.HTTPResponse(connection)

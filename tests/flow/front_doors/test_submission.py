@@ -14,11 +14,13 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from kascribe.cli import app
-from kascribe.commands.submit import _answers, _submit
 from kascribe.console.board import Board
-from kascribe.console.finished import FinishedJob
 from kascribe.documents.event_examples import EXAMPLES
-from kascribe.submission import Source, SubmissionRequest, SubmittedJob, Submitter
+from kascribe.sources.arguments import Source
+from kascribe.submission.finished import KeyedJob, PastResults
+from kascribe.submission.following import answers
+from kascribe.submission.sending import Sender
+from kascribe.submission.submitter import SubmissionRequest, Submitter
 from producers.publisher import Publisher
 from producers.results import ResultStore
 from producers.uploads import Uploads
@@ -99,10 +101,12 @@ def test_a_file_that_cannot_be_read_is_reported_and_the_others_are_submitted(
     sources = [Source(str(tmp_path / name), name) for name in names]
     written = io.StringIO()
     console = Console(file=written, width=400)
-    with opened_submitter(broker) as (submitter, _):
-        jobs = _submit(submitter, sources, SubmissionRequest(), Board(console))
-    assert [job.name for job in jobs] == ["first.wav", "last.wav"]
-    assert "gone.wav was not submitted: [Errno 2]" in written.getvalue()
+    with opened_submitter(broker) as (submitter, store):
+        past = PastResults(store.settings(), SubmissionRequest(), client=store.client)
+        sender = Sender(submitter, past, Board(console), lambda _: None)
+        sender.send(sources, SubmissionRequest())
+    assert {sent.job.name for sent in sender.sent if sent.job} == {"first.wav", "last.wav"}
+    assert "gone.wav was not submitted: No such file or directory" in written.getvalue()
     assert "empty.wav was not submitted: it is empty (0 bytes)" in written.getvalue()
 
 
@@ -149,12 +153,10 @@ def test_a_job_that_another_record_has_finished_is_found_while_others_are_busy(s
     busy = ProgressEvent.model_validate({**EXAMPLES[ProgressEvent], "event_id": "busy"})
     settings = store.settings()
     event = _stored_elsewhere(ResultStore(settings, client=store.client), "k", "s3://audio/call.wav")
-    finished = FinishedJob(
-        settings, SubmissionRequest(idempotency_key="k"), Source("s3://audio/call.wav", "call.wav")
-    )
-    jobs = [SubmittedJob(event.job_id, "call.wav", event.source.uri, "r")]
-    answers = _answers(repeat(busy), jobs, finished, clock=HastyClock())
-    shown = Counter(answer.event_id for answer in islice(answers, 20) if answer)
+    keyed = KeyedJob(Source("s3://audio/call.wav", "call.wav"), None)
+    past = PastResults(settings, SubmissionRequest(idempotency_key="k"), keyed=keyed, client=store.client)
+    found = answers(repeat(busy), {event.job_id}, past, clock=HastyClock())
+    shown = Counter(answer.event_id for answer in islice(found, 20) if answer)
     assert shown == {"busy": 19, event.event_id: 1}
 
 
@@ -163,6 +165,7 @@ def test_a_finished_job_without_the_exports_that_are_requested_is_another(store:
     settings = store.settings()
     event = _stored_elsewhere(ResultStore(settings, client=store.client), "k", "s3://audio/call.wav")
     request = SubmissionRequest(TranscribeOptions(exports=(ExportFormat.SRT,)), idempotency_key="k")
-    finished = FinishedJob(settings, request, Source("s3://audio/call.wav", "call.wav"))
+    keyed = KeyedJob(Source("s3://audio/call.wav", "call.wav"), None)
+    past = PastResults(settings, request, keyed=keyed, client=store.client)
     with pytest.raises(ConfigurationError, match="--key k names a job of other audio or other options"):
-        list(finished.events(event.job_id))
+        past.events(event.job_id)

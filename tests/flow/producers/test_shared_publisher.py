@@ -59,8 +59,10 @@ def test_what_is_being_published_when_the_gateway_ends_is_published(broker: Mock
     async def end_while_publishing() -> None:
         async with opened_services(settings) as services:
             broker.delay_answers(1_000)
-            publish = services.jobs.publisher.publish
-            publishing = asyncio.get_running_loop().run_in_executor(services.jobs.calling, publish, [record(b"v")])
+            publish = services.jobs.clients.publisher.publish
+            publishing = asyncio.get_running_loop().run_in_executor(
+                services.jobs.clients.calling, publish, [record(b"v")]
+            )
         await publishing
 
     asyncio.run(end_while_publishing())

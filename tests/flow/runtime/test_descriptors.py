@@ -37,7 +37,13 @@ def test_records_that_meet_a_shortage_of_descriptors_cost_no_attempt(
     names = [f"{number}.wav" for number in range(OBJECTS)]
     for name in names:
         moto_store.put(store, name, b"RIFF")
-    command = [sys.executable, "-m", "tests.flow.starved", broker.bootstrap_servers, moto_store.endpoint_url]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.flow.runtime.starved",
+        broker.bootstrap_servers,
+        moto_store.endpoint_url,
+    ]
     log = tmp_path / "log"
     with log.open("wb") as written:
         process = subprocess.Popen(

@@ -16,9 +16,9 @@ from schemas.kafka.records import Coordinates, Record
 from schemas.kafka.topics import dead_letter_topic
 from schemas.settings import KafkaSettings, LogSettings
 from tests.flow.mock_cluster import MockCluster
-from tests.flow.raw_headers import send_with_header
 from tests.flow.reading import records_on
 from tests.flow.running import committed, create_topics, running, send, settings_for
+from tests.flow.runtime.raw_headers import send_with_header
 from tests.flow.stages import OUTPUT, TOPIC, CommandStage
 from tests.support.waiting import eventually
 

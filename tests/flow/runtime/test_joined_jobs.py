@@ -21,6 +21,7 @@ class OneJobStage:
 
     name = "commands"
     topics = (TOPIC,)
+    retried_topics = (TOPIC,)
 
     def __init__(self, ending: str) -> None:
         self.release = threading.Event()

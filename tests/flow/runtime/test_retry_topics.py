@@ -21,6 +21,20 @@ def test_a_retry_topic_of_a_former_delay_is_read_to_its_end(broker: MockCluster)
     assert output.value == b"echo"
 
 
+def test_the_retry_topics_of_another_role_are_not_read(broker: MockCluster) -> None:
+    """Several roles read one topic, and each record that one of them retries is that role's alone."""
+    create_topics(broker, delays=(1, 2))
+    broker.create_topic("own")
+    broker.create_topic(retry_topic("own", 1))
+    stage = CommandStage(topics=(TOPIC, "own"))
+    stage.retried_topics = ("own",)
+    with running(stage, settings_for(broker.bootstrap_servers, retry_delays_seconds=(1,))) as started:
+        started.wait_until_joined(partitions=3)
+        held = {topic for topic, _ in started.runtime.snapshot().partitions}
+        started.stop()
+    assert held == {TOPIC, "own", "own.retry.1s"}
+
+
 def test_a_record_without_a_trace_has_one_from_its_first_attempt_to_its_dead_letter(broker: MockCluster) -> None:
     """No object store sends one; the retry and the letter are spans of the trace that the log lines name."""
     create_topics(broker)

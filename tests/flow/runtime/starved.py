@@ -1,4 +1,4 @@
-"""A consumer process with few file descriptors that fetches objects: ``python -m tests.flow.starved``.
+"""A consumer process with few file descriptors that fetches objects: ``python -m tests.flow.runtime.starved``.
 
 Arguments: the brokers, the object store, its bucket, how many descriptors the process may have, and a scratch
 directory. Every record's value is an object's address. SIGTERM drains.
@@ -34,6 +34,7 @@ class FetchStage:
 
     name = "commands"
     topics = (TOPIC,)
+    retried_topics = (TOPIC,)
 
     def __init__(self, fetcher: ObjectFetcher) -> None:
         self._fetcher = fetcher

@@ -1,4 +1,4 @@
-"""A consumer process that tests may kill: ``python -m tests.flow.victim SERVERS [FIELD=VALUE ...]``.
+"""A consumer process that tests may kill: ``python -m tests.flow.runtime.victim SERVERS [FIELD=VALUE ...]``.
 
 The fields are those of RuntimeSettings, ``protocol``, the topics' ``prefix``, and with a dot in their names
 properties of the client; ``dies=delivered`` kills it when its first outputs are there and nothing is committed.

@@ -1,0 +1,1 @@
+"""The archive over HTTP: filled by its role from real events, read by several gateways."""
