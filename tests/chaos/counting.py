@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tests.support.topic_counts import KeysOn
+from tests.chaos.topic_counts import KeysOn
 
 POLL_SECONDS: Final = 0.02
 

@@ -18,15 +18,15 @@ from consumers.runtime.runtime import Runtime
 from models.vllm.enricher import Enricher
 from producers.outbox import AtLeastOnceOutbox
 from producers.results import EnrichmentResults
-from schemas.kafka.topics import dead_letter_topic, retry_topic
+from schemas.kafka.topics import dead_letter_topic, topics_used_by
 from schemas.options import EnrichOptions
 from schemas.settings import KafkaSettings, RuntimeSettings, Settings, VllmSettings
 from tests.chaos.counting import POLL_SECONDS, Extras, Row, Stopwatch, outcomes
+from tests.chaos.topic_counts import KeysOn
 from tests.contract.enricher.enrich_jobs import TOPICS, put_transcript, transcript_of, transcript_record
 from tests.contract.enricher.transcripts import spoken
 from tests.flow.mock_cluster import MockCluster
 from tests.support.object_store import ObjectStore
-from tests.support.topic_counts import KeysOn
 from tests.support.waiting import eventually
 
 RECORDS: Final = 20
@@ -59,9 +59,9 @@ class System:
         self.s3 = store.settings()
         self._store = store
         self._producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
-        for topic in (*TOPICS.all, *(retry_topic(TOPICS.transcripts, delay) for delay in RETRY_DELAYS_SECONDS)):
+        inputs = (TOPICS.transcripts, TOPICS.enrich_requests)
+        for topic in topics_used_by(TOPICS, inputs, RETRY_DELAYS_SECONDS):
             broker.create_topic(topic, partitions=PARTITIONS)
-        broker.create_topic(dead_letter_topic(TOPICS.transcripts), partitions=PARTITIONS)
         kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
         settings = Settings(
             kafka=kafka,

@@ -104,10 +104,14 @@ class Pipeline:
         """Return every transcript event so far."""
         return [event for event in self._events() if isinstance(event, TranscriptEvent)]
 
+    def progress(self, phase: Phase) -> list[ProgressEvent]:
+        """Return every progress event of a phase so far."""
+        events = (event for event in self._events() if isinstance(event, ProgressEvent))
+        return [event for event in events if event.phase is phase]
+
     def failures(self) -> list[ProgressEvent]:
         """Return every FAILED event so far."""
-        events = (event for event in self._events() if isinstance(event, ProgressEvent))
-        return [event for event in events if event.phase is Phase.FAILED]
+        return self.progress(Phase.FAILED)
 
     def dead(self) -> list[Record]:
         """Return every dead letter so far, as a record."""

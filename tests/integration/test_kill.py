@@ -1,4 +1,5 @@
-"""kill -9 in the middle of real work: the production transcriber on real Kafka and MinIO, with the real model."""
+"""kill -9 in the middle of real work, on real Kafka and MinIO: the production transcriber with the real model, and
+``kascribe enrich --all``, of which this is a slice of ``make chaos-reenrich``."""
 
 import itertools
 import uuid
@@ -19,6 +20,7 @@ from schemas.events import AudioReference, Phase, ProgressEvent, TranscriptEvent
 from schemas.identity import job_id
 from schemas.kafka.records import Record
 from schemas.kafka.wire import decode
+from tests.chaos.reenrichment import IN_FLIGHT, enrich_with_kills
 from tests.flow.running import committed
 from tests.integration.pipeline import Pipeline
 from tests.integration.stack import PrivateStack
@@ -31,6 +33,9 @@ COMPLETE_AT_DEATH: Final = 50
 BEYOND_AT_DEATH: Final = 10
 IN_FLIGHT_AT_DEATH: Final = 10
 LONG_RECORDING_CLIPS: Final = 20
+TRANSCRIPTS: Final = 90
+"""Of the run that is killed twice."""
+
 TIMEOUT_SECONDS: Final = 120.0
 SETTINGS: Final = {
     # A static member that comes back is admitted at once; the broker misses a killed dynamic one for 6 s at least.
@@ -162,3 +167,14 @@ def test_a_killed_transcriber_loses_nothing_and_repeats_nothing_that_was_committ
 def is_ripe(found: Committed) -> bool:
     """Return whether enough is complete, out of order, while the rest is in flight or still to come."""
     return len(found.complete) >= COMPLETE_AT_DEATH and found.beyond >= BEYOND_AT_DEATH
+
+
+def test_a_run_over_all_transcripts_that_is_killed_twice_makes_one_event_of_each(
+    stack: PrivateStack, tmp_path: Path
+) -> None:
+    """None is missing, none comes twice, and the last command does not begin from the start."""
+    outcome = enrich_with_kills(stack, tmp_path, transcripts=TRANSCRIPTS, kills=2)
+    print(outcome)
+    assert outcome.is_exact
+    assert outcome.most_requests_at_once <= IN_FLIGHT + TRANSCRIPTS // 10
+    assert outcome.read_by_the_last < TRANSCRIPTS

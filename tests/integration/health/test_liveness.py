@@ -127,6 +127,24 @@ def test_servers_that_are_frozen_end_readiness_although_nothing_fails(stack: Pri
         assert _lines(pipeline)
 
 
+def test_a_process_outlives_an_outage_of_kafka_that_is_longer_than_its_requests(
+    stack: PrivateStack, tmp_path: Path
+) -> None:
+    """The same process is ready again and transcribes, and its watches of the broker see it again."""
+    with _process_with_checked_memory(stack, tmp_path) as pipeline:
+        stack.servers.kafka_stop()
+        try:
+            eventually(partial(_is_silent, pipeline, "kafka"), timeout_seconds=NOTICED_SECONDS, what="silence")
+        finally:
+            stack.servers.kafka_start()
+        eventually(lambda: _is_ready(pipeline) or _is_over(pipeline)(), timeout_seconds=90, what="readiness")
+        assert pipeline.role.exit_code is None, pipeline.role.log.read_text()[-2_000:]
+        uri = pipeline.put(clips()[0].path.read_bytes())
+        pipeline.refer(uri)
+        assert pipeline.transcript_of(uri).text
+        assert _is_down(pipeline, "kafka") == 0
+
+
 def test_a_static_member_that_was_killed_comes_back_as_soon_as_the_broker_lets_it(
     stack: PrivateStack, tmp_path: Path
 ) -> None:
@@ -189,6 +207,11 @@ def test_a_second_signal_ends_the_process_within_a_second_or_so(stack: PrivateSt
             assert time.monotonic() - began < MARGIN_SECONDS
         assert pipeline.role.exit_code == 0
         eventually(lambda: not any(map(_is_alive, children)), timeout_seconds=10, what="the end of the children")
+
+
+def _process_with_checked_memory(stack: PrivateStack, directory: Path) -> Pipeline:
+    """Return a pipeline whose process overwrites what it frees, so that a later use ends it or makes it hang."""
+    return Pipeline(stack, directory, {"MALLOC_PERTURB_": "165"})
 
 
 @contextmanager

@@ -13,7 +13,9 @@ from schemas.errors import DependencyDown
 from schemas.kafka.records import Record
 from schemas.notifications import Dialect, is_own_object, parse_notification
 from schemas.settings import S3Settings
+from tests.contract.access.key_suite import KeySuite
 from tests.contract.objects.fetch_suite import KEY, FetchSuite
+from tests.contract.objects.removal_suite import RemovalSuite
 from tests.contract.objects.result_suite import ResultSuite
 from tests.contract.transcriber.stage_jobs import TOPICS, Runtime, transcripts
 from tests.integration.stack import PrivateStack
@@ -42,6 +44,14 @@ class TestFetchOnMinio(FetchSuite):
 
 class TestResultsOnMinio(ResultSuite):
     """``ResultStore`` on MinIO."""
+
+
+class TestRemovalOnMinio(RemovalSuite):
+    """``ResultRemoval`` on MinIO."""
+
+
+class TestKeysOnMinio(KeySuite):
+    """``ApiKeys`` and ``UsageStore`` on MinIO."""
 
 
 def test_a_multipart_upload_is_whole(store: ObjectStore) -> None:
