@@ -1,6 +1,7 @@
-"""Generators of types in other languages, in pinned versions, installed once into the cache.
+"""Programs of other languages, in pinned versions, installed once into the cache.
 
-Each generator takes a directory of JSON Schemas and leaves compiled types beside them.
+A generator of types takes a directory of JSON Schemas and leaves compiled types beside them; OpenAI's client for
+Node.js is a library.
 """
 
 import hashlib
@@ -9,6 +10,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -58,9 +60,9 @@ def run(command: Sequence[object], **environment: str) -> None:
     run_tool([str(part) for part in command], environment, RUN_SECONDS)
 
 
-def _install_typescript(place: Path) -> None:
+def _install_npm(place: Path, pins: Path) -> None:
     for name in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / name, place)
+        shutil.copy(pins / name, place)
     run_tool(["npm", "ci", "--silent", "--ignore-scripts", "--prefix", str(place)], {}, INSTALL_SECONDS)
 
 
@@ -83,7 +85,22 @@ def _install_python(place: Path) -> None:
 
 
 TYPESCRIPT: Final = Toolchain(
-    "typescript", ("node", "npm"), ("package.json", "package-lock.json"), _install_typescript
+    "typescript", ("node", "npm"), ("package.json", "package-lock.json"), partial(_install_npm, pins=HERE)
+)
+OPENAI_NODE: Final = Toolchain(
+    "openai-node",
+    ("node", "npm"),
+    ("openai_api/package.json", "openai_api/package-lock.json"),
+    partial(_install_npm, pins=HERE / "openai_api"),
+)
+DOCUMENTS: Final = Toolchain(
+    "documents",
+    ("node", "npm"),
+    ("documents/package.json", "documents/package-lock.json"),
+    partial(_install_npm, pins=HERE / "documents"),
+)
+AXE: Final = Toolchain(
+    "axe", ("node", "npm"), ("axe/package.json", "axe/package-lock.json"), partial(_install_npm, pins=HERE / "axe")
 )
 JAVA: Final = Toolchain("java", ("mvn", "javac"), ("pom.xml",), _install_java)
 GO: Final = Toolchain("go", ("go",), (), _install_go)

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from producers.gateway import jobs
+from producers.gateway.interactive import jobs
 from schemas.settings import S3Settings
 from tests.contract.enricher.enrich_bench import Bench, BenchMaker, bench_maker
-from tests.contract.gateway.gateway_jobs import Tell, teller
+from tests.contract.jobs.gateway_jobs import Tell, teller
 from tests.contract.vllm.vllm_double import VllmDouble, running
 from tests.contract.vllm.vllm_opening import Opener, opener
 from tests.sound.wav_listener import wav_bytes

@@ -19,6 +19,7 @@ from schemas.transcripts.transcript import (
     Transcript,
     TranscriptStatus,
     Usage,
+    Word,
 )
 
 
@@ -91,18 +92,26 @@ class WavListener:
                     raise JobCancelled("the caller cancelled")
             facts = _facts(path)
             on_audio(facts)
-            return self._transcript(facts, options, on_progress)
+            return self._transcript(facts, options, on_progress, cancelled)
         finally:
             with self._lock:
                 self.running -= 1
 
+    def before_second(self, number: int, cancelled: Callable[[], bool]) -> None:
+        """Do nothing; another listener may wait before it hears a second, counted from 0."""
+
     def _transcript(
-        self, facts: AudioFacts, options: TranscribeOptions, on_progress: Callable[[EngineProgress], None]
+        self,
+        facts: AudioFacts,
+        options: TranscribeOptions,
+        on_progress: Callable[[EngineProgress], None],
+        cancelled: Callable[[], bool],
     ) -> Transcript:
         seconds = facts.audio_duration_seconds
         segments = []
         for number in range(int(seconds)):
-            segments.append(Segment(id=number, start=number, end=number + 1, text=f"second {number + 1}."))
+            self.before_second(number, cancelled)
+            segments.append(_segment(number, options))
             on_progress(ListenerProgress((number + 1) / seconds, f"second {number + 1}."))
         return Transcript(
             status=TranscriptStatus.COMPLETED if segments else TranscriptStatus.NO_SPEECH,
@@ -117,6 +126,25 @@ class WavListener:
         )
 
 
+class PacedListener(WavListener):
+    """Waits before each second but the first while ``flows`` is not set; then raises ``breaks_with`` once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flows = threading.Event()
+        self.flows.set()
+        self.breaks_with: Exception | None = None
+
+    def before_second(self, number: int, cancelled: Callable[[], bool]) -> None:
+        """Wait for the test, and fail where it says so."""
+        while number and not self.flows.wait(0.01):
+            if cancelled():
+                raise JobCancelled("the caller cancelled")
+        error, self.breaks_with = self.breaks_with, None if number else self.breaks_with
+        if number and error is not None:
+            raise error
+
+
 def wav_bytes(seconds: float, *, sample_rate_hertz: int = 8_000) -> bytes:
     """Return silence of a length, as a WAV file."""
     buffer = io.BytesIO()
@@ -126,6 +154,20 @@ def wav_bytes(seconds: float, *, sample_rate_hertz: int = 8_000) -> bytes:
         sound.setframerate(sample_rate_hertz)
         sound.writeframes(bytes(2 * round(seconds * sample_rate_hertz)))
     return buffer.getvalue()
+
+
+def _segment(number: int, options: TranscribeOptions) -> Segment:
+    words = (
+        Word(word=" second", start=number, end=number + 0.5, probability=0.9),
+        Word(word=f" {number + 1}.", start=number + 0.5, end=number + 1, probability=0.9),
+    )
+    return Segment(
+        id=number,
+        start=number,
+        end=number + 1,
+        text=f"second {number + 1}.",
+        words=words if options.word_timestamps else None,
+    )
 
 
 def _facts(path: Path) -> AudioFacts:

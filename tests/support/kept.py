@@ -3,9 +3,17 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from schemas.events import SourceObject, TranscriptEvent
+from schemas.events import TranscriptEvent
 from schemas.options import TranscribeOptions
-from schemas.transcripts.transcript import AudioFacts, Segment, StageTiming, Transcript, TranscriptStatus, Usage
+from schemas.transcripts.transcript import (
+    AudioFacts,
+    Segment,
+    SourceObject,
+    StageTiming,
+    Transcript,
+    TranscriptStatus,
+    Usage,
+)
 from tests.sound.provenance import PROVENANCE
 
 NOW: Final = datetime(2026, 1, 2, tzinfo=UTC)

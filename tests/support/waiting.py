@@ -1,5 +1,6 @@
 """Waiting for a condition instead of for a time, so that tests are as fast as what they wait for."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -28,3 +29,11 @@ def eventually(
         if late:
             raise AssertionError(f"{what} did not hold within {timeout_seconds} s; last seen: {seen!r}")
         time.sleep(interval_seconds)
+
+
+async def pace(interval_seconds: float) -> None:
+    """Wait between two actions of a client that acts at a rate, such as one that abuses a server.
+
+    Never for a result: that is ``eventually``.
+    """
+    await asyncio.sleep(interval_seconds)

@@ -1,7 +1,7 @@
 """Every event about a job says which request it answers."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -27,7 +27,14 @@ KINDS: dict[str, type[JobEvent]] = {
     TOPICS.enrichments: EnrichmentEvent,
     TOPICS.progress: ProgressEvent,
 }
-ASKED: dict[str, Any] = {"event_id": "a", "tenant": "clinic", "lane": "interactive", "metadata": {"call": "7"}}
+WEBHOOK: Final = "https://receiver.example/calls"
+ASKED: dict[str, Any] = {
+    "event_id": "a",
+    "tenant": "clinic",
+    "lane": "interactive",
+    "metadata": {"call": "7"},
+    "webhook_url": WEBHOOK,
+}
 
 
 def events(records: list[OutgoingRecord]) -> Iterator[JobEvent]:
@@ -45,6 +52,7 @@ def correlation(key: str) -> dict[str, object]:
         "tenant": "clinic",
         "lane": Lane.INTERACTIVE,
         "metadata": {"call": "7"},
+        "webhook_url": WEBHOOK,
     }
 
 

@@ -15,7 +15,8 @@ from models.media.decoding.sound import SoundReader
 from models.whisper.transcriber import Transcriber
 from schemas.options import TranscribeOptions
 from schemas.settings import WhisperSettings
-from schemas.transcripts.cues import cues
+from schemas.transcripts.subtitles.cues import cues
+from schemas.transcripts.subtitles.settings import SubtitleSettings
 from schemas.transcripts.transcript import AudioFacts, QualityFlag, Transcript
 from tests.sound import media_cases
 from tests.sound.recordings import SAMPLE_RATE_HERTZ, Format, Sound, write
@@ -132,7 +133,7 @@ def test_every_word_is_at_its_time_and_what_is_lost_is_said(
     assert audio.audio_duration_seconds == pytest.approx(case.seconds or audio.decoded_duration_seconds, abs=0.3)
     assert set(transcript.flags) & ABOUT_SOUND == {case.flag} - {None}
     assert all(segment.end > segment.start for segment in transcript.segments)
-    assert all(cue.end_ms > cue.start_ms for cue in cues(transcript.segments))
+    assert all(cue.end_ms > cue.start_ms for cue in cues(transcript.segments, SubtitleSettings()))
     if case.declared_seconds is not None:
         assert audio.declared_duration_seconds == pytest.approx(case.declared_seconds, abs=0.1)
         assert audio.decoded_duration_seconds is not None

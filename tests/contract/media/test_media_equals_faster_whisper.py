@@ -2,6 +2,7 @@
 
 import queue
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from models.media.speech.silero import VoiceDetector, load_session
 from models.media.speech.windows import WINDOW_SAMPLES
 from models.media.spool import FeatureSpool
 from schemas.clock import SystemClock
-from schemas.options import Lane
+from schemas.options import Lane, VadParameters
 from schemas.settings import WhisperSettings
 from tests.support.listening import speech
 
@@ -53,6 +54,36 @@ def test_the_spans_of_speech_are_those_of_faster_whisper(clip: str) -> None:
     ]
     ours += finder.finish()
     oracle = get_speech_timestamps(audio, VadOptions(max_speech_duration_s=30, min_silence_duration_ms=160))
+    assert [(span.start, span.end) for span in ours] == [(span["start"], span["end"]) for span in oracle]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"threshold": 0.9},
+        {"threshold": 0.2, "neg_threshold": 0.15},
+        {"speech_pad_ms": 0},
+        {"speech_pad_ms": 30, "min_silence_duration_ms": 0},
+        {"min_silence_duration_ms": 2_000},
+        {"min_speech_duration_ms": 400, "speech_pad_ms": 100},
+        {"max_speech_duration_s": 3.0, "speech_pad_ms": 200},
+        {"max_speech_duration_s": 1.5, "min_speech_duration_ms": 250, "threshold": 0.7, "speech_pad_ms": 50},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("clip", ["en-digits.ogg", "ko-commands.ogg", "derived/long_joined_en.mp3"])
+def test_the_spans_are_those_of_faster_whisper_with_the_same_parameters(
+    clip: str, parameters: dict[str, Any]
+) -> None:
+    """Each parameter means the same; together, too."""
+    audio = decode_audio(str(speech(clip)))
+    finder = SpeechSpans(VoiceDetector(load_session()), VadParameters.model_validate(parameters))
+    ours = [
+        span for at in range(0, len(audio), BLOCK_SAMPLES) for span in finder.feed(audio[at : at + BLOCK_SAMPLES])
+    ]
+    ours += finder.finish()
+    defaults = {"max_speech_duration_s": 30, "min_silence_duration_ms": 160}
+    oracle = get_speech_timestamps(audio, VadOptions(**{**defaults, **parameters}))
     assert [(span.start, span.end) for span in ours] == [(span["start"], span["end"]) for span in oracle]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from kascribe.commands.models import app
+from kascribe.commands.installation.models import app
 from schemas.errors import StoreError
 from tests.contract.store.hub import LoopbackHub
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,11 +33,11 @@ class Authority:
         self.file = directory / f"{name}.authority.pem"
         self.file.write_bytes(self._own.public_bytes(serialization.Encoding.PEM))
 
-    def certify(self, name: str) -> Certified:
-        """Create a key and a certificate for this name."""
+    def certify(self, name: str, *, hosts: Sequence[str] = ()) -> Certified:
+        """Create a key and a certificate for this name, which is also that of ``hosts``."""
         key = ec.generate_private_key(ec.SECP256R1())
         made = Certified(self._directory / f"{name}.pem", self._directory / f"{name}.key")
-        signed = self._signed(_named(name), key, is_authority=False)
+        signed = self._signed(_named(name), key, is_authority=False, hosts=hosts)
         made.certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
         made.key.write_bytes(
             key.private_bytes(
@@ -48,10 +49,12 @@ class Authority:
         return made
 
     def _signed(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, is_authority: bool
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, is_authority: bool, hosts: Sequence[str] = ()
     ) -> x509.Certificate:
         now = dt.datetime.now(dt.UTC)
-        here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        here = x509.SubjectAlternativeName(
+            [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *map(x509.DNSName, hosts)]
+        )
         return (
             x509.CertificateBuilder()
             .subject_name(subject)

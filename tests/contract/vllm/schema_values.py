@@ -19,7 +19,7 @@ def value_of(schema: Mapping[str, Any], source: random.Random) -> Any:
         most = min(int(schema.get("maxItems", 3)), 3)
         return [value_of(schema["items"], source) for _ in range(source.randint(min(1, most), most))]
     if kind == "string":
-        words = " ".join(source.choices(WORDS, k=source.randint(1, 6)))
+        words = " ".join(source.choices(WORDS, k=source.randint(3, 6)))
         return words[: int(schema.get("maxLength", 100))]
     if kind == "integer":
         return source.randint(0, 20)

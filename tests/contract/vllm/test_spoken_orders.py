@@ -15,9 +15,9 @@ import jsonschema
 import pytest
 
 from deploy.vllm.server import VllmServer
+from models.vllm.answers.bounds import bound_schema
+from models.vllm.answers.cleaning import as_material
 from models.vllm.enricher import Enricher
-from models.vllm.enrichment.bounds import bound_schema
-from models.vllm.enrichment.cleaning import as_material
 from schemas.events import EnrichmentResult, EnrichmentStatus
 from schemas.settings import VllmSettings
 from schemas.transcripts.transcript import Segment

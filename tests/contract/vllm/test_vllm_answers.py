@@ -1,13 +1,16 @@
 """The enricher's promises, on the double and on a real vLLM server alike."""
 
+import re
 from collections.abc import Iterator
 
 import jsonschema
 import pytest
 
+from deploy.vllm.model import MODEL_NAME
 from deploy.vllm.server import VllmServer
+from models.vllm.answers.cleaning import as_plain_text
 from models.vllm.enricher import Enricher
-from models.vllm.enrichment.cleaning import as_plain_text
+from models.vllm.enrichment.request import Enrichment
 from schemas.errors import DependencyDown
 from schemas.events import EnrichmentResult, EnrichmentStatus
 from schemas.settings import VllmSettings
@@ -35,10 +38,19 @@ def enricher(url: str) -> Iterator[Enricher]:
         yield opened
 
 
-def assert_valid(enricher: Enricher, result: EnrichmentResult, segment_count: int) -> None:
-    """Check one result: valid for its schema, full coverage, existing citations."""
+def assert_valid(enricher: Enricher, made: Enrichment, result: EnrichmentResult, segment_count: int) -> None:
+    """Check one result: valid for its schema, existing citations, full coverage.
+
+    The real server's model writes random words: an answer or notes may fail the quality gate, which refuses the
+    answer, and does not count the segments of the notes.
+    """
+    is_random = made.model == MODEL_NAME
+    if is_random and result.status is EnrichmentStatus.INVALID:
+        assert result.failure is not None
+        assert re.search("repetition|digit_run|fence", result.failure.message)
+        return
     assert result.status is EnrichmentStatus.COMPLETED, result.failure
-    assert result.coverage == 1.0
+    assert result.coverage == 1.0 or is_random
     assert all(0 <= number < segment_count for number in result.citations)
     if result.profile == "instruction":
         assert isinstance(result.output, str)
@@ -52,7 +64,7 @@ def test_every_profile_gives_a_result_that_matches_its_schema(enricher: Enricher
     made = enricher.enrich(request_for(enricher, segments, *PROFILES, instruction="다음 텍스트를 요약해주세요:"))
     assert [result.profile for result in made.results] == [*PROFILES, "instruction"]
     for result in made.results:
-        assert_valid(enricher, result, len(segments))
+        assert_valid(enricher, made, result, len(segments))
     assert made.usage.requests >= 9
     assert made.usage.prompt_tokens > 0
 
@@ -63,7 +75,7 @@ def test_any_length_becomes_one_valid_answer(enricher: Enricher, words: int) -> 
     segments = spoken(words, seed=words)
     made = enricher.enrich(request_for(enricher, segments, "key_points", "title"))
     for result in made.results:
-        assert_valid(enricher, result, len(segments))
+        assert_valid(enricher, made, result, len(segments))
 
 
 def test_one_segment_longer_than_the_context_is_split_too(enricher: Enricher) -> None:
@@ -71,7 +83,7 @@ def test_one_segment_longer_than_the_context_is_split_too(enricher: Enricher) ->
     segments = spoken(200, longest_segment=1)
     long = segments[0].model_copy(update={"text": " ".join(segment.text for segment in segments)})
     made = enricher.enrich(request_for(enricher, [long], "summary"))
-    assert_valid(enricher, made.results[0], 1)
+    assert_valid(enricher, made, made.results[0], 1)
 
 
 def test_a_korean_transcript_with_three_bytes_a_letter_fits_as_well(enricher: Enricher) -> None:
@@ -82,7 +94,7 @@ def test_a_korean_transcript_with_three_bytes_a_letter_fits_as_well(enricher: En
     ]
     made = enricher.enrich(request_for(enricher, segments, "summary", "entities", language="ko"))
     for result in made.results:
-        assert_valid(enricher, result, len(segments))
+        assert_valid(enricher, made, result, len(segments))
 
 
 def test_an_answer_streams_as_it_arrives(enricher: Enricher) -> None:
@@ -92,7 +104,7 @@ def test_an_answer_streams_as_it_arrives(enricher: Enricher) -> None:
     made = enricher.enrich(request, on_text=lambda _, piece: pieces.append(piece))
     restarts = [index for index, piece in enumerate(pieces) if piece is None]
     answer = "".join(piece or "" for piece in pieces[restarts[-1] if restarts else 0 :])
-    assert len(pieces) > 1
+    assert len(pieces) > 1 or len(answer) == 1  # the random model of the real server may stop after a letter
     assert made.results[0].output == as_plain_text(answer)
 
 

@@ -39,7 +39,7 @@ def test_an_answer_that_the_model_ended_is_whole(enrich: Enrich, double: VllmDou
 
 def test_an_answer_at_the_token_limit_is_truncated(enrich: Enrich, double: VllmDouble) -> None:
     """The partial text is kept and flagged."""
-    double.text = "word " * 2_000
+    double.text = " ".join(f"word{number}" for number in range(2_000))
     result = enrich(instruction="Say it.")
     assert (result.status, result.truncated, result.finish_reasons) == (
         EnrichmentStatus.COMPLETED,

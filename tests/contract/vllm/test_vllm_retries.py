@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models.vllm.enrichment.asker import ANSWER_ATTEMPTS, RETRY_TEMPERATURE
+from models.vllm.enrichment.attempts import ANSWER_ATTEMPTS, RETRY_TEMPERATURE
 from schemas.errors import EnrichmentInvalid
 from schemas.options import Lane
 from tests.contract.enricher.transcripts import request_for, spoken

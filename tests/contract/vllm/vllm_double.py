@@ -73,6 +73,8 @@ class VllmDouble:
     in_flight: int = 0
     most_in_flight: int = 0
     gate: threading.Event | None = None
+    answer_seconds: float = 0.0
+    """How long a completion takes at least."""
     _random: random.Random = field(default_factory=lambda: random.Random(7))
 
     @property
@@ -135,6 +137,8 @@ class VllmDouble:
     async def _complete(
         self, request: ReceivedRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
+        if self.answer_seconds:
+            await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=self.answer_seconds)
         while self.gate is not None and not self.gate.is_set():
             await asyncio.to_thread(self.gate.wait, 0.05)
         fault = self.faults.popleft() if self.faults else self.faults_by_name.get(request.name, self.always)

@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from producers.gateway.answers import GatewayStopping
-from producers.gateway.job_request import EnrichmentTimeout, TranscriptTimeout
-from tests.contract.gateway.gateway_jobs import (
+from producers.gateway.interactive.answers import GatewayStopping
+from producers.gateway.interactive.job_request import EnrichmentTimeout, TranscriptTimeout
+from tests.contract.jobs.gateway_jobs import (
     ENRICHED,
     SUMMARY,
     TOPICS,

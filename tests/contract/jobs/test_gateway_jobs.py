@@ -6,13 +6,12 @@ import threading
 
 import pytest
 
-from producers.gateway import jobs as jobs_module
-from producers.gateway.answers import JobFailed
-from producers.gateway.job_request import JobRequest, KeyReused
+from producers.gateway.interactive.answers import JobFailed
+from producers.gateway.interactive.job_request import JobRequest, KeyReused
 from schemas.errors import Reason
 from schemas.events import Failure, Phase, ProgressEvent
-from schemas.options import EnrichOptions, TranscribeOptions
-from tests.contract.gateway.gateway_jobs import (
+from schemas.options import EnrichOptions, ExportFormat, TranscribeOptions
+from tests.contract.jobs.gateway_jobs import (
     AUDIO,
     ENRICHED,
     NOW,
@@ -207,9 +206,10 @@ def test_a_finished_job_is_answered_without_another_upload(tell: Tell) -> None:
     [
         asked(options=TranscribeOptions(word_timestamps=True)),
         asked(tenant="another"),
+        asked(options=TranscribeOptions(exports=(ExportFormat.TSV,))),
         asked(enrich=EnrichOptions(profiles=("title",))),
     ],
-    ids=["options", "tenant", "enrichment"],
+    ids=["options", "tenant", "exports", "enrichment"],
 )
 def test_a_key_that_named_something_else_is_refused(tell: Tell, other: JobRequest) -> None:
     """Other options, another tenant, other wishes: the answer would be another's."""
@@ -273,9 +273,8 @@ def test_a_job_that_failed_says_so(tell: Tell) -> None:
     tell(story)
 
 
-def test_a_file_longer_than_one_read_is_recognised_whole(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_recognised_whole(tell: Tell) -> None:
     """Two files that begin alike are not one."""
-    monkeypatch.setattr(jobs_module, "HASHED_BYTES", 4)
 
     async def story(made: Desk) -> None:
         wish = asked()

@@ -18,9 +18,10 @@ import pytest
 
 from kascribe.documents.event_examples import EXAMPLES
 from producers.finished_jobs import FinishedJobs
-from producers.gateway.answers import PendingAnswers
-from producers.gateway.job_request import JobAnswer, JobRequest
-from producers.gateway.jobs import Jobs
+from producers.gateway.interactive.answers import PendingAnswers
+from producers.gateway.interactive.clients import Clients
+from producers.gateway.interactive.job_request import JobAnswer, JobRequest
+from producers.gateway.interactive.jobs import Jobs
 from producers.results import EnrichmentResults, ResultStore
 from producers.uploads import Uploads
 from schemas.errors import DependencyDown
@@ -30,7 +31,7 @@ from schemas.kafka.records import Coordinates, OutgoingRecord, Record
 from schemas.kafka.topics import Topics
 from schemas.kafka.trace import Trace
 from schemas.options import EnrichOptions, TranscribeOptions
-from schemas.results import StoredEnrichment, StoredJob
+from schemas.results import ResultKeys, StoredEnrichment, StoredJob
 from schemas.settings import S3Settings
 from tests.support.clock import HandClock
 from tests.support.object_store import ObjectStore
@@ -142,7 +143,12 @@ class Desk:
     def enrichment(self, wish: JobRequest) -> EnrichmentEvent:
         """Build the enricher's answer to a request."""
         made = EnrichmentEvent.model_validate(EXAMPLES[EnrichmentEvent])
-        return made.model_copy(update={"job_id": wish.job_id, "tenant": wish.tenant})
+        key = ResultKeys("kascribe-results/").enrichment(
+            wish.job_id, enrich_digest(wish.enrich or EnrichOptions())
+        )
+        return made.model_copy(
+            update={"job_id": wish.job_id, "tenant": wish.tenant, "results_uri": f"s3://audio/{key}"}
+        )
 
     def keep(self, event: TranscriptEvent) -> None:
         """Finish the job in the bucket without delivering its event."""
@@ -183,16 +189,18 @@ async def desk(store: ObjectStore, settings: S3Settings, *, patience_seconds: fl
     enrichments = EnrichmentResults(settings, client=store.client)
     with threads() as (uploading, calling):
         jobs = Jobs(
-            uploads=Uploads(settings, client=store.client),
-            publisher=broker,
+            clients=Clients(
+                uploads=Uploads(settings, client=store.client),
+                publisher=broker,
+                topics=TOPICS,
+                uploading=uploading,
+                calling=calling,
+                clock=clock,
+                new_id=lambda: f"id-{next(numbers)}",
+            ),
             answers=PendingAnswers(TOPICS, asyncio.get_running_loop()),
             finished=FinishedJobs(results, enrichments),
-            topics=TOPICS,
-            uploading=uploading,
-            calling=calling,
             answer_timeout_seconds=patience_seconds,
-            clock=clock,
-            new_id=lambda: f"id-{next(numbers)}",
         )
         made = Desk(jobs, broker, results, enrichments, calling)
         store.client.meta.events.register("before-call.s3.GetObject", made.count_read)

@@ -1,0 +1,1 @@
+"""The OpenAPI and AsyncAPI documents as other programs read them: validators, generators, a generated client."""
