@@ -19,10 +19,16 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-
 BROKERS ?= 1
 PER_MODULE ?= all
 BEFORE ?=
+REAL ?=
+EXAMPLES ?= 200
+QUALITY_OPTIONS ?=
+SPEECH_OPTIONS ?=
+ARCHIVE_OPTIONS ?=
 
-.PHONY: help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down demo lock clean bench-runtime \
-        mutants structure bench-enrich bench-enrich-lengths bench-gateway bench-decoding bench-long-file chaos-vllm \
-        chaos-vllm-real chaos-kills
+.PHONY: help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down real-models demo lock clean bench-runtime \
+        fuzz-gateway mutants structure screenshots bench-doubts bench-orders bench-enrich bench-enrich-lengths bench-enrich-quality \
+        bench-gateway bench-archive bench-decoding bench-accuracy bench-languages bench-silence bench-word-times bench-subtitles bench-long-file chaos-vllm chaos-vllm-real \
+        chaos-kills chaos-reenrich chaos-gateway
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,11 +73,17 @@ stack: setup  ## Start a real Kafka and MinIO on loopback; the first run builds 
 stack-down: setup  ## Stop exactly what `make stack` started
 	$(BIN)/python -m deploy.stack down
 
-vllm: setup  ## Start a real vLLM server on the CPU with a tiny random model
-	$(BIN)/python -m deploy.vllm up
+vllm: setup  ## Start a real vLLM server on the CPU with a tiny random model; REAL=1: with a small real one
+	$(BIN)/python -m deploy.vllm $(if $(REAL),--real) up
 
-vllm-down: setup  ## Stop exactly what `make vllm` started
-	$(BIN)/python -m deploy.vllm down
+vllm-down: setup  ## Stop exactly what `make vllm` started; REAL=1 as there
+	$(BIN)/python -m deploy.vllm $(if $(REAL),--real) down
+
+real-models: setup  ## Fetch a real Whisper and a real instruct model, both small, into the cache (test data)
+	$(BIN)/python -m deploy.real_models
+
+screenshots: setup  ## Take the pictures of the page for docs/images, from a real run
+	$(BIN)/python -m tests.browser.screenshots
 
 demo: setup  ## Drop files into a real bucket, read transcripts from a real topic, survive a broker outage
 	$(BIN)/python -m tests.demo
@@ -92,12 +104,33 @@ bench-enrich: setup  ## Measure enrichment throughput beside a raw load generato
 bench-enrich-lengths: setup  ## Enrich 1,000 transcripts of 10 to 200,000 words on a server with a small context (an hour)
 	$(BIN)/python -m tests.benchmarks.enrich_lengths
 
-bench-gateway: setup  ## Measure what the gateway adds to direct Kafka, and 200 uploads at once
+bench-enrich-quality: setup  ## Judge every profile's answers of a model (KASCRIBE_VLLM_BASE_URL); BEFORE=REV also at REV
+	$(BIN)/python -m tests.benchmarks.enrich_quality $(BEFORE:%=--before %) $(QUALITY_OPTIONS)
+
+bench-word-times: setup  ## Compare word times with faster-whisper's on real recordings (KASCRIBE_TEST_SPEECH)
+	$(BIN)/python -m tests.benchmarks.timing.word_times $(SPEECH_OPTIONS)
+
+bench-subtitles: setup  ## Count the cues of real recordings within each limit (KASCRIBE_TEST_SPEECH); BEFORE=REV also at REV
+	$(BIN)/python -m tests.benchmarks.timing.subtitles $(BEFORE:%=--before %) $(SPEECH_OPTIONS)
+
+bench-doubts: setup  ## Count the wrong, the right and the nearly right outputs that are doubted
+	$(BIN)/python -m tests.benchmarks.doubts
+
+bench-orders: setup  ## Count the spoken orders that a model obeys (KASCRIBE_VLLM_BASE_URL)
+	$(BIN)/python -m tests.benchmarks.orders
+
+bench-gateway: setup  ## Measure what the gateway adds to direct Kafka, and 500 uploads at once
 	$(BIN)/python -m tests.benchmarks.gateway
 
+bench-archive: setup  ## Fill an archive with 100,000 jobs on SQLite and PostgreSQL, and time its lists and searches
+	$(BIN)/python -m tests.benchmarks.archive $(ARCHIVE_OPTIONS)
+
 bench-decoding: setup  ## Measure decoding, speech detection and memory on a recording of ten minutes
-	$(BIN)/python -m tests.benchmarks.long_file --model models/selftest/weights \
+	$(BIN)/python -m tests.benchmarks.long_files.long_file --model models/selftest/weights \
 	  --clip models/selftest/clips/en-digits.ogg --hours 0.1667 --pause-seconds 15
+
+fuzz-gateway: setup  ## Send random requests that schemathesis makes of the OpenAPI document; EXAMPLES=200 each
+	$(BIN)/python -m tests.flow.documentation.fuzzing --examples $(EXAMPLES)
 
 chaos-vllm: setup  ## Break a double of the language model server in every way, and count the results
 	$(BIN)/python -m tests.chaos.vllm_outages
@@ -108,8 +141,23 @@ chaos-vllm-real: setup  ## Stop, kill and restart a real vLLM server, and count 
 chaos-kills: setup  ## Kill transcriber-like processes 47 times over 700 records; no record may be given up
 	$(BIN)/python -m tests.chaos.kills
 
+bench-accuracy: setup  ## Measure error rates of real speech beside faster-whisper's; needs KASCRIBE_TEST_SPEECH
+	$(BIN)/python -m tests.benchmarks.speech.accuracy
+
+bench-languages: setup  ## Measure files that change their language beside faster-whisper; needs KASCRIBE_TEST_SPEECH
+	$(BIN)/python -m tests.benchmarks.languages
+
+bench-silence: setup  ## Count the words written of 300 sounds without speech, beside faster-whisper
+	$(BIN)/python -m tests.benchmarks.speech.silence
+
 bench-long-file: setup  ## Transcribe a four-hour file: no rebalance, bounded memory, short files complete before it
-	$(BIN)/python -m tests.benchmarks.long_beside_short
+	$(BIN)/python -m tests.benchmarks.long_files.long_beside_short
+
+chaos-gateway: setup  ## Abuse a gateway with slow, many and broken clients, and time its health meanwhile
+	$(BIN)/python -m tests.chaos.gateway_abuse
+
+chaos-reenrich: setup  ## Kill `kascribe enrich --all` twice over 500 transcripts: one event each, on real servers
+	$(BIN)/python -m tests.chaos.reenrichment
 
 lock: setup  ## Resolve the dependencies again, with hashes and without index addresses
 	$(COMPILE) $(EXTRAS) pyproject.toml -o requirements.lock
