@@ -95,8 +95,8 @@ structure: setup  ## Measure functions, folders, import circles and vocabulary; 
 	$(BIN)/python -m tests.structure $(BEFORE:%=--revision %)
 
 bench-runtime: setup  ## Measure the runtime's time per record, beside raw poll; BEFORE=REV also at REV
-	$(if $(BEFORE),$(BIN)/python -m tests.benchmarks.beside $(BEFORE),\
-	  $(BIN)/python -m tests.benchmarks.ledger && $(BIN)/python -m tests.benchmarks.runtime)
+	$(if $(BEFORE),$(BIN)/python -m tests.benchmarks.runtime.beside $(BEFORE),\
+	  $(BIN)/python -m tests.benchmarks.runtime.ledger && $(BIN)/python -m tests.benchmarks.runtime)
 
 bench-enrich: setup  ## Measure enrichment throughput beside a raw load generator on the same server
 	$(BIN)/python -m tests.benchmarks.enrich

@@ -1,4 +1,6 @@
-"""The runtime's benchmark of this tree beside another revision's: ``python -m tests.benchmarks.beside REVISION``.
+"""The runtime's benchmark of this tree beside another revision's.
+
+Run: ``python -m tests.benchmarks.runtime.beside REVISION``.
 
 The two run in turn, each in a process of its own, so that both meet the same machine. Printed are the medians of
 the rounds, the median of the paired ratios, and the least and greatest of them.
@@ -28,7 +30,7 @@ Measures = dict[str, tuple[float, float]]
 
 def main(arguments: list[str] | None = None) -> None:
     """Print both trees' microseconds per record, and the ratio of this tree to the other."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.beside", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.runtime.beside", description=__doc__)
     parser.add_argument("revision", help="the commit to compare with")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--records", type=int, default=60_000)

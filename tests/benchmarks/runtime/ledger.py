@@ -1,6 +1,6 @@
 """What the ledger costs: microseconds per record, characters per window.
 
-``python -m tests.benchmarks.ledger`` prints both tables; CPU time of one thread, no broker, seeded.
+``python -m tests.benchmarks.runtime.ledger`` prints both tables; CPU time of one thread, no broker, seeded.
 """
 
 import random

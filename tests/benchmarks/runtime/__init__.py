@@ -1,0 +1,1 @@
+"""What the runtime and its ledger cost per record."""
