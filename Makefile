@@ -51,7 +51,7 @@ selftest: setup  ## Verify this installation with the model in this repository
 	$(BIN)/kascribe selftest
 
 test: setup lint  ## Run linters, type checks, contract checks and every test, on real servers where they can run
-	$(BIN)/pytest
+	$(BIN)/python -m tests.rerun
 
 lint: setup  ## Run ruff, mypy and import-linter; check the structure and the generated documents
 	$(BIN)/ruff check .

@@ -1,0 +1,59 @@
+"""`make test`: run pytest, then run the tests that failed once more, alone.
+
+Some tests depend on timing, and fail where the machine is busy with other work. Many failures at once have another
+cause, so none of them is run again.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+LIMIT_TESTS: Final = 5
+_FAILED: Final = Path(".pytest_cache/v/cache/lastfailed")
+
+
+def run(arguments: Sequence[str], directory: Path) -> int:
+    """Run pytest with `arguments` in `directory`, the root of a project, and return the exit status.
+
+    It is 0 if all tests passed, some of them perhaps only when alone. The tests that failed are listed at the end.
+    """
+    status = _pytest(["--cache-clear", *arguments], directory)
+    if status != pytest.ExitCode.TESTS_FAILED:
+        return status
+    failed = _failed_tests(directory)
+    if len(failed) > LIMIT_TESTS:
+        print(f"\n{len(failed)} tests failed, more than the {LIMIT_TESTS} that are run again.", flush=True)
+        return status
+    _list("Failed beside others, run again alone:", failed)
+    status = _pytest(["--last-failed", "--last-failed-no-failures", "none"], directory)
+    again = _failed_tests(directory)
+    if status == pytest.ExitCode.OK:
+        _list("Failed beside others, passed alone:", failed)
+    else:
+        _list("Failed beside others, passed alone:", [test for test in failed if test not in again])
+        _list("Failed beside others, failed alone:", again)
+    return status
+
+
+def _pytest(arguments: Sequence[str], directory: Path) -> int:
+    return subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=directory, check=False).returncode
+
+
+def _failed_tests(directory: Path) -> list[str]:
+    """Return the tests that pytest remembers as failed, from its cache."""
+    path = directory / _FAILED
+    return sorted(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
+
+
+def _list(heading: str, tests: Sequence[str]) -> None:
+    if tests:
+        print(f"\n{heading}", *tests, sep="\n  ", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:], Path.cwd()))
