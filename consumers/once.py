@@ -132,15 +132,18 @@ class Claims:
     def find_or_do(
         self, key: str, requester: Requester, *, find: Callable[[], Found | None], do: Callable[[], Found]
     ) -> Found:
-        """Return what ``find`` returns, else ``do`` the work under a claim. Blocks. Raises as ``claim`` does."""
-        found = find()
-        if found is None:
+        """Return what ``find`` returns, else ``do`` the work under a claim. Blocks; ``find`` runs once.
+
+        Raises as ``claim`` does while another attempt does the work.
+        """
+        try:
             with self.claim(key, requester):
-                # Another record may have finished since.
-                found = find()
-                if found is None:
-                    found = do()
-        return found
+                return find() or do()
+        except FollowsAnother:
+            # The other attempt may be reading what exists already: its claim need not end first.
+            if found := find():
+                return found
+            raise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from consumers.progress import JobProgress
 from consumers.runtime.ports import Job
-from consumers.transcriber.fetch import ObjectState
+from consumers.transcriber.objects import ObjectState
 from schemas import identity
 from schemas.events import AudioReference
 

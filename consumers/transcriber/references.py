@@ -6,7 +6,8 @@ from typing import Final
 
 from consumers.lenient import decode_leniently
 from consumers.runtime.ports import Job
-from consumers.transcriber.fetch import ObjectFetcher, ObjectState
+from consumers.transcriber.fetch import ObjectFetcher
+from consumers.transcriber.objects import ObjectState
 from schemas import identity
 from schemas.errors import InvalidEvent, JobError
 from schemas.events import AudioReference

@@ -2,18 +2,20 @@
 
 ::
 
-    check ─▶ stat ─▶ fetch ─▶ same content? ─ no ─▶ transcribe ─▶ mark use, store transcript ─▶ exports ─▶ job
-                                    └─ yes: mark use ───────────────────────────────────────────▲
+    check ─▶ fetch ─▶ same content? ─ no ─▶ transcribe ─▶ mark use, store transcript ─▶ exports ─▶ job
+                            └─ yes: mark use ───────────────────────────────────────────▲
 """
 
+from contextlib import AbstractContextManager
 from functools import partial
 
 from consumers.once import Claim, Claims
 from consumers.runtime.ports import Weight
 from consumers.transcriber.attempt import Attempt
 from consumers.transcriber.events import TranscribedAudio, is_same_object, transcript_event
-from consumers.transcriber.fetch import FetchedAudio, ObjectFetcher, ObjectState
+from consumers.transcriber.fetch import FetchedAudio, ObjectFetcher
 from consumers.transcriber.interim_text import InterimText
+from consumers.transcriber.objects import Cancelled, ObjectState
 from consumers.transcriber.ports import Results, SpeechToText
 from schemas import identity
 from schemas.clock import Clock
@@ -55,9 +57,9 @@ class TranscriptionWork:
         options = attempt.reference.options
         self._engine.check(options)
         attempt.progress.report(Phase.ACCEPTED)
-        state = self._weigh(attempt)
+        fetching = self._fetch(attempt, cancelled=claim.is_stopped)
         attempt.progress.report(Phase.FETCHING)
-        with self._fetcher.fetch(state, cancelled=claim.is_stopped) as audio:
+        with fetching as audio:
             fetch_seconds = self._clock.monotonic() - attempt.started_at
             transcribed = self._find_or_transcribe(attempt, claim, audio)
         exports = self._export(transcribed, options.exports)
@@ -85,16 +87,23 @@ class TranscriptionWork:
         """Return whether an attempt names the audio of a finished job. Fetches the object if addresses differ."""
         if is_same_object(attempt.reference, stored):
             return True
-        with self._fetcher.fetch(self._weigh(attempt), cancelled=attempt.job.cancelled) as audio:
+        with self._fetch(attempt, cancelled=attempt.job.cancelled) as audio:
             return audio.source.sha256 == stored.event.source.sha256
 
-    def _weigh(self, attempt: Attempt) -> ObjectState:
-        """Look up the object's state, set the record's weight from it, and return it."""
-        state, reference = attempt.state, attempt.reference
-        if state is None:
-            state = self._fetcher.stat(reference.uri, version_id=reference.version_id, etag=reference.etag)
-        attempt.job.weigh(Weight(object_size_bytes=state.object_size_bytes))
-        return state
+    def _fetch(self, attempt: Attempt, *, cancelled: Cancelled) -> AbstractContextManager[FetchedAudio]:
+        """Return the fetch of an attempt's object. The record gets its weight before the bytes are read.
+
+        Raises SourceNotAllowed before any request.
+        """
+        reference = attempt.reference
+
+        def weigh(state: ObjectState) -> None:
+            attempt.job.weigh(Weight(object_size_bytes=state.object_size_bytes))
+
+        wanted = attempt.state or self._fetcher.wanted(
+            reference.uri, version_id=reference.version_id, etag=reference.etag
+        )
+        return self._fetcher.fetch(wanted, cancelled=cancelled, on_state=weigh)
 
     def _find_or_transcribe(self, attempt: Attempt, claim: Claim, audio: FetchedAudio) -> TranscribedAudio:
         content_key = identity.content_key(

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from consumers.transcriber.fetch import OVERWRITTEN_ATTEMPTS, READ_BYTES, FetchedAudio, ObjectFetcher, ObjectState
+from consumers.transcriber.fetch import OVERWRITTEN_ATTEMPTS, FetchedAudio, ObjectFetcher
+from consumers.transcriber.objects import READ_BYTES, ObjectState
 from schemas.errors import (
     AudioEmpty,
     AudioNotFound,
@@ -126,21 +127,49 @@ class FetchSuite:
         """After a bounded number of replacements the record fails transiently."""
         settings = store.settings(part_size_bytes=PART_BYTES)
         store.put(settings, KEY, BODY)
+        fetcher = ObjectFetcher(settings, scratch_directory=tmp_path, client=store.client)
         replaced = itertools.count(1)
 
-        class Unlucky(ObjectFetcher):
-            """A fetcher of an object that is replaced after each request for its state."""
+        def replace_it(_: ObjectState) -> None:
+            store.put(settings, KEY, BODY[next(replaced) :])
 
-            def _head(self, address: ObjectAddress, version_id: str | None, etag: str | None) -> ObjectState:
-                state = super()._head(address, version_id, etag)
-                store.put(settings, KEY, BODY[next(replaced) :])
-                return state
-
-        fetcher = Unlucky(settings, scratch_directory=tmp_path, client=store.client)
-        with pytest.raises(AudioNotFound, match="replaced"), fetched(fetcher, settings, KEY):
+        wanted = fetcher.wanted(f"s3://{settings.bucket}/{KEY}")
+        with (
+            pytest.raises(AudioNotFound, match="replaced"),
+            fetcher.fetch(wanted, cancelled=never, on_state=replace_it),
+        ):
             pass
-        assert next(replaced) == OVERWRITTEN_ATTEMPTS + 2
+        assert next(replaced) == OVERWRITTEN_ATTEMPTS + 1
         assert leftovers(tmp_path) == []
+
+    @pytest.mark.parametrize("named", ["version", "etag"])
+    def test_a_fetch_takes_what_a_request_for_the_state_would_take(
+        self, store: ObjectStore, fetcher: ObjectFetcher, settings: S3Settings, named: str
+    ) -> None:
+        """The named version while it exists, else the current one, marked; the state comes before the bytes."""
+        uri = f"s3://{settings.bucket}/{KEY}"
+        old = fetcher.stat(uri)
+        store.put(settings, KEY, b"newer")
+        names = {"version_id": old.version_id} if named == "version" else {"etag": old.etag}
+        states: list[ObjectState] = []
+        for is_deleted in (False, True):
+            if is_deleted:
+                store.client.delete_object(Bucket=settings.bucket, Key=KEY, VersionId=old.version_id or "")
+            with fetcher.fetch(fetcher.wanted(uri, **names), cancelled=never, on_state=states.append) as audio:
+                is_old = named == "version" and not is_deleted
+                assert audio.path.read_bytes() == (BODY if is_old else b"newer")
+                assert audio.source_changed is not is_old
+            assert states[-1] == fetcher.stat(uri, **names)
+
+    def test_a_version_that_is_deleted_after_its_state_was_read_gives_way_to_the_current_one(
+        self, store: ObjectStore, fetcher: ObjectFetcher, settings: S3Settings
+    ) -> None:
+        """The current bytes are used and marked, as if the version had been missing from the start."""
+        state = fetcher.stat(f"s3://{settings.bucket}/{KEY}")
+        store.put(settings, KEY, b"newer")
+        store.client.delete_object(Bucket=settings.bucket, Key=KEY, VersionId=state.version_id or "")
+        with fetcher.fetch(state, cancelled=never) as audio:
+            assert (audio.path.read_bytes(), audio.source_changed) == (b"newer", True)
 
     def test_a_deleted_object_is_not_found(
         self, store: ObjectStore, fetcher: ObjectFetcher, settings: S3Settings
@@ -150,6 +179,8 @@ class FetchSuite:
         for key in (KEY, "never.wav"):
             with pytest.raises(AudioNotFound):
                 fetcher.stat(f"s3://{settings.bucket}/{key}")
+            with pytest.raises(AudioNotFound), fetched(fetcher, settings, key):
+                pass
         elsewhere = settings.model_copy(update={"bucket": "no-such-bucket-here"})
         with pytest.raises(AudioNotFound):
             ObjectFetcher(elsewhere, client=store.client).stat("s3://no-such-bucket-here/a.wav")
@@ -210,8 +241,8 @@ class FetchSuite:
 
 
 def fetched(fetcher: ObjectFetcher, settings: S3Settings, key: str) -> AbstractContextManager[FetchedAudio]:
-    """Look an object up and fetch it."""
-    return fetcher.fetch(fetcher.stat(f"s3://{settings.bucket}/{key}"), cancelled=never)
+    """Fetch an object."""
+    return fetcher.fetch(fetcher.wanted(f"s3://{settings.bucket}/{key}"), cancelled=never)
 
 
 def leftovers(scratch: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from schemas.kafka.records import Record
 from schemas.notifications import Dialect, is_own_object, parse_notification
 from schemas.settings import S3Settings
 from tests.contract.access.key_suite import KeySuite
-from tests.contract.objects.fetch_suite import KEY, FetchSuite
+from tests.contract.objects.fetch_suite import KEY, FetchSuite, fetched
 from tests.contract.objects.removal_suite import RemovalSuite
 from tests.contract.objects.result_suite import ResultSuite
 from tests.contract.transcriber.stage_jobs import TOPICS, Runtime, transcripts
@@ -40,6 +40,11 @@ class TestFetchOnMinio(FetchSuite):
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "unknown-to-the-store")
         with pytest.raises(DependencyDown, match="InvalidAccessKeyId"):
             ObjectFetcher(settings).stat(f"s3://{settings.bucket}/{KEY}")
+        with (
+            pytest.raises(DependencyDown, match="InvalidAccessKeyId"),
+            fetched(ObjectFetcher(settings), settings, KEY),
+        ):
+            pass
 
 
 class TestResultsOnMinio(ResultSuite):
