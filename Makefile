@@ -24,10 +24,11 @@ EXAMPLES ?= 200
 QUALITY_OPTIONS ?=
 SPEECH_OPTIONS ?=
 ARCHIVE_OPTIONS ?=
+ENGINE_OPTIONS ?=
 
 .PHONY: help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down real-models demo lock clean bench-runtime \
         fuzz-gateway mutants structure screenshots bench-doubts bench-orders bench-enrich bench-enrich-lengths bench-enrich-quality \
-        bench-gateway bench-archive bench-decoding bench-accuracy bench-languages bench-silence bench-word-times bench-subtitles bench-long-file chaos-vllm chaos-vllm-real \
+        bench-engine bench-gateway bench-archive bench-decoding bench-accuracy bench-languages bench-silence bench-word-times bench-subtitles bench-long-file chaos-vllm chaos-vllm-real \
         chaos-kills chaos-reenrich chaos-gateway
 
 help:  ## Show this list
@@ -124,6 +125,9 @@ bench-gateway: setup  ## Measure what the gateway adds to direct Kafka, and 500 
 
 bench-archive: setup  ## Fill an archive with 100,000 jobs on SQLite and PostgreSQL, and time its lists and searches
 	$(BIN)/python -m tests.benchmarks.archive $(ARCHIVE_OPTIONS)
+
+bench-engine: setup  ## Measure Kascribe beside faster-whisper and CTranslate2 alone, two models (KASCRIBE_TEST_SPEECH)
+	$(BIN)/python -m tests.benchmarks.engine $(ENGINE_OPTIONS)
 
 bench-decoding: setup  ## Measure decoding, speech detection and memory on a recording of ten minutes
 	$(BIN)/python -m tests.benchmarks.long_files.long_file --model models/selftest/weights \
