@@ -238,12 +238,12 @@ def late_streams(path: Path) -> Path:
     return path
 
 
-def late_sound(path: Path) -> Path:
-    """Write seven megabytes of pictures to FLV whose header names no sound, then the digits."""
+def late_sound(path: Path, *, milliseconds: int = 40) -> Path:
+    """Write seven megabytes of 120 pictures to FLV whose header names no sound, then the digits."""
     content = mux(path, "flv", [Voice(clip(DIGITS), "aac")]).read_bytes()
     header, body = content[:13], content[13:]
     body = body[int.from_bytes(body[1:4], "big") + 15 :]  # without its header and metadata
-    pictures = b"".join(flv_tag(9, b"\x22" + bytes(60_000), number * 40) for number in range(120))
+    pictures = b"".join(flv_tag(9, b"\x22" + bytes(60_000), number * milliseconds) for number in range(120))
     path.write_bytes(header[:4] + b"\x01" + header[5:] + pictures + body)
     return path
 

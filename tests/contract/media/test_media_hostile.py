@@ -3,7 +3,7 @@
 import random
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
@@ -66,6 +66,23 @@ def test_text_is_undecodable(decoders: Decoders, tmp_path: Path, text: bytes) ->
     path = tmp_path / "page.mp3"
     path.write_bytes(text)
     assert isinstance(decoders.outcome(path), AudioUndecodable)
+
+
+@pytest.mark.parametrize("make", [media_cases.late_streams, media_cases.late_sound], ids=["streams", "sound"])
+def test_streams_that_appear_late_are_no_fault_of_the_decoder(
+    decoders: Decoders, tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    """PyAV raises IndexError for a stream that was not there at the beginning; the sound is decoded still."""
+    outcome = decoders.outcome(make(tmp_path / "late.flv"))
+    assert isinstance(outcome, DecodeFinished)
+    assert outcome.audio_seconds > 4.5
+
+
+def test_sound_that_appears_later_than_any_search_is_undecodable(decoders: Decoders, tmp_path: Path) -> None:
+    """Four minutes of pictures before it: the record fails at once and for good, as one without sound does."""
+    outcome = decoders.outcome(media_cases.late_sound(tmp_path / "late.flv", milliseconds=2_000))
+    assert isinstance(outcome, AudioUndecodable)
+    assert "no audio stream" in str(outcome)
 
 
 def test_an_archive_is_undecodable(decoders: Decoders, tmp_path: Path, clip: Path) -> None:
