@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 OVERWRITTEN_ATTEMPTS: Final = 3
 """Attempts to read an object that is replaced while it is read, before the record goes to the retry topics."""
 
+PARTS_AT_ONCE: Final = 32
+"""Threads for the parts of long files after the first, which the caller's thread reads."""
+
+CONNECTIONS: Final = 32
+"""Kept open between requests; a caller with more threads gives its own number."""
+
 HASH_BYTES: Final = 4 * 1024**2
 """Size of one read from the file while it is hashed."""
 
@@ -52,13 +58,13 @@ class ObjectFetcher:
         settings: S3Settings,
         *,
         scratch_directory: Path | None = None,
-        connections: int = 32,
+        connections: int = CONNECTIONS,
         client: "S3Client | None" = None,
     ) -> None:
         self._settings = settings
         self._objects = Objects(settings, connections=connections, client=client)
         self._scratch = Scratch(scratch_directory)
-        self._parts = ThreadPoolExecutor(connections, thread_name_prefix="fetch")
+        self._parts = ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="fetch")
 
     def wanted(self, uri: str, *, version_id: str | None = None, etag: str | None = None) -> WantedObject:
         """Return the object of an address, to fetch it. Makes no request. Raises SourceNotAllowed."""

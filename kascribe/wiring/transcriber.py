@@ -7,6 +7,7 @@ import structlog
 
 from consumers.transcriber.fetch import ObjectFetcher
 from consumers.transcriber.transcribe import TranscribeStage
+from kascribe.capacity import store_connections, transcriber_limits
 from kascribe.metering import ENGINE_METRICS, MeteredEngine
 from kascribe.process.health import RoleHealth, served
 from kascribe.process.shutdown import ended_by_signals
@@ -14,6 +15,7 @@ from kascribe.process.watchdog import ended_when_hanging
 from kascribe.wiring.consumer import listening_for_cancellations, run_stage
 from kascribe.wiring.engine import opened_transcriber
 from producers.results import ResultStore
+from producers.s3 import create_client
 from schemas.kafka.topics import Topics
 from schemas.settings import Settings
 
@@ -33,18 +35,20 @@ def run_transcriber(settings: Settings) -> None:
         _log.info(
             "model is warm", **transcriber.provenance.model_dump(include={"model", "device", "compute_type"})
         )
+        limits = transcriber_limits(settings.runtime, device=transcriber.provenance.device)
+        connections = store_connections(limits)
         with (
             ended_when_hanging(transcriber.is_healthy),
-            closing(ObjectFetcher(settings.s3)) as fetcher,
+            closing(ObjectFetcher(settings.s3, connections=connections)) as fetcher,
             listening_for_cancellations(settings) as cancellations,
         ):
             stage = TranscribeStage(
                 fetcher,
-                ResultStore(settings.s3),
+                ResultStore(settings.s3, client=create_client(settings.s3, connections=connections)),
                 MeteredEngine(transcriber, health.metrics),
                 topics=Topics(settings.kafka.topic_prefix),
                 settings=settings.s3,
                 subtitles=settings.subtitles,
                 cancellations=cancellations,
             )
-            run_stage(stage, settings, health, shutdown)
+            run_stage(stage, settings.model_copy(update={"runtime": limits}), health, shutdown)

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from models.media.messages import (
     DecodeRequest,
     WindowReady,
 )
+from models.media.ports import DecoderObserver, Unobserved
 from models.media.process import DecoderProcess
 from models.media.speech.windows import FRAME_SAMPLES, SAMPLE_RATE_HERTZ
 from models.media.spool import FeatureSpool
@@ -40,10 +41,19 @@ from schemas.errors import (
 from schemas.options import Lane, VadParameters
 from schemas.settings import WhisperSettings
 
+SPARE_CORES: Final = 2
+"""Cores left to the process itself: one feeds the device, one does the rest."""
+PROCESSES_LIMIT: Final = 16
+"""Decoders where their number is not set: 16 feed 4,000 times real time, more than one device transcribes."""
+EARLY_PROCESSES: Final = 2
+"""Children started with the pool. The others, 90 to 200 MB each, start when these are busy for the first time."""
 REQUESTS_PER_CHILD: Final = 500
 """Requests after which a child is replaced: FFmpeg's resamplers leak a little."""
 SPLIT_CHANNELS: Final = 8
 """Channels for which the spool's limit has room when each is transcribed separately."""
+
+_ALL_LANES: Final = (Lane.INTERACTIVE, Lane.BULK)
+_RESERVED: Final = (Lane.INTERACTIVE,)
 
 _REFUSALS: Final[dict[Reason, type[PermanentError]]] = {
     kind.reason: kind for kind in (AudioEmpty, AudioTooLarge, AudioTooLong, AudioUndecodable, InvalidOptions)
@@ -80,30 +90,52 @@ class DecodeJob:
     vad_parameters: VadParameters | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Queued:
+    job: DecodeJob
+    since: float
+
+
 @dataclass(slots=True)
 class _Queues:
-    lanes: dict[Lane, deque[DecodeJob]] = field(default_factory=lambda: {lane: deque() for lane in Lane})
+    lanes: dict[Lane, deque[_Queued]] = field(default_factory=lambda: {lane: deque() for lane in Lane})
+    idle_children: int = 0  # children for all lanes that wait for a file
     closed: bool = False
+
+    def take(self, lanes: Sequence[Lane], *, has_child: bool) -> _Queued | None:
+        """Return the next file of the lanes for a thread; without a child, only files that no idle child takes."""
+        if not has_child and sum(len(self.lanes[lane]) for lane in lanes) <= self.idle_children:
+            return None
+        return next((self.lanes[lane].popleft() for lane in lanes if self.lanes[lane]), None)
+
+
+def decoder_processes(settings: WhisperSettings) -> int:
+    """Return how many children decode: as set, else one per core but for SPARE_CORES, PROCESSES_LIMIT at most."""
+    spare = len(os.sched_getaffinity(0)) - SPARE_CORES
+    return settings.decoder_processes or max(1, min(spare, PROCESSES_LIMIT))
 
 
 class DecoderPool:
     """Persistent children, each served by its own thread.
 
-    In addition to ``decoder_processes`` children there is one for the interactive lane alone, started when it is
-    first needed, so that an interactive clip never waits behind hours of bulk audio.
+    In addition to ``decoder_processes`` children there is one for the interactive lane alone, so that an
+    interactive clip never waits behind hours of bulk audio.
     """
 
-    def __init__(self, settings: WhisperSettings, *, clock: Clock) -> None:
+    def __init__(
+        self, settings: WhisperSettings, *, clock: Clock, observer: DecoderObserver | None = None
+    ) -> None:
         self._settings = settings
         self._clock = clock
+        self._observer = observer or Unobserved()
         self._queues = _Queues()
         self._changed = threading.Condition()
         self._children: set[DecoderProcess] = set()
         self._first_start: Future[None] = Future()
-        all_lanes = (Lane.INTERACTIVE, Lane.BULK)
-        lanes = [all_lanes] * settings.decoder_processes + [(Lane.INTERACTIVE,)]
+        lanes = [_ALL_LANES] * decoder_processes(settings) + [_RESERVED]
+        self._queues.idle_children = min(EARLY_PROCESSES, len(lanes) - 1)  # while they start, files wait for them
         self._threads = [
-            threading.Thread(target=self._run, args=(served,), name=f"decoder-{number}", daemon=True)
+            threading.Thread(target=self._run, args=(number, served), name=f"decoder-{number}", daemon=True)
             for number, served in enumerate(lanes)
         ]
         for thread in self._threads:
@@ -114,7 +146,7 @@ class DecoderPool:
         with self._changed:
             if self._queues.closed:
                 raise DecoderCrashed("the decoders are shut down")
-            self._queues.lanes[job.lane].append(job)
+            self._queues.lanes[job.lane].append(_Queued(job, self._clock.monotonic()))
             self._changed.notify_all()
 
     def wait_ready(self) -> None:
@@ -136,7 +168,7 @@ class DecoderPool:
         """End the children; queued and running jobs fail with JobCancelled. Safe to repeat."""
         with self._changed:
             self._queues.closed = True
-            queued = [job for lane in self._queues.lanes.values() for job in lane]
+            queued = [each.job for lane in self._queues.lanes.values() for each in lane]
             for lane in self._queues.lanes.values():
                 lane.clear()
             self._changed.notify_all()
@@ -145,23 +177,31 @@ class DecoderPool:
         for thread in self._threads:
             thread.join()
 
-    def _run(self, lanes: tuple[Lane, ...]) -> None:
+    def _run(self, number: int, lanes: tuple[Lane, ...]) -> None:
         child: DecoderProcess | None = None
-        if Lane.BULK in lanes:
+        if number < EARLY_PROCESSES and lanes != _RESERVED:
             child = self._start_early()
-        while (job := self._next_job(lanes)) is not None:
-            try:
-                if child is None or not child.is_alive or child.requests >= REQUESTS_PER_CHILD:
-                    child = self._replace(child)
-            except OSError as error:
-                child = None
-                down = DependencyDown(ENGINE, f"no decoder can be started: {error}")
-                down.__cause__ = error
-                job.on_event(DecodeFailed(down))
-            else:
-                self._serve(job, child)
+        while (queued := self._next_file(lanes, has_child=child is not None)) is not None:
+            began = self._clock.monotonic()
+            reserved = lanes == _RESERVED
+            self._observer.on_file_begin(queued_seconds=began - queued.since, reserved=reserved)
+            child = self._decode(queued.job, child)
+            self._observer.on_file_end(seconds=self._clock.monotonic() - began, reserved=reserved)
         if child is not None:
             self._discard(child)
+
+    def _decode(self, job: DecodeJob, child: DecoderProcess | None) -> DecoderProcess | None:
+        """Decode a file with the child, or a new one, and return that; None when none can be started."""
+        try:
+            if child is None or not child.is_alive or child.requests >= REQUESTS_PER_CHILD:
+                child = self._replace(child)
+        except OSError as error:
+            down = DependencyDown(ENGINE, f"no decoder can be started: {error}")
+            down.__cause__ = error
+            job.on_event(DecodeFailed(down))
+            return None
+        self._serve(job, child)
+        return child
 
     def _start_early(self) -> DecoderProcess | None:
         """Start a child before the first job, which then need not wait; report the outcome to ``wait_ready``."""
@@ -173,6 +213,8 @@ class DecoderPool:
         except (OSError, JobError, JobCancelled) as error:
             failure = error
         with self._changed:
+            self._queues.idle_children -= 1
+            self._changed.notify_all()
             if self._first_start.done():
                 return child
             if failure is None:
@@ -181,13 +223,15 @@ class DecoderPool:
                 self._first_start.set_exception(failure)
         return child
 
-    def _next_job(self, lanes: tuple[Lane, ...]) -> DecodeJob | None:
+    def _next_file(self, lanes: tuple[Lane, ...], *, has_child: bool) -> _Queued | None:
+        is_idle_child = has_child and lanes == _ALL_LANES
         with self._changed:
             while not self._queues.closed:
-                for lane in lanes:
-                    if self._queues.lanes[lane]:
-                        return self._queues.lanes[lane].popleft()
+                if (queued := self._queues.take(lanes, has_child=has_child)) is not None:
+                    return queued
+                self._queues.idle_children += is_idle_child
                 self._changed.wait()
+                self._queues.idle_children -= is_idle_child
         return None
 
     def _replace(self, child: DecoderProcess | None) -> DecoderProcess:

@@ -91,7 +91,11 @@ class WhisperSettings(Section):
     replicas: int = Field(
         default=0, ge=0, description="Concurrent calls on one device; 0: one on a GPU, by cores on a CPU."
     )
-    decoder_processes: int = Field(default=2, ge=1, description="Child processes that decode and detect speech.")
+    decoder_processes: int = Field(
+        default=0,
+        ge=0,
+        description="Child processes that decode and detect speech; 0: one per core, except two, and 16 at most.",
+    )
     decoder_memory_bytes: ByteCount = Field(default=1536 * 1024**2, description="Address space of one child.")
     decoder_timeout_seconds: Seconds = Field(
         default=600.0, description="Time without output after which a child is killed."
@@ -109,14 +113,20 @@ class RuntimeSettings(Section):
         default="at_least_once", description="Delivery guarantee for consumers of Kascribe's topics."
     )
     in_flight_records: int = Field(
-        default=64, ge=1, description="Records in flight; an eighth more for interactive records."
+        default=64,
+        ge=1,
+        description="Records in flight; an eighth more for interactive records. "
+        "Unless set, 192 for a transcriber on a GPU.",
     )
     in_flight_bytes: int = Field(
         default=4 * 1024**3, ge=1, description="Bytes of their objects; each counts at most a quarter of this."
     )
     in_flight_audio_seconds: float = Field(default=8 * 3600.0, gt=0, description="Seconds of audio; likewise.")
     worker_threads: int = Field(
-        default=32, ge=1, description="Records processed concurrently; an eighth more for interactive records."
+        default=32,
+        ge=1,
+        description="Records processed concurrently; an eighth more for interactive records. "
+        "Unless set, 128 for a transcriber on a GPU.",
     )
     poll_interval_seconds: float = Field(default=0.1, gt=0, le=0.1, description="Longest wait in one poll.")
     commit_interval_seconds: float = Field(default=0.5, gt=0, description="Longest time between commits.")

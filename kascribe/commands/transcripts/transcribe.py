@@ -124,11 +124,13 @@ def _run(
     overrides: dict[str, object],
 ) -> bool:
     """Transcribe what the arguments name; return whether one failed."""
+    from kascribe.capacity import files_at_once
     from kascribe.commands.transcripts.batch import Batch
     from kascribe.commands.transcripts.targets import targets_of
     from kascribe.configuration.reading import load
     from kascribe.sources.arguments import sources_of
     from kascribe.sources.standard_input import standard_input
+    from models.media.pool import decoder_processes
     from schemas.transcripts.exports import EXPORTERS
 
     with standard_input(name) as read_input:
@@ -147,7 +149,10 @@ def _run(
             printer.loading(settings.whisper.model)
             transcriber = resources.enter_context(_opened(settings.whisper))
             printer.expect(len(sources))
-            at_once = min(len(sources), settings.whisper.decoder_processes)
+            most = files_at_once(
+                device=transcriber.provenance.device, decoder_processes=decoder_processes(settings.whisper)
+            )
+            at_once = min(len(sources), most)
             batch = Batch(transcriber, options, at_once=at_once, on_fraction=printer.on_fraction)
             try:
                 with closing(batch.run(sources)) as transcribed:

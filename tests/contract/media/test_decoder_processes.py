@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from models.media.messages import ContainerOpened, DecodeFinished, DecodeProgress
+from models.media.pool import EARLY_PROCESSES, PROCESSES_LIMIT, decoder_processes
 from models.media.spool import FeatureSpool
 from schemas.errors import AudioTooLarge, ConfigurationError, DecoderCrashed, DependencyDown, JobCancelled
 from schemas.options import Lane
@@ -222,6 +223,30 @@ def test_closing_ends_the_children(clip: Path) -> None:
     pids = decoders.pool.pids()
     decoders.pool.close()
     eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), timeout_seconds=30)
+
+
+def test_further_children_start_when_the_first_are_busy(tmp_path: Path, clip: Path) -> None:
+    """A machine of many cores holds no child that nothing needs: a file waits for one that starts."""
+    decoders = Decoders(WhisperSettings(decoder_processes=3))
+    for _ in range(3):
+        assert isinstance(decoders.outcome(clip), DecodeFinished)
+    decoders.pool.wait_ready()
+    assert len(decoders.pool.pids()) <= EARLY_PROCESSES
+    recording = long_recording(tmp_path)
+    running = [decoders.start(recording) for _ in range(3)]
+    assert all(isinstance(each.get(timeout=60), ContainerOpened) for each in running)
+    assert len(decoders.pool.pids()) == 3
+    decoders.pool.close()
+
+
+def test_there_is_a_child_for_each_core_that_can_be_spared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but two, one at least, no more than one device can use; a number that is set is taken."""
+    counts = {}
+    for cores in (1, 2, 3, 8, 64):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _, cores=cores: set(range(cores)))
+        counts[cores] = decoder_processes(WhisperSettings())
+        assert decoder_processes(WhisperSettings(decoder_processes=5)) == 5
+    assert counts == {1: 1, 2: 1, 3: 1, 8: 6, 64: PROCESSES_LIMIT}
 
 
 PARENT = """

@@ -1,0 +1,28 @@
+"""Observer hook of the decoders: two calls per file, for metrics."""
+
+from typing import Protocol
+
+
+class DecoderObserver(Protocol):
+    """Called from the pool's threads; must not block or raise."""
+
+    def on_file_begin(self, *, queued_seconds: float, reserved: bool) -> None:
+        """Note that a child takes a file, which has waited this long.
+
+        ``reserved``: it is the child for the interactive lane alone.
+        """
+        ...
+
+    def on_file_end(self, *, seconds: float, reserved: bool) -> None:
+        """Note that the child is free again after this long, whether or not the file could be decoded."""
+        ...
+
+
+class Unobserved:
+    """Ignores what it is told."""
+
+    def on_file_begin(self, *, queued_seconds: float, reserved: bool) -> None:
+        """Do nothing."""
+
+    def on_file_end(self, *, seconds: float, reserved: bool) -> None:
+        """Do nothing."""
