@@ -25,11 +25,12 @@ QUALITY_OPTIONS ?=
 SPEECH_OPTIONS ?=
 ARCHIVE_OPTIONS ?=
 ENGINE_OPTIONS ?=
+GPU_OPTIONS ?=
 
 .PHONY: help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down real-models demo lock clean bench-runtime \
         fuzz-gateway mutants structure screenshots bench-doubts bench-orders bench-enrich bench-enrich-lengths bench-enrich-quality \
         bench-engine bench-gateway bench-archive bench-decoding bench-accuracy bench-languages bench-silence bench-word-times bench-subtitles bench-long-file chaos-vllm chaos-vllm-real \
-        chaos-kills chaos-reenrich chaos-gateway
+        chaos-kills chaos-reenrich chaos-gateway gpu-packet bench-gpu
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -132,6 +133,12 @@ bench-engine: setup  ## Measure Kascribe beside faster-whisper and CTranslate2 a
 bench-decoding: setup  ## Measure decoding, speech detection and memory on a recording of ten minutes
 	$(BIN)/python -m tests.benchmarks.long_files.long_file --model models/selftest/weights \
 	  --clip models/selftest/clips/en-digits.ogg --hours 0.1667 --pause-seconds 15
+
+gpu-packet: setup  ## Pack in .gpu what a GPU machine without a network needs beside this repository
+	$(BIN)/python -m tests.gpu.packet
+
+bench-gpu:  ## Measure floor, faster-whisper and Kascribe on a GPU within 8 minutes; needs .gpu or PYTHON=.venv/bin/python
+	$(PYTHON) -m tests.gpu.bench $(GPU_OPTIONS)
 
 fuzz-gateway: setup  ## Send random requests that schemathesis makes of the OpenAPI document; EXAMPLES=200 each
 	$(BIN)/python -m tests.flow.documentation.fuzzing --examples $(EXAMPLES)
