@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.media.speech.windows import FRAME_SAMPLES, WINDOW_FRAMES, Span, Window
-from models.whisper.gate import Decoded, Judgement
-from models.whisper.rows import EncoderInput, Languages
+from models.whisper.gate import Decoded
+from models.whisper.rows import EncoderInput, Heard, Languages
 from models.whisper.text.segments import WindowResult
 
 SPLITS_LIMIT: Final = 2
@@ -22,15 +22,15 @@ SPLITTABLE_FRAMES: Final = 800
 class DecodeUnit:
     """A window or a piece of one. ``result`` is set when its decoding ends; ``pieces`` when it was split.
 
-    ``language`` is set before it is decoded; ``detected`` where its language was detected by itself.
-    ``prefix`` holds the tokens that its text begins with.
+    ``language`` is empty until it is decided; ``guess`` is the text in the language that was detected in the same
+    call, and ``detected`` what was found. ``prefix`` holds the tokens that its text begins with.
     """
 
     window: Window
     encoder_input: EncoderInput
     splits: int = 0
     attempts: tuple[Decoded, ...] = ()
-    judgement: Judgement | None = None
+    guess: Heard | None = None
     result: WindowResult | None = None
     pieces: tuple["DecodeUnit", ...] = ()
     prefix: tuple[int, ...] = ()

@@ -1,79 +1,57 @@
-"""Rows: the elements of the engine's batches."""
+"""Rows: the elements of the engine's batches. A row means: hear this window."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.whisper.gate import Decoded, Search
+from models.whisper.gate import PUBLISHED, Decoded, Judgement, Search, Thresholds
 from schemas.options import Lane, Task
 
 Features = NDArray[np.float32]
-ResultT = TypeVar("ResultT")
+Languages = tuple[tuple[str, float], ...]
+"""Codes and probabilities, the most probable first."""
 
 TOKENS_PER_SECOND: Final = {"en": 3.1, "ko": 5.2, "zh": 5.9, "yue": 5.9, "ja": 5.0}
 """Whisper's tokens per second of dense speech, measured with its tokenizer on dense half minutes."""
 DEFAULT_TOKENS_PER_SECOND: Final = 4.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class EncoderInput:
-    """A window's features, read on demand, and its encoding while later operations may need it.
-
-    The model sets ``encoded``: a window is encoded once for language, text and word times.
-    """
+    """A window's features, read on demand."""
 
     read: Callable[[], Features]
     duration_seconds: float
-    encoded: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class DetectLanguage:
-    """Detection of the language. Its result: (code, probability) pairs, the most probable first."""
+class Hear:
+    """What is done with a window in one call: encode, detect the language if it is open, decode, judge, align.
 
-
-@dataclass(frozen=True, slots=True)
-class DetectSpans:
-    """Detection of the language of a window and of each of its spans, from one encoding.
-
-    ``spans``: the first frame of each span, and the frame after its last. Its result: a SpanLanguages.
+    Without a ``language``, the most probable one of the ``candidates`` (none: of all) is detected and decoded in.
+    ``spans`` are parts of the window to detect as well: the first frame of each, and the frame after its last.
+    ``context`` is the prompt before the start of the transcript, ``prefix`` the text that the window begins with.
+    The remaining fields are for the gate: ``attempts`` were made before, in other calls; accepted text with fewer
+    than ``fewest_tokens`` is split. Accepted text is aligned if its ``words`` are needed, or if it was a loop.
     """
 
-    spans: tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SpanLanguages:
-    """The languages of a window and of each of its spans, in the form that ``DetectLanguage`` gives."""
-
-    window: "Languages"
-    spans: tuple["Languages", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Decode:
-    """Decoding to text. Its result: a Decoded.
-
-    ``prompt`` ends before the first token that is searched; its last ``prefix_tokens`` are text already.
-    """
-
-    prompt: tuple[int, ...]
     search: Search
-    language: str = "en"
-    prefix_tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Align:
-    """Alignment of text tokens with the audio. Its result: an Alignment."""
-
-    tokens: tuple[int, ...]
-    language: str
-    task: Task
+    language: str | None = "en"
+    task: Task = Task.TRANSCRIBE
+    candidates: tuple[str, ...] = ()
+    spans: tuple[tuple[int, int], ...] = ()
+    context: tuple[int, ...] = ()
+    prefix: tuple[int, ...] = ()
+    attempts: tuple[Decoded, ...] = ()
+    searches_left: int = 0
+    is_splittable: bool = False
+    thresholds: Thresholds = PUBLISHED
+    fewest_tokens: float = 0.0
+    words: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,50 +62,58 @@ class Alignment:
     probabilities: tuple[float, ...]
 
 
-Operation = DetectLanguage | DetectSpans | Decode | Align
-Languages = tuple[tuple[str, float], ...]
-Result = Languages | SpanLanguages | Decoded | Alignment
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The text of a window in a language, and the gate's judgement of all attempts at it.
+
+    ``languages`` and ``spans`` hold what was detected, where the language was open. ``alignment_seconds`` is the
+    row's share of the call that aligned; ``misalignment`` is why that failed, for a row alone in its call.
+    """
+
+    language: str
+    decoded: Decoded
+    judgement: Judgement
+    languages: Languages = ()
+    spans: tuple[Languages, ...] = ()
+    alignment: Alignment | None = None
+    alignment_seconds: float = 0.0
+    misalignment: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BatchKey:
     """Rows with equal keys may share a call: CTranslate2 takes one set of options per call.
 
-    It requires the start-of-transcript token at the same index in all rows, which prompts of equal length with
-    prefixes of equal length have. Language and task may differ between rows, except for alignment.
+    It requires the start-of-transcript token at the same index in all rows, which contexts of equal length and
+    prefixes of equal length have. Language and task may differ between rows.
     """
 
-    kind: str
-    search: Search | None = None
-    prompt_tokens: int = 0
-    prefix_tokens: int = 0
-    language: str = ""
-    task: str = ""
+    search: Search
+    context_tokens: int
+    prefix_tokens: int
 
 
 @dataclass(slots=True, eq=False)
-class Row(Generic[ResultT]):
-    """One operation on one window, for one job."""
+class Row:
+    """One window to hear, for one job. Rows of a job are served by ``position``, seconds from the file's start."""
 
     job: object
     lane: Lane
     encoder_input: EncoderInput
-    operation: Operation
-    future: Future[ResultT] = field(default_factory=Future)
+    operation: Hear
+    position: float = 0.0
+    queued_at: float = 0.0  # set by the engine, monotonic
+    future: Future[Heard] = field(default_factory=Future)
     seconds: float = 0.0  # its share of the call that computed its result
 
     @property
     def key(self) -> BatchKey:
         """The key that rows of one batch share."""
         operation = self.operation
-        if isinstance(operation, Decode):
-            return BatchKey("decode", operation.search, len(operation.prompt), operation.prefix_tokens)
-        if isinstance(operation, Align):
-            return BatchKey("align", language=operation.language, task=operation.task.value)
-        return BatchKey("detect spans" if isinstance(operation, DetectSpans) else "detect")
+        return BatchKey(operation.search, len(operation.context), len(operation.prefix))
 
     @property
     def expected_tokens(self) -> float:
         """Estimate of the tokens that this row decodes to, a measure of how long that takes."""
-        rate = TOKENS_PER_SECOND.get(getattr(self.operation, "language", ""), DEFAULT_TOKENS_PER_SECOND)
+        rate = TOKENS_PER_SECOND.get(self.operation.language or "", DEFAULT_TOKENS_PER_SECOND)
         return self.encoder_input.duration_seconds * rate

@@ -5,29 +5,24 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from models.media.pool import DecodeJob, DecoderPool
 from models.media.spool import FeatureSpool
 from models.whisper.assembly import assemble
-from models.whisper.engine import Engine
+from models.whisper.inference.engine import Engine
+from models.whisper.inference.model import WhisperModel
+from models.whisper.inference.observer import EngineObserver
 from models.whisper.languages.one import SpokenLanguage
-from models.whisper.model import WhisperModel
 from models.whisper.options.capabilities import Capabilities
-from models.whisper.options.decoding import search_of
 from models.whisper.progress import Progress, ProgressReporter
 from models.whisper.provenance import installed_version, model_sha256
-from models.whisper.rows import Decode, EncoderInput, Row
 from models.whisper.transcription import Transcription
 from schemas.clock import Clock, SystemClock
 from schemas.errors import AudioNotFound, ConfigurationError
 from schemas.identity import options_digest
-from schemas.options import Channels, Lane, Task, TranscribeOptions
+from schemas.options import Channels, Lane, TranscribeOptions
 from schemas.settings import WhisperSettings
 from schemas.transcripts.transcript import AudioFacts, Provenance, Transcript
-
-WARM_UP_SECONDS: Final = 3_600.0
-"""A GPU that the wheels have no code for compiles it at first use; that takes minutes, not this long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +45,8 @@ def _never() -> bool:
 class Transcriber:
     """One model on one device, shared by all callers. Thread-safe once loaded.
 
-    ``model_name`` is the name in the provenance; options may name it, or one of the ``aliases``.
+    ``model_name`` is the name in the provenance; options may name it, or one of the ``aliases``. ``observer`` is
+    told of each call of the model.
     """
 
     def __init__(
@@ -61,12 +57,14 @@ class Transcriber:
         *,
         aliases: Sequence[str] = (),
         clock: Clock | None = None,
+        observer: EngineObserver | None = None,
     ) -> None:
         self._settings = settings
         self._directory = model_directory
         self._name = model_name
         self._aliases = frozenset(aliases)
         self._clock = clock or SystemClock()
+        self._observer = observer
         self._loaded: _Loaded | None = None
         self._lock = threading.Lock()
 
@@ -80,24 +78,14 @@ class Transcriber:
                 self._loaded = self._load()
 
     def warm_up(self) -> None:
-        """Load, and run the model once, so that the first record does not pay for it. Blocks.
+        """Load, and run full batches, so that the first records do not pay for it and the batch fits. Blocks.
 
-        Raises ConfigurationError when no decoder can be started.
+        Raises ConfigurationError when no decoder can be started, or the device has too little memory.
         """
         self.load()
         loaded = self._require_loaded()
         loaded.decoders.wait_ready()
-        prompt = loaded.model.vocabulary.prompt(
-            language="en", task=Task.TRANSCRIBE, initial_prompt=None, hotwords=None
-        )
-        row: Row[object] = Row(
-            job=self,
-            lane=Lane.INTERACTIVE,
-            encoder_input=EncoderInput(loaded.model.silence, 1.0),
-            operation=Decode(prompt, search_of(TranscribeOptions())),
-        )
-        loaded.engine.submit(row)
-        row.future.result(WARM_UP_SECONDS)
+        loaded.engine.warm_up()
 
     @property
     def provenance(self) -> Provenance:
@@ -199,6 +187,8 @@ class Transcriber:
             batch_rows=model.parallelism.batch_rows,
             hang_timeout_seconds=self._settings.hang_timeout_seconds,
             clock=self._clock,
+            prepared_ahead=model.parallelism.prepared_ahead,
+            observer=self._observer,
         )
         return _Loaded(
             model=model,

@@ -3,32 +3,23 @@
 import queue
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from models.media.messages import ContainerOpened, DecodeFinished, DecodeProgress, WindowReady
 from models.media.pool import DecodeFailed, DecoderEvent
 from models.media.speech.windows import TimeMap, Window
 from models.whisper.decode_unit import DecodeUnit, split
-from models.whisper.engine import Engine
-from models.whisper.gate import Action, Decoded, Judgement, judge, searches
+from models.whisper.gate import Action, searches
+from models.whisper.inference.engine import Engine
 from models.whisper.languages.detection import LanguageDetection, LanguageOfEachSpan, OneLanguage
 from models.whisper.languages.one import SpokenLanguage
 from models.whisper.options.decoding import search_of, thresholds_of
-from models.whisper.rows import (
-    Align,
-    Alignment,
-    Decode,
-    EncoderInput,
-    Features,
-    Operation,
-    Row,
-)
+from models.whisper.rows import Alignment, EncoderInput, Features, Hear, Heard, Row
 from models.whisper.state import TranscriptionState
-from models.whisper.text.loops import without_loops
 from models.whisper.text.loudness import loud_frames
 from models.whisper.text.segments import WindowResult, needs_alignment
 from models.whisper.text.vocabulary import Vocabulary
-from models.whisper.text.words import time_words
+from models.whisper.text.words import TimedWord, time_words
 from schemas.clock import Clock
 from schemas.errors import EngineFailed, JobCancelled
 from schemas.options import Lane, Task, TranscribeOptions
@@ -60,12 +51,13 @@ class Transcription:
         self._searches = searches(search_of(options))
         self._thresholds = thresholds_of(options)
         self._prefix = vocabulary.prefix(options.prefix)
+        self._context = vocabulary.context(initial_prompt=options.initial_prompt, hotwords=options.hotwords)
         self._engine = engine
         self._vocabulary = vocabulary
         self._read_features = read_features
         self._lane = lane
         self._clock = clock
-        self._inbox: queue.SimpleQueue[DecoderEvent | tuple[DecodeUnit, Row[Any]]] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[DecoderEvent | tuple[DecodeUnit, Row]] = queue.SimpleQueue()
         self.state = TranscriptionState(language=language)
         self._languages = self._detection()
 
@@ -73,9 +65,9 @@ class Transcription:
         candidates = self._options.languages or ()
         if self._options.multilingual and len(candidates) != 1:
             return LanguageOfEachSpan(
-                candidates, expected=self._options.language, submit=self._submit, decode=self._decode
+                candidates, expected=self._options.language, hear=self._hear, accept=self._accept_language
             )
-        return OneLanguage(self.state, candidates, submit=self._submit, decode=self._decode)
+        return OneLanguage(self.state, candidates, hear=self._hear, accept=self._accept_language)
 
     def on_decoder_event(self, event: DecoderEvent) -> None:
         """Enqueue an event of the decoder. Called from any thread; does not block."""
@@ -107,7 +99,6 @@ class Transcription:
             self._on_result(*item)
         else:
             self._handle_decoder_event(item)
-        self._languages.advance()
 
     def _handle_decoder_event(self, event: DecoderEvent) -> None:
         if isinstance(event, DecodeFailed):
@@ -118,6 +109,7 @@ class Transcription:
             self.state.opened, self.state.opened_at = event, self._clock.monotonic()
         elif isinstance(event, DecodeFinished):
             self.state.finished = event
+            self._languages.on_finished()
         elif isinstance(event, DecodeProgress):
             pass
 
@@ -128,112 +120,91 @@ class Transcription:
         self.state.units.append(unit)
         self._languages.add(unit)
 
-    def _submit(self, unit: DecodeUnit, operation: Operation, *, first: bool = False) -> None:
-        row: Row[Any] = Row(job=self, lane=self._lane, encoder_input=unit.encoder_input, operation=operation)
-        row.future.add_done_callback(lambda _: self._inbox.put((unit, row)))
-        self._engine.submit(row, first=first)
-
-    def _decode(self, unit: DecodeUnit) -> None:
-        prompt = self._vocabulary.prompt(
-            language=unit.language,
-            task=self._options.task,
-            initial_prompt=self._options.initial_prompt,
-            hotwords=self._options.hotwords,
+    def _hear(self, unit: DecodeUnit, spans: tuple[tuple[int, int], ...] = ()) -> None:
+        """Submit the next attempt at a unit. Without a language, it is detected, and those of the spans."""
+        options, tried = self._options, len(unit.attempts)
+        operation = Hear(
+            search=self._searches[tried],
+            language=unit.language or None,
+            task=options.task,
+            candidates=options.languages or (),
+            spans=spans,
+            context=self._context,
+            prefix=unit.prefix,
+            attempts=unit.attempts,
+            searches_left=len(self._searches) - tried - 1,
+            is_splittable=unit.is_splittable,
+            thresholds=self._thresholds,
+            fewest_tokens=self._fewest_tokens(unit),
+            words=options.word_timestamps or needs_alignment(unit.window),
         )
-        search = self._searches[len(unit.attempts)]
-        operation = Decode((*prompt, *unit.prefix), search, unit.language, prefix_tokens=len(unit.prefix))
-        self._submit(unit, operation, first=bool(unit.attempts))
+        row = Row(
+            job=self,
+            lane=self._lane,
+            encoder_input=unit.encoder_input,
+            operation=operation,
+            position=unit.window.start_seconds,
+        )
+        row.future.add_done_callback(lambda _: self._inbox.put((unit, row)))
+        self._engine.submit(row)
 
-    def _on_result(self, unit: DecodeUnit, row: Row[Any]) -> None:
+    def _fewest_tokens(self, unit: DecodeUnit) -> float:
+        """Return the tokens below which a text may lack those of speech in another language."""
+        may_change = self._options.multilingual and self._options.vad and len(unit.window.spans) > 1
+        return (
+            SPARSE_TOKENS_PER_SECOND * unit.window.duration_seconds if may_change and unit.is_splittable else 0.0
+        )
+
+    def _on_result(self, unit: DecodeUnit, row: Row) -> None:
         if row.future.cancelled():
             raise EngineFailed("the engine was shut down")
-        if isinstance(row.operation, Align) and row.future.exception() and not self._options.word_timestamps:
-            self._finish_without_words(unit)
-            return
-        result = row.future.result()
+        heard = row.future.result()
         usage = self.state.usage
-        if isinstance(result, Alignment):
-            usage.alignment_seconds += row.seconds
-            self._finish_with_words(unit, result)
-            return
-        usage.inference_seconds += row.seconds
-        if isinstance(result, Decoded):
-            usage.decoded_tokens += len(result.tokens)
-            unit.attempts = (*unit.attempts, result)
-            self._apply_gate(unit)
+        usage.alignment_seconds += heard.alignment_seconds
+        usage.inference_seconds += row.seconds - heard.alignment_seconds
+        usage.decoded_tokens += len(heard.decoded.tokens)
+        if unit.language:
+            self._on_heard(unit, heard)
         else:
-            self._languages.on_detected(unit, result)
+            unit.guess = heard
+            self._languages.on_detected(unit, heard)
 
-    def _apply_gate(self, unit: DecodeUnit) -> None:
-        searches_left = len(self._searches) - len(unit.attempts)
-        judgement = judge(
-            unit.attempts,
-            searches_left=searches_left,
-            splittable=unit.is_splittable,
-            thresholds=self._thresholds,
-        )
+    def _accept_language(self, unit: DecodeUnit) -> None:
+        """Take what was heard already, if its language is the one that was decided; else hear it again."""
+        if unit.guess is not None and unit.guess.language == unit.language:
+            self._on_heard(unit, unit.guess)
+        else:
+            self._hear(unit)
+
+    def _on_heard(self, unit: DecodeUnit, heard: Heard) -> None:
+        unit.attempts = (*unit.attempts, heard.decoded)
+        judgement = heard.judgement
         if judgement.action is Action.RETRY:
-            self._decode(unit)
-        elif judgement.action is Action.SPLIT or self._may_end_early(unit, judgement):
+            self._hear(unit)
+        elif judgement.action is Action.SPLIT:
             unit.pieces = split(unit)
-            unit.encoder_input.encoded = None
             for piece in unit.pieces:
-                self._decode(piece)
+                self._hear(piece)
         elif judgement.action is Action.SILENCE:
             self._finish(unit, WindowResult(unit.window, None, judgement.flags))
+        elif heard.misalignment is not None and self._options.word_timestamps:
+            raise EngineFailed(f"inference failed: {heard.misalignment}") from heard.misalignment
         else:
-            self._accept(unit, judgement)
+            # Words that were not asked for only make times finer, so a failed alignment is no error.
+            words = self._words(unit, heard, heard.alignment) if heard.alignment is not None else None
+            self._finish(unit, WindowResult(unit.window, judgement.chosen, judgement.flags, words))
 
-    def _may_end_early(self, unit: DecodeUnit, judgement: Judgement) -> bool:
-        """Return whether the text is short for the speech: the model may stop where other speech begins."""
-        return (
-            bool(self._options.multilingual)
-            and self._options.vad
-            and judgement.action is Action.ACCEPT
-            and unit.is_splittable
-            and len(unit.window.spans) > 1
-            and len(judgement.chosen.tokens) < SPARSE_TOKENS_PER_SECOND * unit.window.duration_seconds
-        )
-
-    def _accept(self, unit: DecodeUnit, judgement: Judgement) -> None:
-        judgement = self._without_loops(judgement)
-        if self._options.word_timestamps or needs_alignment(unit.window) or judgement.is_loop:
-            unit.judgement = judgement
-            tokens = self._vocabulary.text_tokens(judgement.chosen.tokens)
-            self._submit(unit, Align(tokens, unit.language, self._options.task), first=True)
-        else:
-            self._finish(unit, WindowResult(unit.window, judgement.chosen, judgement.flags))
-
-    def _without_loops(self, judgement: Judgement) -> Judgement:
-        """Cut an accepted loop to its first occurrence. Its words are aligned: the window's end is not theirs."""
-        if not judgement.is_loop:
-            return judgement
-        tokens = without_loops(judgement.chosen.tokens)
-        return replace(
-            judgement, chosen=replace(judgement.chosen, tokens=tokens, text=self._vocabulary.text(tokens))
-        )
-
-    def _finish_with_words(self, unit: DecodeUnit, alignment: Alignment) -> None:
-        if unit.judgement is None:
-            raise EngineFailed("an alignment arrived for text that was not accepted")
-        chosen = unit.judgement.chosen
+    def _words(self, unit: DecodeUnit, heard: Heard, alignment: Alignment) -> tuple[TimedWord, ...]:
         counted = self._vocabulary.words(
-            self._vocabulary.text_tokens(chosen.tokens),
-            language=self._text_language(unit),
+            self._vocabulary.text_tokens(heard.judgement.chosen.tokens), language=self._text_language(unit)
         )
         loud = loud_frames(unit.encoder_input.read())
-        words = time_words(counted, alignment, TimeMap(unit.window.spans), loud=loud)
-        self._finish(unit, WindowResult(unit.window, chosen, unit.judgement.flags, words))
+        return time_words(counted, alignment, TimeMap(unit.window.spans), loud=loud)
 
     def _text_language(self, unit: DecodeUnit) -> str:
         """Return the language of the text: a translation is English, whatever language was spoken."""
         return "en" if self._options.task is Task.TRANSLATE else unit.language
 
-    def _finish_without_words(self, unit: DecodeUnit) -> None:
-        """Accept the text with coarse times: words were not requested, so a failed alignment is no error."""
-        if unit.judgement is not None:
-            self._finish(unit, WindowResult(unit.window, unit.judgement.chosen, unit.judgement.flags))
-
     def _finish(self, unit: DecodeUnit, result: WindowResult) -> None:
         unit.result = replace(result, language=self._text_language(unit))
-        unit.encoder_input.encoded = None
+        unit.guess = None

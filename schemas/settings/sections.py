@@ -86,10 +86,14 @@ class WhisperSettings(Section):
         default="default",
         description="A CTranslate2 type, such as float16 or int8; default: int8 on a CPU, the weights' on a GPU.",
     )
-    batch_size: int = Field(default=16, ge=1, description="Windows in one GPU call.")
+    batch_size: int | None = Field(
+        default=None,
+        ge=1,
+        description="Windows in one call at most; None: 32 on a GPU, fewer where they do not fit; 1 on a CPU.",
+    )
     cpu_threads: int = Field(default=0, ge=0, description="0: one per core.")
     replicas: int = Field(
-        default=0, ge=0, description="Concurrent calls on one device; 0: one on a GPU, by cores on a CPU."
+        default=0, ge=0, description="Concurrent calls on one device; 0: two on a GPU, by cores on a CPU."
     )
     decoder_processes: int = Field(
         default=0,

@@ -3,7 +3,7 @@
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Sequence
 from itertools import accumulate, groupby, pairwise
-from typing import Final, Protocol
+from typing import Protocol
 
 from models.media.speech.windows import FRAME_SAMPLES, SAMPLE_RATE_HERTZ, Window
 from models.whisper.decode_unit import DecodeUnit, cut
@@ -15,29 +15,34 @@ from models.whisper.languages.each_span import (
     likely_changes,
 )
 from models.whisper.languages.one import SpokenLanguage, among, decide_language, spoken_language
-from models.whisper.rows import DetectLanguage, DetectSpans, Languages, Operation, SpanLanguages
+from models.whisper.rows import Heard, Languages
 from models.whisper.state import TranscriptionState
 
-WINDOWS_AHEAD: Final = 16
-"""Windows of one file whose language is detected before they are decoded; each keeps its encoding until then."""
+Spans = tuple[tuple[int, int], ...]
+Accept = Callable[[DecodeUnit], None]
 
-Submit = Callable[[DecodeUnit, Operation], None]
-Decode = Callable[[DecodeUnit], None]
+
+class Listen(Protocol):
+    """Submits a unit whose language is open, and is to be detected with those of the spans."""
+
+    def __call__(self, unit: DecodeUnit, spans: Spans = ()) -> None:
+        """Submit the unit. Does not block."""
+        ...
 
 
 class LanguageDetection(Protocol):
-    """Gives each unit its language, then hands it on to be decoded. Called from the transcription's thread."""
+    """Gives each unit its language, then passes it to ``accept``. Called from the transcription's thread."""
 
     def add(self, unit: DecodeUnit) -> None:
         """Take the next window."""
         ...
 
-    def on_detected(self, unit: DecodeUnit, found: Languages | SpanLanguages) -> None:
-        """Take the result of an operation that was submitted."""
+    def on_detected(self, unit: DecodeUnit, heard: Heard) -> None:
+        """Take what was heard of a unit whose language was open."""
         ...
 
-    def advance(self) -> None:
-        """Examine further windows if there is room or need. Called after every step, and safe to repeat."""
+    def on_finished(self) -> None:
+        """Take notice that no further window comes."""
         ...
 
 
@@ -45,29 +50,32 @@ class OneLanguage:
     """The first windows decide for the whole file, unless its language is known already."""
 
     def __init__(
-        self, state: TranscriptionState, candidates: Collection[str], *, submit: Submit, decode: Decode
+        self, state: TranscriptionState, candidates: Collection[str], *, hear: Listen, accept: Accept
     ) -> None:
         self._state = state
         self._candidates = candidates
-        self._submit = submit
-        self._decode = decode
+        self._hear = hear
+        self._accept = accept
         self._detections: list[Languages] = []
         self._detecting = False
         self._undecided: deque[DecodeUnit] = deque()
 
     def add(self, unit: DecodeUnit) -> None:
-        """Decode the window if the language is known; else keep it until then."""
+        """Accept the window if the language is known; else keep it until then."""
         self._undecided.append(unit)
-        self.advance()
+        self._advance()
 
-    def on_detected(self, unit: DecodeUnit, found: Languages | SpanLanguages) -> None:  # noqa: ARG002
+    def on_detected(self, unit: DecodeUnit, heard: Heard) -> None:  # noqa: ARG002
         """Count a window's languages."""
         self._detecting = False
-        if isinstance(found, tuple):
-            self._detections.append(among(self._candidates, found))
-        self.advance()
+        self._detections.append(among(self._candidates, heard.languages))
+        self._advance()
 
-    def advance(self) -> None:
+    def on_finished(self) -> None:
+        """Decide with what there is."""
+        self._advance()
+
+    def _advance(self) -> None:
         """Decide the language if the detections suffice, else run detection on the next window."""
         if self._state.language is None and not self._detecting:
             self._decide()
@@ -75,7 +83,7 @@ class OneLanguage:
             while self._undecided:
                 unit = self._undecided.popleft()
                 unit.language = self._state.language.code
-                self._decode(unit)
+                self._accept(unit)
 
     def _decide(self) -> None:
         has_more = len(self._detections) < len(self._state.units)
@@ -83,52 +91,41 @@ class OneLanguage:
         self._state.language = decide_language(self._detections, more_to_come=more_to_come)
         if self._state.language is None and has_more:
             self._detecting = True
-            self._submit(self._state.units[len(self._detections)], DetectLanguage())
+            self._hear(self._state.units[len(self._detections)])
 
 
 class LanguageOfEachSpan:
     """Every span of speech has its language; a window is cut in pieces where its spans are likely to differ.
 
-    Pieces are encoded by themselves, to be detected again and decoded; those that turn out to have one language
-    are put together again. Windows are decided in order, whatever the order of the results, so equal files give
+    Pieces are heard by themselves, in the language detected for each; those that turn out to have one language are
+    put together again. Windows are decided in order, whatever the order of the results, so equal files give
     equal languages. Each channel is decided by itself: its speaker may have a language of their own.
     """
 
-    def __init__(
-        self, candidates: Collection[str], *, expected: str | None, submit: Submit, decode: Decode
-    ) -> None:
+    def __init__(self, candidates: Collection[str], *, expected: str | None, hear: Listen, accept: Accept) -> None:
         self._candidates = candidates
-        self._submit = submit
-        self._decode = decode
-        self._unexamined: deque[DecodeUnit] = deque()
+        self._hear = hear
+        self._accept = accept
         self._undecided: deque[DecodeUnit] = deque()
-        self._ahead: list[DecodeUnit] = []
         self._parts: dict[DecodeUnit, tuple[DecodeUnit, ...]] = {}
         start = LanguageHistory({expected: EXPECTED_SECONDS}, expected) if expected else LanguageHistory()
         self._histories: defaultdict[int | None, LanguageHistory] = defaultdict(lambda: start)
 
     def add(self, unit: DecodeUnit) -> None:
-        """Take the next window."""
-        self._unexamined.append(unit)
+        """Examine the next window."""
         self._undecided.append(unit)
-        self.advance()
+        self._hear(unit, tuple(pairwise(span_edges(unit.window))))
 
-    def on_detected(self, unit: DecodeUnit, found: Languages | SpanLanguages) -> None:
+    def on_detected(self, unit: DecodeUnit, heard: Heard) -> None:
         """Examine the parts of a window in which spans seem to differ; decide the windows that lack no result."""
-        if isinstance(found, SpanLanguages):
-            self._parts[unit] = self._parts_of(unit, [among(self._candidates, each) for each in found.spans])
-            found = found.window
-        unit.detected = among(self._candidates, found)
+        if heard.spans:
+            self._parts[unit] = self._parts_of(unit, [among(self._candidates, each) for each in heard.spans])
+        unit.detected = among(self._candidates, heard.languages)
         while self._undecided and self._is_examined(self._undecided[0]):
             self._decide(self._undecided.popleft())
 
-    def advance(self) -> None:
-        """Examine the next windows, as far as ``WINDOWS_AHEAD`` allows."""
-        self._ahead = [unit for unit in self._ahead if not unit.is_done]
-        while self._unexamined and len(self._ahead) < WINDOWS_AHEAD:
-            unit = self._unexamined.popleft()
-            self._ahead.append(unit)
-            self._submit(unit, DetectSpans(tuple(pairwise(span_edges(unit.window)))))
+    def on_finished(self) -> None:
+        """Do nothing: each window is decided by itself and those before it."""
 
     def _parts_of(self, unit: DecodeUnit, found: Sequence[Languages]) -> tuple[DecodeUnit, ...]:
         """Return the unit itself, or the pieces to examine by themselves."""
@@ -142,7 +139,7 @@ class LanguageOfEachSpan:
         edges = span_edges(unit.window)
         parts = cut(unit, [edges[place] for place in changes])
         for part in parts:
-            self._submit(part, DetectLanguage())
+            self._hear(part)
         return parts
 
     def _is_examined(self, unit: DecodeUnit) -> bool:
@@ -157,15 +154,14 @@ class LanguageOfEachSpan:
         runs = [[*run] for _, run in groupby(zip(parts, heard, languages, strict=True), key=lambda each: each[2])]
         if len(runs) > 1:
             unit.pieces = _pieces(unit, [[part for part, _, _ in run] for run in runs])
-            unit.encoder_input.encoded = None
-        for piece, run in zip(unit.leaves(), runs, strict=True):
+        for piece, run in zip([*unit.leaves()], runs, strict=True):  # accepting a piece may split it
             piece.language = run[0][2]
             piece.detected = mean_languages([span for _, span, _ in run])
-            self._decode(piece)
+            self._accept(piece)
 
 
 def _pieces(unit: DecodeUnit, runs: Sequence[Sequence[DecodeUnit]]) -> tuple[DecodeUnit, ...]:
-    """Return a piece for each run of parts: the part itself, with its encoding, where the run has only one."""
+    """Return a piece for each run of parts: the part itself, with what was heard, where the run has only one."""
     ends = list(accumulate(sum(part.window.frames for part in run) for run in runs))
     joined = cut(unit, ends[:-1])
     return tuple(run[0] if len(run) == 1 else piece for run, piece in zip(runs, joined, strict=True))

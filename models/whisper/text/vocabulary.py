@@ -44,18 +44,19 @@ class Vocabulary:
             if not multilingual or self._tokenizer.token_to_id(f"<|{code}|>") is not None
         )
 
-    def prompt(
-        self, *, language: str, task: Task, initial_prompt: str | None, hotwords: str | None
-    ) -> tuple[int, ...]:
-        """Return the tokens before the text, without timestamps. Cuts hotwords and prompt to half the context."""
+    def context(self, *, initial_prompt: str | None, hotwords: str | None) -> tuple[int, ...]:
+        """Return the tokens before the start of the transcript. Cuts hotwords and prompt to half the context."""
         before: list[int] = []
         if hotwords and hotwords.strip():
             before += self._plain.encode(" " + hotwords.strip())[:PROMPT_TOKENS]
         if initial_prompt:
             room = PROMPT_TOKENS - len(before)
             before += self._plain.encode(initial_prompt)[-room:] if room else []
-        start = [self._plain.sot_prev, *before] if before else []
-        return (*start, *self.start(language=language, task=task), self._plain.no_timestamps)
+        return (self._plain.sot_prev, *before) if before else ()
+
+    def task_tokens(self, *, language: str, task: Task) -> tuple[int, ...]:
+        """Return the tokens from the start of the transcript to the text, without timestamps."""
+        return (*self.start(language=language, task=task), self._plain.no_timestamps)
 
     def prefix(self, text: str | None) -> tuple[int, ...]:
         """Return the tokens of text that a window begins with, cut to a quarter of the context."""
@@ -66,6 +67,11 @@ class Vocabulary:
         Whisper's control tokens."""
         symbols = self._plain.non_speech_tokens if NON_SPEECH in ids else ()
         return tuple(sorted({*self._controls, *symbols, *(token for token in ids if token != NON_SPEECH)}))
+
+    @property
+    def end(self) -> int:
+        """The token that ends the text."""
+        return int(self._plain.eot)
 
     @property
     def size(self) -> int:

@@ -35,9 +35,7 @@ class SingleWindows:
 
     def search(self, encoded: Any, language: str, *, timestamps: bool = False, **search: Any) -> Any:
         """Return CTranslate2's result for one search."""
-        prompt = self.vocabulary.prompt(
-            language=language, task=Task.TRANSCRIBE, initial_prompt=None, hotwords=None
-        )
+        prompt = self.vocabulary.task_tokens(language=language, task=Task.TRANSCRIBE)
         (found,) = self._whisper.generate(
             encoded,
             [list(prompt[:-1] if timestamps else prompt)],

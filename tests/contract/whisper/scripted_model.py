@@ -2,24 +2,18 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from models.media.speech.windows import Window
 from models.whisper.gate import Decoded
-from models.whisper.rows import (
-    Align,
-    Alignment,
-    Decode,
-    DetectLanguage,
-    DetectSpans,
-    EncoderInput,
-    Features,
-    Languages,
-    Operation,
-    Result,
-    SpanLanguages,
-)
+from models.whisper.inference.features import FeatureBatch
+from models.whisper.inference.hearing import needs_words, settle
+from models.whisper.languages.one import among
+from models.whisper.rows import Alignment, Features, Hear, Heard, Languages
+from models.whisper.text.vocabulary import Vocabulary
+from tests.support.listening import model_directory
 
 
 class Script:
@@ -42,51 +36,66 @@ class Script:
         self._languages = iter(() if isinstance(languages, Mapping) else languages.split())
         self._of_spans = of_spans or {}
         self._languages_by_length = languages if isinstance(languages, Mapping) else {}
-        self.decoded: list[Decode] = []
-        self.aligned: list[Align] = []
+        self.heard: list[Hear] = []
+        """What was asked, with the language that it was decoded in."""
+        self.aligned: list[tuple[tuple[int, ...], str]] = []
+        """The text tokens that were aligned, with their language."""
         self.unalignable = False
-        self.encodings = 0
         self.tokens: tuple[int, ...] = (2425, 456)  # " hello there", as OpenAI's tokenizer has it
         self.gate = threading.Event()
         self.gate.set()
+        self._vocabulary = Vocabulary(model_directory(), multilingual=True)
 
-    def infer(self, inputs: Sequence[EncoderInput], operations: Sequence[Operation]) -> Sequence[Result]:
+    def prepare(self, features: Sequence[Features]) -> FeatureBatch:
+        """Keep the lengths: the script needs no sound."""
+        return FeatureBatch(np.zeros(0, np.float32), tuple(each.shape[1] for each in features))
+
+    def hear(self, batch: FeatureBatch, operations: Sequence[Hear]) -> Sequence[Heard]:
         """One answer per row, by the script."""
         self.gate.wait(30)
-        return [self._one(each, operation) for each, operation in zip(inputs, operations, strict=True)]
+        return [
+            self._one(frames / 100, operation) for frames, operation in zip(batch.frames, operations, strict=True)
+        ]
 
-    def _one(self, encoder_input: EncoderInput, operation: Operation) -> Result:
-        self.encodings += encoder_input.encoded is None
-        encoder_input.encoded = np.zeros(1)
-        if isinstance(operation, DetectLanguage):
-            return self._language(encoder_input.duration_seconds)
-        if isinstance(operation, DetectSpans):
-            lengths = [(end - first) / 100 for first, end in operation.spans]
-            spans = tuple(self._language(seconds, self._of_spans.get(seconds)) for seconds in lengths)
-            return SpanLanguages(self._language(encoder_input.duration_seconds), spans)
-        if isinstance(operation, Align):
-            if self.unalignable:
-                raise RuntimeError("no alignment heads")
-            self.aligned.append(operation)
-            step = encoder_input.duration_seconds / len(operation.tokens)
-            starts = tuple(step * number for number in range(len(operation.tokens) + 1))
-            return Alignment(starts, (0.9,) * len(operation.tokens))
-        return self._decoded(encoder_input, operation)
+    def rehearse(self, rows: int) -> None:
+        """Do nothing: the script is ready."""
+
+    def _one(self, seconds: float, operation: Hear) -> Heard:
+        languages = () if operation.language else self._language(seconds)
+        language = operation.language or among(operation.candidates, languages)[0][0]
+        lengths = [(end - first) / 100 for first, end in operation.spans]
+        decoded = self._decoded(seconds, replace(operation, language=language))
+        judgement = settle(operation, decoded, self._vocabulary)
+        heard = Heard(
+            language=language,
+            decoded=decoded,
+            judgement=judgement,
+            languages=languages,
+            spans=tuple(self._language(length, self._of_spans.get(length)) for length in lengths),
+        )
+        if not needs_words(operation, judgement):
+            return heard
+        if self.unalignable:
+            return replace(heard, misalignment=RuntimeError("no alignment heads"))
+        tokens = judgement.chosen.tokens
+        self.aligned.append((tokens, language))
+        starts = tuple(seconds / len(tokens) * number for number in range(len(tokens) + 1))
+        return replace(heard, alignment=Alignment(starts, (0.9,) * len(tokens)), alignment_seconds=1e-6)
 
     def _language(self, seconds: float, known: str | None = None) -> Languages:
         written = known or self._languages_by_length.get(seconds) or next(self._languages, "")
         code, _, probability = written.partition(":")
         return ((code, float(probability or 0.9)), ("la", 0.01))
 
-    def _decoded(self, encoder_input: EncoderInput, operation: Decode) -> Decoded:
-        self.decoded.append(operation)
+    def _decoded(self, seconds: float, operation: Hear) -> Decoded:
+        self.heard.append(operation)
         return Decoded(
             tokens=self.tokens,
-            text=self._text(operation.search.penalty, encoder_input.duration_seconds),
+            text=self._text(operation.search.penalty, seconds),
             avg_logprob=-0.2,
             no_speech_prob=0.0,
             penalty=operation.search.penalty,
-            truncated=encoder_input.duration_seconds > self._truncated_over_seconds,
+            truncated=seconds > self._truncated_over_seconds,
         )
 
 

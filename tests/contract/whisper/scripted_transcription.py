@@ -5,7 +5,7 @@ from itertools import accumulate
 
 from models.media.messages import ContainerOpened, DecodeFinished, WindowReady
 from models.media.speech.windows import SAMPLE_RATE_HERTZ
-from models.whisper.engine import Engine
+from models.whisper.inference.engine import Engine
 from models.whisper.languages.one import SpokenLanguage
 from models.whisper.state import TranscriptionState
 from models.whisper.text.vocabulary import Vocabulary

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from models.whisper.assembly import assemble
-from models.whisper.languages.detection import WINDOWS_AHEAD
 from schemas.options import Task, TranscribeOptions
 from tests.contract.whisper.scripted_model import Script
 from tests.contract.whisper.scripted_transcription import Desk
@@ -49,7 +48,7 @@ def test_each_window_has_its_own_language(desk: Callable[..., Desk]) -> None:
     each.windows(8, 9, 10)
     state = each.finish()
     assert decoded(each) == ["ko", "en", "ko"]
-    assert sorted(work.language for work in each.model.decoded) == ["en", "ko", "ko"]
+    assert sorted(work.language or "" for work in each.model.heard) == ["en", "ko", "ko"]
     transcript = assemble(state, MULTILINGUAL, PROVENANCE, started_at=0, ended_at=1)
     assert [segment.language for segment in transcript.segments] == ["ko", "en", "ko"]
     assert transcript.language == "ko"
@@ -133,18 +132,12 @@ def test_the_language_that_the_caller_named_is_expected(desk: Callable[..., Desk
     assert decoded(each) == ["la", "en"]
 
 
-def test_each_window_is_encoded_once_and_few_wait_at_a_time(desk: Callable[..., Desk]) -> None:
-    """A file of hours does not keep all of its encodings until the last one is detected."""
-    windows = 3 * WINDOWS_AHEAD
-    each = desk({8: "ko"})
-    each.windows(*[8] * windows)
-    held = [
-        sum(unit.encoder_input.encoded is not None for unit in state.units)
-        for state in each.transcription.steps(lambda: False)
-    ]
-    assert max(held) <= WINDOWS_AHEAD
-    assert each.model.encodings == windows
-    assert [unit.encoder_input.encoded for unit in each.transcription.state.units] == [None] * windows
+def test_a_window_is_heard_once_unless_its_language_was_guessed_wrong(desk: Callable[..., Desk]) -> None:
+    """Detected and decoded in one call; again only in a language that the file made more probable."""
+    each = desk({20: "ko", 0.7: "en:0.4"})
+    each.windows(20, 0.7, 20)
+    each.finish()
+    assert sorted(work.language or "" for work in each.model.heard) == ["en", "ko", "ko", "ko"]
 
 
 def test_without_the_option_nothing_changes(desk: Callable[..., Desk]) -> None:
@@ -153,7 +146,6 @@ def test_without_the_option_nothing_changes(desk: Callable[..., Desk]) -> None:
     each.windows_of_spans((4, 4), (8,), (3, 3, 3))
     state = each.finish()
     assert decoded(each) == ["ko", "ko", "ko"]
-    prompts = {work.prompt for work in each.model.decoded}
-    assert len(prompts) == 1
+    assert [work.language for work in each.model.heard] == ["ko", "ko", "ko"]
     assert state.language is not None
     assert state.language.code == "ko"

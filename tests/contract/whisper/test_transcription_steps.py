@@ -7,7 +7,7 @@ import pytest
 
 from models.media.pool import DecodeFailed
 from models.whisper.gate import PENALTIES, Search, searches
-from models.whisper.rows import DetectLanguage, EncoderInput, Row
+from models.whisper.rows import EncoderInput, Hear, Row
 from models.whisper.text.vocabulary import Vocabulary
 from schemas.errors import AudioUndecodable, DependencyDown, EngineFailed, JobCancelled
 from schemas.options import Lane, Task, TranscribeOptions
@@ -41,7 +41,7 @@ def test_a_loop_is_decoded_again_by_the_next_search(desk: Callable[..., Desk]) -
     each = desk(model)
     each.windows(4)
     (window,) = each.finish().results()
-    assert [work.search for work in model.decoded] == list(searches(Search(5)))
+    assert [work.search for work in model.heard] == list(searches(Search(5)))
     assert window.decoded is not None
     assert (window.decoded.text, window.decoded.penalty) == (" hello there", PENALTIES[-1])
     assert window.flags == (QualityFlag.RETRIED,)
@@ -55,7 +55,7 @@ def test_a_window_in_which_every_search_loops_keeps_the_loop_once(desk: Callable
     each = desk(model)
     each.windows(4)
     (window,) = each.finish().results()
-    assert [work.tokens for work in model.aligned] == [once]
+    assert [tokens for tokens, _ in model.aligned] == [once]
     assert window.decoded is not None
     text = Vocabulary(model_directory(), multilingual=True).text(once)
     assert (window.decoded.tokens, window.decoded.text) == (once, text)
@@ -91,8 +91,7 @@ def test_an_unsure_first_window_does_not_decide_the_language(desk: Callable[...,
     state = each.finish()
     assert state.language is not None
     assert (state.language.code, state.language.probability) == ("ko", 0.8)
-    assert {work.language for work in model.decoded} == {"ko"}
-    assert len(model.decoded) == 3
+    assert [work.language for work in model.heard] == ["ja", "ko", "ko", "ko"]
 
 
 def test_words_are_aligned_only_for_text_that_stands(desk: Callable[..., Desk]) -> None:
@@ -130,7 +129,7 @@ def test_no_windows_is_no_speech(desk: Callable[..., Desk]) -> None:
     state = each.finish()
     assert state.results() == []
     assert state.language is None
-    assert each.model.decoded == []
+    assert each.model.heard == []
 
 
 def test_a_decoder_failure_ends_the_record_with_its_error(desk: Callable[..., Desk]) -> None:
@@ -158,7 +157,7 @@ def test_who_is_not_in_the_call_that_hangs_waits_for_the_new_process(desk: Calla
     each.model.gate.clear()
     encoder_input = EncoderInput(lambda: np.zeros((80, 100), np.float32), 1.0)
     each.engine.submit(
-        Row(job="a neighbour", lane=Lane.BULK, encoder_input=encoder_input, operation=DetectLanguage())
+        Row(job="a neighbour", lane=Lane.BULK, encoder_input=encoder_input, operation=Hear(Search(5)))
     )
     eventually(lambda: not each.engine.is_healthy(), timeout_seconds=30)
     each.windows(4)
@@ -190,11 +189,9 @@ def test_a_window_is_decoded_as_was_asked(desk: Callable[..., Desk]) -> None:
     each.windows(4)
     each.finish()
     vocabulary = Vocabulary(model_directory(), multilingual=True)
-    prompt = vocabulary.prompt(language="ko", task=Task.TRANSLATE, initial_prompt="Formal.", hotwords="Kafka")
-    assert [(work.prompt, work.search.beam_size) for work in model.decoded] == [
-        (prompt, 2),
-        (prompt, 1),
-        (prompt, 2),
+    context = vocabulary.context(initial_prompt="Formal.", hotwords="Kafka")
+    assert [(work.context, work.language, work.task, work.search.beam_size) for work in model.heard] == [
+        (context, "ko", Task.TRANSLATE, beam_size) for beam_size in (2, 1, 2)
     ]
 
 
@@ -208,11 +205,11 @@ def test_the_words_of_a_translation_are_english(desk: Callable[..., Desk]) -> No
     each.windows(4)
     (window,) = each.finish().results()
     assert [word.text for word in window.words or ()] == [" hello", " there"]
-    assert [(work.language, work.task) for work in model.aligned] == [("zh", Task.TRANSLATE)]
+    assert [language for _, language in model.aligned] == ["zh"]
 
 
-def test_what_was_spent_is_added_up_and_nothing_is_held(desk: Callable[..., Desk]) -> None:
-    """Tokens and seconds of every attempt; encodings are let go when a window is done."""
+def test_what_was_spent_is_added_up(desk: Callable[..., Desk]) -> None:
+    """Tokens and seconds of every attempt."""
     model = Script(lambda penalty, _: LOOP if penalty == 1 else " hello there")
     each = desk(model, TranscribeOptions(word_timestamps=True))
     each.windows(4, 4)
@@ -220,7 +217,6 @@ def test_what_was_spent_is_added_up_and_nothing_is_held(desk: Callable[..., Desk
     assert state.usage.decoded_tokens == 12
     assert state.usage.inference_seconds > 0
     assert state.usage.alignment_seconds > 0
-    assert [unit.encoder_input.encoded for unit in state.units] == [None, None]
 
 
 def test_a_prefix_begins_the_first_window_alone(desk: Callable[..., Desk]) -> None:
@@ -231,8 +227,4 @@ def test_a_prefix_begins_the_first_window_alone(desk: Callable[..., Desk]) -> No
     each.finish()
     vocabulary = Vocabulary(model_directory(), multilingual=True)
     prefix = vocabulary.prefix("Well then")
-    prompt = vocabulary.prompt(language="en", task=Task.TRANSCRIBE, initial_prompt=None, hotwords=None)
-    first, later = (*prompt, *prefix), prompt
-    assert sorted((work.prompt, work.prefix_tokens) for work in model.decoded) == sorted(
-        [(first, len(prefix))] * 3 + [(later, 0)] * 3
-    )
+    assert sorted(work.prefix for work in model.heard) == [()] * 3 + [prefix] * 3

@@ -1,6 +1,6 @@
 """With one row per call and the same options, the engine's tokens are faster-whisper's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -8,19 +8,9 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 from faster_whisper.audio import decode_audio
 
 from models.media.speech.features import LogMel
-from models.whisper.gate import Decoded, Search
-from models.whisper.model import WhisperModel as WhisperModelUnderTest
-from models.whisper.rows import (
-    Align,
-    Alignment,
-    Decode,
-    DetectLanguage,
-    DetectSpans,
-    EncoderInput,
-    Operation,
-    Result,
-    SpanLanguages,
-)
+from models.whisper.gate import Search
+from models.whisper.inference.model import WhisperModel as WhisperModelUnderTest
+from models.whisper.rows import Features, Hear, Heard
 from models.whisper.transcriber import Transcriber
 from schemas.options import Task, TranscribeOptions
 from schemas.settings import WhisperSettings
@@ -118,38 +108,36 @@ def test_rows_in_one_batch_get_the_answers_that_they_get_alone() -> None:
     model = WhisperModelUnderTest(settings, model_directory())
     names = ("en-digits.ogg", "ko-digits.ogg", "en-commands.ogg")
     asked = (("en", Task.TRANSCRIBE), ("ko", Task.TRANSCRIBE), ("ko", Task.TRANSLATE))
-    works = [
-        Decode(
-            model.vocabulary.prompt(language=code, task=task, initial_prompt=None, hotwords=None), search=Search(2)
-        )
-        for code, task in asked
-    ]
-    kinds: list[list[Operation]] = [
-        [*works],
-        [DetectLanguage()] * 3,
-        [DetectSpans(((0, 60), (60, 100)))] * 3,
-        [Align((400, 401, 402), "en", Task.TRANSCRIBE)] * 3,
+    kinds = [
+        [Hear(Search(2), language=code, task=task, words=True) for code, task in asked],
+        [Hear(Search(5), language=None, spans=((0, 60), (60, 100)))] * 3,
     ]
     for kind in kinds:
-        together = model.infer([_sound(name, model.mel_bands) for name in names], kind)
-        alone = [
-            model.infer([_sound(name, model.mel_bands)], [work])[0] for name, work in zip(names, kind, strict=True)
-        ]
+        together = _heard(model, names, kind)
+        alone = [_heard(model, [name], [operation])[0] for name, operation in zip(names, kind, strict=True)]
         assert [_rounded(answer) for answer in together] == [_rounded(answer) for answer in alone]
+        assert all(answer.alignment is not None for answer in together) == kind[0].words
     model.close()
 
 
-def _sound(name: str, mel_bands: int) -> EncoderInput:
-    audio = decode_audio(str(speech(name)))
-    return EncoderInput(lambda: LogMel(mel_bands)(audio), len(audio) / 16_000)
+def _heard(model: WhisperModelUnderTest, names: Sequence[str], operations: Sequence[Hear]) -> Sequence[Heard]:
+    with model.prepare([_features(name, model.mel_bands) for name in names]) as batch:
+        return model.hear(batch, operations)
 
 
-def _rounded(answer: Result) -> object:
+def _features(name: str, mel_bands: int) -> Features:
+    return LogMel(mel_bands)(decode_audio(str(speech(name))))
+
+
+def _rounded(answer: Heard) -> object:
     """Return a result without the last digits of its probabilities."""
-    if isinstance(answer, Decoded):
-        return answer.tokens, round(answer.avg_logprob, 2)
-    if isinstance(answer, Alignment):
-        return answer.starts_seconds, [round(probability, 2) for probability in answer.probabilities]
-    if isinstance(answer, SpanLanguages):
-        return [(each[0][0], round(each[0][1], 2)) for each in (answer.window, *answer.spans)]
-    return answer[0][0], round(answer[0][1], 2)
+    alignment = answer.alignment
+    return (
+        answer.language,
+        answer.decoded.tokens,
+        round(answer.decoded.avg_logprob, 2),
+        answer.judgement.action,
+        [(each[0][0], round(each[0][1], 2)) for each in (answer.languages, *answer.spans) if each],
+        alignment
+        and (alignment.starts_seconds, [round(probability, 2) for probability in alignment.probabilities]),
+    )

@@ -13,7 +13,7 @@ ENGINE_THAT_DIES = """
 from concurrent.futures import Future
 from kascribe.process import logs
 from kascribe.process.endings import ended_by_dead_threads
-from models.whisper.engine import Engine
+from models.whisper.inference.engine import Engine
 from schemas.clock import SystemClock
 from schemas.settings import LogSettings
 from tests.unit.models.whisper.echo_model import Echo, row

@@ -5,19 +5,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.whisper.gate import Decoded, Search
-from models.whisper.model import OutOfMemory
-from models.whisper.rows import Decode, EncoderInput, Operation, Result, Row
+from models.whisper.gate import Action, Decoded, Judgement, Search
+from models.whisper.inference.features import FeatureBatch
+from models.whisper.inference.model import OutOfMemory
+from models.whisper.rows import EncoderInput, Features, Hear, Heard, Row
 from schemas.options import Lane
-
-PROMPT = (1, 2, 3)
 
 
 class Echo:
-    """A model that says which row it heard: a row's duration is its name. It has a limit, like a GPU's memory."""
+    """A model that says which row it heard: the first feature is its name. It has a limit, like a GPU's memory."""
 
     def __init__(self, *, memory_rows: int = 1_000, poison: float | None = None) -> None:
         self.batches: list[list[float]] = []
+        self.rehearsed: list[int] = []
         self.failure: BaseException | None = None
         self.memory_rows = memory_rows
         self._poison = poison
@@ -25,27 +25,45 @@ class Echo:
         self.gate.set()
         self.entered = threading.Event()
 
-    def infer(self, inputs: Sequence[EncoderInput], operations: Sequence[Operation]) -> Sequence[Result]:
-        """One text per row: its duration."""
+    def prepare(self, features: Sequence[Features]) -> FeatureBatch:
+        """Keep the names."""
+        return FeatureBatch(np.array([each[0, 0] for each in features], np.float32), (1,) * len(features))
+
+    def hear(self, batch: FeatureBatch, operations: Sequence[Hear]) -> Sequence[Heard]:
+        """One text per row: its name."""
         self.entered.set()
         self.gate.wait()
-        names = [each.duration_seconds for each in inputs]
+        names = [float(name) for name in batch.array]
+        assert len(names) == len(operations)
         if self.failure is not None:
             raise self.failure
-        if len(names) > self.memory_rows:
-            raise OutOfMemory("CUDA out of memory")
+        self._allocate(len(names))
         if self._poison in names:
             raise RuntimeError("this row is not for us")
         self.batches.append(names)
-        return [heard(f"{name:g}") for name, _ in zip(names, operations, strict=True)]
+        return [heard(f"{name:g}") for name in names]
+
+    def rehearse(self, rows: int) -> None:
+        """Find out whether a batch fits."""
+        self.rehearsed.append(rows)
+        self._allocate(rows)
+
+    def _allocate(self, rows: int) -> None:
+        if rows > self.memory_rows:
+            raise OutOfMemory("CUDA out of memory")
 
 
-def heard(text: str) -> Decoded:
+def heard(text: str) -> Heard:
     """Return a good result."""
-    return Decoded(tokens=(1,), text=text, avg_logprob=-0.1, no_speech_prob=0.0, penalty=1.0, truncated=False)
+    decoded = Decoded(tokens=(1,), text=text, avg_logprob=-0.1, no_speech_prob=0.0, penalty=1.0, truncated=False)
+    return Heard(language="en", decoded=decoded, judgement=Judgement(Action.ACCEPT, decoded))
 
 
-def row(name: float, *, job: object = "job", lane: Lane = Lane.BULK, beam_size: int = 5) -> Row[Decoded]:
-    """Return a row to decode, named by its duration."""
-    encoder_input = EncoderInput(lambda: np.zeros((80, 3000), np.float32), name)
-    return Row(job=job, lane=lane, encoder_input=encoder_input, operation=Decode(PROMPT, Search(beam_size)))
+def row(
+    name: float, *, job: object = "job", lane: Lane = Lane.BULK, beam_size: int = 5, position: float = 0.0
+) -> Row:
+    """Return a row to hear, named by its duration and its first feature."""
+    encoder_input = EncoderInput(lambda: np.full((80, 1), name, np.float32), name)
+    return Row(
+        job=job, lane=lane, encoder_input=encoder_input, operation=Hear(Search(beam_size)), position=position
+    )

@@ -3,19 +3,17 @@
 import numpy as np
 
 from models.whisper.gate import Search
-from models.whisper.rows import Decode, DetectLanguage, EncoderInput, Row
-from models.whisper.scheduler import BULK_TURN, Scheduler
+from models.whisper.inference.scheduler import BULK_TURN, Scheduler
+from models.whisper.rows import EncoderInput, Hear, Row
 from schemas.options import Lane
 
+HEAR = Hear(Search(5))
 
-def row(
-    name: float, job: object, *, lane: Lane = Lane.BULK, operation: Decode | DetectLanguage | None = None
-) -> Row[object]:
+
+def row(name: float, job: object, *, lane: Lane = Lane.BULK, operation: Hear = HEAR, position: float = 0.0) -> Row:
     """Return a row that is named by its duration."""
     encoder_input = EncoderInput(lambda: np.zeros((80, 1), np.float32), name)
-    return Row(
-        job=job, lane=lane, encoder_input=encoder_input, operation=operation or Decode((1, 2, 3), Search(5))
-    )
+    return Row(job=job, lane=lane, encoder_input=encoder_input, operation=operation, position=position)
 
 
 def order(scheduler: Scheduler, limit: int = 1) -> list[list[float]]:
@@ -62,21 +60,12 @@ def test_a_batch_fills_up_across_lanes_and_jobs() -> None:
     assert [sorted(batch) for batch in order(scheduler, 4)] == [[1, 2, 3]]
 
 
-def test_kinds_of_work_do_not_mix() -> None:
-    """Detection, decoding and alignment are different calls."""
-    scheduler = Scheduler()
-    scheduler.add(row(1, "a", operation=DetectLanguage()))
-    scheduler.add(row(2, "b"))
-    scheduler.add(row(3, "c", operation=DetectLanguage()))
-    assert order(scheduler, 4) == [[1, 3], [2]]
-
-
-def test_prompts_of_different_length_do_not_mix() -> None:
+def test_contexts_of_different_length_do_not_mix() -> None:
     """Start-of-transcript must stand at one index in all rows."""
     scheduler = Scheduler()
-    scheduler.add(row(1, "a", operation=Decode((1, 2, 3), Search(5))))
-    scheduler.add(row(2, "b", operation=Decode((1, 2, 3, 4), Search(5))))
-    scheduler.add(row(3, "c", operation=Decode((4, 5, 6), Search(5))))
+    scheduler.add(row(1, "a", operation=Hear(Search(5), context=(1, 2))))
+    scheduler.add(row(2, "b", operation=Hear(Search(5), context=(1, 2, 3))))
+    scheduler.add(row(3, "c", operation=Hear(Search(5), context=(4, 5))))
     assert order(scheduler, 4) == [[1, 3], [2]]
 
 
@@ -97,13 +86,14 @@ def test_the_head_of_the_line_is_always_served() -> None:
     assert 1 in order(scheduler, 4)[0]
 
 
-def test_a_row_that_comes_back_goes_first() -> None:
-    """A retried window does not queue behind the rest of its recording."""
+def test_a_recording_is_heard_in_order() -> None:
+    """A window that is tried again does not queue behind the rest of its recording."""
     scheduler = Scheduler()
-    scheduler.add(row(1, "job"))
-    scheduler.add(row(2, "job"))
-    scheduler.add(row(9, "job"), first=True)
-    assert order(scheduler) == [[9], [1], [2]]
+    scheduler.add(row(1, "job", position=60))
+    scheduler.add(row(2, "job", position=90))
+    scheduler.add(row(9, "job", position=30))
+    scheduler.add(row(8, "job", position=60))
+    assert order(scheduler) == [[9], [1], [8], [2]]
 
 
 def test_withdrawing_takes_out_one_job_only() -> None:

@@ -6,17 +6,17 @@ import pytest
 from models.whisper.gate import Search, Thresholds
 from models.whisper.options.capabilities import Capabilities
 from models.whisper.options.decoding import search_of, thresholds_of
-from models.whisper.rows import BatchKey, Decode, EncoderInput, Row
+from models.whisper.rows import BatchKey, EncoderInput, Hear, Row
 from schemas.errors import InvalidOptions
-from schemas.options import Lane, TranscribeOptions
+from schemas.options import Lane, Task, TranscribeOptions
 
 KNOWN = Capabilities("m", frozenset({"en"}), translates=False)
 
 
-def key(operation: Decode) -> BatchKey:
+def key(operation: Hear) -> BatchKey:
     """Return what a row of this operation shares with the others of its call."""
     encoder_input = EncoderInput(lambda: np.zeros((80, 1), np.float32), 1.0)
-    return Row[object](job="job", lane=Lane.BULK, encoder_input=encoder_input, operation=operation).key
+    return Row(job="job", lane=Lane.BULK, encoder_input=encoder_input, operation=operation).key
 
 
 def test_options_that_are_not_set_leave_the_search_as_it_was() -> None:
@@ -45,13 +45,13 @@ def test_each_option_has_its_place_in_the_search() -> None:
 
 def test_rows_share_a_call_only_with_the_same_search_and_the_same_prefix_length() -> None:
     """CTranslate2 takes one set of options per call, and starts the text of all rows at one place."""
-    plain = Decode((1, 2, 3), Search(5))
-    assert key(plain) == key(Decode((4, 5, 6), Search(5), "ko"))
+    plain = Hear(Search(5))
+    assert key(plain) == key(Hear(Search(5), language=None, task=Task.TRANSLATE, words=True))
     others = [
-        Decode((1, 2, 3), Search(5, patience=2.0)),
-        Decode((1, 2, 3), Search(5, suppress_tokens=(7,))),
-        Decode((1, 2, 3), Search(5), prefix_tokens=1),
-        Decode((1, 2, 3, 4), Search(5)),
+        Hear(Search(5, patience=2.0)),
+        Hear(Search(5, suppress_tokens=(7,))),
+        Hear(Search(5), prefix=(1,)),
+        Hear(Search(5), context=(1,)),
     ]
     assert len({key(plain), *map(key, others)}) == 5
 

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from models.whisper.engine import BROKEN_AFTER_JOBS, GROW_AFTER_BATCHES, Engine
-from models.whisper.gate import Decoded
-from models.whisper.model import DeviceLost
-from models.whisper.rows import Align, EncoderInput, Operation, Result, Row
+from models.whisper.inference.batch_limit import GROW_AFTER_BATCHES
+from models.whisper.inference.engine import BROKEN_AFTER_JOBS, Engine
+from models.whisper.inference.features import FeatureBatch
+from models.whisper.inference.model import DeviceLost
+from models.whisper.rows import EncoderInput, Features, Hear, Heard, Row
 from schemas.clock import Clock, SystemClock
-from schemas.errors import DependencyDown, EngineFailed
-from schemas.options import Lane, Task
+from schemas.errors import ConfigurationError, DependencyDown, EngineFailed
 from tests.support.clock import HandClock
 from tests.support.waiting import eventually
 from tests.unit.models.whisper.echo_model import Echo, row
@@ -35,13 +35,13 @@ class Bench:
             model, replicas=1, batch_rows=batch_rows, hang_timeout_seconds=hang_timeout_seconds, clock=clock
         )
 
-    def run(self, rows: Sequence[Row[Decoded]]) -> list[str]:
+    def run(self, rows: Sequence[Row]) -> list[str]:
         """Run rows and return their texts, in the order of the rows."""
         self.hold()
         for each in rows:
             self.engine.submit(each)
         self.model.gate.set()
-        return [each.future.result(30).text for each in rows]
+        return [each.future.result(30).decoded.text for each in rows]
 
     def hold(self) -> None:
         """Occupies the engine with a row of its own until the gate opens."""
@@ -127,10 +127,10 @@ class Slow(Echo):
         self.well: list[bool] = []
         self.is_well: Callable[[], bool] = lambda: True
 
-    def infer(self, inputs: Sequence[EncoderInput], operations: Sequence[Operation]) -> Sequence[Result]:
+    def hear(self, batch: FeatureBatch, operations: Sequence[Hear]) -> Sequence[Heard]:
         """As Echo does, later."""
         try:
-            return super().infer(inputs, operations)
+            return super().hear(batch, operations)
         finally:
             self.clock.seconds += 40
             self.well.append(self.is_well())
@@ -166,7 +166,12 @@ def test_a_lost_device_makes_the_engine_unhealthy_at_once(benches: list[Bench]) 
     assert not waiting.future.done()
 
 
-def fail_one_by_one(bench: Bench, rows: Sequence[Row[Decoded]]) -> None:
+def no_features() -> Features:
+    """Fail as a spool does that is closed."""
+    raise OSError("the spool is closed")
+
+
+def fail_one_by_one(bench: Bench, rows: Sequence[Row]) -> None:
     """Each row fails before the next is submitted."""
     bench.model.failure = RuntimeError("no kernel image is available")
     for each in rows:
@@ -188,7 +193,7 @@ def test_a_model_that_fails_job_after_job_is_broken(benches: list[Bench]) -> Non
 
 
 def test_failures_between_answers_are_the_rows_own(benches: list[Bench]) -> None:
-    """However many there are, and so are all failures of one job, and those to align words."""
+    """However many there are, and so are all failures of one job, and those to read features."""
     bench = Bench(Echo())
     benches.append(bench)
     jobs = [f"job {number}" for number in range(2 * BROKEN_AFTER_JOBS)]
@@ -196,28 +201,84 @@ def test_failures_between_answers_are_the_rows_own(benches: list[Bench]) -> None
         fail_one_by_one(bench, [row(1, job=job)])
         assert bench.run([row(2)]) == ["2"]
     fail_one_by_one(bench, [row(1, job="the same") for _ in jobs])
-    operation = Align((1, 2), "en", Task.TRANSCRIBE)
-    fail_one_by_one(
-        bench,
-        [Row(job=job, lane=Lane.BULK, encoder_input=row(1).encoder_input, operation=operation) for job in jobs],
-    )
+    for job in jobs:
+        unreadable = row(1, job=job)
+        unreadable.encoder_input = EncoderInput(no_features, 1.0)
+        bench.engine.submit(unreadable)
+        assert isinstance(unreadable.future.exception(30), EngineFailed)
     assert bench.engine.is_healthy()
 
 
-def test_only_full_batches_let_the_batch_grow_again(benches: list[Bench]) -> None:
-    """A batch that is not full says nothing about the memory that one row more would need."""
+def test_a_batch_that_was_halved_is_whole_again_after_some_full_ones(benches: list[Bench]) -> None:
+    """Memory that another program held for a moment does not cost throughput for an hour."""
     bench = Bench(Echo(memory_rows=2), batch_rows=4)
     benches.append(bench)
-    bench.run([row(number) for number in range(1, 5)])  # two full batches after the one that did not fit
-    for _ in range(GROW_AFTER_BATCHES):
-        lonely = row(1)
-        bench.engine.submit(lonely)
-        lonely.future.result(30)
+    bench.run([row(number) for number in range(1, 5)])
     bench.model.memory_rows = 4
-    bench.run([row(number % 7 + 1) for number in range(2 * (GROW_AFTER_BATCHES - 2))])
+    bench.run([row(number % 7 + 1) for number in range(5 * GROW_AFTER_BATCHES)])
+    bench.run([row(number) for number in range(1, 5)])
+    assert sorted(bench.model.batches[-1]) == [1, 2, 3, 4]
+
+
+def test_the_warm_up_finds_the_batch_that_fits(benches: list[Bench]) -> None:
+    """Nothing runs out of memory later."""
+    bench = Bench(Echo(memory_rows=3), batch_rows=8)
+    benches.append(bench)
+    bench.engine.warm_up()
+    assert bench.model.rehearsed == [8, 4, 2]
+    bench.run([row(number) for number in range(1, 9)])
     assert max(len(batch) for batch in bench.model.batches) == 2
-    bench.run([row(number) for number in range(1, 4)])
-    assert sorted(bench.model.batches[-1]) == [1, 2, 3]
+
+
+def test_a_device_without_memory_for_one_row_ends_the_warm_up(benches: list[Bench]) -> None:
+    """With an error that says what to set."""
+    bench = Bench(Echo(memory_rows=0), batch_rows=4)
+    benches.append(bench)
+    with pytest.raises(ConfigurationError, match="KASCRIBE_WHISPER_REPLICAS"):
+        bench.engine.warm_up()
+
+
+class Calls:
+    """Keeps what an engine reports."""
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        self.seconds: list[float] = []
+
+    def on_batch(self, *, replica: int, rows: int, queued_seconds: float, seconds: float) -> None:
+        """Keep it."""
+        assert replica == 0
+        self.rows.append(rows)
+        self.seconds += [queued_seconds, seconds]
+
+
+def test_a_batch_is_prepared_while_another_is_heard_but_only_a_full_one() -> None:
+    """A batch that is not full would wait for its replica all the same, and rows that come meanwhile miss it."""
+    model, calls = Echo(), Calls()
+    engine = Engine(
+        model,
+        replicas=1,
+        batch_rows=2,
+        hang_timeout_seconds=60,
+        clock=REAL_CLOCK,
+        prepared_ahead=1,
+        observer=calls,
+    )
+    model.gate.clear()
+    rows = [row(number, job=number) for number in range(1, 5)]
+    engine.submit(rows[0])
+    assert model.entered.wait(30)
+    engine.submit(rows[1])
+    assert engine.queued_rows() == 1
+    engine.submit(rows[2])
+    eventually(lambda: engine.queued_rows() == 0, timeout_seconds=30)
+    engine.submit(rows[3])
+    assert engine.queued_rows() == 1
+    model.gate.set()
+    assert [each.future.result(30).decoded.text for each in rows] == ["1", "2", "3", "4"]
+    engine.close()
+    assert calls.rows == [1, 2, 1]
+    assert min(calls.seconds) >= 0
 
 
 def test_cancelled_rows_never_reach_the_model(benches: list[Bench]) -> None:
@@ -231,7 +292,7 @@ def test_cancelled_rows_never_reach_the_model(benches: list[Bench]) -> None:
     bench.engine.submit(stays)
     bench.engine.cancel("gone")
     bench.model.gate.set()
-    assert stays.future.result(30).text == "2"
+    assert stays.future.result(30).decoded.text == "2"
     assert gone.future.cancelled()
     assert [2] in bench.model.batches
 

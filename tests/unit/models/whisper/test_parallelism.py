@@ -5,7 +5,7 @@ import ctypes
 import ctranslate2
 import pytest
 
-from models.whisper.device import Parallelism, compute_type_of, device_of, load_cublas, parallelism
+from models.whisper.inference.device import Parallelism, compute_type_of, device_of, load_cublas, parallelism
 from schemas.errors import ConfigurationError
 from schemas.settings import WhisperSettings
 
@@ -26,15 +26,17 @@ def test_a_cpu_gets_replicas_of_few_threads(cores: int, expected: Parallelism) -
 
 
 def test_settings_come_first() -> None:
-    """Replicas share the threads that they are given."""
+    """Replicas share the threads that they are given; a batch that is asked for is made on a CPU too."""
     asked = WhisperSettings(replicas=3, cpu_threads=6)
     assert parallelism(asked, device="cpu", cores=64) == Parallelism(3, 1, 2)
+    assert parallelism(WhisperSettings(batch_size=8), device="cpu", cores=2) == Parallelism(2, 8, 1)
 
 
 def test_a_gpu_gets_batches() -> None:
-    """One call at a time of many rows."""
-    assert parallelism(WhisperSettings(batch_size=32), device="cuda", cores=8) == Parallelism(1, 32, 0)
-    assert parallelism(WhisperSettings(replicas=2), device="cuda", cores=8) == Parallelism(2, 16, 0)
+    """Two calls at a time of many rows, and the next batch ready."""
+    assert parallelism(WhisperSettings(), device="cuda", cores=8) == Parallelism(2, 32, 0, prepared_ahead=1)
+    asked = WhisperSettings(replicas=1, batch_size=16)
+    assert parallelism(asked, device="cuda", cores=8) == Parallelism(1, 16, 0, prepared_ahead=1)
 
 
 def test_a_cpu_computes_in_int8_unless_a_type_is_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,13 @@
 """Batch composition: which rows go into the next call. No threads, no time, no inference."""
 
-from collections import OrderedDict, deque
+from bisect import insort
+from collections import OrderedDict
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from models.whisper.rows import BatchKey, Row
 from schemas.options import Lane
-
-AnyRow = Row[Any]
 
 BULK_TURN: Final = 8
 """Every eighth batch starts with bulk work while interactive work waits, so that neither starves the other."""
@@ -17,31 +16,30 @@ LOOK_AHEAD_BATCHES: Final = 4
 
 
 class Scheduler:
-    """Queued rows, by lane, and within each lane round-robin by job. Not thread-safe."""
+    """Queued rows, by lane, within each lane round-robin by job, within a job by position. Not thread-safe.
+
+    A window that needs another search, or its pieces, so go before the later windows of the job.
+    """
 
     def __init__(self) -> None:
-        self._lanes: dict[Lane, OrderedDict[object, deque[AnyRow]]] = {lane: OrderedDict() for lane in Lane}
+        self._lanes: dict[Lane, OrderedDict[object, list[Row]]] = {lane: OrderedDict() for lane in Lane}
         self._taken = 0
 
     def __len__(self) -> int:
         return sum(len(rows) for jobs in self._lanes.values() for rows in jobs.values())
 
-    def add(self, row: AnyRow, *, first: bool = False) -> None:
-        """Append a row to its job's queue, or prepend it with ``first`` (a row that was taken before)."""
-        rows = self._lanes[row.lane].setdefault(row.job, deque())
-        if first:
-            rows.appendleft(row)
-        else:
-            rows.append(row)
+    def add(self, row: Row) -> None:
+        """Queue a row behind those of its job that are not later in the file."""
+        insort(self._lanes[row.lane].setdefault(row.job, []), row, key=lambda each: each.position)
 
-    def remove(self, job: object) -> list[AnyRow]:
+    def remove(self, job: object) -> list[Row]:
         """Remove all rows of a job and return them."""
-        removed: list[AnyRow] = []
+        removed: list[Row] = []
         for jobs in self._lanes.values():
             removed += jobs.pop(job, ())
         return removed
 
-    def take(self, limit: int) -> list[AnyRow]:
+    def take(self, limit: int) -> list[Row]:
         """Remove and return the next batch: the first row and up to ``limit`` - 1 that fit it; empty when idle.
 
         All share the first row's key. When more fit, those with the nearest expected length are taken.
@@ -63,7 +61,7 @@ class Scheduler:
         bulk_first = self._taken % BULK_TURN == BULK_TURN - 1
         return (Lane.BULK, Lane.INTERACTIVE) if bulk_first else (Lane.INTERACTIVE, Lane.BULK)
 
-    def _in_turn(self, lane: Lane, key: BatchKey | None = None) -> Iterator[AnyRow]:
+    def _in_turn(self, lane: Lane, key: BatchKey | None = None) -> Iterator[Row]:
         """Yield the lane's rows, one of each job before the second of any."""
         remaining = [iter(rows) for rows in self._lanes[lane].values()]
         while remaining:
@@ -75,7 +73,7 @@ class Scheduler:
                     unfinished.append(rows)
             remaining = unfinished
 
-    def _remove_row(self, row: AnyRow) -> None:
+    def _remove_row(self, row: Row) -> None:
         jobs = self._lanes[row.lane]
         jobs[row.job].remove(row)
         if jobs[row.job]:

@@ -17,6 +17,10 @@ THREADS_PER_REPLICA: Final = 4
 """On a CPU, several replicas with few threads beat one with many: 1.3 to 1.6 times on two cores."""
 UNSET_COMPUTE_TYPE: Final = "default"
 """The setting's default. CTranslate2 takes it as the type of the weights, and warns where that is slow."""
+GPU_REPLICAS: Final = 2
+"""Calls on a GPU at once: one's host work is done behind the other's kernels. They share the weights."""
+GPU_BATCH_ROWS: Final = 32
+"""Rows that are tried first on a GPU; the warm-up halves them until they fit."""
 CUBLAS_LIBRARIES: Final = ("libcublasLt.so.12", "libcublas.so.12")
 
 _log: Final = structlog.get_logger(__name__)
@@ -24,25 +28,28 @@ _log: Final = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Parallelism:
-    """Concurrent calls (``replicas``), rows per call, and CPU threads per call."""
+    """Concurrent calls (``replicas``), rows per call, CPU threads per call, and batches to prepare ahead."""
 
     replicas: int
     batch_rows: int
     threads: int
+    prepared_ahead: int = 0
 
 
 def parallelism(settings: WhisperSettings, *, device: str, cores: int) -> Parallelism:
     """Return the parallelism that the settings request; where they leave it open, the fastest that was measured.
 
-    On a CPU a batch gains nothing and costs determinism, so rows run one by one.
+    On a CPU a batch gains nothing and costs determinism, so rows run one by one there unless the settings differ.
     """
     threads = settings.cpu_threads or cores
     if device == "cuda":
-        return Parallelism(max(1, settings.replicas), settings.batch_size, settings.cpu_threads)
+        replicas, rows = settings.replicas or GPU_REPLICAS, settings.batch_size or GPU_BATCH_ROWS
+        return Parallelism(replicas, rows, settings.cpu_threads, prepared_ahead=1)
+    rows = settings.batch_size or 1
     if settings.replicas:
-        return Parallelism(settings.replicas, 1, max(1, threads // settings.replicas))
+        return Parallelism(settings.replicas, rows, max(1, threads // settings.replicas))
     each = max(1, min(THREADS_PER_REPLICA, threads // 2))
-    return Parallelism(max(1, threads // each), 1, each)
+    return Parallelism(max(1, threads // each), rows, each)
 
 
 def device_of(settings: WhisperSettings) -> str:

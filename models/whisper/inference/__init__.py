@@ -1,0 +1,1 @@
+"""Inference: rows from all jobs, in batches, on one device."""

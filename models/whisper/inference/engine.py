@@ -1,0 +1,301 @@
+"""Inference engine: rows in, futures resolved. Only its worker threads call the model."""
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from models.whisper.inference.batch_limit import BatchLimit
+from models.whisper.inference.features import FeatureBatch
+from models.whisper.inference.model import DeviceLost, Model, OutOfMemory
+from models.whisper.inference.observer import EngineObserver, NoObserver
+from models.whisper.inference.scheduler import Scheduler
+from models.whisper.rows import Heard, Row
+from schemas.clock import Clock
+from schemas.errors import ENGINE, ConfigurationError, DependencyDown, EngineFailed, JobError
+
+BROKEN_AFTER_JOBS: Final = 8
+"""Jobs with rows that failed alone, with no success in between, after which the model counts as broken."""
+
+CLOSE_SECONDS: Final = 10.0
+"""Time for running calls to end when the process stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    rows: Sequence[Row]
+    started_at: float
+
+
+class Engine:
+    """Batches shared by all jobs. Every method may be called from any thread.
+
+    ``replicas`` calls of the model run at once. ``prepared_ahead`` further batches are put together meanwhile, so
+    that a call begins as soon as another one ends.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        replicas: int,
+        batch_rows: int,
+        hang_timeout_seconds: float,
+        clock: Clock,
+        prepared_ahead: int = 0,
+        observer: EngineObserver | None = None,
+    ) -> None:
+        self._model = model
+        self._replicas = replicas
+        self._limit = BatchLimit(batch_rows)
+        self._hang_timeout_seconds = hang_timeout_seconds
+        self._clock = clock
+        self._observer = observer or NoObserver()
+        self._scheduler = Scheduler()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._idle_replicas = list(reversed(range(replicas)))
+        self._serving = 0  # workers that have a batch, in a call or prepared for the next one
+        self._calls: dict[int, _Call] = {}
+        self._failed_jobs: set[int] = set()
+        self._broken_by: Sequence[Row] | None = None
+        self._workers = [
+            threading.Thread(target=self._run_worker, name=f"whisper-{number}", daemon=True)
+            for number in range(replicas + prepared_ahead)
+        ]
+        for worker in self._workers:
+            worker.start()
+
+    def warm_up(self) -> None:
+        """Run full batches on all replicas at once, and limit the batch to what fits. Blocks.
+
+        Raises ConfigurationError when a single row does not fit, and what else the model raises.
+        """
+        while True:
+            rows = self._limit.largest
+            with ThreadPoolExecutor(self._replicas) as pool:
+                calls = [pool.submit(self._model.rehearse, rows) for _ in range(self._replicas)]
+            errors = [error for call in calls if (error := call.exception()) is not None]
+            for error in errors:
+                if not isinstance(error, OutOfMemory):
+                    raise error
+            if not errors:
+                return
+            if rows == 1:
+                raise ConfigurationError(
+                    "the device has no memory for one window on each replica; set fewer KASCRIBE_WHISPER_REPLICAS"
+                ) from errors[0]
+            with self._changed:
+                self._limit = BatchLimit(rows // 2)
+
+    def submit(self, row: Row) -> None:
+        """Queue a row; its future gets a result or EngineFailed. Does not block.
+
+        Raises EngineFailed when the engine is closed.
+        """
+        with self._changed:
+            if self._closed:
+                raise EngineFailed("the engine is shut down")
+            row.queued_at = self._clock.monotonic()
+            self._scheduler.add(row)
+            self._changed.notify_all()
+
+    def cancel(self, job: object) -> None:
+        """Cancel the queued rows of a job. Rows in a running call finish, and their results are dropped."""
+        with self._changed:
+            cancelled = self._scheduler.remove(job)
+        for row in cancelled:
+            row.future.cancel()
+
+    def is_healthy(self) -> bool:
+        """Return whether no call exceeds the hang timeout and the model works.
+
+        A call cannot be interrupted and a lost device stays lost, so only a new process recovers from either.
+        """
+        with self._changed:
+            return self._rows_at_fault() is None
+
+    def failure_for(self, job: object) -> JobError | None:
+        """Return why a job cannot continue; None while the engine is healthy.
+
+        EngineFailed for jobs with rows in the failed call: these may be the cause, so their attempts are bounded.
+        DependencyDown for all others: they wait for the new process.
+        """
+        with self._changed:
+            at_fault = self._rows_at_fault()
+        if at_fault is None:
+            return None
+        if any(row.job is job for row in at_fault):
+            return EngineFailed("a call of the model hangs, or broke it; the process must be replaced")
+        return DependencyDown(ENGINE, "the model no longer responds; the process must be replaced")
+
+    def queued_rows(self) -> int:
+        """Return the number of rows that wait for a batch."""
+        with self._changed:
+            return len(self._scheduler)
+
+    def close(self) -> bool:
+        """Stop the workers after their running calls and cancel queued rows. Safe to repeat.
+
+        Blocks for ``CLOSE_SECONDS`` at most. Returns whether all calls have ended; if not, the model must stay
+        loaded.
+        """
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        deadline = self._clock.monotonic() + CLOSE_SECONDS
+        for worker in self._workers:
+            worker.join(max(0.0, deadline - self._clock.monotonic()))
+        with self._changed:
+            left = list(iter(lambda: self._scheduler.take(1), []))
+        for batch in left:
+            batch[0].future.cancel()
+        return not any(worker.is_alive() for worker in self._workers)
+
+    def _rows_at_fault(self) -> Sequence[Row] | None:
+        """Return the rows of calls that hang or broke the model; None when there is no such call."""
+        if self._broken_by is not None:
+            return self._broken_by
+        latest = self._clock.monotonic() - self._hang_timeout_seconds
+        return [row for call in self._calls.values() if call.started_at < latest for row in call.rows] or None
+
+    def _run_worker(self) -> None:
+        rows: Sequence[Row] = ()
+        try:
+            while rows := self._next_batch():
+                self._serve(rows)
+                with self._changed:
+                    self._serving -= 1
+                    self._changed.notify_all()
+        except BaseException as fatal:
+            # Whatever the cause, queued rows would wait for a worker that no longer exists.
+            self._break(rows, EngineFailed(f"the engine's thread died of {fatal!r}"))
+            raise
+
+    def _next_batch(self) -> list[Row]:
+        """Take a batch for an idle replica, or a full one for the next replica to be idle."""
+        with self._changed:
+            while not self._closed and self._broken_by is None:
+                queued = len(self._scheduler)
+                if queued and (self._serving < self._replicas or queued >= self._limit.rows):
+                    rows = [row for row in self._scheduler.take(self._limit.rows) if not row.future.cancelled()]
+                    if rows:
+                        self._serving += 1
+                        return rows
+                else:
+                    self._changed.wait()
+        return []
+
+    def _serve(self, rows: Sequence[Row]) -> None:
+        """Hear rows in one call; in smaller ones, where they do not fit or one of them fails."""
+        waiting = deque([rows])
+        while waiting:
+            rows, batch = self._prepared(waiting.popleft())
+            if batch is None:
+                continue
+            outcome = self._call(rows, batch)
+            if outcome is None:
+                return
+            if isinstance(outcome, DeviceLost):
+                self._break(rows, outcome)
+                return
+            if not isinstance(outcome, Exception):
+                self._deliver(rows, outcome)
+            elif len(rows) == 1:
+                self._fail_alone(rows[0], outcome)
+            elif isinstance(outcome, OutOfMemory):
+                half = self._halve(len(rows))
+                waiting.extendleft([rows[half:], rows[:half]])
+            else:
+                waiting.extendleft([row] for row in reversed(rows))
+
+    def _prepared(self, rows: Sequence[Row]) -> tuple[Sequence[Row], FeatureBatch | None]:
+        """Return the rows with features, and these; rows without fail, and those of jobs that ended drop out."""
+        readable, features = [], []
+        for row in rows:
+            if row.future.cancelled():
+                continue
+            try:
+                features.append(row.encoder_input.read())
+                readable.append(row)
+            except (OSError, JobError) as error:
+                _fail(row, error)
+        return readable, self._model.prepare(features) if readable else None
+
+    def _call(self, rows: Sequence[Row], batch: FeatureBatch) -> Sequence[Heard] | Exception | None:
+        """Hear a batch once a replica is idle. Returns the results, or what the call raised; None in the end."""
+        with batch, self._replica(rows) as replica:
+            if replica is None:
+                return None
+            begun_at = self._clock.monotonic()
+            try:
+                return self._model.hear(batch, [row.operation for row in rows])
+            except Exception as error:  # noqa: BLE001 - one row's failure must not end the worker or fail other rows
+                return error
+            finally:
+                seconds = self._clock.monotonic() - begun_at
+                for row in rows:
+                    row.seconds = seconds / len(rows)
+                queued_seconds = sum(begun_at - row.queued_at for row in rows) / len(rows)
+                self._observer.on_batch(
+                    replica=replica, rows=len(rows), queued_seconds=queued_seconds, seconds=seconds
+                )
+
+    @contextmanager
+    def _replica(self, rows: Sequence[Row]) -> Iterator[int | None]:
+        """Wait for an idle replica and occupy it with these rows; None when inference has ended meanwhile."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._idle_replicas or self._broken_by is not None)
+            if self._broken_by is None:
+                replica = self._idle_replicas.pop()
+                self._calls[replica] = _Call(rows, self._clock.monotonic())
+            else:
+                replica = None
+        try:
+            yield replica
+        finally:
+            if replica is not None:
+                with self._changed:
+                    self._calls.pop(replica, None)
+                    self._idle_replicas.append(replica)
+                    self._changed.notify_all()
+
+    def _deliver(self, rows: Sequence[Row], results: Sequence[Heard]) -> None:
+        with self._changed:
+            self._failed_jobs.clear()
+            self._limit.on_success(len(rows))
+        for row, result in zip(rows, results, strict=True):
+            if row.future.set_running_or_notify_cancel():
+                row.future.set_result(result)
+
+    def _halve(self, rows: int) -> int:
+        with self._changed:
+            self._limit.on_out_of_memory(rows)
+            return self._limit.rows
+
+    def _fail_alone(self, row: Row, error: Exception) -> None:
+        with self._changed:
+            self._failed_jobs.add(id(row.job))
+            broken = len(self._failed_jobs) >= BROKEN_AFTER_JOBS
+        if broken:
+            self._break([row], error)
+        else:
+            _fail(row, error)
+
+    def _break(self, rows: Sequence[Row], error: Exception) -> None:
+        """End all inference. Queued rows stay unresolved; ``failure_for`` returns the reason to their jobs."""
+        with self._changed:
+            self._broken_by = rows
+            self._changed.notify_all()
+        for row in rows:
+            _fail(row, error)
+
+
+def _fail(row: Row, cause: Exception) -> None:
+    error = EngineFailed(f"inference failed: {cause}")
+    error.__cause__ = cause
+    if not row.future.done() and row.future.set_running_or_notify_cancel():
+        row.future.set_exception(error)
