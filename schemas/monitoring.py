@@ -17,6 +17,7 @@ Unit = Literal[
     "characters",
     "offsets",
     "events",
+    "ratio",
     "state",
 ]
 

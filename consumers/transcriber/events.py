@@ -15,12 +15,16 @@ from schemas.transcripts.transcript import StageTiming, Transcript, Usage
 
 @dataclass(frozen=True, slots=True)
 class TranscribedAudio:
-    """A stored transcript; ``is_reused`` where another job transcribed the same content."""
+    """A stored transcript; ``is_reused`` where another job transcribed the same content.
+
+    ``store_seconds`` is what storing it took.
+    """
 
     transcript: Transcript
     content_key: str
     transcript_uri: str
     is_reused: bool
+    store_seconds: float = 0.0
 
 
 def transcript_event(
@@ -108,6 +112,15 @@ def is_same_object(reference: AudioReference, stored: StoredJob) -> bool:
     return reference.etag is not None and reference.etag == source.etag
 
 
+def queue_seconds(attempt: Attempt, clock: Clock) -> float | None:
+    """Return the time from an attempt's record being written to its start; None where the record has no time."""
+    written_ms = attempt.job.record.timestamp_ms
+    if written_ms <= 0:
+        return None
+    running_seconds = clock.monotonic() - attempt.started_at
+    return max(0.0, clock.now().timestamp() - running_seconds - written_ms / 1000)
+
+
 def _address(reference: AudioReference) -> tuple[str, str | None, str | None]:
     return (reference.uri, reference.version_id, reference.etag)
 
@@ -121,17 +134,12 @@ def _requests_enrichment(enrich: EnrichOptions | None) -> bool:
 
 
 def _timing(attempt: Attempt, transcribed: TranscribedAudio, fetch_seconds: float, clock: Clock) -> StageTiming:
-    total_seconds = clock.monotonic() - attempt.started_at
-    written_ms = attempt.job.record.timestamp_ms
-    queue_seconds = None
-    if written_ms > 0:
-        queue_seconds = max(0.0, clock.now().timestamp() - total_seconds - written_ms / 1000)
     engine = StageTiming() if transcribed.is_reused else transcribed.transcript.timing
     return engine.model_copy(
         update={
-            "queue_seconds": queue_seconds,
+            "queue_seconds": queue_seconds(attempt, clock),
             "fetch_seconds": fetch_seconds,
-            "total_seconds": total_seconds,
+            "total_seconds": clock.monotonic() - attempt.started_at,
         }
     )
 

@@ -59,6 +59,28 @@ class SpeechToText(Protocol):
         ...
 
 
+class JobObserver(Protocol):
+    """Observer hook of jobs, for metrics. Called from many threads; must not block or raise."""
+
+    def on_fetched(self, *, queued_seconds: float | None, seconds: float) -> None:
+        """Note that a job has its audio: the wait for its attempt, if known, and the time since that began."""
+        ...
+
+    def on_stored(self, *, seconds: float) -> None:
+        """Note that a job is stored: the time for the transcript if it is new, its exports and the job."""
+        ...
+
+
+class UnobservedJobs:
+    """Ignores what it is told."""
+
+    def on_fetched(self, *, queued_seconds: float | None, seconds: float) -> None:
+        """Do nothing."""
+
+    def on_stored(self, *, seconds: float) -> None:
+        """Do nothing."""
+
+
 class Results(FailureStore, Protocol):
     """Store of results. Methods block, are safe to repeat, and raise DependencyDown."""
 

@@ -22,7 +22,7 @@ from consumers.runtime.ports import Job
 from consumers.transcriber.attempt import Attempt, job_id_of
 from consumers.transcriber.events import has_other_requirements, transcript_for
 from consumers.transcriber.fetch import ObjectFetcher
-from consumers.transcriber.ports import Results, SpeechToText
+from consumers.transcriber.ports import JobObserver, Results, SpeechToText, UnobservedJobs
 from consumers.transcriber.references import ReferenceReader
 from consumers.transcriber.work import TranscriptionWork
 from schemas import identity
@@ -59,6 +59,7 @@ class TranscribeStage:
         cancellations: Cancellations | None = None,
         clock: Clock | None = None,
         new_id: Callable[[], str] = identity.random_id,
+        observer: JobObserver | None = None,
     ) -> None:
         self._fetcher = fetcher
         self._results = results
@@ -69,7 +70,12 @@ class TranscribeStage:
         self._new_id = new_id
         self._references = ReferenceReader(fetcher, topics=topics, settings=settings)
         self._work = TranscriptionWork(
-            fetcher, results, engine, subtitles=subtitles or SubtitleSettings(), clock=self._clock
+            fetcher,
+            results,
+            engine,
+            subtitles=subtitles or SubtitleSettings(),
+            clock=self._clock,
+            observer=observer or UnobservedJobs(),
         )
         self._once = OncePerJob()
         self._failures = FailureClaims(results, clock=self._clock)

@@ -12,11 +12,11 @@ from functools import partial
 from consumers.once import Claim, Claims
 from consumers.runtime.ports import Weight
 from consumers.transcriber.attempt import Attempt
-from consumers.transcriber.events import TranscribedAudio, is_same_object, transcript_event
+from consumers.transcriber.events import TranscribedAudio, is_same_object, queue_seconds, transcript_event
 from consumers.transcriber.fetch import FetchedAudio, ObjectFetcher
 from consumers.transcriber.interim_text import InterimText
 from consumers.transcriber.objects import Cancelled, ObjectState
-from consumers.transcriber.ports import Results, SpeechToText
+from consumers.transcriber.ports import JobObserver, Results, SpeechToText
 from schemas import identity
 from schemas.clock import Clock
 from schemas.errors import SCRATCH, DependencyDown
@@ -39,12 +39,14 @@ class TranscriptionWork:
         *,
         subtitles: SubtitleSettings,
         clock: Clock,
+        observer: JobObserver,
     ) -> None:
         self._fetcher = fetcher
         self._results = results
         self._engine = engine
         self._subtitles = subtitles
         self._clock = clock
+        self._observer = observer
         # Two jobs with the same audio, options and model: the second follows, and reuses the transcript.
         self._content_claims = Claims()
 
@@ -61,7 +63,9 @@ class TranscriptionWork:
         attempt.progress.report(Phase.FETCHING)
         with fetching as audio:
             fetch_seconds = self._clock.monotonic() - attempt.started_at
+            self._observer.on_fetched(queued_seconds=queue_seconds(attempt, self._clock), seconds=fetch_seconds)
             transcribed = self._find_or_transcribe(attempt, claim, audio)
+        began = self._clock.monotonic()
         exports = self._export(transcribed, options.exports)
         # Built last: another record may have joined the claim until now, and the event has to say so.
         event = transcript_event(
@@ -73,7 +77,7 @@ class TranscriptionWork:
             is_shared=claim.is_shared,
             clock=self._clock,
         )
-        return self._results.create_job(
+        stored = self._results.create_job(
             StoredJob(
                 job_id=attempt.job_id,
                 owner=attempt.job.origin,
@@ -82,6 +86,8 @@ class TranscriptionWork:
                 reference=attempt.reference,
             )
         )
+        self._observer.on_stored(seconds=transcribed.store_seconds + self._clock.monotonic() - began)
+        return stored
 
     def is_same_audio(self, attempt: Attempt, stored: StoredJob) -> bool:
         """Return whether an attempt names the audio of a finished job. Fetches the object if addresses differ."""
@@ -135,9 +141,11 @@ class TranscriptionWork:
         self, attempt: Attempt, claim: Claim, audio: FetchedAudio, content_key: str
     ) -> TranscribedAudio:
         transcript = self._transcribe(attempt, claim, audio)
+        began = self._clock.monotonic()
         self._mark_use(attempt, content_key)
         uri = self._results.put_transcript(content_key, transcript)
-        return TranscribedAudio(transcript, content_key, uri, is_reused=False)
+        seconds = self._clock.monotonic() - began
+        return TranscribedAudio(transcript, content_key, uri, is_reused=False, store_seconds=seconds)
 
     def _mark_use(self, attempt: Attempt, content_key: str) -> None:
         reference = attempt.reference

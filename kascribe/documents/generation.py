@@ -17,7 +17,8 @@ from kascribe.documents.contracts import json_schemas
 from kascribe.documents.environment_file import environment_file
 from kascribe.documents.options_page import options_page
 from kascribe.documents.pages import metrics_page, reasons_page, settings_page, topics_page
-from kascribe.metering import ENGINE_METRICS, REQUEST_METRICS
+from kascribe.metering.engine import ENGINE_METRICS
+from kascribe.metering.requests import REQUEST_METRICS
 from kascribe.wiring.archive_role import ARCHIVE_METRICS
 from kascribe.wiring.documentation import events_file, http_reasons, openapi
 from kascribe.wiring.gateway_monitoring import GATEWAY_METRICS

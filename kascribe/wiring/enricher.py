@@ -2,7 +2,7 @@
 
 from consumers.enricher.enrich import EnrichStage
 from consumers.enricher.transcripts import StoredTranscripts
-from kascribe.metering import REQUEST_METRICS, RequestMeter, meter_load
+from kascribe.metering.requests import REQUEST_METRICS, RequestMeter, meter_load
 from kascribe.process.health import RoleHealth, served
 from kascribe.process.shutdown import ended_by_signals
 from kascribe.wiring.consumer import listening_for_cancellations, run_stage

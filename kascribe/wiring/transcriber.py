@@ -8,14 +8,16 @@ import structlog
 from consumers.transcriber.fetch import ObjectFetcher
 from consumers.transcriber.transcribe import TranscribeStage
 from kascribe.capacity import store_connections, transcriber_limits
-from kascribe.metering import ENGINE_METRICS, MeteredEngine
+from kascribe.metering.engine import ENGINE_METRICS, MeteredEngine, StageMeter
 from kascribe.process.health import RoleHealth, served
 from kascribe.process.shutdown import ended_by_signals
 from kascribe.process.watchdog import ended_when_hanging
 from kascribe.wiring.consumer import listening_for_cancellations, run_stage
 from kascribe.wiring.engine import opened_transcriber
+from models.media.pool import decoder_processes
 from producers.results import ResultStore
 from producers.s3 import create_client
+from schemas.clock import SystemClock
 from schemas.kafka.topics import Topics
 from schemas.settings import Settings
 
@@ -25,6 +27,8 @@ _log: Final = structlog.get_logger(__name__)
 def run_transcriber(settings: Settings) -> None:
     """Run the production role. Blocks until SIGTERM."""
     health = RoleHealth(why_not_ready=f"loading the model {settings.whisper.model}", declared=ENGINE_METRICS)
+    clock = SystemClock()
+    meter = StageMeter(health.metrics, decoder_processes=decoder_processes(settings.whisper), clock=clock)
     with (
         ended_by_signals(limit_seconds=settings.runtime.drain_timeout_seconds) as shutdown,
         served(health, settings.server),
@@ -45,10 +49,11 @@ def run_transcriber(settings: Settings) -> None:
             stage = TranscribeStage(
                 fetcher,
                 ResultStore(settings.s3, client=create_client(settings.s3, connections=connections)),
-                MeteredEngine(transcriber, health.metrics),
+                MeteredEngine(transcriber, health.metrics, clock=clock),
                 topics=Topics(settings.kafka.topic_prefix),
                 settings=settings.s3,
                 subtitles=settings.subtitles,
                 cancellations=cancellations,
+                observer=meter,
             )
             run_stage(stage, settings.model_copy(update={"runtime": limits}), health, shutdown)

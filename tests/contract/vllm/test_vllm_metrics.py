@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from consumers.metrics import Metrics
-from kascribe.metering import REQUEST_METRICS, RequestMeter, meter_load
+from kascribe.metering.requests import REQUEST_METRICS, RequestMeter, meter_load
 from models.vllm.enricher import Enricher
 from models.vllm.servers import problems
 from models.vllm.servers.observer import OUTCOME_OF_PROBLEM
