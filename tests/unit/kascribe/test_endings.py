@@ -16,7 +16,7 @@ from kascribe.process.endings import ended_by_dead_threads
 from models.whisper.inference.engine import Engine
 from schemas.clock import SystemClock
 from schemas.settings import LogSettings
-from tests.unit.models.whisper.echo_model import Echo, row
+from tests.unit.models.whisper.inference.echo_model import Echo, row
 
 logs.configure_process(LogSettings(format="json"))
 model = Echo()

@@ -14,7 +14,7 @@ from schemas.clock import Clock, SystemClock
 from schemas.errors import ConfigurationError, DependencyDown, EngineFailed
 from tests.support.clock import HandClock
 from tests.support.waiting import eventually
-from tests.unit.models.whisper.echo_model import Echo, row
+from tests.unit.models.whisper.inference.echo_model import Echo, row
 
 REAL_CLOCK = SystemClock()
 
