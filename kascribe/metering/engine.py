@@ -44,7 +44,8 @@ ENGINE_BUSY: Final = Metric(
     "gauge",
     "ratio",
     (),
-    "Share of the last minute in which a call of the model ran; a call counts when it has ended.",
+    "Share of the last minute in which a call of the model ran, copies to the device included; it counts "
+    "when it has ended.",
 )
 BATCH_WINDOWS: Final = Metric(
     "kascribe_engine_batch_windows",

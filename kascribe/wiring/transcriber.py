@@ -32,7 +32,7 @@ def run_transcriber(settings: Settings) -> None:
     with (
         ended_by_signals(limit_seconds=settings.runtime.drain_timeout_seconds) as shutdown,
         served(health, settings.server),
-        opened_transcriber(settings.whisper) as transcriber,
+        opened_transcriber(settings.whisper, meter=meter) as transcriber,
     ):
         transcriber.warm_up()
         health.is_well = transcriber.is_healthy

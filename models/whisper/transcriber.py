@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.media.pool import DecodeJob, DecoderPool
+from models.media.ports import DecoderObserver
 from models.media.spool import FeatureSpool
 from models.whisper.assembly import assemble
 from models.whisper.inference.engine import Engine
@@ -46,7 +47,7 @@ class Transcriber:
     """One model on one device, shared by all callers. Thread-safe once loaded.
 
     ``model_name`` is the name in the provenance; options may name it, or one of the ``aliases``. ``observer`` is
-    told of each call of the model.
+    told of each call of the model, ``decoder_observer`` of each file that is decoded.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Transcriber:
         aliases: Sequence[str] = (),
         clock: Clock | None = None,
         observer: EngineObserver | None = None,
+        decoder_observer: DecoderObserver | None = None,
     ) -> None:
         self._settings = settings
         self._directory = model_directory
@@ -65,6 +67,7 @@ class Transcriber:
         self._aliases = frozenset(aliases)
         self._clock = clock or SystemClock()
         self._observer = observer
+        self._decoder_observer = decoder_observer
         self._loaded: _Loaded | None = None
         self._lock = threading.Lock()
 
@@ -193,7 +196,7 @@ class Transcriber:
         return _Loaded(
             model=model,
             engine=engine,
-            decoders=DecoderPool(self._settings, clock=self._clock),
+            decoders=DecoderPool(self._settings, clock=self._clock, observer=self._decoder_observer),
             capabilities=Capabilities.of(
                 self._name,
                 multilingual=model.multilingual,
