@@ -26,11 +26,12 @@ SPEECH_OPTIONS ?=
 ARCHIVE_OPTIONS ?=
 ENGINE_OPTIONS ?=
 GPU_OPTIONS ?=
+SIMULATION_OPTIONS ?=
 
 .PHONY: help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down real-models demo lock clean bench-runtime \
         fuzz-gateway mutants structure screenshots bench-doubts bench-orders bench-enrich bench-enrich-lengths bench-enrich-quality \
         bench-engine bench-gateway bench-archive bench-decoding bench-accuracy bench-languages bench-silence bench-word-times bench-subtitles bench-long-file chaos-vllm chaos-vllm-real \
-        chaos-kills chaos-reenrich chaos-gateway gpu-packet bench-gpu
+        chaos-kills chaos-reenrich chaos-gateway gpu-packet bench-gpu simulate-engine
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -129,6 +130,9 @@ bench-archive: setup  ## Fill an archive with 100,000 jobs on SQLite and Postgre
 
 bench-engine: setup  ## Measure Kascribe beside faster-whisper and CTranslate2 alone, two models (KASCRIBE_TEST_SPEECH)
 	$(BIN)/python -m tests.benchmarks.engine $(ENGINE_OPTIONS)
+
+simulate-engine: setup  ## Measure how busy the engine keeps a timed device, with real threads and their GIL
+	$(BIN)/python -m tests.benchmarks.simulation $(SIMULATION_OPTIONS)
 
 bench-decoding: setup  ## Measure decoding, speech detection and memory on a recording of ten minutes
 	$(BIN)/python -m tests.benchmarks.long_files.long_file --model models/selftest/weights \

@@ -1,0 +1,1 @@
+"""The real engine over a timed device: ``make simulate-engine``."""
