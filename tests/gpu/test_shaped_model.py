@@ -22,7 +22,7 @@ def test_every_window_has_the_length_and_the_language_asked_for(language: str, t
     sounds = np.random.default_rng(1).standard_normal((2, shape.mel_bands, 3_000), dtype=np.float32)
     encoded = whisper.encode(ctranslate2.StorageView.from_array(sounds))
     assert [found[0][0] for found in whisper.detect_language(encoded)] == [f"<|{language}|>"] * 2
-    prompt = vocabulary.prompt(language=language, task=Task.TRANSCRIBE, initial_prompt=None, hotwords=None)
+    prompt = vocabulary.task_tokens(language=language, task=Task.TRANSCRIBE)
     for beam_size in (1, 5):
         results = whisper.generate(
             encoded, [list(prompt)] * 2, beam_size=beam_size, return_scores=True, return_no_speech_prob=True

@@ -4,10 +4,8 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from models.whisper.progress import Progress
-from models.whisper.rows import Decode
 from models.whisper.transcriber import Transcriber
 from schemas.errors import JobCancelled
 from schemas.options import TranscribeOptions
@@ -21,9 +19,9 @@ class Kascribe:
     """The transcriber with its settings, and its callers."""
 
     def __init__(self, model: Path, load: Load, settings: WhisperSettings, *, language: str, callers: int) -> None:
-        self._transcriber = Transcriber(settings, model, "shaped")
+        self._batches = _Batches()
+        self._transcriber = Transcriber(settings, model, "shaped", observer=self._batches)
         self._transcriber.warm_up()
-        self._watch = _Watch(self._transcriber)
         self._load = load
         self._language = language
         self._callers = callers
@@ -41,7 +39,7 @@ class Kascribe:
 
     def work(self, row: Row, meter: Meter, stop: threading.Event) -> None:
         """Transcribe files; what is under way when the event is set is cancelled."""
-        self._watch.meter = meter
+        self._batches.meter = meter
         files = self._files or Files(self._recordings(row))
         options = self._options(row)
         while not stop.is_set():
@@ -84,19 +82,13 @@ class _Heard:
         self._meter.heard((1 - self._reached) * self._recording.seconds)
 
 
-class _Watch:
-    """Stands before the engine's model and reports the time of each batch to the meter that is set."""
+class _Batches:
+    """The engine's observer: reports the time of each batch to the meter that is set."""
 
-    def __init__(self, transcriber: Transcriber) -> None:
-        engine: Any = transcriber._require_loaded().engine
-        self._model: Any = engine._model
+    def __init__(self) -> None:
         self.meter = Meter()
-        engine._model = self
 
-    def infer(self, inputs: Sequence[Any], operations: Sequence[Any]) -> Any:
-        start = time.perf_counter()
-        try:
-            return self._model.infer(inputs, operations)
-        finally:
-            rows = len(inputs) if isinstance(operations[0], Decode) else 0
-            self.meter.called(start, time.perf_counter(), rows)
+    def on_batch(self, *, replica: int, rows: int, queued_seconds: float, seconds: float) -> None:  # noqa: ARG002
+        """See ``models.whisper.inference.observer.EngineObserver``."""
+        end = time.perf_counter()
+        self.meter.called(end - seconds, end, rows)

@@ -97,8 +97,8 @@ class _Random:
         """Return weights that keep the size of what they multiply, or have the scale given."""
         count = int(np.prod(shape))
         first = int(self.generator.integers(0, len(self._pool) // 4))
-        flat = np.resize(self._pool[first:], count)
-        return (flat * np.float16(0.5 / np.sqrt(shape[-1]) if scale is None else scale)).reshape(shape)
+        cut = self._pool[first : first + count] * np.float16(0.5 / np.sqrt(shape[-1]) if scale is None else scale)
+        return np.resize(cut, shape)
 
     def directions(self, count: int) -> NDArray[np.float32]:
         """Return vectors of the model's width, with components of about one."""
