@@ -98,6 +98,8 @@ def configuration(plan: Plan, broker: BrokerPlan, directory: Path) -> str:
         # A killed broker cannot return before its last session has run out: 9 s by default.
         "broker.heartbeat.interval.ms": 500,
         "broker.session.timeout.ms": 2000,
+        # A test may give its group a session shorter than the default of 45 s, which stays.
+        "group.consumer.min.session.timeout.ms": 6000,
     }
     if len(plan.brokers) == 1:
         settings |= _AUTHORIZER

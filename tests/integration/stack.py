@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 
 from deploy.stack import Stack, Topic
 from tests.support.waiting import eventually
@@ -102,6 +102,16 @@ class PrivateStack:
         names = [group.group_id for group in groups if group.group_id.startswith(prefix)]
         for deleted in admin.delete_consumer_groups(names).values() if names else ():
             deleted.result()
+
+    def shorten_session(self, group: str, milliseconds: int) -> None:
+        """Make the broker miss a killed member of the group after this time, which is 45 s by default."""
+        shorter = ConfigEntry(
+            "consumer.session.timeout.ms", str(milliseconds), incremental_operation=AlterConfigOpType.SET
+        )
+        resource = ConfigResource(ConfigResource.Type.GROUP, group, incremental_configs=[shorter])
+        admin = AdminClient(self._client_settings())
+        for answer in admin.incremental_alter_configs([resource]).values():
+            answer.result()
 
     def topic_property(self, topic: str, name: str) -> str:
         """Return one of a topic's properties, as the broker reports it."""

@@ -29,6 +29,8 @@ NOTICED_SECONDS: Final = SILENCE_SECONDS + 25.0
 DRAIN_SECONDS: Final = 4.0
 MARGIN_SECONDS: Final = 8.0
 """Of a busy machine; the frozen store's reads and the default drain last for half a minute."""
+SESSION_MILLISECONDS: Final = 15_000
+"""Longer than a process takes to start, so that the broker still knows the one that was killed."""
 INSTANCE: Final = {"KASCRIBE_KAFKA_GROUP_INSTANCE_ID": "one"}
 EVERY_USER: Final = "User:ANONYMOUS"
 
@@ -149,7 +151,9 @@ def test_a_static_member_that_was_killed_comes_back_as_soon_as_the_broker_lets_i
     stack: PrivateStack, tmp_path: Path
 ) -> None:
     """The broker misses the old process after its session; until then the new one retries, and is not ready."""
-    with Pipeline(stack, tmp_path, INSTANCE) as pipeline:
+    pipeline = Pipeline(stack, tmp_path, INSTANCE)
+    stack.shorten_session(f"{pipeline.prefix}transcriber", SESSION_MILLISECONDS)
+    with pipeline:
         pipeline.role.kill()
         pipeline.role.start()
         # On a machine so slow that starting takes longer than the session, there is nothing left to refuse.
