@@ -30,8 +30,8 @@ SIMULATION_OPTIONS ?=
 
 .PHONY: help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down real-models demo lock clean bench-runtime \
         fuzz-gateway mutants structure screenshots bench-doubts bench-orders bench-enrich bench-enrich-lengths bench-enrich-quality \
-        bench-engine bench-gateway bench-archive bench-decoding bench-accuracy bench-languages bench-silence bench-word-times bench-subtitles bench-long-file chaos-vllm chaos-vllm-real \
-        chaos-kills chaos-reenrich chaos-gateway gpu-packet bench-gpu simulate-engine
+        bench-engine bench-latency bench-memory bench-gateway bench-archive bench-decoding bench-accuracy bench-languages bench-silence bench-word-times bench-subtitles bench-long-file chaos-vllm chaos-vllm-real \
+        chaos-kills chaos-corrupted chaos-reenrich chaos-gateway gpu-packet bench-gpu simulate-engine
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -134,6 +134,14 @@ bench-engine: setup  ## Measure Kascribe beside faster-whisper and CTranslate2 a
 simulate-engine: setup  ## Measure how busy the engine keeps a timed device, with real threads and their GIL
 	$(BIN)/python -m tests.benchmarks.simulation $(SIMULATION_OPTIONS)
 
+bench-latency: setup  ## Time a clip of five seconds on an idle engine and beside a bulk file of three hours
+	$(BIN)/python -m tests.benchmarks.engine.latency $(ENGINE_OPTIONS)
+
+bench-memory: setup  ## Measure memory over ten hours of speech in one file, and over 2,000 files in one process
+	$(BIN)/python -m tests.benchmarks.long_files.long_file --model models/selftest/weights \
+	  --clip models/selftest/clips/en-digits.ogg --hours 10
+	$(BIN)/python -m tests.benchmarks.long_files.many_files
+
 bench-decoding: setup  ## Measure decoding, speech detection and memory on a recording of ten minutes
 	$(BIN)/python -m tests.benchmarks.long_files.long_file --model models/selftest/weights \
 	  --clip models/selftest/clips/en-digits.ogg --hours 0.1667 --pause-seconds 15
@@ -155,6 +163,9 @@ chaos-vllm-real: setup  ## Stop, kill and restart a real vLLM server, and count 
 
 chaos-kills: setup  ## Kill transcriber-like processes 47 times over 700 records; no record may be given up
 	$(BIN)/python -m tests.chaos.kills
+
+chaos-corrupted: setup  ## Transcribe 10,000 damaged files of 30 formats: no crash, no hang, the right reasons
+	$(BIN)/python -m tests.benchmarks.engine.corrupted_files $(ENGINE_OPTIONS)
 
 bench-accuracy: setup  ## Measure error rates of real speech beside faster-whisper's; needs KASCRIBE_TEST_SPEECH
 	$(BIN)/python -m tests.benchmarks.speech.accuracy

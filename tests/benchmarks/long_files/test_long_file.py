@@ -3,6 +3,7 @@
 from typing import Final
 
 from schemas.options import TranscribeOptions
+from tests.benchmarks.long_files import many_files
 from tests.benchmarks.long_files.long_file import measure
 from tests.support.listening import model_directory, speech
 
@@ -21,3 +22,11 @@ def test_a_long_recording_costs_bounded_memory() -> None:
     )
     assert cost.windows >= 4
     assert cost.growth_mib < GROWTH_LIMIT_MIB
+
+
+def test_many_files_leave_no_memory_behind() -> None:
+    """Eighty instead of two thousand, through one process."""
+    clips = [speech("en-digits.ogg"), speech("ko-digits.ogg")]
+    growth = many_files.measure(model_directory(), clips, count=80, samples=8)
+    assert growth.failed == 0
+    assert growth.is_flat
