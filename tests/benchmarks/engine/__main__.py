@@ -12,9 +12,9 @@ from pathlib import Path
 from deploy.real_models import fetch_whisper
 from deploy.stack.cache import default_cache
 from tests.benchmarks.engine.comparing import compare, table, verdicts
-from tests.benchmarks.engine.fixed_length import SHAPES, write_model
 from tests.benchmarks.engine.loads import real_speech
 from tests.benchmarks.engine.systems import SYSTEMS
+from tests.gpu.bench.shaped_model import SHAPES, make
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def main() -> None:
         print("\n".join((table(real), *verdicts(real, is_real_speech=True))), flush=True)
     if chosen.only != "real":
         with tempfile.TemporaryDirectory(prefix="kascribe-fixed-") as directory:
-            model = write_model(Path(directory), SHAPES[chosen.shape], tokens=chosen.tokens)
+            model = make(Path(directory), SHAPES[chosen.shape], language="en", tokens=chosen.tokens)
             print(f"\nrandom weights, shape {chosen.shape}, int8, {chosen.tokens} tokens of every window")
             fixed = compare(load, model, rounds=chosen.rounds, fixed=True, systems=chosen.systems)
             print("\n".join((table(fixed), *verdicts(fixed, is_real_speech=False))), flush=True)

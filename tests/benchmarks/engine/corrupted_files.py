@@ -23,8 +23,8 @@ from models.whisper.transcriber import Transcriber
 from schemas.errors import AudioEmpty, AudioTooLarge, AudioTooLong, AudioUndecodable
 from schemas.options import TranscribeOptions
 from schemas.settings import WhisperSettings
-from tests.benchmarks.engine.fixed_length import SHAPES, write_model
 from tests.benchmarks.engine.plain_reader import PlainReader
+from tests.gpu.bench.shaped_model import SHAPES, make
 from tests.sound import media_cases
 from tests.sound.media_cases import Voice, mux
 from tests.sound.sound_reading import CONTAINERS
@@ -193,7 +193,7 @@ def main() -> int:
     found: list[Ending] = []
     with TemporaryDirectory(prefix="kascribe-corrupted-") as name:
         directory = Path(name)
-        model = write_model(directory / "model", SHAPES["micro"], tokens=TOKENS)
+        model = make(directory / "model", SHAPES["micro"], language="en", tokens=TOKENS)
         files = DamagedFiles(directory)
         with closing(Transcriber(WhisperSettings(device="cpu"), model, "micro")) as transcriber:
             for first in range(chosen.first, chosen.first + chosen.count, 500):

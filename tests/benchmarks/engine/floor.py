@@ -17,7 +17,7 @@ from models.media.messages import DecodeFinished, WindowReady
 from models.media.pool import DecodeFailed, DecodeJob, DecoderEvent, DecoderPool
 from models.media.speech.windows import WINDOW_FRAMES, Window
 from models.media.spool import FeatureSpool
-from models.whisper.device import parallelism
+from models.whisper.inference.device import parallelism
 from models.whisper.text.segments import needs_alignment
 from models.whisper.text.vocabulary import CONTEXT_TOKENS, Vocabulary
 from schemas.clock import SystemClock
@@ -102,7 +102,7 @@ class Floor:
 
     def _text(self, prepared: PreparedWindow, encoded: Any, language: str) -> str:
         task = Task.TRANSCRIBE
-        prompt = self._vocabulary.prompt(language=language, task=task, initial_prompt=None, hotwords=None)
+        prompt = self._vocabulary.task_tokens(language=language, task=task)
         result = self._whisper.generate(
             encoded,
             [list(prompt)],

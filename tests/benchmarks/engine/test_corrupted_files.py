@@ -13,8 +13,8 @@ from tests.benchmarks.engine.corrupted_files import (
     endings,
     table,
 )
-from tests.benchmarks.engine.fixed_length import SHAPES, write_model
 from tests.benchmarks.engine.plain_reader import plain_seconds
+from tests.gpu.bench.shaped_model import SHAPES, make
 from tests.sound.sound_reading import CONTAINERS
 from tests.support.listening import speech
 
@@ -24,7 +24,7 @@ STEP = len(CONTAINERS) + 1
 
 def test_damaged_files_have_transcripts_or_reasons(tmp_path: Path) -> None:
     """None crashes or hangs the process; the reason for a refusal is the file's content."""
-    model = write_model(tmp_path / "model", SHAPES["micro"], tokens=TOKENS)
+    model = make(tmp_path / "model", SHAPES["micro"], language="en", tokens=TOKENS)
     files = DamagedFiles(tmp_path)
     numbers = [number * STEP for number in range(len(CONTAINERS))]
     with closing(Transcriber(WhisperSettings(device="cpu"), model, "micro")) as transcriber:

@@ -8,15 +8,15 @@ import pytest
 
 from models.whisper.transcriber import Transcriber
 from schemas.settings import WhisperSettings
-from tests.benchmarks.engine.fixed_length import SHAPES, write_model
 from tests.benchmarks.engine.latency import Outcome, Plan, Speed, measure, table
 from tests.benchmarks.long_files.long_file import repeated
+from tests.gpu.bench.shaped_model import SHAPES, make
 from tests.support.listening import speech
 
 
 def test_clips_are_answered_beside_a_bulk_file(tmp_path: Path) -> None:
     """And on the idle engine before it."""
-    model = write_model(tmp_path / "model", SHAPES["micro"], tokens=100)
+    model = make(tmp_path / "model", SHAPES["micro"], language="en", tokens=100)
     clip = speech("en-digits.ogg")
     bulk = repeated(clip, tmp_path / "bulk.mp3", seconds=600, pause_seconds=0)
     plan = Plan(clips=2, every_seconds=0.1, block_seconds=0.5)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.engine.comparing import compare, table, verdicts
-from tests.benchmarks.engine.fixed_length import SHAPES, write_model
 from tests.benchmarks.engine.loads import Load
 from tests.benchmarks.engine.systems import KASCRIBE, SYSTEMS, TWO_WORKERS, opened
+from tests.gpu.bench.shaped_model import SHAPES, make
 from tests.support.listening import speech
 
 TOKENS = 12
@@ -17,7 +17,7 @@ TOKENS = 12
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the smallest model of fixed length."""
-    return write_model(tmp_path_factory.mktemp("model"), SHAPES["micro"], tokens=TOKENS)
+    return make(tmp_path_factory.mktemp("model"), SHAPES["micro"], language="en", tokens=TOKENS)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_every_system_decodes_the_same_tokens(model: Path, clips: tuple[Path, ..
             system.prepare(clips)
             texts.add(tuple(system.texts(clips)))
     (both,) = texts
-    assert [text.count("~") for text in both] == [TOKENS, TOKENS]
+    assert all(both)
 
 
 def test_systems_in_processes_of_their_own_are_timed_in_turn(model: Path, clips: tuple[Path, ...]) -> None:
