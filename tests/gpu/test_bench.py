@@ -71,6 +71,20 @@ def test_kascribe_is_compared_with_the_best_of_each_kind() -> None:
     assert ratios(rows) == ["mixed: Kascribe, mixed: as installed is 0.75 times floor, mixed: 2 at once, 32 rows"]
 
 
+def test_goals_are_set_beside_what_was_measured_on_a_gpu() -> None:
+    """A goal whose rows are missing says so; a CPU has none."""
+    rows = [
+        RowResult("Kascribe, mixed: as installed", times_real_time=1_200.0, busy=0.96),
+        RowResult("batched, mixed: 16 rows", times_real_time=600.0),
+    ]
+    page = markdown(Report({"device": "cuda"}, rows))
+    assert "| × real time, mixed | 1,000 | 1,200.00 |" in page
+    assert "| busy, mixed | 0.95 | 0.96 |" in page
+    assert "| times batched, mixed | 1.5 | 2.00 |" in page
+    assert "| times plain, mixed | 2.5 | not measured |" in page
+    assert "goal" not in markdown(Report({"device": "cpu"}, rows))
+
+
 def test_a_run_that_saved_nothing_still_makes_a_page(tmp_path: Path) -> None:
     """A process that was killed before its first row leaves an empty table."""
     assert "| row |" in markdown(Report.load(tmp_path))

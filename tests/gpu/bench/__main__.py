@@ -26,6 +26,7 @@ LIMIT_SECONDS: Final = 450.0
 CLOSING_SECONDS: Final = 20.0
 """Taken from the limit: the process that measures is ended, the table written."""
 MEASURE: Final = "tests.gpu.bench.measure"
+TESTS: Final = "tests/gpu/test_engine_on_gpu.py"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path(out), help="for results; default: $OUT, or var/bench-gpu")
     parser.add_argument("--packet", type=Path, default=PACKET)
     parser.add_argument("--limit-seconds", type=float, default=LIMIT_SECONDS, help="for the whole run")
+    parser.add_argument("--tests", action="store_true", help=f"run {TESTS} instead of measuring")
     parser.epilog = f"All other options go to {MEASURE}; see its --help."
     return parser
 
@@ -58,8 +60,11 @@ def _run(options: argparse.Namespace, others: Sequence[str], work: Path, started
     prepared = time.monotonic() - started
     print(f"unpacked {len(unpacked)} packages; cuBLAS in {[str(each) for each in folders]}; {prepared:.1f} s")
     left = max(1.0, options.limit_seconds - CLOSING_SECONDS - prepared)
-    command = [sys.executable, "-m", MEASURE, f"--out={options.out}", f"--work={work}", f"--seconds={left:.0f}"]
     variables = machine.environment(work, site=site, library_folders=folders, cache=cache)
+    if options.tests:  # without the conftest, which needs what every other test needs
+        command = [sys.executable, "-m", "pytest", "--noconftest", "-q", TESTS]
+        return 0 if supervise(command, variables, timeout_seconds=left) == "ended" else 1
+    command = [sys.executable, "-m", MEASURE, f"--out={options.out}", f"--work={work}", f"--seconds={left:.0f}"]
     status = supervise([*command, *others], variables, timeout_seconds=left)
     report = Report.load(options.out)
     report.facts["prepared_seconds"] = round(prepared, 1)

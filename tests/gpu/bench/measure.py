@@ -158,7 +158,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     inputs = Inputs(
         load=load,
         device=options.device,
-        cores=len(os.sched_getaffinity(0)),
         mel_bands=shape.mel_bands,
         model=partial(_model, options.work, options.shape),
         facts=report.facts,

@@ -5,15 +5,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from kascribe.capacity import transcriber_limits
+from kascribe.capacity import files_at_once, transcriber_limits
+from models.media.pool import decoder_processes
 from schemas.settings import RuntimeSettings, WhisperSettings
 from tests.gpu.bench.floor import Floor, Windows, prepared_windows
 from tests.gpu.bench.load import Load
 from tests.gpu.bench.peers import FasterWhisper
 from tests.gpu.bench.product import Kascribe
 from tests.gpu.bench.subjects import KOREAN, MIXED, OPEN, SHORT, WORDS, Arm, Row, Subject
+
+INSTALLED: Final = "as installed"
 
 
 @dataclass
@@ -25,7 +28,6 @@ class Inputs:
 
     load: Load
     device: str
-    cores: int
     mel_bands: int
     model: Callable[[str], Path]
     facts: dict[str, Any]
@@ -41,8 +43,8 @@ class Inputs:
 
     @property
     def decoders(self) -> int:
-        """Decoding processes: all cores but two."""
-        return max(1, self.cores - 2)
+        """Decoding processes, as many as Kascribe starts by itself."""
+        return decoder_processes(WhisperSettings())
 
     @property
     def compute_type(self) -> str:
@@ -97,18 +99,15 @@ def _rows(kind: str, detail: str, seconds: dict[str, float], batch: int = 0) -> 
 
 
 def _on_gpu(inputs: Inputs) -> list[Arm]:
-    installed = WhisperSettings(device="cuda")
-    tuned = {
-        rows: WhisperSettings(device="cuda", batch_size=rows, replicas=2, decoder_processes=inputs.decoders)
-        for rows in (32, 64)
-    }
     callers = transcriber_limits(RuntimeSettings(), device="cuda").worker_threads
+    installed = WhisperSettings(device="cuda")
     english = {MIXED: 15.0, SHORT: 10.0}
-    details = {rows: f"{rows} rows, 2 at once, {callers} callers" for rows in tuned}
-    ours = {rows: partial(inputs.kascribe, "en", settings, callers) for rows, settings in tuned.items()}
     return [
         Arm(_floor(MIXED, 1, (16, 32, 64)), partial(inputs.floor, "en", 1)),
-        Arm(_rows("Kascribe", "as installed", english), partial(inputs.kascribe, "en", installed, callers)),
+        Arm(
+            _rows("Kascribe", INSTALLED, {**english, WORDS: 10.0, OPEN: 10.0}),
+            partial(inputs.kascribe, "en", installed, callers),
+        ),
         Arm(_floor(MIXED, 2, (16, 32, 64)), partial(inputs.floor, "en", 2)),
         Arm(
             [
@@ -118,37 +117,40 @@ def _on_gpu(inputs: Inputs) -> list[Arm]:
             ],
             partial(inputs.faster_whisper, "en"),
         ),
-        Arm(_rows("Kascribe", details[32], {**english, WORDS: 10.0, OPEN: 10.0}), ours[32]),
-        Arm(_rows("Kascribe", details[64], english), ours[64]),
+        _tuned(inputs, english, callers, rows=64, replicas=2),
+        _tuned(inputs, english, callers, rows=32, replicas=3),
         Arm(_floor(KOREAN, 2, (32,)), partial(inputs.floor, "ko", 2)),
-        Arm(_rows("Kascribe", details[32], {KOREAN: 12.0}), partial(inputs.kascribe, "ko", tuned[32], callers)),
+        Arm(_rows("Kascribe", INSTALLED, {KOREAN: 12.0}), partial(inputs.kascribe, "ko", installed, callers)),
         Arm(_rows("batched", "16 rows", {KOREAN: 10.0}, 16), partial(inputs.faster_whisper, "ko")),
     ]
 
 
 def _on_cpu(inputs: Inputs) -> list[Arm]:
     """Return arms of every kind with small batches: they show that the benchmark runs, and compare a little."""
+    callers = files_at_once(device="cpu", decoder_processes=inputs.decoders)
     installed = WhisperSettings(device="cpu")
-    tuned = WhisperSettings(device="cpu", replicas=inputs.cores, decoder_processes=inputs.decoders)
-    callers = 2 * inputs.cores
     english = {MIXED: 10.0, SHORT: 10.0}
-    detail = f"{inputs.cores} at once, {callers} callers"
     return [
         Arm(_floor(MIXED, 1, (1, 2)), partial(inputs.floor, "en", 1)),
-        Arm(_rows("Kascribe", "as installed", english), partial(inputs.kascribe, "en", installed, callers)),
+        Arm(
+            _rows("Kascribe", INSTALLED, {**english, WORDS: 10.0, OPEN: 10.0}),
+            partial(inputs.kascribe, "en", installed, callers),
+        ),
         Arm(_floor(MIXED, 2, (1,)), partial(inputs.floor, "en", 2)),
         Arm(
-            [
-                *_rows("plain", "one file after the other", english),
-                *_rows("batched", "2 rows", english, 2),
-            ],
+            [*_rows("plain", "one file after the other", english), *_rows("batched", "2 rows", english, 2)],
             partial(inputs.faster_whisper, "en"),
         ),
-        Arm(
-            _rows("Kascribe", detail, {MIXED: 10.0, SHORT: 10.0, WORDS: 10.0, OPEN: 10.0}),
-            partial(inputs.kascribe, "en", tuned, callers),
-        ),
+        _tuned(inputs, english, callers, rows=2, replicas=2),
         Arm(_floor(KOREAN, 2, (1,)), partial(inputs.floor, "ko", 2)),
-        Arm(_rows("Kascribe", detail, {KOREAN: 10.0}), partial(inputs.kascribe, "ko", tuned, callers)),
+        Arm(_rows("Kascribe", INSTALLED, {KOREAN: 10.0}), partial(inputs.kascribe, "ko", installed, callers)),
         Arm(_rows("batched", "2 rows", {KOREAN: 10.0}, 2), partial(inputs.faster_whisper, "ko")),
     ]
+
+
+def _tuned(inputs: Inputs, seconds: dict[str, float], callers: int, *, rows: int, replicas: int) -> Arm:
+    settings = WhisperSettings(
+        device="cuda" if inputs.device == "cuda" else "cpu", batch_size=rows, replicas=replicas
+    )
+    detail = f"{replicas} at once, {rows} rows"
+    return Arm(_rows("Kascribe", detail, seconds), partial(inputs.kascribe, "en", settings, callers))

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 RESULTS: Final = "bench-gpu.json"
 TABLE: Final = "bench-gpu.md"
+KINDS: Final = ("floor", "plain", "batched", "Kascribe")
+LOADS: Final = ("mixed", "short clips", "Korean lengths")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,9 @@ def markdown(report: Report) -> str:
     lines += ["", _line(header), _line(["---"] * len(header))]
     lines += [_line(_cells(row)) for row in report.rows]
     lines += ["", *(f"- {sentence}" for sentence in ratios(report.rows))]
+    if report.facts.get("device") == "cuda":
+        lines += ["", _line(["goal", "at least", "measured"]), _line(["---"] * 3)]
+        lines += [_line(cells) for cells in goals(report.rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -109,6 +114,34 @@ def ratios(rows: Sequence[RowResult]) -> list[str]:
                 factor = (ours.times_real_time or 0) / (other.times_real_time or 1)
                 sentences.append(f"{load}: {ours.row} is {factor:.2f} times {other.row}")
     return sentences
+
+
+def goals(rows: Sequence[RowResult]) -> list[list[str]]:
+    """Set the best measured rows beside what Kascribe should reach on a GPU."""
+    speeds = {(kind, load): _speed(rows, kind, load) for kind in KINDS for load in LOADS}
+    mixed = _best(rows, "Kascribe", "mixed")
+
+    def ratio(load: str, kind: str) -> float | None:
+        ours, other = speeds["Kascribe", load], speeds[kind, load]
+        return ours / other if ours and other else None
+
+    measured = (
+        ("× real time, mixed", 1_000, speeds["Kascribe", "mixed"]),
+        ("× real time, Korean lengths", 600, speeds["Kascribe", "Korean lengths"]),
+        ("busy, mixed", 0.95, mixed.busy if mixed else None),
+        ("times plain, mixed", 2.5, ratio("mixed", "plain")),
+        ("times batched, mixed", 1.5, ratio("mixed", "batched")),
+        ("times batched, short clips", 5, ratio("short clips", "batched")),
+    )
+    return [
+        [name, f"{wanted:,}", "not measured" if value is None else f"{value:,.2f}"]
+        for name, wanted, value in measured
+    ]
+
+
+def _speed(rows: Sequence[RowResult], kind: str, load: str) -> float | None:
+    best = _best(rows, kind, load)
+    return best.times_real_time if best else None
 
 
 def _best(rows: Sequence[RowResult], kind: str, load: str) -> RowResult | None:

@@ -86,19 +86,21 @@ def make(directory: Path, shape: Shape, *, language: str, tokens: int) -> Path:
 
 
 class _Random:
-    """Random weights, cut from one pool: drawing 800 million numbers would take half a minute."""
+    """Random weights, cut from few pools: drawing or scaling 800 million numbers would take half a minute."""
 
     def __init__(self, width: int) -> None:
         self.width = width
         self.generator = np.random.default_rng(0)
-        self._pool = self.generator.standard_normal(1 << 22, dtype=np.float32).astype(np.float16)
+        self._pool = self.generator.standard_normal(1 << 22, dtype=np.float32)
+        self._scaled: dict[float, Weights] = {}
 
     def weights(self, *shape: int, scale: float | None = None) -> Weights:
         """Return weights that keep the size of what they multiply, or have the scale given."""
-        count = int(np.prod(shape))
+        factor = float(0.5 / np.sqrt(shape[-1])) if scale is None else scale
+        if factor not in self._scaled:
+            self._scaled[factor] = (self._pool * np.float32(factor)).astype(np.float16)
         first = int(self.generator.integers(0, len(self._pool) // 4))
-        cut = self._pool[first : first + count] * np.float16(0.5 / np.sqrt(shape[-1]) if scale is None else scale)
-        return np.resize(cut, shape)
+        return np.resize(self._scaled[factor][first:], shape)
 
     def directions(self, count: int) -> NDArray[np.float32]:
         """Return vectors of the model's width, with components of about one."""
