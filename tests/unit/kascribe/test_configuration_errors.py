@@ -110,7 +110,7 @@ def _empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "0",
             (
                 "KASCRIBE_WHISPER_BATCH_SIZE is '0': it should be greater than or equal to 1 "
-                "(Windows in one GPU call)"
+                "(Windows in one call at most; None: 32 on a GPU, fewer where they do not fit; 1 on a CPU)"
             ),
         ),
         (
