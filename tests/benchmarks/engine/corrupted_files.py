@@ -147,18 +147,15 @@ def endings(files: DamagedFiles, transcriber: Transcriber, numbers: Iterable[int
 def _ending(files: DamagedFiles, transcriber: Transcriber, reader: PlainReader, number: int) -> Ending:
     path = files.write(number)
     started = time.monotonic()
-    defect = ""
+    error: Exception | None = None
     try:
         outcome = transcriber.transcribe(path, TranscribeOptions(beam_size=1)).status.value
-    except REFUSALS as refusal:
-        outcome = type(refusal).__name__
-        if isinstance(refusal, AudioUndecodable | AudioEmpty):
-            found = reader.seconds(path)
-            defect = f"a plain reader finds {found:.1f} s in it" if found > SILENT_SECONDS else ""
-    except Exception as error:  # noqa: BLE001 - every other error is what is looked for
-        outcome = type(error).__name__
-        defect = str(error)
+    except Exception as raised:  # noqa: BLE001 - other errors than refusals are what is looked for
+        outcome, error = type(raised).__name__, raised
     seconds = time.monotonic() - started
+    defect = "" if error is None or isinstance(error, REFUSALS) else str(error)
+    if isinstance(error, AudioUndecodable | AudioEmpty) and (found := reader.seconds(path)) > SILENT_SECONDS:
+        defect = f"a plain reader finds {found:.1f} s in it"
     if seconds > HANG_SECONDS:
         defect = f"took {seconds:.0f} s; {defect}"
     path.unlink()

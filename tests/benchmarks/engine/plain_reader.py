@@ -6,7 +6,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import av
 
@@ -41,8 +41,12 @@ class PlainReader:
 def plain_seconds(path: Path) -> float:
     """Return the seconds of sound that PyAV decodes, without broken packets."""
     seconds = 0.0
+    container: Any
     with suppress(av.FFmpegError, IndexError, ValueError), av.open(str(path)) as container:
         for packet in container.demux(container.streams.audio[:1]):
+            # A stream that appears late may take the place of another one, and be no sound.
+            if packet.stream.type != "audio":
+                continue
             with suppress(av.FFmpegError):
                 seconds += sum(frame.samples / frame.sample_rate for frame in packet.decode() if frame.sample_rate)
     return seconds
