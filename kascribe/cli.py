@@ -17,6 +17,7 @@ from kascribe.commands import keys, webhooks
 from kascribe.commands.archive.jobs import jobs
 from kascribe.commands.archive.search import search
 from kascribe.commands.archive.usage import usage
+from kascribe.commands.benchmarking.bench import bench
 from kascribe.commands.enriching.enrich import enrich
 from kascribe.commands.installation import config, models
 from kascribe.commands.installation.selftest import selftest
@@ -57,7 +58,7 @@ _NO_CHOICE: Final = re.compile(r"'([^']*)' is not one of (.*)", re.DOTALL)
 _CHOICE: Final = re.compile(r"'([^']*)'")
 
 app: Final = typer.Typer(cls=HelpfulGroup, no_args_is_help=True, pretty_exceptions_enable=False)
-for command in (up, submit, watch, show, transcribe, enrich, run, reconcile, mcp, selftest):
+for command in (up, submit, watch, show, transcribe, enrich, run, reconcile, mcp, selftest, bench):
     app.command()(command)
 for command in (jobs, search, usage):
     app.command()(command)

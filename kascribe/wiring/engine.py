@@ -3,15 +3,23 @@
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import Protocol
 
-from kascribe.metering.engine import StageMeter
+from models.media.ports import DecoderObserver
 from models.store import ModelStore
+from models.whisper.inference.observer import EngineObserver
 from models.whisper.transcriber import Transcriber
 from schemas.settings import WhisperSettings
 
 
+class InferenceObserver(EngineObserver, DecoderObserver, Protocol):
+    """Told of the calls of the model and of the files of the decoders."""
+
+
 @contextmanager
-def opened_transcriber(settings: WhisperSettings, *, meter: StageMeter | None = None) -> Iterator[Transcriber]:
+def opened_transcriber(
+    settings: WhisperSettings, *, meter: InferenceObserver | None = None
+) -> Iterator[Transcriber]:
     """Load the model of the settings. Raises StoreError when it is absent and cannot be fetched."""
     store = ModelStore.from_settings(settings, os.environ)
     directory = store.resolve(settings.model)

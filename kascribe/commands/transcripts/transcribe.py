@@ -1,7 +1,6 @@
 """``kascribe transcribe``: files to text on this machine, with no broker and no bucket."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -13,14 +12,10 @@ from kascribe.commands.options.json_option import json_option
 from kascribe.commands.transcripts.printing import Manner, Printer, TranscriptRow
 from kascribe.console.terminal import notify
 from kascribe.process.interruption import INTERRUPTED
-from schemas.errors import ConfigurationError, ModelNotFound
 from schemas.options import Channels, ExportFormat, Task
 
 if TYPE_CHECKING:
-    from models.store import ModelStore
-    from models.whisper.transcriber import Transcriber
     from schemas.options import TranscribeOptions
-    from schemas.settings import WhisperSettings
 
 _TIMED_BY_WORDS: Final = (ExportFormat.SRT, ExportFormat.VTT)
 """Forms with cues that begin and end with words, not with shares of a segment's time."""
@@ -126,6 +121,7 @@ def _run(
     """Transcribe what the arguments name; return whether one failed."""
     from kascribe.capacity import files_at_once
     from kascribe.commands.transcripts.batch import Batch
+    from kascribe.commands.transcripts.local_model import opened_model
     from kascribe.commands.transcripts.targets import targets_of
     from kascribe.configuration.reading import load
     from kascribe.sources.arguments import sources_of
@@ -147,7 +143,7 @@ def _run(
         with ExitStack() as resources:
             printer = resources.enter_context(Printer(manner, targets, settings.subtitles))
             printer.loading(settings.whisper.model)
-            transcriber = resources.enter_context(_opened(settings.whisper))
+            transcriber = resources.enter_context(opened_model(settings.whisper))
             printer.expect(len(sources))
             most = files_at_once(
                 device=transcriber.provenance.device, decoder_processes=decoder_processes(settings.whisper)
@@ -161,39 +157,3 @@ def _run(
             except KeyboardInterrupt:
                 raise typer.Exit(INTERRUPTED) from None
     return printer.has_failed
-
-
-@contextmanager
-def _opened(settings: "WhisperSettings") -> "Iterator[Transcriber]":
-    """Open the model, which must be on this disk: a command does not fetch gigabytes that nobody asked for."""
-    import os
-
-    from kascribe.wiring.engine import opened_transcriber
-    from models.store import ModelStore
-
-    store = ModelStore.from_settings(settings, os.environ)
-    try:
-        store.path(settings.model)
-    except ModelNotFound as error:
-        raise ConfigurationError(_how_to_get_a_model(str(error), settings, store)) from error
-    with opened_transcriber(settings) as transcriber:
-        yield transcriber
-
-
-def _how_to_get_a_model(problem: str, settings: "WhisperSettings", store: "ModelStore") -> str:
-    from models.store import MEGABYTES, REPOSITORIES
-
-    here = [name for model in store.list() for name in (model.short_names or (model.name,))[:1]]
-    wanted = settings.model if settings.model in REPOSITORIES else "large-v3-turbo"
-    sizes = ", ".join(f"{name} {MEGABYTES[name]:,} MB" for name in ("tiny", "small", "large-v3-turbo"))
-    lines = [
-        f"{settings.model} is not on this disk" if settings.model in REPOSITORIES else problem,
-        f"  get one          kascribe models pull {wanted}",
-        f"                   ({sizes})",
-        "  try without one  --model selftest  (knows digits and a few commands)",
-    ]
-    if here:
-        lines.append(f"  on this disk     --model {here[0]}  (of {len(here)})")
-    if settings.offline:
-        lines.append("  without network  copy a pulled model's folder here: --model /its/path")
-    return "\n".join(lines)

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from kascribe.cli import app
+from kascribe.commands.benchmarking.figures import BenchRow
 from kascribe.commands.installation.config import SettingRow
 from kascribe.commands.installation.models import ModelRow
 from kascribe.commands.installation.selftest import CheckRow
@@ -43,6 +44,7 @@ COMMANDS: Final[dict[str, tuple[tuple[str, ...], type[BaseModel]]]] = {
     "submit": (("--no-follow", "call.ogg"), JobRow),
     "transcribe": (("call.ogg", "--model", "selftest"), TranscriptRow),
     "selftest": (("--no-pipeline",), CheckRow),
+    "bench": (("call.ogg", "--model", "selftest", "--seconds", "0"), BenchRow),
     "config show": ((), SettingRow),
     "models list": (("--known",), ModelRow),
     "dlq list": ((), LetterRow),

@@ -1,0 +1,1 @@
+"""``kascribe bench``: what a machine does with a model and with files."""

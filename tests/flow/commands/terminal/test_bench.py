@@ -1,0 +1,69 @@
+"""``kascribe bench`` as a person runs it: a table on a terminal, a plot, and a comparison."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+from typer.testing import CliRunner
+
+from kascribe.cli import app
+from kascribe.commands.benchmarking.figures import BenchRow
+from models.selftest import SELFTEST_MODEL_NAME, clips
+from schemas.errors import AudioUndecodable, ConfigurationError
+from tests.support.terminals import Where, kascribe
+
+QUICK: Final = ("--model", SELFTEST_MODEL_NAME, "--beam-size", "1", "--seconds", "0")
+CLIP: Final = next(clip for clip in clips() if clip.text)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with a recording and a file that is none."""
+    (tmp_path / "a.ogg").write_bytes(CLIP.path.read_bytes())
+    (tmp_path / "b.wav").write_bytes(b"notes")
+    return tmp_path
+
+
+def test_a_terminal_gets_a_table_with_a_line_on_what_failed(folder: Path) -> None:
+    """Nothing is wider than the terminal, and the bars are gone in the end."""
+    ran = kascribe(["bench", "a.ogg", "b.wav", *QUICK], Where.TERMINAL, folder)
+    assert ran.exit_code == 0
+    for expected in (
+        "selftest, cpu",
+        "x real time",
+        "interactive beside bulk",
+        "busy",
+        "rows per batch",
+        "b.wav: ",
+    ):
+        assert expected in ran.screen
+
+
+def test_without_files_it_uses_the_speech_of_the_self_test(tmp_path: Path) -> None:
+    """Beside faster-whisper, and with a plot."""
+    plot = tmp_path / "bench.svg"
+    options = ["--against", "faster-whisper", "--plot", str(plot), "--json"]
+    ran = CliRunner().invoke(app, ["bench", *QUICK, *options])
+    assert ran.exit_code == 0, ran.output
+    ours, theirs = [BenchRow.model_validate_json(line) for line in ran.stdout.splitlines()]
+    assert ours.files == len([clip for clip in clips() if clip.text])
+    assert (ours.system, theirs.system) == ("kascribe", "faster-whisper")
+    assert ours.times_real_time > 0
+    assert theirs.times_real_time > 0
+    assert ours.engine_busy is not None
+    assert 0 < ours.engine_busy <= 1
+    assert [row.lane for row in ours.latencies] == ["bulk", "interactive", "interactive beside bulk"]
+    assert ours.bottleneck
+    assert plot.read_text(encoding="utf-8").startswith("<svg ")
+
+
+def test_files_of_which_none_can_be_read_are_an_error(folder: Path) -> None:
+    """With the reason of the first."""
+    ran = CliRunner().invoke(app, ["bench", str(folder / "b.wav"), *QUICK])
+    assert isinstance(ran.exception, AudioUndecodable)
+
+
+def test_standard_input_is_refused() -> None:
+    """It cannot be read again and again."""
+    ran = CliRunner().invoke(app, ["bench", "-", *QUICK])
+    assert isinstance(ran.exception, ConfigurationError)
