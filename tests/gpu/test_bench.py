@@ -85,6 +85,15 @@ def test_goals_are_set_beside_what_was_measured_on_a_gpu() -> None:
     assert "goal" not in markdown(Report({"device": "cpu"}, rows))
 
 
+def test_rows_that_were_not_reached_say_so(tmp_path: Path) -> None:
+    """A run that is ended at its limit has a line for every row."""
+    report = Report({}, [RowResult("floor", times_real_time=1.0)], ["floor", "plain"])
+    report.save(tmp_path)
+    loaded = Report.load(tmp_path)
+    loaded.complete("was not reached")
+    assert [(row.row, row.problem) for row in loaded.rows] == [("floor", ""), ("plain", "was not reached")]
+
+
 def test_a_run_that_saved_nothing_still_makes_a_page(tmp_path: Path) -> None:
     """A process that was killed before its first row leaves an empty table."""
     assert "| row |" in markdown(Report.load(tmp_path))

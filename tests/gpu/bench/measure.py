@@ -163,6 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         facts=report.facts,
     )
     planned = arms(inputs, seconds_scale=options.seconds_scale, only=options.only)
+    report.planned = [row.name for arm in planned for row in arm.rows]
     report.facts["made_seconds"] = round(time.perf_counter() - started, 1)
     report.save(options.out)
     run = Run(report, options.out, Budget(started + options.seconds, planned), Card())

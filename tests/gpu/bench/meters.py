@@ -48,9 +48,10 @@ class Meter:
         self._calls: list[Call] = []
 
     def heard(self, audio_seconds: float) -> None:
-        """Count audio that was transcribed just now."""
-        with self._lock:
-            self._heard.append((time.perf_counter(), audio_seconds))
+        """Count audio that was transcribed just now; none is no event."""
+        if audio_seconds > 0:
+            with self._lock:
+                self._heard.append((time.perf_counter(), audio_seconds))
 
     def called(self, start: float, end: float, rows: int) -> None:
         """Record a call that has ended."""
@@ -191,7 +192,7 @@ class Interval:
 LEAD_IN_SHARE: Final = 0.2
 LEAD_IN_SECONDS: Final = 3.0
 """At most so long the first files fill the pipeline; it counts for nothing."""
-LEAST_TIMES_HEARD: Final = 3
+LEAST_TIMES_HEARD: Final = 5
 POLL_SECONDS: Final = 0.02
 
 

@@ -39,16 +39,22 @@ class RowResult:
 
 @dataclass(slots=True)
 class Report:
-    """All that a run measured. ``facts`` are about machine, model and load."""
+    """All that a run measured. ``facts`` are about machine, model and load, ``planned`` names every row."""
 
     facts: dict[str, Any] = field(default_factory=dict)
     rows: list[RowResult] = field(default_factory=list)
+    planned: list[str] = field(default_factory=list)
+
+    def complete(self, problem: str) -> None:
+        """Add the planned rows that are missing, with the problem that they have."""
+        measured = {row.row for row in self.rows}
+        self.rows += [RowResult(name, problem=problem) for name in self.planned if name not in measured]
 
     def save(self, directory: Path) -> None:
         """Write the results so far as JSON. A process killed meanwhile leaves the previous file."""
         path = directory / RESULTS
         fresh = path.with_suffix(".part")
-        content = {"facts": self.facts, "rows": [asdict(row) for row in self.rows]}
+        content = {"facts": self.facts, "planned": self.planned, "rows": [asdict(row) for row in self.rows]}
         fresh.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         fresh.replace(path)
 
@@ -59,7 +65,7 @@ class Report:
         if not path.is_file():
             return cls()
         content = json.loads(path.read_text(encoding="utf-8"))
-        return cls(content["facts"], [RowResult(**row) for row in content["rows"]])
+        return cls(content["facts"], [RowResult(**row) for row in content["rows"]], content["planned"])
 
 
 _COLUMNS: Final = (
