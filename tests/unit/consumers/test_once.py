@@ -117,3 +117,28 @@ def test_work_that_is_not_cancelled_passes_its_cancellation_on() -> None:
         pytest.raises(JobCancelled, match="shut down"),
     ):
         held.unless_cancelled(work)
+
+
+def test_what_exists_is_looked_for_once() -> None:
+    """Each look is a request of the store: none comes before the claim and again under it."""
+    looks: list[str] = []
+
+    def find() -> str | None:
+        looks.append("look")
+        return None
+
+    claims, requester = Claims(), Requester(FIRST, no, no)
+    assert claims.find_or_do("j", requester, find=find, do=lambda: "made") == "made"
+    assert claims.find_or_do("j", requester, find=lambda: "found", do=lambda: "made") == "found"
+    assert looks == ["look"]
+
+
+def test_a_record_does_not_follow_one_that_works_on_what_exists() -> None:
+    """Records that reuse one result at once use it side by side; only one that is being made is waited for."""
+    claims, second = Claims(), Requester(SECOND, no, no)
+    with ExitStack() as open_claims:
+        claim(claims, open_claims)
+        assert claims.find_or_do("j", second, find=lambda: "found", do=lambda: "made again") == "found"
+        with pytest.raises(FollowsAnother) as raised:
+            claims.find_or_do("j", second, find=lambda: None, do=lambda: "made twice")
+    assert raised.value.leader == FIRST
