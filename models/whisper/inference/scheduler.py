@@ -1,7 +1,7 @@
 """Batch composition: which rows go into the next call. No threads, no time, no inference."""
 
 from bisect import insort
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from itertools import islice
 from typing import Final
@@ -13,6 +13,8 @@ BULK_TURN: Final = 8
 """Every eighth batch starts with bulk work while interactive work waits, so that neither starves the other."""
 LOOK_AHEAD_BATCHES: Final = 4
 """Rows examined per row taken, to group rows of similar length."""
+PASSED_OVER_LIMIT: Final = 8
+"""Batches that may go before bulk rows that few others fit: a call for two rows takes a third of a full one's."""
 
 
 class Scheduler:
@@ -24,6 +26,8 @@ class Scheduler:
     def __init__(self) -> None:
         self._lanes: dict[Lane, OrderedDict[object, list[Row]]] = {lane: OrderedDict() for lane in Lane}
         self._taken = 0
+        self._bulk_rows: Counter[BatchKey] = Counter()
+        self._passed_over: dict[BatchKey, int] = {}
 
     def __len__(self) -> int:
         return sum(len(rows) for jobs in self._lanes.values() for rows in jobs.values())
@@ -31,21 +35,26 @@ class Scheduler:
     def add(self, row: Row) -> None:
         """Queue a row behind those of its job that are not later in the file."""
         insort(self._lanes[row.lane].setdefault(row.job, []), row, key=lambda each: each.position)
+        if row.lane is Lane.BULK:
+            self._bulk_rows[row.key] += 1
 
     def remove(self, job: object) -> list[Row]:
         """Remove all rows of a job and return them."""
         removed: list[Row] = []
         for jobs in self._lanes.values():
             removed += jobs.pop(job, ())
+        for row in removed:
+            self._forget(row)
         return removed
 
     def take(self, limit: int) -> list[Row]:
         """Remove and return the next batch: the first row and up to ``limit`` - 1 that fit it; empty when idle.
 
-        All share the first row's key. When more fit, those with the nearest expected length are taken.
+        All share the first row's key. When more fit, those with the nearest expected length are taken. A bulk row
+        whose key has less than half a batch is passed over for some batches while another key has more.
         """
         lanes = self._lane_order()
-        head = next((row for lane in lanes for row in self._in_turn(lane)), None)
+        head = self._head(lanes, limit)
         if head is None:
             return []
         self._taken += 1
@@ -56,6 +65,17 @@ class Scheduler:
         for row in batch:
             self._remove_row(row)
         return batch
+
+    def _head(self, lanes: tuple[Lane, ...], limit: int) -> Row | None:
+        first = next((row for lane in lanes for row in self._in_turn(lane)), None)
+        if first is None or first.lane is Lane.INTERACTIVE:
+            return first
+        passed_over, rows = self._passed_over.pop(first.key, 0), self._bulk_rows[first.key]
+        fullest = max(self._bulk_rows, key=lambda key: self._bulk_rows[key])
+        if 2 * rows >= limit or rows == self._bulk_rows[fullest] or passed_over >= PASSED_OVER_LIMIT:
+            return first
+        self._passed_over[first.key] = passed_over + 1
+        return next(self._in_turn(Lane.BULK, fullest))
 
     def _lane_order(self) -> tuple[Lane, ...]:
         bulk_first = self._taken % BULK_TURN == BULK_TURN - 1
@@ -74,9 +94,17 @@ class Scheduler:
             remaining = unfinished
 
     def _remove_row(self, row: Row) -> None:
+        self._forget(row)
         jobs = self._lanes[row.lane]
         jobs[row.job].remove(row)
         if jobs[row.job]:
             jobs.move_to_end(row.job)  # a job that was served goes to the back
         else:
             del jobs[row.job]
+
+    def _forget(self, row: Row) -> None:
+        if row.lane is Lane.BULK:
+            self._bulk_rows[row.key] -= 1
+            if not self._bulk_rows[row.key]:
+                del self._bulk_rows[row.key]
+                self._passed_over.pop(row.key, None)

@@ -3,11 +3,12 @@
 import numpy as np
 
 from models.whisper.gate import Search
-from models.whisper.inference.scheduler import BULK_TURN, Scheduler
+from models.whisper.inference.scheduler import BULK_TURN, PASSED_OVER_LIMIT, Scheduler
 from models.whisper.rows import EncoderInput, Hear, Row
 from schemas.options import Lane
 
 HEAR = Hear(Search(5))
+AGAIN = Hear(Search(1))
 
 
 def row(name: float, job: object, *, lane: Lane = Lane.BULK, operation: Hear = HEAR, position: float = 0.0) -> Row:
@@ -67,6 +68,37 @@ def test_contexts_of_different_length_do_not_mix() -> None:
     scheduler.add(row(2, "b", operation=Hear(Search(5), context=(1, 2, 3))))
     scheduler.add(row(3, "c", operation=Hear(Search(5), context=(4, 5))))
     assert order(scheduler, 4) == [[1, 3], [2]]
+
+
+def test_bulk_rows_that_few_others_fit_wait_for_company() -> None:
+    """Windows that are searched again share a call; each alone would cost a third of a full one."""
+    scheduler = Scheduler()
+    for number in (1, 2):
+        scheduler.add(row(number, number, operation=AGAIN))
+    for number in range(10, 18):
+        scheduler.add(row(number, number))
+    assert order(scheduler, 8) == [[*range(10, 18)], [1, 2]]
+
+
+def test_a_row_is_not_passed_over_for_ever() -> None:
+    """However many others come, a window that is searched again is heard after some batches."""
+    scheduler = Scheduler()
+    scheduler.add(row(-1, "again", operation=AGAIN))
+    batches = []
+    for number in range(2 * PASSED_OVER_LIMIT):
+        for job in range(4):
+            scheduler.add(row(number, job))
+        batches.append([each.encoder_input.duration_seconds for each in scheduler.take(4)])
+    assert batches.index([-1]) == PASSED_OVER_LIMIT
+
+
+def test_an_interactive_row_is_never_passed_over() -> None:
+    """A person does not wait for others whose windows are searched again."""
+    scheduler = Scheduler()
+    for number in range(10):
+        scheduler.add(row(number, number, lane=Lane.BULK if number else Lane.INTERACTIVE, operation=HEAR))
+    scheduler.add(row(-1, "person", lane=Lane.INTERACTIVE, operation=AGAIN))
+    assert order(scheduler, 4)[1] == [-1]
 
 
 def test_rows_of_like_length_go_together() -> None:
