@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from schemas.settings import WhisperSettings
 
 SECONDS: Final = 30.0
+FILES_PER_CALL: Final = 4
+"""Files in flight for each call of the model: while one is heard, others are decoded, also where all are short."""
 CLIPS_AT_ONCE: Final = 1_000
 """Stands for the number of files where the self-test's clips are repeated: there are always enough."""
 
@@ -164,8 +166,8 @@ def _run(
     on_phase("loading the model")
     with opened_model(settings, meter=recorder) as transcriber:
         known = transcriber.provenance
-        most = files_at_once(device=known.device, decoder_processes=decoders)
         replicas = parallelism(settings, device=known.device, cores=len(os.sched_getaffinity(0))).replicas
+        most = max(FILES_PER_CALL * replicas, files_at_once(device=known.device, decoder_processes=decoders))
         capacity = Capacity(replicas, decoders, files_at_once=most, files_given=files_given)
         measurer = Measurer(transcriber, options, recorder, clock=clock, on_phase=on_phase)
         measured = measurer.run(paths, files_at_once=min(most, files_given), seconds=seconds)

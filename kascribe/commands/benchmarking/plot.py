@@ -39,7 +39,7 @@ def svg(rows: Sequence[BenchRow], observed: Observed, *, replicas: int) -> str:
     ]
     y = _bars(parts, latencies, y)
     y = _title(parts, "Busy share of the engine, many files at once", y + 20)
-    y = _chart(parts, busy_over_time(observed, replicas=replicas), observed.wall_seconds, y)
+    y = _chart(parts, busy_over_time(observed, replicas=replicas), observed.wall_seconds, y + 6)
     size = f'width="{WIDTH}" height="{y:.0f}"'
     background = f'<rect {size} fill="white"/>'
     return (
