@@ -17,6 +17,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-
   --custom-compile-command "make lock"
 
 BROKERS ?= 1
+WORKERS ?= 2
 PER_MODULE ?= all
 BEFORE ?=
 REAL ?=
@@ -54,7 +55,7 @@ selftest: setup  ## Verify this installation with the model in this repository
 	$(BIN)/kascribe selftest
 
 test: setup lint  ## Run linters, type checks, contract checks and every test, on real servers where they can run
-	$(BIN)/python -m tests.rerun
+	$(BIN)/python -m tests.suite.rerun -n $(WORKERS)
 
 lint: setup  ## Run ruff, mypy and import-linter; check the structure and the generated documents
 	$(BIN)/ruff check .

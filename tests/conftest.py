@@ -2,7 +2,7 @@
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.integration.vllm_server", "tests.support.real_models"]
+pytest_plugins = ["tests.integration.vllm_server", "tests.suite.workers", "tests.support.real_models"]
 
 # How long an example takes is the machine's affair; what hangs ends by pytest's own timeout.
 settings.register_profile("kascribe", deadline=None)

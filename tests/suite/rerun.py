@@ -1,4 +1,4 @@
-"""`make test`: run pytest, then run the tests that failed once more, alone.
+"""Run pytest, then run the tests that failed once more, alone.
 
 Some tests depend on timing, and fail where the machine is busy with other work. Many failures at once have another
 cause, so none of them is run again.

@@ -1,10 +1,11 @@
-"""`make test` runs the tests that failed once more, alone."""
+"""`make test` distributes the tests over workers, and runs those that failed once more, alone."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.rerun import LIMIT_TESTS, run
+from tests.suite.rerun import LIMIT_TESTS, run
+from tests.suite.workers import SERVERS, scope_of
 
 PASSES_ALONE = """
 def test_first(): open("beside", "x").close()
@@ -78,3 +79,11 @@ def test_nothing_runs_again_where_no_test_failed(
     """The exit status is pytest's own, so an error outside tests still fails the run."""
     assert run([], project(tmp_path, tests)) == status
     assert capfd.readouterr().out.count("test session starts") == 1
+
+
+def test_a_file_s_tests_run_together_and_so_do_all_that_need_servers() -> None:
+    """Fixtures of a module are made once, and so is each server."""
+    one, other = "tests/unit/test_one.py::test_first", "tests/unit/test_other.py::TestIt::test_first"
+    assert scope_of(one) == scope_of("tests/unit/test_one.py::test_second[a::b]") != scope_of(other)
+    assert len({scope_of(f"{folder}test_any.py::test_first") for folder in SERVERS}) == 1
+    assert not [folder for folder in SERVERS if not Path(folder).is_dir()]

@@ -1,0 +1,1 @@
+"""How `make test` runs the tests: on which worker, and once more where some failed."""
