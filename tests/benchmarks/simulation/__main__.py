@@ -102,8 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--language", default="en", choices=["en", "ko", "zh", "ja"])
     parser.add_argument("--retried", type=float, default=0.0, help="share of windows that need another search")
     parser.add_argument("--switch-interval-ms", type=float, default=usual.switch_interval_seconds * 1_000)
-    parser.add_argument("--ramp", type=float, default=5.0, help="seconds before measuring")
-    parser.add_argument("--seconds", type=float, default=14.0, help="seconds of measuring")
+    parser.add_argument("--ramp", type=float, default=4.0, help="seconds before measuring")
+    parser.add_argument("--seconds", type=float, default=12.0, help="seconds of measuring")
     return parser
 
 
