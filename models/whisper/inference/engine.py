@@ -10,8 +10,8 @@ from typing import Final
 
 from models.whisper.inference.batch_limit import BatchLimit
 from models.whisper.inference.features import FeatureBatch
-from models.whisper.inference.model import DeviceLost, Model, OutOfMemory
 from models.whisper.inference.observer import EngineObserver, NoObserver
+from models.whisper.inference.ports import DeviceLost, Model, OutOfMemory
 from models.whisper.inference.scheduler import Scheduler
 from models.whisper.rows import Heard, Row
 from schemas.clock import Clock
@@ -207,7 +207,9 @@ class Engine:
             elif len(rows) == 1:
                 self._fail_alone(rows[0], outcome)
             elif isinstance(outcome, OutOfMemory):
-                half = self._halve(len(rows))
+                with self._changed:
+                    self._limit.on_out_of_memory(len(rows))
+                half = len(rows) // 2
                 waiting.extendleft([rows[half:], rows[:half]])
             else:
                 waiting.extendleft([row] for row in reversed(rows))
@@ -270,11 +272,6 @@ class Engine:
         for row, result in zip(rows, results, strict=True):
             if row.future.set_running_or_notify_cancel():
                 row.future.set_result(result)
-
-    def _halve(self, rows: int) -> int:
-        with self._changed:
-            self._limit.on_out_of_memory(rows)
-            return self._limit.rows
 
     def _fail_alone(self, row: Row, error: Exception) -> None:
         with self._changed:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from itertools import chain
 from math import ceil
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import ctranslate2
 import numpy as np
@@ -18,6 +18,7 @@ from models.whisper.gate import Decoded, Judgement, Search
 from models.whisper.inference.device import compute_type_of, device_of, parallelism
 from models.whisper.inference.features import FeatureBatch, FeatureBuffers
 from models.whisper.inference.hearing import needs_words, settle
+from models.whisper.inference.ports import DeviceLost, OutOfMemory
 from models.whisper.languages.one import among
 from models.whisper.rows import Alignment, Features, Hear, Heard, Languages
 from models.whisper.text.vocabulary import CONTEXT_TOKENS, Vocabulary
@@ -36,37 +37,6 @@ PART_STEPS: Final = 25
 """Half a second of encoding: so the parts of many spans have few lengths, and share calls."""
 _MEMORY_WORDS: Final = ("out of memory", "failed to allocate", "cublas_status_alloc_failed", "bad_alloc")
 _DEVICE_WORDS: Final = ("cuda failed", "cublas failed", "cudnn failed")
-
-
-class OutOfMemory(Exception):
-    """The batch does not fit; a smaller one may."""
-
-
-class DeviceLost(Exception):
-    """The device fails every further call of this process: CUDA errors are sticky."""
-
-
-class Model(Protocol):
-    """The engine's port to a model. Called from several threads at once."""
-
-    def prepare(self, features: Sequence[Features]) -> FeatureBatch:
-        """Put the features of a batch together; may be called while other batches are heard. Blocks."""
-        ...
-
-    def hear(self, batch: FeatureBatch, operations: Sequence[Hear]) -> Sequence[Heard]:
-        """Return one result per row. Rows share a batch key. Blocks.
-
-        Raises OutOfMemory, DeviceLost, or any other error; where only the alignment of a row that is alone fails,
-        its result says so.
-        """
-        ...
-
-    def rehearse(self, rows: int) -> None:
-        """Run every path once with a full batch, so that memory and compilation fail or succeed now. Blocks.
-
-        Raises OutOfMemory, DeviceLost, or any other error.
-        """
-        ...
 
 
 class WhisperModel:

@@ -7,7 +7,7 @@ import numpy as np
 
 from models.whisper.gate import Action, Decoded, Judgement, Search
 from models.whisper.inference.features import FeatureBatch
-from models.whisper.inference.model import OutOfMemory
+from models.whisper.inference.ports import OutOfMemory
 from models.whisper.rows import EncoderInput, Features, Hear, Heard, Row
 from schemas.options import Lane
 
