@@ -86,6 +86,16 @@ def test_rows_share_what_is_left_and_none_passes_the_deadline() -> None:
     assert budget.grant(arms[1].rows[0], 47.5 + OPEN_SECONDS) == 0
 
 
+def test_a_row_that_is_hardly_heard_from_leaves_the_others_their_time() -> None:
+    """Patience ends where the share of the other rows begins."""
+    budget = Budget(60.0, [_arm(1, 1, 1)])
+    budget.opened()
+    first = _arm(1, 1, 1).rows[0]
+    assert budget.longest(budget.grant(first, 0.0), 0.0) == 20
+    assert budget.longest(1.0, 48.0) == 4
+    assert budget.longest(1.0, 59.5) == 0.5
+
+
 def test_a_slow_machine_is_measured_until_something_is_heard() -> None:
     """An interval without a result is extended, up to the limit."""
     heard_at: list[float] = []

@@ -43,6 +43,11 @@ class Load:
         """Return the recordings of a row's load."""
         return self.short if name == "short clips" else self.mixed
 
+    @property
+    def shortest(self) -> Recording:
+        """The recording that warms a subject up."""
+        return min(self.short, key=lambda recording: recording.seconds)
+
 
 class Files:
     """Hands out recordings in turn, for ever, to any thread."""

@@ -16,7 +16,7 @@ from typing import Final
 from models.whisper.provenance import installed_version
 from tests.gpu.bench import machine
 from tests.gpu.bench.load import Load, write_load
-from tests.gpu.bench.meters import Card, Meter, run_threads
+from tests.gpu.bench.meters import LEAD_IN_SECONDS, Card, Meter, run_threads
 from tests.gpu.bench.plan import Inputs, arms
 from tests.gpu.bench.report import Report, RowResult
 from tests.gpu.bench.shaped_model import LENGTHS, SHAPES, make
@@ -54,6 +54,11 @@ class Budget:
         # The first rows matter most. When not even a little is left for all, they take it from the last.
         granted = min(wanted, max(wanted * share, LEAST_SECONDS))
         return granted if granted < self.left(now) else 0.0
+
+    def longest(self, granted: float, now: float) -> float:
+        """Return for how long a row may go on that has hardly been heard from, without the time of the others."""
+        share = (self.left(now) - self._unopened * OPEN_SECONDS) / (1 + len(self._wanted))
+        return min(max(granted, min(PATIENCE_SECONDS, share)), self.left(now))
 
 
 @dataclass(slots=True)
@@ -103,7 +108,7 @@ class Run:
             meter.count,
             threads=subject.threads(row),
             seconds=seconds,
-            longest_seconds=min(max(3 * seconds, PATIENCE_SECONDS), self.budget.left(time.perf_counter())),
+            longest_seconds=LEAD_IN_SECONDS + self.budget.longest(seconds, time.perf_counter()),
         )
         reading = meter.reading(interval.since, interval.until)
         utilisation, gpu_mib = self.card.reading(interval.since, interval.until)

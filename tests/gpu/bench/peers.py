@@ -34,8 +34,8 @@ class FasterWhisper:
         return 1
 
     def prepare(self, row: Row) -> None:
-        """Transcribe the first file."""
-        for _ in self._segments(row, self._recordings(row)[0]):
+        """Transcribe a file."""
+        for _ in self._segments(row, self._load.shortest):
             pass
 
     def work(self, row: Row, meter: Meter, stop: threading.Event) -> None:

@@ -32,10 +32,9 @@ class Kascribe:
         return self._callers
 
     def prepare(self, row: Row) -> None:
-        """Transcribe the first file."""
-        recordings = self._recordings(row)
-        self._files = Files(recordings)
-        self._transcriber.transcribe(recordings[0].path, self._options(row))
+        """Transcribe a file."""
+        self._files = Files(self._recordings(row))
+        self._transcriber.transcribe(self._load.shortest.path, self._options(row))
 
     def work(self, row: Row, meter: Meter, stop: threading.Event) -> None:
         """Transcribe files; what is under way when the event is set is cancelled."""
