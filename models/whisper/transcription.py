@@ -26,7 +26,7 @@ from schemas.options import Lane, Task, TranscribeOptions
 
 SPARSE_TOKENS_PER_SECOND: Final = 1.5
 """Text with fewer tokens may lack words: even slow speech has twice as many."""
-POLL_SECONDS: Final = 0.1
+POLL_SECONDS: Final = 0.25
 """Interval between checks for cancellation and engine failure."""
 
 
