@@ -23,8 +23,8 @@ PRESENT_VERSION: Final = "13"
 COMPILATION_CACHE: Final = "cuda-cache.tar.xz"
 CACHE_BYTES_LIMIT: Final = 64 * 1024**2
 """A larger compilation cache takes too long to compress at the end of a run, and is left."""
-ARCHIVE_BYTES_LIMIT: Final = 16 * 1024**2
-"""A larger archive is not kept: packets are small."""
+ARCHIVE_BYTES_LIMIT: Final = 7 * 1024**2
+"""A larger archive is not kept: repository (22 MB), packet (38 MB) and cache are to travel in 64 MiB."""
 
 
 def is_installed() -> bool:
