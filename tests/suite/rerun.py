@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-LIMIT_TESTS: Final = 5
+LIMIT_TESTS: Final = 10
 _FAILED: Final = Path(".pytest_cache/v/cache/lastfailed")
 
 
