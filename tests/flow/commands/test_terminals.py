@@ -58,6 +58,7 @@ COMMANDS: Final = {
 ELSEWHERE: Final = {
     "run": "writes a log, see test_logs",
     "selftest": "is a test by itself",
+    "bench": "measures this machine, see terminal/test_bench",
     "up": "stays, see test_embedded_stack",
     "models pull": "see test_models_command",
     "models verify": "see test_models_command",
