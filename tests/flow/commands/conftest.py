@@ -1,9 +1,11 @@
 """What tests of several commands share."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from producers.results import ResultStore
 from tests.contract.vllm.vllm_double import VllmDouble, running
@@ -11,6 +13,12 @@ from tests.flow.commands.enrich_system import EnrichSystem
 from tests.flow.gateway import gateway_bench
 from tests.flow.mock_cluster import MockCluster
 from tests.support.object_store import MOTO_CREDENTIALS, ObjectStore, running_object_store
+
+
+@pytest.fixture(autouse=True)
+def logs_beside_the_output() -> None:
+    """Log to the process's standard error: threads of earlier tests may log while a command's output is read."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
 
 
 @pytest.fixture(scope="module")
