@@ -89,7 +89,7 @@ class ObjectFetcher:
         """Copy the object to a local file that exists while the context lasts.
 
         An object of one part takes one request: the answer has the state too. Takes the version that ``stat``
-        would take. Calls ``on_state`` before the bytes are read, again when the object is replaced meanwhile.
+        would take. Calls ``on_state`` before the bytes are read, again if the object was replaced until then.
         Raises AudioTooLarge and AudioEmpty before anything is read, JobCancelled soon after ``cancelled`` turns
         true, DependencyDown("scratch") when the disk is full, and what ``stat`` raises.
         """

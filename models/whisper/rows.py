@@ -66,8 +66,9 @@ class Alignment:
 class Heard:
     """The text of a window in a language, and the gate's judgement of all attempts at it.
 
-    ``languages`` and ``spans`` hold what was detected, where the language was open. ``alignment_seconds`` is the
-    row's share of the call that aligned; ``misalignment`` is why that failed, for a row alone in its call.
+    ``languages`` and ``spans`` hold what was detected, where the language was open. ``alignment`` is that of the
+    chosen text, or why there is none, where words are needed; ``alignment_seconds`` is the row's share of the time
+    that alignments took in its call.
     """
 
     language: str
@@ -75,9 +76,8 @@ class Heard:
     judgement: Judgement
     languages: Languages = ()
     spans: tuple[Languages, ...] = ()
-    alignment: Alignment | None = None
+    alignment: Alignment | Exception | None = None
     alignment_seconds: float = 0.0
-    misalignment: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)

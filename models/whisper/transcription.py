@@ -9,7 +9,7 @@ from models.media.messages import ContainerOpened, DecodeFinished, DecodeProgres
 from models.media.pool import DecodeFailed, DecoderEvent
 from models.media.speech.windows import TimeMap, Window
 from models.whisper.decode_unit import DecodeUnit, split
-from models.whisper.gate import Action, searches
+from models.whisper.gate import Action, Decoded, searches
 from models.whisper.inference.engine import Engine
 from models.whisper.languages.detection import LanguageDetection, LanguageOfEachSpan, OneLanguage
 from models.whisper.languages.one import SpokenLanguage
@@ -182,22 +182,22 @@ class Transcription:
         if judgement.action is Action.RETRY:
             self._hear(unit)
         elif judgement.action is Action.SPLIT:
-            unit.pieces = split(unit)
+            unit.pieces, unit.guess = split(unit), None
             for piece in unit.pieces:
                 self._hear(piece)
         elif judgement.action is Action.SILENCE:
             self._finish(unit, WindowResult(unit.window, None, judgement.flags))
-        elif heard.misalignment is not None and self._options.word_timestamps:
-            raise EngineFailed(f"inference failed: {heard.misalignment}") from heard.misalignment
+        elif isinstance(heard.alignment, Exception) and self._options.word_timestamps:
+            raise EngineFailed(f"inference failed: {heard.alignment}") from heard.alignment
         else:
             # Words that were not asked for only make times finer, so a failed alignment is no error.
-            words = self._words(unit, heard, heard.alignment) if heard.alignment is not None else None
+            alignment = heard.alignment if isinstance(heard.alignment, Alignment) else None
+            words = self._words(unit, judgement.chosen, alignment) if alignment else None
             self._finish(unit, WindowResult(unit.window, judgement.chosen, judgement.flags, words))
 
-    def _words(self, unit: DecodeUnit, heard: Heard, alignment: Alignment) -> tuple[TimedWord, ...]:
-        counted = self._vocabulary.words(
-            self._vocabulary.text_tokens(heard.judgement.chosen.tokens), language=self._text_language(unit)
-        )
+    def _words(self, unit: DecodeUnit, chosen: Decoded, alignment: Alignment) -> tuple[TimedWord, ...]:
+        tokens = self._vocabulary.text_tokens(chosen.tokens)
+        counted = self._vocabulary.words(tokens, language=self._text_language(unit))
         loud = loud_frames(unit.encoder_input.read())
         return time_words(counted, alignment, TimeMap(unit.window.spans), loud=loud)
 

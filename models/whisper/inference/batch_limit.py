@@ -23,7 +23,7 @@ class BatchLimit:
 
     def on_out_of_memory(self, rows: int) -> None:
         """Halve the batch, after so many rows did not fit."""
-        self.rows = max(1, rows // 2)
+        self.rows = min(self.rows, max(1, rows // 2))  # a larger batch may have been prepared before
         self._full_batches = 0
 
     def on_success(self, rows: int) -> None:

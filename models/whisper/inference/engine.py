@@ -1,11 +1,11 @@
-"""Inference engine: rows in, futures resolved. Only its worker threads call the model."""
+"""Inference engine: rows in, futures resolved. Only its threads call the model."""
 
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from models.whisper.inference.batch_limit import BatchLimit
@@ -13,7 +13,8 @@ from models.whisper.inference.features import FeatureBatch
 from models.whisper.inference.observer import EngineObserver, NoObserver
 from models.whisper.inference.ports import DeviceLost, Model, OutOfMemory
 from models.whisper.inference.scheduler import Scheduler
-from models.whisper.rows import Heard, Row
+from models.whisper.inference.watch import CallWatch
+from models.whisper.rows import Features, Heard, Row
 from schemas.clock import Clock
 from schemas.errors import ENGINE, ConfigurationError, DependencyDown, EngineFailed, JobError
 
@@ -24,17 +25,11 @@ CLOSE_SECONDS: Final = 10.0
 """Time for running calls to end when the process stops."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    rows: Sequence[Row]
-    started_at: float
-
-
 class Engine:
     """Batches shared by all jobs. Every method may be called from any thread.
 
-    ``replicas`` calls of the model run at once. ``prepared_ahead`` further batches are put together meanwhile, so
-    that a call begins as soon as another one ends.
+    ``replicas`` calls of the model run at once. ``prepared_ahead`` further batches are put together during a call,
+    so that the next one begins as soon as it ends.
     """
 
     def __init__(
@@ -51,7 +46,7 @@ class Engine:
         self._model = model
         self._replicas = replicas
         self._limit = BatchLimit(batch_rows)
-        self._hang_timeout_seconds = hang_timeout_seconds
+        self._watch = CallWatch(hang_timeout_seconds=hang_timeout_seconds, clock=clock)
         self._clock = clock
         self._observer = observer or NoObserver()
         self._scheduler = Scheduler()
@@ -59,7 +54,6 @@ class Engine:
         self._closed = False
         self._idle_replicas = list(reversed(range(replicas)))
         self._serving = 0  # workers that have a batch, in a call or prepared for the next one
-        self._calls: dict[int, _Call] = {}
         self._failed_jobs: set[int] = set()
         self._broken_by: Sequence[Row] | None = None
         self._workers = [
@@ -104,7 +98,7 @@ class Engine:
             self._changed.notify_all()
 
     def cancel(self, job: object) -> None:
-        """Cancel the queued rows of a job. Rows in a running call finish, and their results are dropped."""
+        """Cancel the queued rows of a job. Those that a worker has taken finish, and their results are dropped."""
         with self._changed:
             cancelled = self._scheduler.remove(job)
         for row in cancelled:
@@ -157,10 +151,7 @@ class Engine:
 
     def _rows_at_fault(self) -> Sequence[Row] | None:
         """Return the rows of calls that hang or broke the model; None when there is no such call."""
-        if self._broken_by is not None:
-            return self._broken_by
-        latest = self._clock.monotonic() - self._hang_timeout_seconds
-        return [row for call in self._calls.values() if call.started_at < latest for row in call.rows] or None
+        return self._broken_by if self._broken_by is not None else self._watch.hanging_rows() or None
 
     def _run_worker(self) -> None:
         rows: Sequence[Row] = ()
@@ -176,9 +167,9 @@ class Engine:
             raise
 
     def _next_batch(self) -> list[Row]:
-        """Take a batch for an idle replica, or a full one for the next replica to be idle."""
+        """Take a batch for an idle replica; while all are busy, one that is as full as rows fit each other."""
         with self._changed:
-            while not self._closed and self._broken_by is None:
+            while not self._has_ended():
                 queued = len(self._scheduler)
                 if queued and (self._serving < self._replicas or queued >= self._limit.rows):
                     rows = [row for row in self._scheduler.take(self._limit.rows) if not row.future.cancelled()]
@@ -192,17 +183,18 @@ class Engine:
     def _serve(self, rows: Sequence[Row]) -> None:
         """Hear rows in one call; in smaller ones, where they do not fit or one of them fails."""
         waiting = deque([rows])
-        while waiting:
-            rows, batch = self._prepared(waiting.popleft())
-            if batch is None:
+        while waiting and not self._has_ended():
+            rows = waiting.popleft()
+            readable = self._read(rows)
+            rows = [row for row, _ in readable]
+            if not rows:
                 continue
-            outcome = self._call(rows, batch)
+            outcome = self._hear(readable)
             if outcome is None:
-                return
-            if isinstance(outcome, DeviceLost):
+                waiting.appendleft(rows)
+            elif isinstance(outcome, DeviceLost):
                 self._break(rows, outcome)
-                return
-            if not isinstance(outcome, Exception):
+            elif not isinstance(outcome, Exception):
                 self._deliver(rows, outcome)
             elif len(rows) == 1:
                 self._fail_alone(rows[0], outcome)
@@ -213,57 +205,65 @@ class Engine:
                 waiting.extendleft([rows[half:], rows[:half]])
             else:
                 waiting.extendleft([row] for row in reversed(rows))
+        if self._broken_by is None:
+            for row in chain.from_iterable(waiting):  # the engine was closed
+                row.future.cancel()
 
-    def _prepared(self, rows: Sequence[Row]) -> tuple[Sequence[Row], FeatureBatch | None]:
-        """Return the rows with features, and these; rows without fail, and those of jobs that ended drop out."""
-        readable, features = [], []
-        for row in rows:
-            if row.future.cancelled():
-                continue
-            try:
-                features.append(row.encoder_input.read())
-                readable.append(row)
-            except (OSError, JobError) as error:
-                _fail(row, error)
-        return readable, self._model.prepare(features) if readable else None
+    def _read(self, rows: Sequence[Row]) -> list[tuple[Row, Features]]:
+        """Return the rows with their features. Those without fail alone, as where the job has ended."""
+        readable = []
+        with self._watch.watched(rows):
+            for row in rows:
+                try:
+                    readable.append((row, row.encoder_input.read()))
+                except Exception as error:  # noqa: BLE001 - media may be hostile; it says nothing about the model
+                    _fail(row, error)
+        return readable
 
-    def _call(self, rows: Sequence[Row], batch: FeatureBatch) -> Sequence[Heard] | Exception | None:
-        """Hear a batch once a replica is idle. Returns the results, or what the call raised; None in the end."""
-        with batch, self._replica(rows) as replica:
-            if replica is None:
-                return None
-            begun_at = self._clock.monotonic()
-            try:
-                return self._model.hear(batch, [row.operation for row in rows])
-            except Exception as error:  # noqa: BLE001 - one row's failure must not end the worker or fail other rows
-                return error
-            finally:
-                seconds = self._clock.monotonic() - begun_at
-                for row in rows:
-                    row.seconds = seconds / len(rows)
-                queued_seconds = sum(begun_at - row.queued_at for row in rows) / len(rows)
-                self._observer.on_batch(
-                    replica=replica, rows=len(rows), queued_seconds=queued_seconds, seconds=seconds
-                )
+    def _hear(self, readable: Sequence[tuple[Row, Features]]) -> Sequence[Heard] | Exception | None:
+        """Hear rows once a replica is idle. Returns the results, or what failed; None when inference has ended."""
+        rows = [row for row, _ in readable]
+        try:
+            with (
+                self._model.prepare([features for _, features in readable]) as batch,
+                self._replica(rows) as replica,
+            ):
+                return None if replica is None else self._call(rows, batch, replica)
+        except Exception as error:  # noqa: BLE001 - one row's failure must not end the worker or fail other rows
+            return error
+
+    def _call(self, rows: Sequence[Row], batch: FeatureBatch, replica: int) -> Sequence[Heard]:
+        begun_at = self._clock.monotonic()
+        try:
+            return self._model.hear(batch, [row.operation for row in rows])
+        finally:
+            seconds = self._clock.monotonic() - begun_at
+            for row in rows:
+                row.seconds = seconds / len(rows)
+            queued_seconds = sum(begun_at - row.queued_at for row in rows) / len(rows)
+            self._observer.on_batch(
+                replica=replica, rows=len(rows), queued_seconds=queued_seconds, seconds=seconds
+            )
 
     @contextmanager
     def _replica(self, rows: Sequence[Row]) -> Iterator[int | None]:
-        """Wait for an idle replica and occupy it with these rows; None when inference has ended meanwhile."""
+        """Wait for an idle replica and occupy it with these rows; None when inference has ended until then."""
         with self._changed:
-            self._changed.wait_for(lambda: self._idle_replicas or self._broken_by is not None)
-            if self._broken_by is None:
-                replica = self._idle_replicas.pop()
-                self._calls[replica] = _Call(rows, self._clock.monotonic())
-            else:
-                replica = None
+            self._changed.wait_for(lambda: self._idle_replicas or self._has_ended())
+            replica = None if self._has_ended() else self._idle_replicas.pop()
+        if replica is None:
+            yield None
+            return
         try:
-            yield replica
+            with self._watch.watched(rows):
+                yield replica
         finally:
-            if replica is not None:
-                with self._changed:
-                    self._calls.pop(replica, None)
-                    self._idle_replicas.append(replica)
-                    self._changed.notify_all()
+            with self._changed:
+                self._idle_replicas.append(replica)
+                self._changed.notify_all()
+
+    def _has_ended(self) -> bool:
+        return self._closed or self._broken_by is not None
 
     def _deliver(self, rows: Sequence[Row], results: Sequence[Heard]) -> None:
         with self._changed:

@@ -1,10 +1,9 @@
 """CTranslate2's Whisper, called with batches of rows. The only module that calls it."""
 
 import os
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain
 from math import ceil
 from pathlib import Path
 from typing import Any, Final
@@ -29,8 +28,8 @@ from schemas.settings import WhisperSettings
 
 NEW_TOKENS: Final = CONTEXT_TOKENS // 2
 """CTranslate2 decodes at most half the context, or what the prompt leaves."""
-REHEARSED_TOKENS: Final = {"cuda": NEW_TOKENS, "cpu": 8}
-"""Text of the warm-up: on a GPU the longest, which needs the most memory."""
+REHEARSED_TOKENS: Final = {"cuda": CONTEXT_TOKENS, "cpu": 16}
+"""Prompt and text of the warm-up: on a GPU the longest, since memory grows with them."""
 SECONDS_PER_ALIGNMENT_STEP: Final = 0.02
 FRAMES_PER_ENCODER_STEP: Final = 2
 PART_STEPS: Final = 25
@@ -68,7 +67,7 @@ class WhisperModel:
         return self._buffers.filled(features)
 
     def hear(self, batch: FeatureBatch, operations: Sequence[Hear]) -> Sequence[Heard]:
-        """Return one result per row. The encoding stays on the device until the last step has used it."""
+        """Return one result per row. The encoding stays on the device; only to detect spans, a copy is cut."""
         with _model_errors():
             encoded = self._whisper.encode(ctranslate2.StorageView.from_array(batch.array))
             languages = self._detect(encoded, operations)
@@ -80,8 +79,8 @@ class WhisperModel:
             texts = self._decode(encoded, operations, codes)
             judgements = [settle(*each, self.vocabulary) for each in zip(operations, texts, strict=True)]
             aligned_at = self._clock.monotonic()
-            alignments, misalignment = self._aligned(encoded, batch, operations, codes, judgements)
-            seconds = (self._clock.monotonic() - aligned_at) / max(1, len(alignments))
+            alignments = self._aligned(encoded, batch, operations, codes, judgements)
+            seconds = (self._clock.monotonic() - aligned_at) / len(operations)
         return [
             Heard(
                 language=codes[row],
@@ -90,32 +89,31 @@ class WhisperModel:
                 languages=languages[row],
                 spans=spans.get(row, ()),
                 alignment=alignments.get(row),
-                alignment_seconds=seconds if row in alignments else 0.0,
-                misalignment=misalignment,
+                alignment_seconds=seconds,
             )
             for row in range(len(operations))
         ]
 
     def rehearse(self, rows: int) -> None:
-        """Run every path once with a full batch of silence."""
+        """Run a full batch of silence through all steps but the detection of spans, whose parts are small."""
         silence = np.zeros((self.mel_bands, WINDOW_FRAMES), np.float32)
-        batch = self.prepare([silence] * rows)
-        tokens = REHEARSED_TOKENS[self.device]
+        length = REHEARSED_TOKENS[self.device]
         start = list(self.vocabulary.start(language="en", task=Task.TRANSCRIBE))
-        with batch, _model_errors():
+        context = [self.vocabulary.end - 1] * (length // 2 - len(start))
+        with self.prepare([silence] * rows) as batch, _model_errors():
             encoded = self._whisper.encode(ctranslate2.StorageView.from_array(batch.array))
             if self.multilingual:
                 self._whisper.detect_language(encoded)
             found = self._whisper.generate(
                 encoded,
-                [start] * rows,
+                [context + start] * rows,
                 beam_size=Search(5).beam_size,
-                max_length=len(start) + tokens,
+                max_length=length,
                 suppress_tokens=[self.vocabulary.end],
                 return_scores=True,
                 return_no_speech_prob=True,
             )
-            texts = [each.sequences_ids[0][:tokens] for each in found]
+            texts = [each.sequences_ids[0] for each in found]
             self._whisper.align(encoded, start, texts, WINDOW_FRAMES)
 
     def close(self) -> None:
@@ -196,25 +194,37 @@ class WhisperModel:
         operations: Sequence[Hear],
         codes: Sequence[str],
         judgements: Sequence[Judgement],
-    ) -> tuple[Mapping[int, Alignment], Exception | None]:
-        """Return the alignments by row, and why that of a row that is alone failed."""
+    ) -> Mapping[int, Alignment | Exception]:
+        """Return by row the alignment, or why there is none, where words are needed."""
         groups: defaultdict[tuple[str, Task], dict[int, list[int]]] = defaultdict(dict)
         for row, (each, judgement) in enumerate(zip(operations, judgements, strict=True)):
             if needs_words(each, judgement):
                 tokens = self.vocabulary.text_tokens(judgement.chosen.tokens)
                 groups[codes[row], each.task][row] = list(tokens)
-        try:
-            found = [self._align(encoded, batch, key, texts) for key, texts in groups.items()]
-        except Exception as error:
-            if len(operations) > 1 or (isinstance(error, RuntimeError) and _kind(error) is not None):
-                raise
-            return {}, error
-        return dict(chain.from_iterable(each.items() for each in found)), None
+        found: dict[int, Alignment | Exception] = {}
+        waiting = deque(groups.items())
+        while waiting:
+            key, texts = waiting.popleft()
+            try:
+                found.update(self._align(encoded, batch, key, texts))
+            except (RuntimeError, ValueError) as error:
+                kind = _kind(error)
+                if kind is DeviceLost or (kind is OutOfMemory and len(operations) > 1):
+                    raise
+                if len(texts) == 1:
+                    found.update(dict.fromkeys(texts, error))
+                else:
+                    waiting.extend((key, {row: tokens}) for row, tokens in texts.items())
+        return found
 
     def _align(
         self, encoded: Any, batch: FeatureBatch, key: tuple[str, Task], texts: Mapping[int, list[int]]
     ) -> dict[int, Alignment]:
-        """Align the rows of one language and task. The others take part with a token, which costs little."""
+        """Align the rows of one language and task.
+
+        CTranslate2 aligns a whole batch with one start sequence. The other rows take part with a token, and are
+        padded: a batch with words in several languages pays for an alignment of each.
+        """
         language, task = key
         token = next(iter(texts.values()))[:1]
         results = self._whisper.align(
@@ -226,7 +236,7 @@ class WhisperModel:
         return {row: _alignment(results[row]) for row in texts}
 
 
-def _kind(error: RuntimeError) -> type[Exception] | None:
+def _kind(error: Exception) -> type[Exception] | None:
     """Return what an error of CTranslate2 means for the device; None for one of the row."""
     message = str(error).lower()
     if any(word in message for word in _MEMORY_WORDS):

@@ -25,13 +25,13 @@ class Model(Protocol):
     def hear(self, batch: FeatureBatch, operations: Sequence[Hear]) -> Sequence[Heard]:
         """Return one result per row. Rows share a batch key. Blocks.
 
-        Raises OutOfMemory, DeviceLost, or any other error; where only the alignment of a row that is alone fails,
-        its result says so.
+        Raises OutOfMemory, DeviceLost, or any other error. Where only the alignment of a row fails, its result has
+        the error.
         """
         ...
 
     def rehearse(self, rows: int) -> None:
-        """Run every path once with a full batch, so that memory and compilation fail or succeed now. Blocks.
+        """Run the steps of a window with a full batch, so that memory and compilation fail or succeed now. Blocks.
 
         Raises OutOfMemory, DeviceLost, or any other error.
         """

@@ -70,12 +70,18 @@ class Scheduler:
         first = next((row for lane in lanes for row in self._in_turn(lane)), None)
         if first is None or first.lane is Lane.INTERACTIVE:
             return first
-        passed_over, rows = self._passed_over.pop(first.key, 0), self._bulk_rows[first.key]
         fullest = max(self._bulk_rows, key=lambda key: self._bulk_rows[key])
-        if 2 * rows >= limit or rows == self._bulk_rows[fullest] or passed_over >= PASSED_OVER_LIMIT:
+        if self._is_due(first.key, limit) or self._bulk_rows[first.key] == self._bulk_rows[fullest]:
+            self._passed_over[first.key] = 0
             return first
-        self._passed_over[first.key] = passed_over + 1
+        for key in self._bulk_rows:
+            if key != fullest:
+                self._passed_over[key] = self._passed_over.get(key, 0) + 1
         return next(self._in_turn(Lane.BULK, fullest))
+
+    def _is_due(self, key: BatchKey, limit: int) -> bool:
+        """Return whether a key has enough rows for a call, or has waited for more long enough."""
+        return 2 * self._bulk_rows[key] >= limit or self._passed_over.get(key, 0) >= PASSED_OVER_LIMIT
 
     def _lane_order(self) -> tuple[Lane, ...]:
         bulk_first = self._taken % BULK_TURN == BULK_TURN - 1

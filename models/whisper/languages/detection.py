@@ -154,6 +154,7 @@ class LanguageOfEachSpan:
         runs = [[*run] for _, run in groupby(zip(parts, heard, languages, strict=True), key=lambda each: each[2])]
         if len(runs) > 1:
             unit.pieces = _pieces(unit, [[part for part, _, _ in run] for run in runs])
+            unit.guess = None
         for piece, run in zip([*unit.leaves()], runs, strict=True):  # accepting a piece may split it
             piece.language = run[0][2]
             piece.detected = mean_languages([span for _, span, _ in run])

@@ -44,8 +44,8 @@ class Costs:
         return max(tokens) * self.decode_step + sum(tokens) * self.decode_token
 
     def align(self, tokens: Sequence[int]) -> float:
-        """Return the GPU's time to align texts of these lengths."""
-        return sum(tokens) * self.align_token
+        """Return the GPU's time to align texts of these lengths: all are padded to the longest one."""
+        return len(tokens) * max(tokens) * self.align_token
 
     def upload(self, rows: int) -> float:
         """Return the host's time to copy features to the device."""

@@ -76,7 +76,7 @@ class Script:
         if not needs_words(operation, judgement):
             return heard
         if self.unalignable:
-            return replace(heard, misalignment=RuntimeError("no alignment heads"))
+            return replace(heard, alignment=RuntimeError("no alignment heads"))
         tokens = judgement.chosen.tokens
         self.aligned.append((tokens, language))
         starts = tuple(seconds / len(tokens) * number for number in range(len(tokens) + 1))

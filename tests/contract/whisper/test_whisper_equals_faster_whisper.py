@@ -8,9 +8,10 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 from faster_whisper.audio import decode_audio
 
 from models.media.speech.features import LogMel
-from models.whisper.gate import Search
+from models.whisper.gate import Decoded, Search
 from models.whisper.inference.model import WhisperModel as WhisperModelUnderTest
-from models.whisper.rows import Features, Hear, Heard
+from models.whisper.rows import Alignment, Features, Hear, Heard
+from models.whisper.text.vocabulary import CONTEXT_TOKENS
 from models.whisper.transcriber import Transcriber
 from schemas.options import Task, TranscribeOptions
 from schemas.settings import WhisperSettings
@@ -120,6 +121,25 @@ def test_rows_in_one_batch_get_the_answers_that_they_get_alone() -> None:
     model.close()
 
 
+def test_text_that_cannot_be_aligned_costs_no_other_row_its_words() -> None:
+    """CTranslate2 refuses a text longer than the decoder's context; the time is shared by all rows of the call."""
+    settings = WhisperSettings(device="cpu", compute_type="float32", replicas=1, cpu_threads=1)
+    model = WhisperModelUnderTest(settings, model_directory())
+    facts = {"avg_logprob": 0.0, "no_speech_prob": 0.0, "penalty": 1.0, "truncated": False}
+    too_long = Decoded(tokens=(400,) * CONTEXT_TOKENS, text="as it was decoded before", **facts)  # type: ignore[arg-type]
+    asked = [
+        Hear(Search(1), words=True, attempts=(too_long,)),
+        Hear(Search(1), words=True),
+        Hear(Search(1)),
+    ]
+    refused, aligned, without = _heard(model, ["en-digits.ogg", "en-commands.ogg", "en-digits.ogg"], asked)
+    assert isinstance(refused.alignment, RuntimeError)
+    assert isinstance(aligned.alignment, Alignment)
+    assert without.alignment is None
+    assert refused.alignment_seconds == aligned.alignment_seconds == without.alignment_seconds > 0
+    model.close()
+
+
 def _heard(model: WhisperModelUnderTest, names: Sequence[str], operations: Sequence[Hear]) -> Sequence[Heard]:
     with model.prepare([_features(name, model.mel_bands) for name in names]) as batch:
         return model.hear(batch, operations)
@@ -131,7 +151,7 @@ def _features(name: str, mel_bands: int) -> Features:
 
 def _rounded(answer: Heard) -> object:
     """Return a result without the last digits of its probabilities."""
-    alignment = answer.alignment
+    alignment = answer.alignment if isinstance(answer.alignment, Alignment) else None
     return (
         answer.language,
         answer.decoded.tokens,

@@ -101,6 +101,18 @@ def test_an_interactive_row_is_never_passed_over() -> None:
     assert order(scheduler, 4)[1] == [-1]
 
 
+def test_kinds_of_rows_that_are_rare_wait_at_the_same_time() -> None:
+    """Each of them for a few batches, however many kinds there are."""
+    scheduler, kinds = Scheduler(), 6
+    for number in range(kinds):
+        scheduler.add(row(-1, f"rare {number}", operation=Hear(Search(5), context=(0,) * (number + 1))))
+    for number in range(400):
+        scheduler.add(row(1, f"common {number}"))
+    served = order(scheduler, 4)
+    places = [place for place, batch in enumerate(served) if batch == [-1]]
+    assert places == list(range(PASSED_OVER_LIMIT, PASSED_OVER_LIMIT + kinds))
+
+
 def test_rows_of_like_length_go_together() -> None:
     """A batch ends when its longest row ends, so short rows wait for short ones."""
     scheduler = Scheduler()
@@ -128,7 +140,7 @@ def test_a_recording_is_heard_in_order() -> None:
     assert order(scheduler) == [[9], [1], [8], [2]]
 
 
-def test_withdrawing_takes_out_one_job_only() -> None:
+def test_cancelling_takes_out_one_job_only() -> None:
     """And gives back its rows."""
     scheduler = Scheduler()
     scheduler.add(row(1, "a"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.whisper.inference.batch_limit import GROW_AFTER_BATCHES
+from models.whisper.inference.batch_limit import GROW_AFTER_BATCHES, BatchLimit
 from models.whisper.inference.engine import Engine
 from schemas.errors import ConfigurationError
 from tests.support.waiting import eventually
@@ -19,6 +19,14 @@ def test_a_batch_that_was_halved_is_whole_again_after_some_full_ones(benches: li
     bench.run([row(number % 7 + 1) for number in range(5 * GROW_AFTER_BATCHES)])
     bench.run([row(number) for number in range(1, 5)])
     assert sorted(bench.model.batches[-1]) == [1, 2, 3, 4]
+
+
+def test_a_larger_batch_that_was_prepared_before_does_not_raise_the_limit() -> None:
+    """It says nothing about what fits."""
+    limit = BatchLimit(32)
+    for rows in (32, 16, 8, 32):
+        limit.on_out_of_memory(rows)
+    assert limit.rows == 4
 
 
 def test_the_warm_up_finds_the_batch_that_fits(benches: list[Bench]) -> None:

@@ -123,8 +123,8 @@ def test_a_lost_device_makes_the_engine_unhealthy_at_once(benches: list[Bench]) 
 
 
 def no_features() -> Features:
-    """Fail as a spool does that is closed."""
-    raise OSError("the spool is closed")
+    """Fail as a spool does whose file a hostile decoder has described."""
+    raise OverflowError("Python int too large to convert to C long")
 
 
 def fail_one_by_one(bench: Bench, rows: Sequence[Row]) -> None:
@@ -189,11 +189,83 @@ def test_a_closed_engine_takes_no_rows() -> None:
     bench.engine.submit(waiting)
     closing = threading.Thread(target=bench.engine.close)
     closing.start()
+    eventually(lambda: is_closed(bench.engine), timeout_seconds=30)
     bench.model.gate.set()
     closing.join(30)
-    assert waiting.future.done()
+    assert waiting.future.cancelled()
     with pytest.raises(EngineFailed, match="shut down"):
         bench.engine.submit(row(2))
+
+
+def is_closed(engine: Engine) -> bool:
+    """Return whether it takes no more rows."""
+    try:
+        engine.submit(row(9.0, job="too late"))
+    except EngineFailed:
+        return True
+    return False
+
+
+def test_a_batch_that_is_prepared_is_cancelled_when_the_engine_closes() -> None:
+    """It would be a call more to wait for."""
+    model = Echo()
+    engine = Engine(
+        model, replicas=1, batch_rows=1, hang_timeout_seconds=60, clock=SystemClock(), prepared_ahead=1
+    )
+    model.gate.clear()
+    running, prepared = row(1), row(2)
+    engine.submit(running)
+    assert model.entered.wait(30)
+    engine.submit(prepared)
+    eventually(lambda: engine.queued_rows() == 0, timeout_seconds=30)
+    closing = threading.Thread(target=engine.close)
+    closing.start()
+    eventually(lambda: is_closed(engine), timeout_seconds=30)
+    model.gate.set()
+    closing.join(30)
+    assert running.future.result(30).decoded.text == "1"
+    assert prepared.future.cancelled()
+    assert model.batches == [[1]]
+
+
+def test_a_prepared_batch_waits_for_the_new_process_when_the_device_is_lost() -> None:
+    """It is not at fault."""
+    model = Echo()
+    engine = Engine(
+        model, replicas=1, batch_rows=1, hang_timeout_seconds=60, clock=SystemClock(), prepared_ahead=1
+    )
+    model.gate.clear()
+    running, prepared = row(1, job="running"), row(2, job="prepared")
+    engine.submit(running)
+    assert model.entered.wait(30)
+    engine.submit(prepared)
+    eventually(lambda: engine.queued_rows() == 0, timeout_seconds=30)
+    model.failure = DeviceLost("CUDA failed with error unspecified launch failure")
+    model.gate.set()
+    assert isinstance(running.future.exception(30), EngineFailed)
+    assert isinstance(engine.failure_for("prepared"), DependencyDown)
+    engine.close()
+    assert not prepared.future.done()
+
+
+def test_every_row_is_answered_once_whatever_fails_beside_it() -> None:
+    """On two replicas with a batch ahead, on a device that holds fewer rows than a batch, beside poison."""
+    model = Echo(memory_rows=5, poison=13)
+    engine = Engine(
+        model, replicas=2, batch_rows=8, hang_timeout_seconds=60, clock=SystemClock(), prepared_ahead=1
+    )
+    rows = [row(number % 40 + 1, job=number % 7, beam_size=number % 3 + 1) for number in range(2_000)]
+    for each in rows:
+        engine.submit(each)
+    for each in rows:
+        name = each.encoder_input.duration_seconds
+        if name == 13:
+            assert isinstance(each.future.exception(60), EngineFailed)
+        else:
+            assert each.future.result(60).decoded.text == f"{name:g}"
+    assert engine.close()
+    heard = [name for batch in model.batches for name in batch]
+    assert sorted(heard) == sorted(number % 40 + 1 for number in range(2_000) if number % 40 + 1 != 13)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

@@ -35,7 +35,7 @@ def test_good_text_is_accepted_and_aligned_only_if_words_are_needed(vocabulary: 
 
 
 def test_text_that_is_not_accepted_is_not_aligned(vocabulary: Vocabulary) -> None:
-    """Whoever needs words."""
+    """Even if words are requested."""
     hear = Hear(Search(5), words=True, searches_left=1)
     for text, action in ((" click" * 60, Action.RETRY), ("", Action.SILENCE)):
         judgement = settle(replace(hear, searches_left=int(bool(text))), decoded(text), vocabulary)
