@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def opened_model(
     settings: "WhisperSettings", *, meter: "InferenceObserver | None" = None
 ) -> "Iterator[Transcriber]":
-    """Open the model, which must be on this disk: a command does not fetch gigabytes that nobody asked for.
+    """Open the model, which must be on this disk: a command does not fetch gigabytes without being asked.
 
     Raises ConfigurationError, with how to get a model, when it is not.
     """
