@@ -1,6 +1,6 @@
 """Which worker of pytest-xdist runs a test, when there are several: `pytest -n 2`.
 
-Most tests wait rather than compute, so two workers on two cores take little more than half the time of one.
+Most tests wait rather than compute.
 """
 
 from typing import Final
