@@ -99,7 +99,7 @@ class _Queued:
 @dataclass(slots=True)
 class _Queues:
     lanes: dict[Lane, deque[_Queued]] = field(default_factory=lambda: {lane: deque() for lane in Lane})
-    idle_children: int = 0  # children for all lanes that wait for a file
+    idle_children: int = 0  # children for all lanes that wait for a file, or start early
     closed: bool = False
 
     def take(self, lanes: Sequence[Lane], *, has_child: bool) -> _Queued | None:
@@ -179,9 +179,11 @@ class DecoderPool:
 
     def _run(self, number: int, lanes: tuple[Lane, ...]) -> None:
         child: DecoderProcess | None = None
-        if number < EARLY_PROCESSES and lanes != _RESERVED:
+        is_counted = number < EARLY_PROCESSES and lanes != _RESERVED
+        if is_counted:
             child = self._start_early()
-        while (queued := self._next_file(lanes, has_child=child is not None)) is not None:
+        while (queued := self._next_file(lanes, has_child=child is not None, is_counted=is_counted)) is not None:
+            is_counted = False
             began = self._clock.monotonic()
             reserved = lanes == _RESERVED
             self._observer.on_file_begin(queued_seconds=began - queued.since, reserved=reserved)
@@ -213,8 +215,6 @@ class DecoderPool:
         except (OSError, JobError, JobCancelled) as error:
             failure = error
         with self._changed:
-            self._queues.idle_children -= 1
-            self._changed.notify_all()
             if self._first_start.done():
                 return child
             if failure is None:
@@ -223,9 +223,13 @@ class DecoderPool:
                 self._first_start.set_exception(failure)
         return child
 
-    def _next_file(self, lanes: tuple[Lane, ...], *, has_child: bool) -> _Queued | None:
+    def _next_file(self, lanes: tuple[Lane, ...], *, has_child: bool, is_counted: bool) -> _Queued | None:
+        """Wait for a file. ``is_counted``: the thread still counts as an idle child, since before its start."""
         is_idle_child = has_child and lanes == _ALL_LANES
         with self._changed:
+            if is_counted:  # not before: a file that waits for this child would start another one
+                self._queues.idle_children -= 1
+                self._changed.notify_all()
             while not self._queues.closed:
                 if (queued := self._queues.take(lanes, has_child=has_child)) is not None:
                     return queued

@@ -23,8 +23,8 @@ WAV: Final = Format("wav", "pcm_s16le", "wav")
 class Decoders:
     """A pool of decoders, and calls that wait for their events."""
 
-    def __init__(self, settings: WhisperSettings) -> None:
-        self.pool = DecoderPool(settings, clock=SystemClock())
+    def __init__(self, settings: WhisperSettings, *, pool: type[DecoderPool] = DecoderPool) -> None:
+        self.pool = pool(settings, clock=SystemClock())
 
     def start(
         self,
