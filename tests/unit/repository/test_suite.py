@@ -46,6 +46,31 @@ def test_a_test_that_fails_again_fails_the_run(tmp_path: Path, capfd: pytest.Cap
     )
 
 
+SKIPS_ALONE = """
+import pytest
+
+class TestIt:
+    @pytest.mark.parametrize("value", ["a::b", "[c]"])
+    def test_passes_alone(self, pytestconfig, value):
+        assert pytestconfig.getoption("--last-failed")
+
+    def test_skips_alone(self, pytestconfig):
+        if pytestconfig.getoption("--last-failed"):
+            pytest.skip()
+        assert False
+"""
+
+
+def test_a_test_that_is_skipped_alone_fails_the_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Nothing showed that it passes."""
+    assert run([], project(tmp_path, SKIPS_ALONE)) == 1
+    assert capfd.readouterr().out.endswith(
+        "\n\nFailed beside others, passed alone:\n  test_module.py::TestIt::test_passes_alone[[c]]\n"
+        "  test_module.py::TestIt::test_passes_alone[a::b]\n"
+        "\nFailed beside others, not run to the end alone:\n  test_module.py::TestIt::test_skips_alone\n"
+    )
+
+
 @pytest.mark.parametrize("count", [LIMIT_TESTS, LIMIT_TESTS + 1])
 def test_many_failures_are_not_run_again(tmp_path: Path, count: int, capfd: pytest.CaptureFixture[str]) -> None:
     """So many have a cause, and it is not the load."""
