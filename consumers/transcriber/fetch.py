@@ -31,7 +31,7 @@ PARTS_AT_ONCE: Final = 32
 """Threads for the parts of long files after the first, which the caller's thread reads."""
 
 CONNECTIONS: Final = 32
-"""Kept open between requests; a caller with more threads gives its own number."""
+"""Threads that fetch at once; a caller with more gives its own number."""
 
 HASH_BYTES: Final = 4 * 1024**2
 """Size of one read from the file while it is hashed."""
@@ -51,7 +51,10 @@ def _ignore(_: ObjectState) -> None:
 
 
 class ObjectFetcher:
-    """Fetches objects into a scratch directory. Thread-safe; blocks its caller."""
+    """Fetches objects into a scratch directory. Thread-safe; blocks its caller.
+
+    ``connections`` are kept open for the callers' threads; those of the parts are added.
+    """
 
     def __init__(
         self,
@@ -62,7 +65,7 @@ class ObjectFetcher:
         client: "S3Client | None" = None,
     ) -> None:
         self._settings = settings
-        self._objects = Objects(settings, connections=connections, client=client)
+        self._objects = Objects(settings, connections=connections + PARTS_AT_ONCE, client=client)
         self._scratch = Scratch(scratch_directory)
         self._parts = ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="fetch")
 

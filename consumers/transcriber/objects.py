@@ -95,7 +95,7 @@ class Objects:
             named = _current(named)
             answer = self._get_first(named, limit_bytes)
         with closing(answer["Body"]) as body:
-            yield OpenedObject(_state(named, answer, _total_bytes(answer)), answer["ContentLength"], body)
+            yield OpenedObject(_state(named, answer, _total_bytes(named, answer)), answer["ContentLength"], body)
 
     def copy_opened(self, opened: OpenedObject, file: int, cancelled: Cancelled) -> None:
         """Write the answered bytes to the beginning of a file. Raises JobCancelled too."""
@@ -167,10 +167,15 @@ def _state(wanted: WantedObject, answer: Any, size_bytes: int) -> ObjectState:
     )
 
 
-def _total_bytes(answer: Any) -> int:
+def _total_bytes(wanted: WantedObject, answer: Any) -> int:
     """Return the size of the whole object; a store that ignores ranges answers with all of it."""
-    total = str(answer.get("ContentRange", "")).rpartition("/")[2]
-    return int(total) if total.isdecimal() else int(answer["ContentLength"])
+    answered = answer.get("ContentRange")
+    if not answered:
+        return int(answer["ContentLength"])
+    total = answered.rpartition("/")[2]
+    if not total.isdecimal():  # HTTP allows "bytes 0-9/*"; the first part must not pass for the whole object
+        raise DependencyDown(S3, f"{wanted.address.uri}: the store does not tell the object's size: {answered}")
+    return int(total)
 
 
 def _copy(state: ObjectState, body: Any, file: int, start: int, end: int, cancelled: Cancelled) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import inspect
+import io
 import os
 import shutil
 import threading
@@ -13,11 +14,12 @@ import boto3.exceptions
 import botocore.exceptions
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
 import consumers.s3
 import producers.s3
-from consumers.transcriber.fetch import ObjectFetcher, _wait_for_all
+from consumers.transcriber.fetch import PARTS_AT_ONCE, ObjectFetcher, _wait_for_all
 from producers.results import ResultStore
 from schemas.errors import (
     SCRATCH,
@@ -27,7 +29,7 @@ from schemas.errors import (
     JobError,
     SourceNotAllowed,
 )
-from schemas.object_addresses import allowed_address
+from schemas.object_addresses import S3, allowed_address
 from schemas.options import ExportFormat
 from schemas.settings import S3Settings
 from tests.contract.objects.fetch_suite import BODY, KEY, FetchSuite, fetched, leftovers, never
@@ -131,6 +133,35 @@ def test_a_results_bucket_that_cannot_be_written_says_what_to_do(moto_store: Obj
         answers.add_client_error("put_object", service_error_code="AccessDenied", http_status_code=403)
         with pytest.raises(DependencyDown, match="allow these credentials"):
             forbidden.put_export("job", ExportFormat.SRT, b"", "text/plain")
+
+
+def test_an_object_of_unknown_size_is_not_taken_for_its_first_part(
+    moto_store: ObjectStore, tmp_path: Path
+) -> None:
+    """HTTP allows a range of an unknown total."""
+    settings = moto_store.settings()
+    client = consumers.s3.create_client(settings)
+    answer = {
+        "Body": StreamingBody(io.BytesIO(BODY), len(BODY)),
+        "ContentLength": len(BODY),
+        "ContentRange": f"bytes 0-{len(BODY) - 1}/*",
+        "ETag": '"etag"',
+        "Metadata": {},
+    }
+    fetcher = ObjectFetcher(settings, scratch_directory=tmp_path, client=client)
+    with Stubber(client) as answers:
+        answers.add_response("get_object", answer)
+        with pytest.raises(DependencyDown, match="size") as raised, fetched(fetcher, settings, KEY):
+            pass
+    assert raised.value.dependency == S3
+
+
+def test_threads_that_read_parts_have_connections_of_their_own(moto_store: ObjectStore, tmp_path: Path) -> None:
+    """Beyond its limit, the client's pool closes each connection after one request."""
+    fetcher = ObjectFetcher(moto_store.settings(), scratch_directory=tmp_path, connections=3)
+    client: Any = fetcher._objects._client
+    assert client.meta.config.max_pool_connections == 3 + PARTS_AT_ONCE
+    fetcher.close()
 
 
 def test_a_full_scratch_disk_pauses_intake(
