@@ -97,6 +97,8 @@ def bench(
     """
     from kascribe.configuration.reading import load
 
+    if plot is not None and not plot.parent.is_dir():
+        raise ConfigurationError(f"{plot} cannot be written: there is no folder {plot.parent}")
     paths = _paths(files)
     options = TranscribeOptions(language=language, beam_size=beam_size)
     overrides = {"whisper.model": model, "whisper.device": device}
@@ -114,17 +116,17 @@ def bench(
             )
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    if plot is not None:
-        from kascribe.commands.benchmarking.plot import svg
-
-        plot.write_text(svg(rows, observed, replicas=replicas), encoding="utf-8")
-        notify(f"written to {plot}")
     if as_json:
         for row in rows:
             write_json(row)
     else:
         for line in lines_of(rows):
             write(line)
+    if plot is not None:
+        from kascribe.commands.benchmarking.plot import svg
+
+        plot.write_text(svg(rows, observed, replicas=replicas), encoding="utf-8")
+        notify(f"written to {plot}")
 
 
 def _paths(files: Sequence[str] | None) -> list[Path]:

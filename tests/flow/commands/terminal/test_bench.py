@@ -63,6 +63,21 @@ def test_files_of_which_none_can_be_read_are_an_error(folder: Path) -> None:
     assert isinstance(ran.exception, AudioUndecodable)
 
 
+def test_a_plot_in_a_missing_folder_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    """The model is not even looked for."""
+    options = ["--model", str(tmp_path / "no-model"), "--plot", str(tmp_path / "missing" / "bench.svg")]
+    ran = CliRunner().invoke(app, ["bench", *options])
+    assert isinstance(ran.exception, ConfigurationError)
+    assert "there is no folder" in str(ran.exception)
+
+
+def test_a_plot_that_cannot_be_written_leaves_the_figures() -> None:
+    """They took minutes."""
+    ran = CliRunner().invoke(app, ["bench", str(CLIP.path), *QUICK, "--plot", "/dev/full", "--json"])
+    assert isinstance(ran.exception, OSError)
+    assert BenchRow.model_validate_json(ran.stdout).files == 1
+
+
 def test_standard_input_is_refused() -> None:
     """It cannot be read again and again."""
     ran = CliRunner().invoke(app, ["bench", "-", *QUICK])
