@@ -200,7 +200,7 @@ def _run(
 def _row(blank: BenchRow, measured: "Measured", capacity: Capacity, memory: int | None) -> BenchRow:
     bulk = measured.bulk
     busy = shares(bulk, capacity)
-    audio_seconds = sum(each.audio_seconds for each in bulk.files)
+    audio_seconds = bulk.audio_seconds
     lanes = {"bulk": bulk.files, "interactive": measured.alone, "interactive beside bulk": measured.beside}
     return blank.model_copy(
         update={

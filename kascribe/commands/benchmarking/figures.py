@@ -48,6 +48,12 @@ class Observed:
     calls: Sequence[Call]
     decoder_seconds: float
     files: Sequence[Transcribed]
+    unfinished_audio_seconds: float = 0.0  # heard of files that were not finished
+
+    @property
+    def audio_seconds(self) -> float:
+        """The audio that was heard."""
+        return sum(each.audio_seconds for each in self.files) + self.unfinished_audio_seconds
 
     @property
     def wall_seconds(self) -> float:
@@ -103,10 +109,13 @@ class Shares:
 
 
 def shares(observed: Observed, capacity: Capacity) -> Shares:
-    """Return the busy shares of the time observed. A call that began before counts from its beginning."""
+    """Return the busy shares of the time observed. Of a call, the part within that time counts."""
     wall = max(observed.wall_seconds, 1e-9)
     rows = sum(call.rows for call in observed.calls)
-    called = sum(min(call.seconds, call.ended_at - observed.started_at) for call in observed.calls)
+    called = sum(
+        min(call.ended_at, observed.ended_at) - max(call.ended_at - call.seconds, observed.started_at)
+        for call in observed.calls
+    )
     queued = sum(call.queued_seconds * call.rows for call in observed.calls)
     return Shares(
         engine=min(1.0, called / (wall * capacity.replicas)),

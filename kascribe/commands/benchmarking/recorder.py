@@ -16,6 +16,9 @@ class Recorder:
         self._started_at = 0.0
         self._calls: list[Call] = []
         self._decoder_seconds = 0.0
+        self._decoding_since: list[float] = []
+        self._ended_at: float | None = None
+        self._unfinished_audio_seconds = 0.0
         self._files: list[Transcribed] = []
 
     def start(self) -> None:
@@ -23,35 +26,56 @@ class Recorder:
         with self._lock:
             self._started_at = self._clock.monotonic()
             self._calls, self._files, self._decoder_seconds = [], [], 0.0
+            self._decoding_since.clear()
+
+    def end(self, *, unfinished_audio_seconds: float) -> None:
+        """Leave out what begins from now on; take the audio that was heard of files that are not done."""
+        with self._lock:
+            self._ended_at = now = self._clock.monotonic()
+            self._decoder_seconds += sum(now - since for since in self._decoding_since)
+            self._unfinished_audio_seconds = unfinished_audio_seconds
 
     def observed(self) -> Observed:
-        """Return what was observed from the start until now."""
+        """Return what was observed from the start to the end, or until now. Calls may end after the end."""
         with self._lock:
             return Observed(
                 started_at=self._started_at,
-                ended_at=self._clock.monotonic(),
+                ended_at=self._clock.monotonic() if self._ended_at is None else self._ended_at,
                 calls=tuple(self._calls),
                 decoder_seconds=self._decoder_seconds,
                 files=tuple(self._files),
+                unfinished_audio_seconds=self._unfinished_audio_seconds,
             )
 
     def add(self, transcribed: Transcribed) -> None:
         """Take a file that is done."""
         with self._lock:
-            self._files.append(transcribed)
+            if self._ended_at is None:
+                self._files.append(transcribed)
 
     def on_batch(self, *, replica: int, rows: int, queued_seconds: float, seconds: float) -> None:  # noqa: ARG002
         """See ``models.whisper.inference.observer.EngineObserver``."""
         with self._lock:
-            self._calls.append(Call(self._clock.monotonic(), rows, queued_seconds, seconds))
+            now = self._clock.monotonic()
+            if self._ended_at is None or now - seconds < self._ended_at:
+                self._calls.append(Call(now, rows, queued_seconds, seconds))
 
-    def on_file_begin(self, *, queued_seconds: float, reserved: bool) -> None:
-        """See ``models.media.ports.DecoderObserver``."""
-
-    def on_file_end(self, *, seconds: float, reserved: bool) -> None:
+    def on_file_begin(self, *, queued_seconds: float, reserved: bool) -> None:  # noqa: ARG002
         """See ``models.media.ports.DecoderObserver``. The interactive lane's own decoder does not count."""
         with self._lock:
             if not reserved:
+                self._decoding_since.append(self._clock.monotonic())
+
+    def on_file_end(self, *, seconds: float, reserved: bool) -> None:
+        """See ``models.media.ports.DecoderObserver``."""
+        with self._lock:
+            if reserved:
+                return
+            if self._decoding_since:
+                # Which of them ended is unknown: the one that began nearest to that time.
+                began = self._clock.monotonic() - seconds
+                self._decoding_since.remove(min(self._decoding_since, key=lambda since: abs(since - began)))
+            if self._ended_at is None:
                 self._decoder_seconds += seconds
 
 

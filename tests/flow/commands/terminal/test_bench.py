@@ -1,15 +1,23 @@
 """``kascribe bench`` as a person runs it: a table on a terminal, a plot, and a comparison."""
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from typer.testing import CliRunner
 
 from kascribe.cli import app
 from kascribe.commands.benchmarking.figures import BenchRow
+from kascribe.commands.benchmarking.measuring import Measurer
+from kascribe.commands.benchmarking.recorder import Recorder
+from kascribe.commands.transcripts.local_model import opened_model
 from models.selftest import SELFTEST_MODEL_NAME, clips
-from schemas.errors import AudioUndecodable, ConfigurationError
+from schemas.clock import SystemClock
+from schemas.errors import AudioUndecodable, ConfigurationError, JobCancelled
+from schemas.options import TranscribeOptions
+from schemas.settings import WhisperSettings
+from schemas.transcripts.transcript import Transcript
+from tests.sound.decoding import long_recording
 from tests.support.terminals import Where, kascribe
 
 QUICK: Final = ("--model", SELFTEST_MODEL_NAME, "--beam-size", "1", "--seconds", "0")
@@ -76,6 +84,31 @@ def test_a_plot_that_cannot_be_written_leaves_the_figures() -> None:
     ran = CliRunner().invoke(app, ["bench", str(CLIP.path), *QUICK, "--plot", "/dev/full", "--json"])
     assert isinstance(ran.exception, OSError)
     assert BenchRow.model_validate_json(ran.stdout).files == 1
+
+
+def test_files_are_repeated_until_each_was_done_and_no_repeat_is_waited_for(tmp_path: Path) -> None:
+    """The end of the bulk run is as busy as its beginning, and an hour's repeat does not prolong it."""
+    short, long = CLIP.path, long_recording(tmp_path)
+    clock = SystemClock()
+    recorder = Recorder(clock)
+    phases: list[str] = []
+    with opened_model(WhisperSettings(model=SELFTEST_MODEL_NAME), meter=recorder) as transcriber:
+        cancelled_in: list[str] = []
+        options = TranscribeOptions(language="en", beam_size=1)
+        transcribe = transcriber.transcribe
+
+        def observing(*arguments: Any, **named: Any) -> Transcript:
+            try:
+                return transcribe(*arguments, **named)
+            except JobCancelled:
+                cancelled_in.append(phases[-1])
+                raise
+
+        transcriber.transcribe = observing  # type: ignore[method-assign]
+        measurer = Measurer(transcriber, options, recorder, clock=clock, on_phase=phases.append)
+        measured = measurer.run([short, long], files_at_once=2, seconds=0.01)
+    assert "many files at once" in cancelled_in
+    assert len({each.audio_seconds for each in measured.bulk.files}) == 2
 
 
 def test_standard_input_is_refused() -> None:

@@ -128,6 +128,26 @@ def test_the_recorder_forgets_what_came_before_the_start() -> None:
     assert (found.calls, found.decoder_seconds, len(found.files)) == ((), 2.0, 1)
 
 
+def test_after_its_end_the_recorder_takes_only_calls_that_began_before() -> None:
+    """Of such a call the part before the end counts, and so do decoders that were not done."""
+    clock = HandClock()
+    recorder = Recorder(clock)
+    recorder.start()
+    for reserved in (False, True):
+        recorder.on_file_begin(queued_seconds=0.0, reserved=reserved)
+    clock.seconds = 10.0
+    recorder.add(Transcribed(5.0, 0.5))
+    recorder.end(unfinished_audio_seconds=7.0)
+    clock.seconds = 14.0
+    recorder.on_batch(replica=0, rows=4, queued_seconds=0.0, seconds=9.0)
+    recorder.on_batch(replica=1, rows=1, queued_seconds=0.0, seconds=4.0)
+    recorder.on_file_end(seconds=14.0, reserved=False)
+    recorder.add(Transcribed(5.0, 0.5))
+    found = recorder.observed()
+    assert (found.wall_seconds, found.audio_seconds, found.decoder_seconds) == (10.0, 12.0, 10.0)
+    assert shares(found, CAPACITY) == Shares(engine=0.25, decoders=0.5, rows_per_batch=4.0, queued_seconds=0.0)
+
+
 def test_memory_is_that_of_the_process() -> None:
     """Some megabytes at least, where the system tells it."""
     assert (memory_peak_bytes() or 10**9) > 10**6
