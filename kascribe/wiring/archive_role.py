@@ -2,8 +2,10 @@
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from consumers.archive.bucket import ResultsBucket
 from consumers.archive.database import ArchiveDatabase
@@ -13,13 +15,14 @@ from kascribe.process.health import RoleHealth, served
 from kascribe.process.shutdown import ended_by_signals
 from kascribe.wiring.archive import file_of, opened_for_writing
 from kascribe.wiring.consumer import run_stage
-from schemas.clock import SystemClock
+from schemas.clock import Clock, SystemClock
 from schemas.errors import ConfigurationError
 from schemas.kafka.topics import Topics
 from schemas.settings import ArchiveSettings, Settings
 from schemas.settings.archive import ARCHIVE_URL
 
 ARCHIVE_METRICS = (SKIPPED, LOADED)
+LOCK_RETRY_SECONDS: Final = 0.2
 
 
 def run_archive(settings: Settings) -> None:
@@ -33,7 +36,7 @@ def run_archive(settings: Settings) -> None:
     with (
         ended_by_signals(limit_seconds=settings.runtime.drain_timeout_seconds) as shutdown,
         served(health, settings.server),
-        _only_writer(settings.archive),
+        _only_writer(settings.archive, limit_seconds=settings.runtime.drain_timeout_seconds, clock=clock),
         opened_for_writing(settings.archive) as engine,
     ):
         database, bucket = ArchiveDatabase(engine), ResultsBucket(settings.s3)
@@ -57,8 +60,11 @@ def _in_own_group(settings: Settings, archive_id: str) -> Settings:
 
 
 @contextmanager
-def _only_writer(settings: ArchiveSettings) -> Iterator[None]:
-    """Hold the lock of a SQLite archive's role while the context lasts. The system releases it at any end."""
+def _only_writer(settings: ArchiveSettings, *, limit_seconds: float, clock: Clock) -> Iterator[None]:
+    """Hold the lock of a SQLite archive's role while the context lasts. The system releases it at any end.
+
+    Blocks up to ``limit_seconds`` while another process holds it: a predecessor that is to end may drain so long.
+    """
     database = file_of(settings)
     if database is None:
         yield
@@ -67,12 +73,22 @@ def _only_writer(settings: ArchiveSettings) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise ConfigurationError(
-            f"another process writes to this archive ({path}): one at a time, or set {ARCHIVE_URL} to PostgreSQL"
-        ) from error
-    else:
+        deadline, pause = clock.monotonic() + limit_seconds, threading.Event()
+        while not _is_locked(descriptor):
+            if clock.monotonic() >= deadline:
+                raise ConfigurationError(
+                    f"another process writes to this archive ({path}): one at a time, or set {ARCHIVE_URL} to"
+                    " PostgreSQL"
+                )
+            pause.wait(LOCK_RETRY_SECONDS)
         yield
     finally:
         os.close(descriptor)
+
+
+def _is_locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

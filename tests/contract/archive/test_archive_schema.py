@@ -1,5 +1,7 @@
 """The migrations make the tables that the code names, and the settings name a database."""
 
+import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,9 @@ from sqlalchemy.exc import OperationalError
 from consumers.archive.database import ArchiveDatabase
 from consumers.archive.migrations import last_revision
 from kascribe.wiring.archive import opened_archive, opened_for_writing
-from kascribe.wiring.archive_role import _only_writer
+from kascribe.wiring.archive_role import LOCK_RETRY_SECONDS, _only_writer
 from schemas.archive.tables import METADATA, SCHEMA_VERSION
+from schemas.clock import SystemClock
 from schemas.errors import ConfigurationError
 from schemas.settings import ArchiveSettings
 from tests.contract.archive.archive_bench import ArchiveBench
@@ -75,10 +78,32 @@ def test_readers_neither_make_nor_change_an_archive(archive: ArchiveBench, tmp_p
 def test_two_roles_never_write_to_one_file(tmp_path: Path) -> None:
     """The second one ends with an error that names the way out."""
     settings = ArchiveSettings(url=SecretStr(f"sqlite:///{tmp_path}/archive.db"))
-    with _only_writer(settings), pytest.raises(ConfigurationError, match="PostgreSQL"), _only_writer(settings):
+    with writer(settings), pytest.raises(ConfigurationError, match="PostgreSQL"), writer(settings):
         pass
-    with _only_writer(settings):
+    with writer(settings):
         pass
+
+
+def test_a_role_waits_for_its_predecessor_to_end(tmp_path: Path) -> None:
+    """One that was killed with its system drains for some seconds."""
+    settings = ArchiveSettings(url=SecretStr(f"sqlite:///{tmp_path}/archive.db"))
+    is_writing = threading.Event()
+
+    def write() -> None:
+        with writer(settings, limit_seconds=30):
+            is_writing.set()
+
+    with writer(settings):
+        follower = threading.Thread(target=write)
+        follower.start()
+        assert not is_writing.wait(2 * LOCK_RETRY_SECONDS)
+    follower.join(30)
+    assert is_writing.is_set()
+
+
+def writer(settings: ArchiveSettings, *, limit_seconds: float = 0.0) -> AbstractContextManager[None]:
+    """Write to an archive as its role does."""
+    return _only_writer(settings, limit_seconds=limit_seconds, clock=SystemClock())
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,12 @@ from tests.support.object_store import MOTO_CREDENTIALS, ObjectStore, running_ob
 
 
 @pytest.fixture(autouse=True)
-def logs_beside_the_output() -> None:
+def logs_beside_the_output() -> Iterator[None]:
     """Log to the process's standard error: threads of earlier tests may log while a command's output is read."""
+    before = structlog.get_config()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="module")
