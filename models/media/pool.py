@@ -46,7 +46,7 @@ SPARE_CORES: Final = 2
 PROCESSES_LIMIT: Final = 16
 """Decoders where their number is not set: 16 feed 4,000 times real time, more than one device transcribes."""
 EARLY_PROCESSES: Final = 2
-"""Children started with the pool. The others, 90 to 200 MB each, start when these are busy for the first time."""
+"""Children started with the pool, and the fewest: behind a single one, short files would wait for a long one."""
 REQUESTS_PER_CHILD: Final = 500
 """Requests after which a child is replaced: FFmpeg's resamplers leak a little."""
 SPLIT_CHANNELS: Final = 8
@@ -110,9 +110,9 @@ class _Queues:
 
 
 def decoder_processes(settings: WhisperSettings) -> int:
-    """Return how many children decode: as set, else one per core but for SPARE_CORES, PROCESSES_LIMIT at most."""
+    """Return how many children decode: as set, else one per core but for SPARE_CORES, within both limits."""
     spare = len(os.sched_getaffinity(0)) - SPARE_CORES
-    return settings.decoder_processes or max(1, min(spare, PROCESSES_LIMIT))
+    return settings.decoder_processes or max(EARLY_PROCESSES, min(spare, PROCESSES_LIMIT))
 
 
 class DecoderPool:

@@ -98,7 +98,7 @@ class WhisperSettings(Section):
     decoder_processes: int = Field(
         default=0,
         ge=0,
-        description="Child processes that decode and detect speech; 0: one per core, except two, and 16 at most.",
+        description="Child processes that decode and detect speech; 0: one per core except two, 2 to 16.",
     )
     decoder_memory_bytes: ByteCount = Field(default=1536 * 1024**2, description="Address space of one child.")
     decoder_timeout_seconds: Seconds = Field(

@@ -11,9 +11,9 @@ DESK: Final = (1200, 900, "light")
 PHONE: Final = (390, 844, "dark")
 
 
-def fits(visit: Visit) -> bool:
-    """Return whether nothing is wider than the window."""
-    return bool(visit.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+def wait_until_it_fits(visit: Visit) -> None:
+    """Wait until nothing is wider than the window: an operation that opens is laid out in steps."""
+    visit.page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth", timeout=10_000)
 
 
 @pytest.mark.parametrize(("width", "height", "scheme"), [DESK, PHONE])
@@ -31,7 +31,7 @@ def test_the_page_lists_every_operation_and_requests_nothing_elsewhere(
             assert visit.page.locator(f'[data-path="{path}"]').count() > 0
         visit.page.locator(".opblock-summary-control").first.click()
         visit.page.locator(".responses-table").first.wait_for()
-        assert fits(visit)
+        wait_until_it_fits(visit)
     assert visit.requested_elsewhere == []
     assert visit.complaints == []
 
@@ -64,6 +64,6 @@ def test_the_page_of_the_topics_needs_no_script(
         assert visit.page.locator("script").count() == 0
         ground = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert ground == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(20, 23, 26)")
-        assert fits(visit)
+        wait_until_it_fits(visit)
     assert visit.requested_elsewhere == []
     assert visit.complaints == []
