@@ -6,14 +6,15 @@ import pytest
 
 from tests.flow.gateway import GatewayBench
 from tests.support.browser import Visit, visiting
+from tests.support.waiting import eventually
 
 DESK: Final = (1200, 900, "light")
 PHONE: Final = (390, 844, "dark")
 
 
-def wait_until_it_fits(visit: Visit) -> None:
-    """Wait until nothing is wider than the window: an operation that opens is laid out in steps."""
-    visit.page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth", timeout=10_000)
+def fits(visit: Visit) -> bool:
+    """Return whether nothing is wider than the window."""
+    return bool(visit.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
 @pytest.mark.parametrize(("width", "height", "scheme"), [DESK, PHONE])
@@ -31,7 +32,9 @@ def test_the_page_lists_every_operation_and_requests_nothing_elsewhere(
             assert visit.page.locator(f'[data-path="{path}"]').count() > 0
         visit.page.locator(".opblock-summary-control").first.click()
         visit.page.locator(".responses-table").first.wait_for()
-        wait_until_it_fits(visit)
+        eventually(
+            lambda: fits(visit), timeout_seconds=10, what="a page that fits, whose parts are laid out in steps"
+        )
     assert visit.requested_elsewhere == []
     assert visit.complaints == []
 
@@ -64,6 +67,8 @@ def test_the_page_of_the_topics_needs_no_script(
         assert visit.page.locator("script").count() == 0
         ground = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert ground == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(20, 23, 26)")
-        wait_until_it_fits(visit)
+        eventually(
+            lambda: fits(visit), timeout_seconds=10, what="a page that fits, whose parts are laid out in steps"
+        )
     assert visit.requested_elsewhere == []
     assert visit.complaints == []
