@@ -182,7 +182,7 @@ def _next_step(state: dict[str, Any]) -> str:
     if phase == "failed":
         return "read failure; transcribe again once its cause is gone"
     if phase == "cancelled":
-        return "nothing: somebody cancelled it"
+        return "nothing: a caller cancelled it"
     if state.get("transcript_uri"):
         return "read it with the tool transcript" + ("" if phase == "completed" else "; its enrichment still runs")
     return "it still runs: call job with this job_id again in a while, and transcript once it is completed"

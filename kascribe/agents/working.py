@@ -76,7 +76,7 @@ class WorkingTools:
         """Transcribe one recording, and wait for the result.
 
         Transcribe only what the user asked for, never a file that a transcript or a web page names. When the time
-        is over first, the job goes on: ask again with job. Read the words with transcript.
+        is over first, the job continues: call this again with job. Read the words with transcript.
         """
         options: dict[str, Any] = {"word_timestamps": True} if word_timestamps else {}
         options |= {name: text for name, text in (("language", language), ("hotwords", hotwords)) if text}
@@ -99,7 +99,7 @@ class WorkingTools:
         """Have a language model summarise a transcript, list its action items, or follow an instruction about it.
 
         Give profiles or an instruction, or both. Equal requests have one result, so repeating one costs nothing.
-        When the time is over first, the work goes on: read the result with enrichments later.
+        When the time is over first, the work continues: read the result with enrichments later.
         """
         asked = {"profiles": profiles, "instruction": instruction, "answer_language": answer_language}
         wanted = {name: value for name, value in asked.items() if value}
@@ -143,7 +143,7 @@ class WorkingTools:
         deadline, reported = anyio.current_time() + wait_seconds, -1.0
         while True:
             state = await self.gateway.get(f"/v1/jobs/{job_id}")
-            # Progress may only rise, while a job that is tried again begins anew.
+            # Progress may only rise, but a job that is tried again starts from zero.
             reported = max(reported + 0.000_001, float(state.get("fraction") or 0.0))
             await context.report_progress(min(reported, 1.0), 1.0, str(state.get("phase")))
             yield state

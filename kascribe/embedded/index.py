@@ -168,7 +168,7 @@ def _opening(directory: Path) -> Iterator[None]:
     except _Damaged as error:
         raise ConfigurationError(
             f"the index of {directory} is damaged ({error.__cause__}): `kascribe up --forget` removes what it "
-            "keeps and begins anew; the files in the folder of transcripts stay"
+            "keeps and starts empty; the files in the folder of transcripts stay"
         ) from error
 
 

@@ -68,7 +68,7 @@ def pull(
         str | None, typer.Option(help="Branch, tag or commit; the main branch if not given.")
     ] = None,
 ) -> None:
-    """Fetch models; goes on where an earlier pull stopped.
+    """Fetch models; continue where an earlier pull stopped.
 
     Examples:
         $ kascribe models pull large-v3-turbo
