@@ -191,6 +191,7 @@ class Transcriber:
             hang_timeout_seconds=self._settings.hang_timeout_seconds,
             clock=self._clock,
             prepared_ahead=model.parallelism.prepared_ahead,
+            kept_replicas=model.parallelism.kept_replicas,
             observer=self._observer,
         )
         return _Loaded(

@@ -17,6 +17,8 @@ THREADS_PER_REPLICA: Final = 4
 """On a CPU, several replicas with few threads beat one with many: 1.3 to 1.6 times on two cores."""
 UNSET_COMPUTE_TYPE: Final = "default"
 """The setting's default. CTranslate2 takes it as the type of the weights, and warns where that is slow."""
+CPU_KEPT_REPLICAS: Final = 1
+"""Calls of interactive rows on a CPU beside the others: sharing the cores beats waiting for a call's end."""
 GPU_REPLICAS: Final = 2
 """Calls on a GPU at once: one's host work is done behind the other's kernels. They share the weights."""
 GPU_BATCH_ROWS: Final = 32
@@ -28,18 +30,28 @@ _log: Final = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Parallelism:
-    """Concurrent calls (``replicas``), rows per call, CPU threads per call, and batches to prepare ahead."""
+    """Concurrent calls (``replicas``), rows per call, CPU threads per call, and batches to prepare ahead.
+
+    ``kept_replicas`` are further calls, of interactive rows alone.
+    """
 
     replicas: int
     batch_rows: int
     threads: int
     prepared_ahead: int = 0
+    kept_replicas: int = 0
+
+    @property
+    def calls(self) -> int:
+        """Calls that may run at once."""
+        return self.replicas + self.kept_replicas
 
 
 def parallelism(settings: WhisperSettings, *, device: str, cores: int) -> Parallelism:
     """Return the parallelism that the settings request; where they leave it open, the fastest that was measured.
 
     On a CPU a batch gains nothing and costs determinism, so rows run one by one there unless the settings differ.
+    A call lasts seconds there: one more is kept for interactive rows.
     """
     threads = settings.cpu_threads or cores
     if device == "cuda":
@@ -47,9 +59,10 @@ def parallelism(settings: WhisperSettings, *, device: str, cores: int) -> Parall
         return Parallelism(replicas, rows, settings.cpu_threads, prepared_ahead=1)
     rows = settings.batch_size or 1
     if settings.replicas:
-        return Parallelism(settings.replicas, rows, max(1, threads // settings.replicas))
+        each = max(1, threads // settings.replicas)
+        return Parallelism(settings.replicas, rows, each, kept_replicas=CPU_KEPT_REPLICAS)
     each = max(1, min(THREADS_PER_REPLICA, threads // 2))
-    return Parallelism(max(1, threads // each), rows, each)
+    return Parallelism(max(1, threads // each), rows, each, kept_replicas=CPU_KEPT_REPLICAS)
 
 
 def device_of(settings: WhisperSettings) -> str:

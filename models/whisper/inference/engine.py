@@ -12,6 +12,7 @@ from models.whisper.inference.batch_limit import BatchLimit
 from models.whisper.inference.features import FeatureBatch
 from models.whisper.inference.observer import EngineObserver, NoObserver
 from models.whisper.inference.ports import DeviceLost, Model, OutOfMemory
+from models.whisper.inference.replicas import ReplicaGroup, Replicas
 from models.whisper.inference.scheduler import Scheduler
 from models.whisper.inference.watch import CallWatch
 from models.whisper.rows import Features, Heard, Row
@@ -24,12 +25,14 @@ BROKEN_AFTER_JOBS: Final = 8
 CLOSE_SECONDS: Final = 10.0
 """Time for running calls to end when the process stops."""
 
+_Readable = Sequence[tuple[Row, Features]]
+
 
 class Engine:
     """Batches shared by all jobs. Every method may be called from any thread.
 
-    ``replicas`` calls of the model run at once. ``prepared_ahead`` further batches are put together during a call,
-    so that the next one begins as soon as it ends.
+    ``replicas`` calls of the model run at once, and ``kept_replicas`` more for interactive rows while these are
+    busy. ``prepared_ahead`` further batches are put together during a call; the next begins as soon as it ends.
     """
 
     def __init__(
@@ -41,10 +44,11 @@ class Engine:
         hang_timeout_seconds: float,
         clock: Clock,
         prepared_ahead: int = 0,
+        kept_replicas: int = 0,
         observer: EngineObserver | None = None,
     ) -> None:
         self._model = model
-        self._replicas = replicas
+        self._replicas = Replicas(replicas, kept_replicas)
         self._limit = BatchLimit(batch_rows)
         self._watch = CallWatch(hang_timeout_seconds=hang_timeout_seconds, clock=clock)
         self._clock = clock
@@ -52,13 +56,12 @@ class Engine:
         self._scheduler = Scheduler()
         self._changed = threading.Condition()
         self._closed = False
-        self._idle_replicas = list(reversed(range(replicas)))
-        self._serving = 0  # workers that have a batch, in a call or prepared for the next one
         self._failed_jobs: set[int] = set()
         self._broken_by: Sequence[Row] | None = None
+        groups = [self._replicas.shared] * (replicas + prepared_ahead) + [self._replicas.kept] * kept_replicas
         self._workers = [
-            threading.Thread(target=self._run_worker, name=f"whisper-{number}", daemon=True)
-            for number in range(replicas + prepared_ahead)
+            threading.Thread(target=self._run_worker, args=[group], name=f"whisper-{number}", daemon=True)
+            for number, group in enumerate(groups)
         ]
         for worker in self._workers:
             worker.start()
@@ -70,8 +73,8 @@ class Engine:
         """
         while True:
             rows = self._limit.largest
-            with ThreadPoolExecutor(self._replicas) as pool:
-                calls = [pool.submit(self._model.rehearse, rows) for _ in range(self._replicas)]
+            with ThreadPoolExecutor(len(self._replicas)) as pool:
+                calls = [pool.submit(self._model.rehearse, rows) for _ in range(len(self._replicas))]
             errors = [error for call in calls if (error := call.exception()) is not None]
             for error in errors:
                 if not isinstance(error, OutOfMemory):
@@ -129,7 +132,7 @@ class Engine:
     def queued_rows(self) -> int:
         """Return the number of rows that wait for a batch."""
         with self._changed:
-            return len(self._scheduler)
+            return self._scheduler.queued()
 
     def close(self) -> bool:
         """Stop the workers after their running calls and cancel queued rows. Safe to repeat.
@@ -153,34 +156,33 @@ class Engine:
         """Return the rows of calls that hang or broke the model; None when there is no such call."""
         return self._broken_by if self._broken_by is not None else self._watch.hanging_rows() or None
 
-    def _run_worker(self) -> None:
+    def _run_worker(self, group: ReplicaGroup) -> None:
         rows: Sequence[Row] = ()
         try:
-            while rows := self._next_batch():
-                self._serve(rows)
+            while rows := self._next_batch(group):
+                self._serve(rows, group)
                 with self._changed:
-                    self._serving -= 1
+                    group.serving -= 1
                     self._changed.notify_all()
         except BaseException as fatal:
             # Whatever the cause, queued rows would wait for a worker that no longer exists.
             self._break(rows, EngineFailed(f"the engine's thread died of {fatal!r}"))
             raise
 
-    def _next_batch(self) -> list[Row]:
-        """Take a batch for an idle replica; while all are busy, one that is as full as rows fit each other."""
+    def _next_batch(self, group: ReplicaGroup) -> list[Row]:
+        """Wait for a batch for a replica of this group. Empty when inference has ended."""
         with self._changed:
             while not self._has_ended():
-                queued = len(self._scheduler)
-                if queued and (self._serving < self._replicas or queued >= self._limit.rows):
-                    rows = [row for row in self._scheduler.take(self._limit.rows) if not row.future.cancelled()]
-                    if rows:
-                        self._serving += 1
-                        return rows
-                else:
+                taken = self._replicas.take(group, self._scheduler, self._limit.rows)
+                if rows := [row for row in taken if not row.future.cancelled()]:
+                    group.serving += 1
+                    self._changed.notify_all()  # the kept replicas' turn may have come
+                    return rows
+                if not taken:
                     self._changed.wait()
         return []
 
-    def _serve(self, rows: Sequence[Row]) -> None:
+    def _serve(self, rows: Sequence[Row], group: ReplicaGroup) -> None:
         """Hear rows in one call; in smaller ones, where they do not fit or one of them fails."""
         waiting = deque([rows])
         while waiting and not self._has_ended():
@@ -189,7 +191,7 @@ class Engine:
             rows = [row for row, _ in readable]
             if not rows:
                 continue
-            outcome = self._hear(readable)
+            outcome = self._hear(readable, group)
             if outcome is None:
                 waiting.appendleft(rows)
             elif isinstance(outcome, DeviceLost):
@@ -209,9 +211,9 @@ class Engine:
             for row in chain.from_iterable(waiting):  # the engine was closed
                 row.future.cancel()
 
-    def _read(self, rows: Sequence[Row]) -> list[tuple[Row, Features]]:
+    def _read(self, rows: Sequence[Row]) -> _Readable:
         """Return the rows with their features. Those without fail alone, as where the job has ended."""
-        readable = []
+        readable: list[tuple[Row, Features]] = []
         with self._watch.watched(rows):
             for row in rows:
                 try:
@@ -220,13 +222,13 @@ class Engine:
                     _fail(row, error)
         return readable
 
-    def _hear(self, readable: Sequence[tuple[Row, Features]]) -> Sequence[Heard] | Exception | None:
+    def _hear(self, readable: _Readable, group: ReplicaGroup) -> Sequence[Heard] | Exception | None:
         """Hear rows once a replica is idle. Returns the results, or what failed; None when inference has ended."""
         rows = [row for row, _ in readable]
         try:
             with (
                 self._model.prepare([features for _, features in readable]) as batch,
-                self._replica(rows) as replica,
+                self._replica(rows, group) as replica,
             ):
                 return None if replica is None else self._call(rows, batch, replica)
         except Exception as error:  # noqa: BLE001 - one row's failure must not end the worker or fail other rows
@@ -246,11 +248,11 @@ class Engine:
             )
 
     @contextmanager
-    def _replica(self, rows: Sequence[Row]) -> Iterator[int | None]:
-        """Wait for an idle replica and occupy it with these rows; None when inference has ended until then."""
+    def _replica(self, rows: Sequence[Row], group: ReplicaGroup) -> Iterator[int | None]:
+        """Occupy a replica of the group with these rows once one is idle; None when inference ends before."""
         with self._changed:
-            self._changed.wait_for(lambda: self._idle_replicas or self._has_ended())
-            replica = None if self._has_ended() else self._idle_replicas.pop()
+            self._changed.wait_for(lambda: group.idle or self._has_ended())
+            replica = None if self._has_ended() else group.idle.pop()
         if replica is None:
             yield None
             return
@@ -259,7 +261,7 @@ class Engine:
                 yield replica
         finally:
             with self._changed:
-                self._idle_replicas.append(replica)
+                group.idle.append(replica)
                 self._changed.notify_all()
 
     def _has_ended(self) -> bool:

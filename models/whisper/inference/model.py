@@ -50,7 +50,7 @@ class WhisperModel:
                 device=self.device,
                 device_index=settings.device_index if self.device == "cuda" else 0,
                 compute_type=compute_type_of(settings, device=self.device),
-                inter_threads=self.parallelism.replicas,
+                inter_threads=self.parallelism.calls,
                 intra_threads=self.parallelism.threads,
             )
         except (RuntimeError, ValueError) as error:

@@ -29,8 +29,10 @@ class Scheduler:
         self._bulk_rows: Counter[BatchKey] = Counter()
         self._passed_over: dict[BatchKey, int] = {}
 
-    def __len__(self) -> int:
-        return sum(len(rows) for jobs in self._lanes.values() for rows in jobs.values())
+    def queued(self, lane: Lane | None = None) -> int:
+        """Return the number of queued rows, of one lane or of all."""
+        lanes = self._lanes.values() if lane is None else (self._lanes[lane],)
+        return sum(len(rows) for jobs in lanes for rows in jobs.values())
 
     def add(self, row: Row) -> None:
         """Queue a row behind those of its job that are not later in the file."""
@@ -47,17 +49,19 @@ class Scheduler:
             self._forget(row)
         return removed
 
-    def take(self, limit: int) -> list[Row]:
+    def take(self, limit: int, lane: Lane | None = None) -> list[Row]:
         """Remove and return the next batch: the first row and up to ``limit`` - 1 that fit it; empty when idle.
 
         All share the first row's key. When more fit, those with the nearest expected length are taken. A bulk row
-        whose key has less than half a batch is passed over for some batches while another key has more.
+        whose key has less than half a batch is passed over for some batches while another key has more. With a
+        ``lane``, only its rows are taken, and the turns of the lanes do not change.
         """
-        lanes = self._lane_order()
+        lanes = self._lane_order() if lane is None else (lane,)
         head = self._head(lanes, limit)
         if head is None:
             return []
-        self._taken += 1
+        if lane is None:
+            self._taken += 1
         fitting = (row for lane in lanes for row in self._in_turn(lane, head.key) if row is not head)
         candidates = list(islice(fitting, LOOK_AHEAD_BATCHES * limit)) if limit > 1 else []
         candidates.sort(key=lambda row: abs(row.expected_tokens - head.expected_tokens))

@@ -146,5 +146,17 @@ def test_cancelling_takes_out_one_job_only() -> None:
     scheduler.add(row(1, "a"))
     scheduler.add(row(2, "b"))
     assert len(scheduler.remove("a")) == 1
-    assert len(scheduler) == 1
+    assert scheduler.queued() == 1
     assert order(scheduler) == [[2]]
+
+
+def test_one_lane_alone_can_be_taken() -> None:
+    """The turns of the lanes stay as they were: every eighth of the others' batches starts with bulk work."""
+    scheduler = Scheduler()
+    for name in (1, 2):
+        scheduler.add(row(name, job="bulk"))
+    scheduler.add(row(3, job="interactive", lane=Lane.INTERACTIVE))
+    assert (scheduler.queued(Lane.INTERACTIVE), scheduler.queued(Lane.BULK), scheduler.queued()) == (1, 2, 3)
+    assert [each.job for each in scheduler.take(4, Lane.INTERACTIVE)] == ["interactive"]
+    assert not scheduler.take(4, Lane.INTERACTIVE)
+    assert scheduler.queued() == 2

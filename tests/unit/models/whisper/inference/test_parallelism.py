@@ -13,11 +13,11 @@ from schemas.settings import WhisperSettings
 @pytest.mark.parametrize(
     ("cores", "expected"),
     [
-        (1, Parallelism(1, 1, 1)),
-        (2, Parallelism(2, 1, 1)),
-        (4, Parallelism(2, 1, 2)),
-        (16, Parallelism(4, 1, 4)),
-        (64, Parallelism(16, 1, 4)),
+        (1, Parallelism(1, 1, 1, kept_replicas=1)),
+        (2, Parallelism(2, 1, 1, kept_replicas=1)),
+        (4, Parallelism(2, 1, 2, kept_replicas=1)),
+        (16, Parallelism(4, 1, 4, kept_replicas=1)),
+        (64, Parallelism(16, 1, 4, kept_replicas=1)),
     ],
 )
 def test_a_cpu_gets_replicas_of_few_threads(cores: int, expected: Parallelism) -> None:
@@ -28,8 +28,9 @@ def test_a_cpu_gets_replicas_of_few_threads(cores: int, expected: Parallelism) -
 def test_settings_come_first() -> None:
     """Replicas share the threads that they are given; a batch that is asked for is made on a CPU too."""
     asked = WhisperSettings(replicas=3, cpu_threads=6)
-    assert parallelism(asked, device="cpu", cores=64) == Parallelism(3, 1, 2)
-    assert parallelism(WhisperSettings(batch_size=8), device="cpu", cores=2) == Parallelism(2, 8, 1)
+    assert parallelism(asked, device="cpu", cores=64) == Parallelism(3, 1, 2, kept_replicas=1)
+    batches = WhisperSettings(batch_size=8)
+    assert parallelism(batches, device="cpu", cores=2) == Parallelism(2, 8, 1, kept_replicas=1)
 
 
 def test_a_gpu_gets_batches() -> None:
