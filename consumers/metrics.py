@@ -6,15 +6,26 @@ A stage declares rows of its own beside its code and passes them to ``Metrics`` 
 from collections.abc import Iterable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from schemas import monitoring
 from schemas.monitoring import Metric
 
 STAGE_SECONDS_BUCKETS: Final = (0.001, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
 POLL_SECONDS_BUCKETS: Final = (0.001, 0.01, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0)
+LATENCY_SECONDS_BUCKETS: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 14400.0)
 COMMIT_SECONDS_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
 
+# A series beside each counter and histogram, which nothing reads: promtool knows it for a gauge without a unit.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 RECORDS_RECEIVED: Final = Metric(
     "kascribe_records_received_total", "counter", "records", ("topic",), "Records polled, redeliveries included."
@@ -40,8 +51,42 @@ RECORDS_PUBLISHED: Final = Metric(
 RETRIES: Final = Metric(
     "kascribe_retries_total", "counter", "records", ("reason",), "Records sent to a retry topic."
 )
+FAILURES: Final = Metric(
+    "kascribe_failures_total",
+    "counter",
+    "records",
+    ("reason",),
+    "Attempts that failed: those that are retried, dead-lettered, or wait for a service that is down "
+    "(dependency_down).",
+)
 DEAD_LETTERS: Final = Metric(
     "kascribe_dead_letters_total", "counter", "records", ("reason",), "Records sent to the dead-letter topic."
+)
+BACKLOG_RECORDS: Final = Metric(
+    "kascribe_backlog_records",
+    "gauge",
+    "records",
+    ("role", "lane"),
+    "Records of the partitions held that are not done yet. Those that were polled count by their lane, the others "
+    "by the lanes of recent records. While Kafka is down: as far as its logs reached before.",
+)
+BACKLOG_AUDIO_SECONDS: Final = Metric(
+    "kascribe_backlog_audio_seconds",
+    "gauge",
+    "seconds",
+    ("role", "lane", "basis"),
+    "Audio of those records, of transcriber and enricher. basis: stated (by the record or its decoder), estimated "
+    "(from the object's bytes, or else the mean length, of recent records; before any was measured, 16,000 bytes "
+    "a second and 60 s a record).",
+)
+END_TO_END_SECONDS: Final = Metric(
+    "kascribe_end_to_end_seconds",
+    "histogram",
+    "seconds",
+    ("role", "lane"),
+    "From the time that a reference names (a notification: its event time) to the broker's confirmation of its "
+    "transcript, or its enrichment.",
+    LATENCY_SECONDS_BUCKETS,
 )
 IN_FLIGHT_RECORDS: Final = Metric(
     "kascribe_in_flight_records", "gauge", "records", (), "Records handed to the stage and not yet settled."
@@ -140,7 +185,10 @@ UNCLEAN_TAKEOVERS: Final = Metric(
     "Partitions taken over from a process that ended without releasing them.",
 )
 
-RUNTIME_METRICS: Final = tuple(row for row in list(globals().values()) if isinstance(row, Metric))
+RUNTIME_METRICS: Final = (
+    *(row for row in list(globals().values()) if isinstance(row, Metric) and row is not DEPENDENCY_DOWN),
+    *monitoring.PROCESS_METRICS,
+)
 
 
 class Instruments:
@@ -162,6 +210,10 @@ class Instruments:
             for row in rows
             if row.kind == "histogram"
         }
+
+    def add_process_collector(self) -> None:
+        """Export process_*: CPU time, memory, descriptors and start time of this process. Call it once."""
+        ProcessCollector(registry=self.registry)
 
     def exposition(self) -> bytes:
         """Return the values of all rows in Prometheus's text format."""

@@ -85,6 +85,12 @@ class AudioReference(Event):
         max_length=512,
         description="References with the same key are one job; without a key the event_id identifies the job.",
     )
+    audio_duration_seconds: float | None = Field(
+        default=None,
+        ge=0,
+        allow_inf_nan=False,
+        description="Length of the audio, where the publisher knows it. Used for the metric of the backlog only.",
+    )
     options: TranscribeOptions = TranscribeOptions()
     enrich: EnrichOptions | None = None
     lane: Lane = Lane.BULK

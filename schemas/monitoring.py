@@ -11,6 +11,7 @@ Unit = Literal[
     "windows",
     "connections",
     "requests",
+    "processes",
     "tokens",
     "bytes",
     "seconds",
@@ -41,6 +42,27 @@ DEPENDENCY_DOWN: Final = Metric(
     ("dependency",),
     "1 while this service does not answer or intake waits for it, otherwise 0.",
 )
+
+
+BUILD_INFO: Final = Metric(
+    "kascribe_build_info",
+    "gauge",
+    "state",
+    ("version", "python", "role", "model", "compute_type", "device"),
+    "Always 1. Its labels say what runs; empty where a role has none, or does not know it yet.",
+)
+CHILD_PROCESSES: Final = Metric(
+    "kascribe_child_processes", "gauge", "processes", (), "Child processes, such as decoders."
+)
+CHILD_MEMORY: Final = Metric(
+    "kascribe_child_resident_memory_bytes",
+    "gauge",
+    "bytes",
+    (),
+    "Resident memory of those child processes; process_resident_memory_bytes is the process's own.",
+)
+PROCESS_METRICS: Final = (DEPENDENCY_DOWN, BUILD_INFO, CHILD_PROCESSES, CHILD_MEMORY)
+"""What every role serves, beside process_* of prometheus-client."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,13 @@ import structlog
 from structlog.contextvars import bind_contextvars, bound_contextvars
 
 from consumers.cancellations import Cancellations
-from consumers.enricher.ports import EnrichmentStore, LanguageModel, TranscriptSource
+from consumers.enricher.ports import (
+    EnrichmentObserver,
+    EnrichmentStore,
+    LanguageModel,
+    TranscriptSource,
+    UnobservedEnrichments,
+)
 from consumers.enricher.work import Attempt, EnrichmentWork
 from consumers.failures import FailureClaims, RequestIdentity
 from consumers.lenient import decode_leniently
@@ -29,7 +35,7 @@ from schemas.errors import ConfigurationError, InvalidOptions, JobError
 from schemas.events import EnrichmentEvent, Failure, JobEvent, Phase, TranscriptEvent
 from schemas.kafka import wire
 from schemas.kafka.large_outputs import omit_large_outputs
-from schemas.kafka.records import OutgoingRecord
+from schemas.kafka.records import Answered, OutgoingRecord
 from schemas.kafka.topics import Topics
 from schemas.object_addresses import S3
 from schemas.options import EnrichOptions
@@ -58,6 +64,7 @@ class EnrichStage:
         cancellations: Cancellations | None = None,
         clock: Clock | None = None,
         new_id: Callable[[], str] = identity.random_id,
+        observer: EnrichmentObserver | None = None,
     ) -> None:
         """Raise ConfigurationError when the settings name an unknown profile."""
         self._transcripts = transcripts
@@ -74,6 +81,7 @@ class EnrichStage:
             answer_language=settings.answer_language,
             subtitles=subtitles or SubtitleSettings(),
             clock=self._clock,
+            observer=observer or UnobservedEnrichments(),
         )
         self._once = OncePerJob()
         self._failures = FailureClaims(results, clock=self._clock)
@@ -175,7 +183,14 @@ class EnrichStage:
 
     def _encode(self, attempt: Attempt, event: EnrichmentEvent) -> OutgoingRecord:
         small = omit_large_outputs(event)
-        return wire.encode(small, topic=self._topics.enrichments, key=event.job_id, trace=attempt.job.trace)
+        requested_at = attempt.event.reference_occurred_at
+        return wire.encode(
+            small,
+            topic=self._topics.enrichments,
+            key=event.job_id,
+            trace=attempt.job.trace,
+            answers=Answered(requested_at, attempt.event.lane) if requested_at else None,
+        )
 
     def _on_cancelled(self, attempt: Attempt) -> Sequence[OutgoingRecord]:
         _log.info("job cancelled", origin=str(attempt.job.origin))

@@ -1,7 +1,7 @@
 """The interfaces that the enricher needs: transcripts, the language model, and a store of results."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 from consumers.ports import FailureStore
 from models.vllm.enrichment.profiles import Profile
@@ -13,12 +13,18 @@ from schemas.transcripts.transcript import Transcript
 __all__ = [
     "EnrichRequest",
     "Enrichment",
+    "EnrichmentObserver",
+    "EnrichmentStage",
     "EnrichmentStore",
     "LanguageModel",
     "Profile",
     "Rewrite",
     "TranscriptSource",
+    "UnobservedEnrichments",
 ]
+
+EnrichmentStage = Literal["load", "model", "store"]
+"""Of the work on a transcript: reading it from the bucket, the model's results, storing them."""
 
 
 class TranscriptSource(Protocol):
@@ -79,3 +85,25 @@ class EnrichmentStore(FailureStore, Protocol):
     def results_uri(self, job_id: str, enrich_digest: str) -> str:
         """Return the address of an enrichment, stored or not."""
         ...
+
+
+class EnrichmentObserver(Protocol):
+    """Observer hook of enrichments, for metrics. Called from many threads; must not block or raise."""
+
+    def on_begin(self, *, queued_seconds: float | None) -> None:
+        """Note that the work on a transcript begins, and how long its record waited, if known."""
+        ...
+
+    def on_stage(self, stage: EnrichmentStage, *, seconds: float) -> None:
+        """Note that a stage ended well, and what it took."""
+        ...
+
+
+class UnobservedEnrichments:
+    """Ignores what it is told."""
+
+    def on_begin(self, *, queued_seconds: float | None) -> None:
+        """Do nothing."""
+
+    def on_stage(self, stage: EnrichmentStage, *, seconds: float) -> None:
+        """Do nothing."""

@@ -6,7 +6,14 @@ from typing import Final
 
 import structlog
 
-from consumers.enricher.ports import Enrichment, EnrichmentStore, EnrichRequest, LanguageModel, TranscriptSource
+from consumers.enricher.ports import (
+    Enrichment,
+    EnrichmentObserver,
+    EnrichmentStore,
+    EnrichRequest,
+    LanguageModel,
+    TranscriptSource,
+)
 from consumers.enricher.rewrites import store_rewrites
 from consumers.enricher.transcripts import segments_of
 from consumers.once import Claim
@@ -49,6 +56,7 @@ class EnrichmentWork:
         answer_language: str | None,
         subtitles: SubtitleSettings,
         clock: Clock,
+        observer: EnrichmentObserver,
     ) -> None:
         self._transcripts = transcripts
         self._results = results
@@ -56,6 +64,7 @@ class EnrichmentWork:
         self._answer_language = answer_language
         self._subtitles = subtitles
         self._clock = clock
+        self._observer = observer
 
     def run(self, attempt: Attempt, claim: Claim) -> StoredEnrichment:
         """Enrich the transcript of an attempt, and return the stored result. Safe to repeat.
@@ -63,9 +72,13 @@ class EnrichmentWork:
         Raises what the transcripts, the model and the store raise.
         """
         event, options = attempt.event, attempt.options
+        began = self._clock.monotonic()
+        self._observer.on_begin(queued_seconds=self._queued_seconds(attempt))
         profiles = self._model.profiles_for(options)
         attempt.progress.report(Phase.ENRICHING)
         transcript = self._transcripts.load(event.transcript_uri)
+        loaded = self._clock.monotonic()
+        self._observer.on_stage("load", seconds=loaded - began)
         language = options.language or self._answer_language
         request = EnrichRequest(
             job_id=event.job_id,
@@ -81,12 +94,21 @@ class EnrichmentWork:
         enrichment = self._model.enrich(
             request, cancelled=claim.is_stopped, on_chunk=self._report_chunks(attempt.progress)
         )
+        answered = self._clock.monotonic()
+        self._observer.on_stage("model", seconds=answered - loaded)
         _log_losses(enrichment)
         results = store_rewrites(
             self._results, event, attempt.digest, transcript, enrichment, subtitles=self._subtitles
         )
         enrichment = replace(enrichment, results=results)
-        return self._store(attempt, enrichment, language=language or transcript.language)
+        stored = self._store(attempt, enrichment, language=language or transcript.language)
+        self._observer.on_stage("store", seconds=self._clock.monotonic() - answered)
+        return stored
+
+    def _queued_seconds(self, attempt: Attempt) -> float | None:
+        """Return the time since the attempt's record was written; None where the record has no time."""
+        written_ms = attempt.job.record.timestamp_ms
+        return max(0.0, (self._clock.now_ms() - written_ms) / 1_000) if written_ms > 0 else None
 
     def _store(self, attempt: Attempt, enrichment: Enrichment, *, language: str | None) -> StoredEnrichment:
         source, digest = attempt.event, attempt.digest

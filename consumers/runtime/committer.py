@@ -20,6 +20,7 @@ from consumers.runtime.ports import Outbox
 from schemas.clock import Clock
 from schemas.kafka.delivery import Batch, Commit, Delivery
 from schemas.kafka.records import OutgoingRecord
+from schemas.options import Lane
 
 VERIFY_SECONDS: Final = 5.0
 """Timeout of the request for committed offsets when a partition is released."""
@@ -53,6 +54,7 @@ class Committer:
         *,
         post: Callable[[Command], None],
         on_durable: Callable[[AssignedPartition], None],
+        role: str,
         commit_interval_seconds: float,
         metrics: Metrics,
         clock: Clock,
@@ -74,6 +76,9 @@ class Committer:
         self._commit_seconds = metrics.histogram(rows.COMMIT_SECONDS)
         self._commit_failures = metrics.counter(rows.COMMIT_FAILURES)
         self._published = metrics.counter(rows.RECORDS_PUBLISHED)
+        self._end_to_end = {
+            lane.value: metrics.histogram(rows.END_TO_END_SECONDS).labels(role, lane.value) for lane in Lane
+        }
 
     def complete(self, flight: Flight, outputs: Sequence[OutgoingRecord]) -> None:
         """Note that the record is done once these outputs are delivered."""
@@ -144,6 +149,9 @@ class Committer:
         self._flow_control.await_delivery(-sent.records)
         for output in delivery.batch.outputs:
             self._published.labels(output.topic).inc()
+            if output.answers:
+                seconds = (self._clock.now() - output.answers.requested_at).total_seconds()
+                self._end_to_end[output.answers.lane].observe(max(0.0, seconds))
         # Partitions that are gone are left out here, in the same step that commits, so none can go in between.
         held = [(partition, commit) for partition, commit in sent.commits if not partition.is_gone]
         if delivery.committed:

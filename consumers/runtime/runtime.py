@@ -20,6 +20,7 @@ from consumers.runtime.execution.workers import Workers
 from consumers.runtime.flow_control import FlowControl
 from consumers.runtime.intake import Intake
 from consumers.runtime.loop import Loop
+from consumers.runtime.monitoring.backlog import Backlog
 from consumers.runtime.monitoring.broker_view import MembershipWatch
 from consumers.runtime.monitoring.dependencies import DependencyWatch
 from consumers.runtime.monitoring.lag import LagMeter
@@ -69,6 +70,7 @@ class Runtime:
         self.dispatch = Dispatch(
             self.workers, self.flow_control, rest_seconds=limits.killer_rest_seconds, clock=clock
         )
+        self.backlog = Backlog(stage.name, metrics)
         self._make_watches(stage, settings, metrics, clock)
         self._make_steps(stage, outbox, settings, metrics, clock)
         self._make_loop(limits, metrics, clock)
@@ -96,6 +98,7 @@ class Runtime:
             self.flow_control,
             post=self.mailbox.put_command,
             on_durable=self.dispatch.start_durable,
+            role=stage.name,
             commit_interval_seconds=limits.commit_interval_seconds,
             metrics=metrics,
             clock=clock,
@@ -105,6 +108,7 @@ class Runtime:
             self.dispatch,
             self.committer,
             self.dependency_watch,
+            backlog=self.backlog,
             settings=settings,
             metrics=metrics,
             clock=clock,
@@ -118,6 +122,8 @@ class Runtime:
             self.flow_control,
             self.mailbox,
             self.committer,
+            backlog=self.backlog,
+            ends=lambda: self._lag.ends,
             membership=lambda: self.membership_watch.membership,
             answered_at=lambda: self._probes.answered_at,
             metrics=metrics,
@@ -161,9 +167,10 @@ class Runtime:
             on_recovery=self._on_recovery,
             clock=clock,
         )
+        self._lag = LagMeter(self.snapshot, metrics=metrics, clock=clock)
         self.membership_watch = MembershipWatch(
             settings.kafka,
-            LagMeter(self.snapshot, metrics=metrics, clock=clock),
+            self._lag,
             role=stage.name,
             clock=clock,
         )

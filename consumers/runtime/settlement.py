@@ -14,18 +14,21 @@ from consumers.metrics import Metrics
 from consumers.runtime.committer import Committer
 from consumers.runtime.dispatch import Dispatch
 from consumers.runtime.execution import job_log
+from consumers.runtime.monitoring.backlog import Backlog
 from consumers.runtime.monitoring.dependencies import DependencyWatch
 from consumers.runtime.partition import Flight, PartitionState
 from consumers.runtime.ports import CancelledByCaller, FollowsAnother, Stage
 from consumers.runtime.retry import DeadLetter, Pause, Retry, decide, delays_of, retried
 from schemas.clock import Clock
-from schemas.errors import EngineFailed, JobCancelled, KascribeError, KillerRecord, Reason
+from schemas.errors import EngineFailed, JobCancelled, JobError, KascribeError, KillerRecord, Reason
 from schemas.events import Failure
 from schemas.kafka import dead_letters
 from schemas.kafka.dead_letters import Cause, Site
 from schemas.kafka.records import Coordinates, OutgoingRecord, Record
 from schemas.kafka.wire import with_trace
 from schemas.settings import Settings
+
+OUTCOMES: Final = ("completed", "cancelled", "retried", "dead_lettered", "parked", "joined", "dropped")
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -40,6 +43,7 @@ class Settlement:
         committer: Committer,
         watch: DependencyWatch,
         *,
+        backlog: Backlog,
         settings: Settings,
         metrics: Metrics,
         clock: Clock,
@@ -48,13 +52,21 @@ class Settlement:
         self._dispatch = dispatch
         self._committer = committer
         self._watch = watch
+        self._backlog = backlog
         self._delays_of = partial(delays_of, stage, settings.runtime)
         self._group = f"{settings.kafka.group_id_prefix}{stage.name}"
         self._clock = clock
         self._settled = metrics.counter(rows.RECORDS_SETTLED)
-        self._counters: dict[tuple[str, str], Counter] = {}
-        self._retries = metrics.counter(rows.RETRIES)
-        self._dead_letters = metrics.counter(rows.DEAD_LETTERS)
+        self._counters: dict[tuple[str, str], Counter] = {
+            (topic, outcome): self._settled.labels(topic, outcome)
+            for topic in stage.topics
+            for outcome in OUTCOMES
+        }
+        # Every reason exists from the start: a counter that appears with its first event hides that event.
+        self._failures, self._retries, self._dead_letters = (
+            {reason: metrics.counter(row).labels(reason.value) for reason in Reason}
+            for row in (rows.FAILURES, rows.RETRIES, rows.DEAD_LETTERS)
+        )
         self._dependency_down = metrics.gauge(rows.DEPENDENCY_DOWN)
         seconds = metrics.histogram(rows.STAGE_SECONDS)
         self._seconds_done = seconds.labels(stage.name, "done")
@@ -101,6 +113,8 @@ class Settlement:
     def _settle_failed(self, flight: Flight, error: BaseException) -> None:
         if not isinstance(error, KascribeError):
             _log.error("stage raised an untranslated error, counted as transient", exc_info=error)
+        defect = self._failures[Reason.INTERNAL_ERROR]
+        (self._failures.get(error.reason, defect) if isinstance(error, JobError) else defect).inc()
         decision = decide(
             error,
             topic=flight.record.topic,
@@ -136,7 +150,7 @@ class Settlement:
             match decision:
                 case Retry(reason=reason):
                     outputs: Sequence[OutgoingRecord] = (retried(_traced(flight), decision),)
-                    self._retries.labels(reason.value).inc()
+                    self._retries[reason].inc()
                 case DeadLetter(reason):
                     outputs = self._dead_letter(flight, error, reason)
         except Exception as fault:  # noqa: BLE001 - see above
@@ -165,6 +179,8 @@ class Settlement:
 
     def _finish(self, flight: Flight, outcome: str, outputs: Sequence[OutgoingRecord]) -> None:
         self._count(flight, outcome)
+        if outcome == "completed":
+            self._backlog.learn(flight)
         self._dispatch.release(flight)
         self._committer.complete(flight, outputs)
 
@@ -190,7 +206,7 @@ class Settlement:
         )
         site = Site(self._stage.name, self._group, self._clock.now_ms())
         letter = dead_letters.write(record, cause, site, attempt=attempt)
-        self._dead_letters.labels(reason.value).inc()
+        self._dead_letters[reason].inc()
         return letter
 
     def _announcement(self, flight: Flight, failure: Failure) -> Sequence[OutgoingRecord]:

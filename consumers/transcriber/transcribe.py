@@ -30,7 +30,7 @@ from schemas.clock import Clock, SystemClock
 from schemas.errors import ENGINE, JobError, KeyReused
 from schemas.events import AudioReference, Failure, Phase, TranscriptEvent
 from schemas.kafka import wire
-from schemas.kafka.records import OutgoingRecord
+from schemas.kafka.records import Answered, OutgoingRecord
 from schemas.kafka.topics import Topics
 from schemas.notifications import requested_at
 from schemas.object_addresses import S3
@@ -182,4 +182,10 @@ class TranscribeStage:
         return JobProgress(job, events, topic=self._topics.progress)
 
     def _encode(self, attempt: Attempt, event: TranscriptEvent) -> OutgoingRecord:
-        return wire.encode(event, topic=self._topics.transcripts, key=attempt.job_id, trace=attempt.job.trace)
+        return wire.encode(
+            event,
+            topic=self._topics.transcripts,
+            key=attempt.job_id,
+            trace=attempt.job.trace,
+            answers=Answered(attempt.reference.occurred_at, attempt.reference.lane),
+        )

@@ -33,6 +33,7 @@ EXAMPLES: Final[dict[type[Event], dict[str, Any]]] = {
         "version_id": "v1",
         "etag": "e1",
         "idempotency_key": "call-1",
+        "audio_duration_seconds": 2.5,
         "options": {
             "language": "ko",
             "languages": ["en", "ko"],

@@ -9,20 +9,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from consumers.metrics import catalogue
-from consumers.notifier.metrics import NOTIFIER_METRICS
 from kascribe.documents.asyncapi import asyncapi
 from kascribe.documents.commands import commands_page
 from kascribe.documents.contracts import json_schemas
 from kascribe.documents.environment_file import environment_file
 from kascribe.documents.options_page import options_page
 from kascribe.documents.pages import metrics_page, reasons_page, settings_page, topics_page
-from kascribe.metering.engine import ENGINE_METRICS
-from kascribe.metering.requests import REQUEST_METRICS
-from kascribe.wiring.archive_role import ARCHIVE_METRICS
+from kascribe.metering.catalogue import all_metrics, roles_of
 from kascribe.wiring.documentation import events_file, http_reasons, openapi
-from kascribe.wiring.gateway_monitoring import GATEWAY_METRICS
-from producers.reconciler.rows import RECONCILER_METRICS
 
 DIRECTORY: Final = Path(__file__).parents[2] / "docs"
 CONTRACTS: Final = Path("contracts")
@@ -44,16 +38,7 @@ def documents() -> dict[Path, str]:
         Path("settings.md"): settings_page(),
         Path("reasons.md"): reasons_page(http_reasons()),
         Path("topics.md"): topics_page(),
-        Path("metrics.md"): metrics_page(
-            catalogue(
-                ENGINE_METRICS,
-                REQUEST_METRICS,
-                NOTIFIER_METRICS,
-                GATEWAY_METRICS,
-                RECONCILER_METRICS,
-                ARCHIVE_METRICS,
-            )
-        ),
+        Path("metrics.md"): metrics_page({metric: roles_of(metric) for metric in all_metrics()}),
     }
 
 

@@ -1,6 +1,6 @@
 """The generated pages of reference: settings, reasons, topics, metrics. Pure: models and tables in, text out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from kascribe.documents.channels import topic_rows
@@ -75,10 +75,19 @@ releases wrote to topics, commits and the bucket is read.
 """
 
 _METRICS_INTRODUCTION: Final = """
-The transcriber, the enricher and the archive serve them at `/metrics` of `KASCRIBE_SERVER_HOST` and
-`KASCRIBE_SERVER_PORT`, in Prometheus's format. The gateway serves those whose names begin with `kascribe_http` and
-`kascribe_upload`, and `kascribe_dependency_down`, at `/metrics` of its own address. `kascribe reconcile` serves
-`kascribe_reconciled` and `kascribe_reconciler`, where the transcriber serves its own.
+Every role serves metrics in Prometheus's format: the gateway at `/metrics` of its own address, the others at
+`/metrics` of `KASCRIBE_SERVER_HOST` and `KASCRIBE_SERVER_PORT` (`kascribe reconcile` too, where it runs again and
+again). Beside those of the table each serves what prometheus-client says of a process:
+`process_cpu_seconds_total`, `process_resident_memory_bytes`, `process_virtual_memory_bytes`, `process_open_fds`,
+`process_max_fds`, `process_start_time_seconds`.
+
+A series with a label of a closed set, such as `reason`, `lane` or `dependency`, exists from the start of its role,
+so `rate` and `increase` see its first event. `lane` is `interactive` or `bulk`; `role` is the role that serves the
+metric.
+
+Over all processes of a role, the sum of `kascribe_backlog_audio_seconds` is the audio that waits for it: what to
+scale on. What one process does for it is its rate of `kascribe_transcribed_audio_seconds_total`. Where
+publishers state `audio_duration_seconds` in their references, the sum needs no estimate.
 """
 
 
@@ -114,13 +123,23 @@ def topics_page() -> str:
     return page("Topics", _TOPICS_INTRODUCTION, table(("topic", "value", "key", "Kascribe", "meaning"), rows))
 
 
-def metrics_page(metrics: list[Metric]) -> str:
-    """Return the page of metrics: kind, unit, labels, meaning."""
+def metrics_page(metrics: Mapping[Metric, Sequence[str]]) -> str:
+    """Return the page of metrics: kind, unit, labels, the roles that serve each, meaning."""
+    all_roles = {role for roles in metrics.values() for role in roles}
     rows = (
-        (f"`{each.name}`", each.kind, each.unit, ", ".join(f"`{label}`" for label in each.labels), each.meaning)
-        for each in metrics
+        (
+            f"`{each.name}`",
+            each.kind,
+            each.unit,
+            ", ".join(f"`{label}`" for label in each.labels),
+            "all" if set(roles) == all_roles else ", ".join(roles),
+            each.meaning,
+        )
+        for each, roles in metrics.items()
     )
-    return page("Metrics", _METRICS_INTRODUCTION, table(("metric", "kind", "unit", "labels", "meaning"), rows))
+    return page(
+        "Metrics", _METRICS_INTRODUCTION, table(("metric", "kind", "unit", "labels", "roles", "meaning"), rows)
+    )
 
 
 def _settings_table(section: str) -> str:

@@ -8,16 +8,20 @@ from contextlib import contextmanager
 from typing import Final
 
 from consumers.archive.bucket import ResultsBucket
-from consumers.archive.database import ArchiveDatabase
+from consumers.archive.database import ARCHIVE_DEPENDENCY, ArchiveDatabase
 from consumers.archive.loading import LOADED, BucketLoader
 from consumers.archive.stage import SKIPPED, ArchiveStage
+from consumers.runtime.monitoring.membership import KAFKA
+from kascribe.metering.process import observe_process
 from kascribe.process.health import RoleHealth, served
 from kascribe.process.shutdown import ended_by_signals
 from kascribe.wiring.archive import file_of, opened_for_writing
 from kascribe.wiring.consumer import run_stage
 from schemas.clock import Clock, SystemClock
-from schemas.errors import ConfigurationError
+from schemas.errors import DESCRIPTORS, ConfigurationError
 from schemas.kafka.topics import Topics
+from schemas.object_addresses import S3
+from schemas.roles import Role
 from schemas.settings import ArchiveSettings, Settings
 from schemas.settings.archive import ARCHIVE_URL
 
@@ -33,6 +37,7 @@ def run_archive(settings: Settings) -> None:
     """
     clock = SystemClock()
     health = RoleHealth(why_not_ready="filling the archive from the bucket", declared=ARCHIVE_METRICS)
+    observe_process(health.metrics, Role.ARCHIVE, services=(KAFKA, S3, ARCHIVE_DEPENDENCY, DESCRIPTORS))
     with (
         ended_by_signals(limit_seconds=settings.runtime.drain_timeout_seconds) as shutdown,
         served(health, settings.server),

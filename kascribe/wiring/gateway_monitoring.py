@@ -6,6 +6,7 @@ from typing import Final
 
 from consumers.kafka.group import GroupProbe
 from consumers.metrics import Instruments, new_instruments
+from kascribe.metering.process import observe_process
 from producers.archive.reads import ARCHIVE_DEPENDENCY
 from producers.gateway.monitoring.dependencies import Dependencies
 from producers.gateway.monitoring.health import ENRICHER, Health
@@ -24,8 +25,13 @@ CHECKING_THREADS: Final = 7
 
 
 def gateway_instruments() -> Instruments:
-    """Return the instruments of one gateway, none of which has measured yet."""
-    return new_instruments(EXPORTED_METRICS)
+    """Return the instruments of one gateway, none of which has measured yet.
+
+    The series of its services begin with the first scrape, which checks them.
+    """
+    instruments = new_instruments(EXPORTED_METRICS)
+    observe_process(instruments, Role.GATEWAY, services=())
+    return instruments
 
 
 def needed_checks(settings: Settings, checks: Mapping[str, Callable[[], bool]]) -> dict[str, Callable[[], bool]]:

@@ -3,12 +3,15 @@
 from consumers.notifier.delivery import Delivery
 from consumers.notifier.metrics import NOTIFIER_METRICS, DeliveryMeter
 from consumers.notifier.notify import NotifyStage
+from consumers.runtime.monitoring.membership import KAFKA
+from kascribe.metering.process import observe_process
 from kascribe.process.health import RoleHealth, served
 from kascribe.process.shutdown import ended_by_signals
 from kascribe.wiring.consumer import run_stage
 from schemas.clock import SystemClock
-from schemas.errors import ConfigurationError
+from schemas.errors import DESCRIPTORS, ConfigurationError
 from schemas.kafka.topics import Topics
+from schemas.roles import Role
 from schemas.settings import Settings
 from schemas.settings.webhooks import WebhooksSettings
 
@@ -18,6 +21,7 @@ def run_notifier(settings: Settings) -> None:
     webhooks = settings.webhooks
     _refuse_without_secret(webhooks)
     health, clock = RoleHealth(declared=NOTIFIER_METRICS), SystemClock()
+    observe_process(health.metrics, Role.NOTIFIER, services=(KAFKA, DESCRIPTORS))
     delivery = Delivery(webhooks, clock=clock)
     with (
         ended_by_signals(limit_seconds=settings.runtime.drain_timeout_seconds) as shutdown,

@@ -11,18 +11,22 @@ import structlog
 from consumers.cancellations import Cancellations, past_cancellations
 from consumers.kafka.partition_reader import PartitionReader
 from consumers.metrics import Instruments, new_instruments
+from consumers.runtime.monitoring.membership import KAFKA
+from kascribe.metering.process import observe_process
 from kascribe.process.health import serving
 from kascribe.process.shutdown import Shutdown
 from producers.publisher import Publisher
 from producers.reconciler.reconciler import Reconciler, Report, Rules
-from producers.reconciler.rows import RECONCILED_OBJECTS, RECONCILER_METRICS, RECONCILER_RUNS
+from producers.reconciler.rows import RECONCILED_OBJECTS, RECONCILER_METRICS, RECONCILER_RUNS, RUN_OUTCOMES
+from producers.reconciler.tally import Outcome
 from producers.s3 import create_client
 from producers.topics import ensure_topics, reach_broker
 from schemas.clock import Clock, SystemClock
-from schemas.errors import ConfigurationError, KascribeError
+from schemas.errors import ConfigurationError, DependencyDown, KascribeError, NotDelivered
 from schemas.kafka.records import OutgoingRecord
 from schemas.kafka.topics import Topics
-from schemas.monitoring import HealthReport
+from schemas.monitoring import DEPENDENCY_DOWN, HealthReport
+from schemas.object_addresses import S3
 from schemas.settings import KafkaSettings, ServerSettings, Settings
 
 NAME: Final = "reconciler"
@@ -98,13 +102,23 @@ class ReconcilerHealth:
     problem: str | None = "the first run has not ended"
     _running_since: float | None = None
 
+    def __post_init__(self) -> None:
+        # Every outcome exists from the start: a counter that appears with its first event hides that event.
+        for outcome in RUN_OUTCOMES:
+            self.instruments.counter(RECONCILER_RUNS).labels(outcome)
+        for each in Outcome:
+            self.instruments.counter(RECONCILED_OBJECTS).labels(each.value)
+        observe_process(self.instruments, NAME, services=(KAFKA, S3))
+
     def goes_on(self) -> None:
         """Note that a run goes on."""
         self._running_since = self.clock.monotonic()
 
-    def ended(self, report: Report | None, problem: str | None) -> None:
-        """Note the end of a run."""
+    def ended(self, report: Report | None, problem: str | None, *, down: str | None = None) -> None:
+        """Note the end of a run, and the service that did not answer in it."""
         self._running_since, self.problem = None, problem
+        for service in (KAFKA, S3):
+            self.instruments.gauge(DEPENDENCY_DOWN).labels(service).set(service == down)
         outcome = "failed" if problem else "completed"
         self.instruments.counter(RECONCILER_RUNS).labels(outcome).inc()
         for each, objects in report.tally.counts.items() if report else ():
@@ -146,17 +160,25 @@ def run_repeatedly(
         return shutdown.signals > 0
 
     while not stopped():
-        before, report = health.problem, Report()
+        before, report, down = health.problem, Report(), None
         try:
             report = run(stopped)
             problem = "; ".join(report.problems) or None
+            down = S3 if problem else None
         except KascribeError as error:
             problem = str(error)
-        health.ended(report, problem)
+            down = _service_of(error)
+        health.ended(report, problem, down=down)
         _log_change(before, problem, is_first=before == ReconcilerHealth.problem)
         show(report, problem)
         if shutdown.wait(interval_seconds):
             return
+
+
+def _service_of(error: KascribeError) -> str | None:
+    if isinstance(error, NotDelivered):
+        return KAFKA
+    return error.dependency if isinstance(error, DependencyDown) else None
 
 
 def _log_change(before: str | None, problem: str | None, *, is_first: bool) -> None:

@@ -5,10 +5,12 @@ from typing import Final
 
 import structlog
 
+from consumers.runtime.monitoring.membership import KAFKA
 from consumers.transcriber.fetch import ObjectFetcher
 from consumers.transcriber.transcribe import TranscribeStage
 from kascribe.capacity import store_connections, transcriber_limits
 from kascribe.metering.engine import ENGINE_METRICS, MeteredEngine, StageMeter
+from kascribe.metering.process import observe_process
 from kascribe.process.health import RoleHealth, served
 from kascribe.process.shutdown import ended_by_signals
 from kascribe.process.watchdog import ended_when_hanging
@@ -18,8 +20,15 @@ from models.media.pool import decoder_processes
 from producers.results import ResultStore
 from producers.s3 import create_client
 from schemas.clock import SystemClock
+from schemas.errors import DESCRIPTORS, ENGINE, SCRATCH
 from schemas.kafka.topics import Topics
+from schemas.monitoring import DEPENDENCY_DOWN
+from schemas.object_addresses import S3
+from schemas.roles import Role
 from schemas.settings import Settings
+
+MODEL: Final = "model"
+"""The dependency that is down until the model is loaded and warm, and once it no longer responds."""
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -27,6 +36,10 @@ _log: Final = structlog.get_logger(__name__)
 def run_transcriber(settings: Settings) -> None:
     """Run the production role. Blocks until SIGTERM."""
     health = RoleHealth(why_not_ready=f"loading the model {settings.whisper.model}", declared=ENGINE_METRICS)
+    model = health.metrics.gauge(DEPENDENCY_DOWN).labels(MODEL)
+    build = observe_process(health.metrics, Role.TRANSCRIBER, services=(KAFKA, S3, SCRATCH, ENGINE, DESCRIPTORS))
+    build.set(model=settings.whisper.model)
+    model.set(1)
     clock = SystemClock()
     meter = StageMeter(health.metrics, decoder_processes=decoder_processes(settings.whisper), clock=clock)
     with (
@@ -36,6 +49,9 @@ def run_transcriber(settings: Settings) -> None:
     ):
         transcriber.warm_up()
         health.is_well = transcriber.is_healthy
+        model.set_function(lambda: not transcriber.is_healthy())
+        loaded = transcriber.provenance
+        build.set(model=loaded.model, compute_type=loaded.compute_type, device=loaded.device)
         _log.info(
             "model is warm", **transcriber.provenance.model_dump(include={"model", "device", "compute_type"})
         )

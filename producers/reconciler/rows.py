@@ -3,7 +3,7 @@
 from typing import Final
 
 from producers.reconciler.tally import Outcome
-from schemas.monitoring import Metric
+from schemas.monitoring import PROCESS_METRICS, Metric
 
 RECONCILED_OBJECTS: Final = Metric(
     "kascribe_reconciled_objects_total",
@@ -12,6 +12,7 @@ RECONCILED_OBJECTS: Final = Metric(
     ("outcome",),
     f"Objects that runs of the reconciler listed, by what became of them: {', '.join(Outcome)}.",
 )
+RUN_OUTCOMES: Final = ("completed", "failed")
 RECONCILER_RUNS: Final = Metric(
     "kascribe_reconciler_runs_total",
     "counter",
@@ -19,4 +20,4 @@ RECONCILER_RUNS: Final = Metric(
     ("outcome",),
     "Runs of the reconciler: completed, failed (a bucket or the broker did not answer).",
 )
-RECONCILER_METRICS: Final = (RECONCILED_OBJECTS, RECONCILER_RUNS)
+RECONCILER_METRICS: Final = (RECONCILED_OBJECTS, RECONCILER_RUNS, *PROCESS_METRICS)

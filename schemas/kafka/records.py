@@ -1,7 +1,8 @@
 """Records: bytes with coordinates, as in Kafka."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Self
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -56,10 +57,19 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """The request that an output answers: when it was made, and its lane."""
+
+    requested_at: datetime
+    lane: str
+
+
+@dataclass(frozen=True, slots=True)
 class OutgoingRecord:
-    """A record to be published. The partition is chosen by the key."""
+    """A record to be published. The partition is chosen by the key. ``answers`` is for metrics: it is not sent."""
 
     topic: str
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+    answers: Answered | None = field(default=None, compare=False)

@@ -13,7 +13,7 @@ from pydantic_core import from_json
 
 from schemas.errors import InvalidEvent, InvalidOptions, PermanentError
 from schemas.events import Event
-from schemas.kafka.records import Headers, OutgoingRecord, Record
+from schemas.kafka.records import Answered, Headers, OutgoingRecord, Record
 from schemas.kafka.trace import TRACEPARENT, Trace
 from schemas.options import EnrichOptions, TranscribeOptions
 from schemas.options.misspelling import NAME_CHARACTERS, misspellings
@@ -35,7 +35,15 @@ STRUCTURED: Final = (
 E = TypeVar("E", bound=Event)
 
 
-def encode(event: Event, *, topic: str, key: str, trace: Trace, source: str = CE_SOURCE) -> OutgoingRecord:
+def encode(
+    event: Event,
+    *,
+    topic: str,
+    key: str,
+    trace: Trace,
+    source: str = CE_SOURCE,
+    answers: Answered | None = None,
+) -> OutgoingRecord:
     """Encode ``event`` as a record. ``key`` decides the partition: one job, one key, one order."""
     headers: Headers = (
         ("ce_specversion", b"1.0"),
@@ -46,7 +54,7 @@ def encode(event: Event, *, topic: str, key: str, trace: Trace, source: str = CE
         ("content-type", b"application/json"),
         *trace.headers,
     )
-    return OutgoingRecord(topic, key.encode(), event.model_dump_json(exclude_none=True).encode(), headers)
+    return OutgoingRecord(topic, key.encode(), event.model_dump_json(exclude_none=True).encode(), headers, answers)
 
 
 def decode(record: Record, kind: type[E]) -> E:

@@ -4,7 +4,7 @@ librdkafka stops requesting the ends of paused partitions, so the lag that the c
 while they are paused.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from confluent_kafka import TopicPartition
@@ -29,20 +29,25 @@ class LagMeter:
         self._gauge = metrics.gauge(rows.LAG)
         self._clock = clock
         self._measured_at: dict[Partition, float] = {}
+        self.ends: Mapping[Partition, int] = {}
+        """The last known ends of the partitions held, also while the broker does not answer. From any thread."""
 
     def measure(self, client: AdminClient) -> None:
         """Request the ends of the partitions held and set their lag. Blocks for one request per leader."""
         views = self._latest().partitions
         requested = {TopicPartition(*key): OffsetSpec.latest() for key in views}  # type: ignore[no-untyped-call]
         responses = client.list_offsets(requested, request_timeout=REQUEST_SECONDS) if requested else {}
+        ends = {key: end for key, end in self.ends.items() if key in views}
         for position, response in responses.items():
             if error_of(response, timeout_seconds=REQUEST_SECONDS) is not None:
                 continue
             key = (position.topic, position.partition)
             committed = views[key].committed_offset
+            ends[key] = response.result().offset
             begin = committed if committed is not None else views[key].position_offset
-            self._gauge.labels(*key).set(max(0, response.result().offset - begin))
+            self._gauge.labels(*key).set(max(0, ends[key] - begin))
             self._measured_at[key] = self._clock.monotonic()
+        self.ends = ends
 
     def expire(self) -> None:
         """End the series of partitions that are not held, or not measured for SILENCE_SECONDS: lag is unknown."""

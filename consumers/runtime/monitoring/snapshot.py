@@ -11,6 +11,7 @@ from consumers.runtime.committer import Committer
 from consumers.runtime.dispatch import Dispatch
 from consumers.runtime.execution.mailbox import Mailbox
 from consumers.runtime.flow_control import FlowControl
+from consumers.runtime.monitoring.backlog import Backlog
 from consumers.runtime.monitoring.membership import KAFKA, SILENCE_SECONDS, Membership
 from consumers.runtime.partition import AssignedPartition
 from schemas.clock import Clock
@@ -67,7 +68,10 @@ class Snapshot:
 
 
 class SnapshotTaker:
-    """Takes snapshots on the owner thread and sets the gauges; ``latest`` may be read from any thread."""
+    """Takes snapshots on the owner thread and sets the gauges; ``latest`` may be read from any thread.
+
+    ``ends`` returns the last known ends of the logs.
+    """
 
     def __init__(
         self,
@@ -77,6 +81,8 @@ class SnapshotTaker:
         mailbox: Mailbox,
         committer: Committer,
         *,
+        backlog: Backlog,
+        ends: Callable[[], Mapping[Partition, int]],
         membership: Callable[[], Membership],
         answered_at: Callable[[], Mapping[str, float]],
         metrics: Metrics,
@@ -89,6 +95,8 @@ class SnapshotTaker:
         self._flow_control = flow_control
         self._mailbox = mailbox
         self._committer = committer
+        self._backlog = backlog
+        self._ends = ends
         self._membership = membership
         self._answered_at = answered_at
         self._metrics = metrics
@@ -121,6 +129,7 @@ class SnapshotTaker:
             partitions={key: _view(partition, now) for key, partition in self._assignment.partitions.items()},
         )
         self._set_gauges(self.latest)
+        self._backlog.measure(self._assignment.partitions.values(), self._ends())
         return True
 
     def _set_gauges(self, snapshot: Snapshot) -> None:

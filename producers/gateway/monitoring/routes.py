@@ -13,9 +13,13 @@ from producers.gateway.monitoring import rows
 from producers.gateway.monitoring.ports import Instruments
 from producers.gateway.services import services_of
 from schemas.monitoring import DEPENDENCY_DOWN, HealthReport
+from schemas.object_addresses import S3
 
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 """Prometheus text-based format."""
+
+_METRIC_NAMES: Final = {"bucket": S3}
+"""The other roles' names of dependencies, so that one alert serves all."""
 
 
 class CheckAnswer(BaseModel):
@@ -102,7 +106,7 @@ def add_monitoring(app: FastAPI, instruments: Instruments) -> None:
         services = services_of(request)
         instruments.gauge(rows.WAITING_ANSWERS).set(len(services.jobs.answers))
         for name, answers in (await services.health.needed.up()).items():
-            instruments.gauge(DEPENDENCY_DOWN).labels(name).set(0 if answers else 1)
+            instruments.gauge(DEPENDENCY_DOWN).labels(_METRIC_NAMES.get(name, name)).set(0 if answers else 1)
         return Response(instruments.exposition(), media_type=METRICS_TYPE)
 
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from producers.gateway.connections.admission import RequestKind
 from producers.gateway.connections.refusals import Refusal
-from schemas.monitoring import DEPENDENCY_DOWN, Metric
+from schemas.monitoring import PROCESS_METRICS, Metric
 
 SECONDS_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0)
 
@@ -68,5 +68,5 @@ GATEWAY_METRICS: Final = (
     SPOOL_BYTES,
     UPLOAD_BYTES,
 )
-EXPORTED_METRICS: Final = (*GATEWAY_METRICS, DEPENDENCY_DOWN)
-"""With the row that the consumers have too."""
+EXPORTED_METRICS: Final = (*GATEWAY_METRICS, *PROCESS_METRICS)
+"""With the rows that every role has."""

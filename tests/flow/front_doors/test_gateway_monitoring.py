@@ -101,4 +101,4 @@ def test_a_gateway_without_its_bucket_is_live_and_not_ready(bench: GatewayBench)
     ready = gateway.request("GET", "/health/ready")
     assert (ready.status, ready.body["reasons"]) == (503, ["bucket does not answer"])
     assert gateway.request("GET", "/health/live").status == 200
-    assert metrics_of(gateway)['kascribe_dependency_down{dependency="bucket"}'] == 1.0
+    assert metrics_of(gateway)['kascribe_dependency_down{dependency="s3"}'] == 1.0
