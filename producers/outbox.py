@@ -219,6 +219,8 @@ class AtLeastOnceOutbox:
             self._on_failure(output, error)
             return
         output.submission.unconfirmed -= 1
+        if self._problem is not None:
+            _log.info("deliveries succeed again")
         self._problem = None
 
     def _on_failure(self, output: _Output, error: KafkaError) -> None:

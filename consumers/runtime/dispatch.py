@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from itertools import chain
 
+from consumers.runtime.execution import job_log
 from consumers.runtime.execution.following import Following
 from consumers.runtime.execution.isolation import Isolation
 from consumers.runtime.execution.workers import Workers
@@ -102,10 +103,17 @@ class Dispatch:
         idle = chain(self._set_aside, chain.from_iterable(self._parked.values()))
         for flight in chain(waiting, [flight for flight in idle if flight.partition is partition]):
             flight.cancel()
+            job_log.log_dropped(flight)
             self.release(flight)
         self._set_aside = [flight for flight in self._set_aside if flight.partition is not partition]
         for dependency, flights in self._parked.items():
             self._parked[dependency] = [flight for flight in flights if flight.partition is not partition]
+
+    def drop_all(self, partition: AssignedPartition) -> None:
+        """Drop a partition's waiting flights, and log those with the workers, whose results will be dropped."""
+        self.drop(partition)
+        for flight in partition.flights.values():
+            job_log.log_dropped(flight)
 
     def _run_with_caution(self, flight: Flight) -> None:
         caution = flight.partition.books.journal.caution(flight.record.offset)

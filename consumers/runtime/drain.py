@@ -79,7 +79,7 @@ class Drain:
     def drop(self, partitions: Sequence[AssignedPartition]) -> None:
         """Release without draining: the partitions belong to another process already. Never blocks."""
         for partition in partitions:
-            self._dispatch.drop(partition)
+            self._dispatch.drop_all(partition)
         self._assignment.remove([partition.key for partition in partitions])
 
     def _close(self, partition: AssignedPartition) -> None:

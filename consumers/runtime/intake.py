@@ -2,6 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import structlog
 
 from consumers import metrics as rows
 from consumers.metrics import Metrics
@@ -16,6 +19,8 @@ from schemas.kafka import history
 from schemas.kafka.lanes import lane_of
 from schemas.kafka.records import Record
 from schemas.options import Lane
+
+_log: Final = structlog.get_logger(__name__)
 
 
 class Intake:
@@ -128,6 +133,7 @@ class Intake:
                 self._dispatch.take(flight)
             else:
                 self._skipped.labels(flight.record.topic).inc()
+                _log.debug("record skipped", record=str(flight.record.coordinates))
         return True
 
     def _make_flight(self, record: Record, partition: AssignedPartition) -> Flight | None:
@@ -162,5 +168,5 @@ class Intake:
         return self._replace(partition, log_id="", rewinding=False)
 
     def _replace(self, partition: AssignedPartition, *, log_id: str, rewinding: bool) -> AssignedPartition:
-        self._dispatch.drop(partition)
+        self._dispatch.drop_all(partition)
         return self._assignment.replace(partition, log_id=log_id, rewinding=rewinding)

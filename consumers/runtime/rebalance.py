@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import structlog
 from confluent_kafka import Consumer, TopicPartition
 
 from consumers import metrics as rows
@@ -20,6 +21,11 @@ COMMITTED_RETRY_SECONDS: Final = 0.2
 
 COMMIT_TRIES: Final = 10
 """When the process ends and the group does not wait for it: the broker refuses a commit during a rebalance."""
+
+LOGGED_PARTITIONS: Final = 50
+"""Most partitions that a line lists; it counts all."""
+
+_log: Final = structlog.get_logger(__name__)
 
 
 class Rebalance:
@@ -59,6 +65,7 @@ class Rebalance:
 
     def _on_assign(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
         self._rebalances.labels("assigned").inc()
+        _log.info("partitions assigned", partitions=_shown(assigned), count=len(assigned))
         if self._loop.stops:
             return  # nothing is admitted any more, and leaving must not wait for committed offsets
         # Another member may wait for records in flight of other partitions, so work continues between the tries.
@@ -77,6 +84,7 @@ class Rebalance:
 
     def _on_revoke(self, _consumer: Consumer, revoked: list[TopicPartition]) -> None:
         self._rebalances.labels("revoked").inc()
+        _log.info("partitions revoked", partitions=_shown(revoked), count=len(revoked))
         self._drain.drain(
             self._assignment.held(client.keys(revoked)),
             timeout_seconds=self._settings.revoke_timeout_seconds,
@@ -86,4 +94,9 @@ class Rebalance:
 
     def _on_lost(self, _consumer: Consumer, lost: list[TopicPartition]) -> None:
         self._rebalances.labels("lost").inc()
+        _log.warning("partitions lost", partitions=_shown(lost), count=len(lost))
         self._drain.drop(self._assignment.held(client.keys(lost)))
+
+
+def _shown(partitions: list[TopicPartition]) -> list[str]:
+    return [f"{each.topic}[{each.partition}]" for each in partitions[:LOGGED_PARTITIONS]]

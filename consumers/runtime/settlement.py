@@ -3,6 +3,7 @@
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
@@ -99,6 +100,11 @@ class Settlement:
                 f"{journal.crashes_alone(offset)} of them while nothing else did; it was not run again"
             )
             with job_log.about(flight):
+                _log.error(
+                    "record set aside",
+                    crashes=journal.crash_count(offset),
+                    crashes_alone=journal.crashes_alone(offset),
+                )
                 self._give_up_or_retry(flight, KillerRecord(message), DeadLetter(Reason.KILLER_RECORD))
 
     def on_recovery(self, dependency: str, probes: int) -> None:
@@ -106,7 +112,7 @@ class Settlement:
 
         One that answered the first of ``probes`` was no outage: see ``Flight.count_pause``.
         """
-        _log.info("dependency is up again, intake resumes", dependency=dependency)
+        _log.info("dependency is up again, intake resumes", dependency=dependency, probes=probes)
         self._dependency_down.labels(dependency).set(0)
         self._dispatch.unpark(dependency, was_outage=probes > 1)
 
@@ -151,6 +157,7 @@ class Settlement:
                 case Retry(reason=reason):
                     outputs: Sequence[OutgoingRecord] = (retried(_traced(flight), decision),)
                     self._retries[reason].inc()
+                    _log_retry(decision, error)
                 case DeadLetter(reason):
                     outputs = self._dead_letter(flight, error, reason)
         except Exception as fault:  # noqa: BLE001 - see above
@@ -164,8 +171,9 @@ class Settlement:
             self._drop(flight)
             return
         if dependency not in self._dispatch.parked:
-            _log.warning("dependency is down, intake pauses", dependency=dependency, error=str(error))
+            _log.warning("dependency is down, intake pauses", dependency=dependency, error=_message(error))
             self._dependency_down.labels(dependency).set(1)
+        _log.info("record parked", dependency=dependency, error=_message(error))
         self._count(flight, "parked")
         self._dispatch.park(flight, dependency)
         self._watch.watch(dependency, relapses=flight.pauses)
@@ -174,6 +182,8 @@ class Settlement:
         if _is_leaving(flight):
             self._drop(flight)
             return
+        with job_log.about(flight):
+            _log.info("record joined another", leader=str(leader))
         self._count(flight, "joined")
         self._dispatch.follow(flight, leader)
 
@@ -185,6 +195,8 @@ class Settlement:
         self._committer.complete(flight, outputs)
 
     def _drop(self, flight: Flight) -> None:
+        if not flight.partition.is_gone:  # otherwise it was logged when the partition was released
+            job_log.log_dropped(flight)
         self._count(flight, "dropped")
         self._dispatch.release(flight)
 
@@ -193,7 +205,7 @@ class Settlement:
         failure = Failure(
             reason=reason, message=_message(error), attempt=flight.attempt, dead_letter_topic=letter.topic
         )
-        _log.warning("dead letter", reason=reason.value, error=failure.message)
+        _log.warning("dead letter", reason=reason.value, error=failure.message, dead_letter_topic=letter.topic)
         return (letter, *self._announcement(flight, failure))
 
     def _letter(self, record: Record, attempt: int, error: BaseException, reason: Reason) -> OutgoingRecord:
@@ -223,6 +235,17 @@ class Settlement:
             # Looking up the labelled counter costs four times as much as incrementing it.
             counter = self._counters[key] = self._settled.labels(*key)
         counter.inc()
+
+
+def _log_retry(retry: Retry, error: BaseException) -> None:
+    _log.warning(
+        "retry",
+        reason=retry.reason.value,
+        error=_message(error),
+        next_attempt=retry.attempt,
+        due_at=datetime.fromtimestamp(retry.due_at_ms / 1_000, UTC).isoformat(timespec="milliseconds"),
+        retry_topic=retry.topic,
+    )
 
 
 def _is_leaving(flight: Flight) -> bool:

@@ -63,6 +63,7 @@ def reconcile(
     """
     from kascribe.commands.settings import configured_system
     from kascribe.process import logs
+    from kascribe.process.redaction import secrets_in
     from kascribe.process.shutdown import ended_by_signals
     from kascribe.wiring.reconciler import searched_buckets
     from producers.reconciler.reconciler import Rules
@@ -78,7 +79,7 @@ def reconcile(
     )
     buckets = searched_buckets(settings, bucket)
     if not once:
-        logs.configure_process(settings.log)
+        logs.configure_process(settings.log, role="reconciler", secrets=secrets_in(settings))
     with ended_by_signals(limit_seconds=settings.runtime.drain_timeout_seconds) as shutdown:
         search = _search(settings, rules, buckets, prefix, as_json=as_json)
         if once:

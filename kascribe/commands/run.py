@@ -16,9 +16,13 @@ def run(role: Annotated[Role, typer.Argument(help="What this process does.")]) -
     """
     from kascribe.configuration.reading import load
     from kascribe.process import logs
+    from kascribe.process.redaction import secrets_in
+    from schemas.settings import LogSettings
 
+    # Settings that cannot be read are a line of the log as well.
+    logs.configure_process(LogSettings(), role=role)
     settings = load().settings
-    logs.configure_process(settings.log)
+    logs.configure_process(settings.log, role=role, secrets=secrets_in(settings))
     if role is Role.TRANSCRIBER:
         from kascribe.wiring.transcriber import run_transcriber
 

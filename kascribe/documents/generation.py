@@ -16,6 +16,7 @@ from kascribe.documents.environment_file import environment_file
 from kascribe.documents.options_page import options_page
 from kascribe.documents.pages import metrics_page, reasons_page, settings_page, topics_page
 from kascribe.metering.catalogue import all_metrics, roles_of
+from kascribe.process.log_events.page import logs_page
 from kascribe.wiring.documentation import events_file, http_reasons, openapi
 
 DIRECTORY: Final = Path(__file__).parents[2] / "docs"
@@ -34,6 +35,7 @@ def documents() -> dict[Path, str]:
         Path("../.env.example"): environment_file(),
         Path("events.html"): events_file(),
         Path("commands.md"): commands_page(),
+        Path("logs.md"): logs_page(),
         Path("options.md"): options_page(),
         Path("settings.md"): settings_page(),
         Path("reasons.md"): reasons_page(http_reasons()),

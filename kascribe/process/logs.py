@@ -1,71 +1,102 @@
-"""Configuration of logs: text on a terminal, JSON elsewhere, with secrets redacted."""
+"""Configuration of logs: text on a terminal, JSON elsewhere and in the log file, with secrets redacted."""
 
 import logging
-import re
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, TextIO
+from typing import Any, Final, TextIO, cast
 
 import structlog
-from pydantic import SecretStr
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from consumers.runtime.execution.job_log import job_context
 from kascribe.console.terminal import one_line, visible
-from kascribe.process.repeated_lines import RepeatedKafkaLines
+from kascribe.process.log_file import LogFile
+from kascribe.process.log_upkeep import LogUpkeep
+from kascribe.process.redaction import REDACTED, Redaction
+from kascribe.process.repeated_lines import RepeatedLibraryLines, RepeatedLines
+from kascribe.process.safe_stream import SafeStream
 from schemas.clock import SystemClock
+from schemas.errors import ConfigurationError
 from schemas.settings import LogSettings
 
-REDACTED: Final = "[redacted]"
-_SECRET_NAME: Final = re.compile(r"(?i)(secret|password|passwd|token$|api_?key|authorization|credential)")
-_SECRET_IN_URL: Final = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s:@]+:[^/\s@]+@", re.IGNORECASE)
-_json = False
+__all__ = ["REDACTED", "configure_logs", "configure_process", "log_end", "writes_json"]
+
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_json = False
+_upkeep: LogUpkeep | None = None
 
 
-def configure_logs(settings: LogSettings, *, stream: TextIO = sys.stderr) -> None:
-    """Send every line, ours and those of libraries, to ``stream``. Safe to repeat.
+def configure_logs(
+    settings: LogSettings,
+    *,
+    stream: TextIO = sys.stderr,
+    file: LogFile | None = None,
+    secrets: Iterable[str] = (),
+    lines: RepeatedLines | None = None,
+) -> None:
+    """Send every line, ours and those of libraries, to ``stream``, and as JSON to ``file``. Safe to repeat.
 
     Lines carry what is bound to the context (a job's record, attempt, trace_id and job_id), so a stage only has
-    to log what it does.
+    to log what it does. ``secrets`` are values that no line may show; ``lines`` decides which repeated lines do.
     """
     level = _LEVELS[settings.level]
-    shared: list[Processor] = [
+    lines = lines or RepeatedLines(SystemClock())
+    safe = SafeStream(stream)
+    context: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         job_context,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        redact,
     ]
-    renderers = _renderers(settings, stream)
+    rendering: list[Processor] = [
+        structlog.processors.format_exc_info,
+        Redaction(secrets),
+        *_renderers(file, on_terminal=_on_terminal(settings, stream), colors=stream.isatty()),
+    ]
     structlog.configure(
-        processors=[*shared, *renderers],
+        processors=[lines.limit_event, *context, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", safe)),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(safe)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+            foreign_pre_chain=[
+                *context,
+                structlog.stdlib.add_logger_name,
+                structlog.stdlib.ExtraAdder(allow=["left_out"]),
+            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
-    handler.addFilter(RepeatedKafkaLines(SystemClock()))
+    handler.addFilter(RepeatedLibraryLines(lines))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     # Libraries log from warning on: at info, httpx logs every request with its URL, which may hold secrets.
     root.setLevel(max(level, logging.WARNING))
 
 
-def configure_process(settings: LogSettings) -> None:
-    """Configure the logs of a whole process: its warnings and its last error are logged like its lines."""
-    global _json  # noqa: PLW0603 - the process's, as sys.excepthook is
-    configure_logs(settings)
+def configure_process(settings: LogSettings, *, role: str = "", secrets: Iterable[str] = ()) -> None:
+    """Configure the logs of a whole process: its warnings and its last error are logged like its lines.
+
+    Safe to repeat. Raises ConfigurationError when the log file cannot be opened.
+    """
+    global _json, _upkeep  # noqa: PLW0603 - the process's, as sys.excepthook is
+    if _upkeep is not None:
+        _upkeep.close()
+    lines = RepeatedLines(SystemClock())
+    _upkeep = upkeep = LogUpkeep(lines)
+    upkeep.file = _opened_file(settings, upkeep, role=role)
+    configure_logs(settings, file=upkeep.file, secrets=secrets, lines=lines)
+    upkeep.start()
     logging.captureWarnings(True)
     _json = not _on_terminal(settings, sys.stderr)
     if _json:
         sys.excepthook = _excepthook
+        sys.unraisablehook = _unraisablehook
 
 
 def writes_json() -> bool:
@@ -74,50 +105,69 @@ def writes_json() -> bool:
 
 
 def log_end(sentence: str, error: BaseException | None) -> None:
-    """Log the last line of a process: ``why`` is the sentence."""
+    """Log the last line of a process: ``why`` is the sentence. Lines that were left out are counted before it."""
+    if _upkeep is not None:
+        _upkeep.close()
     structlog.get_logger(__name__).error("the process ends", why=sentence, exc_info=error)
+
+
+def _opened_file(settings: LogSettings, upkeep: LogUpkeep, *, role: str) -> LogFile | None:
+    if settings.file is None:
+        return None
+    path = Path(str(settings.file).replace("{role}", role or "kascribe")).expanduser()
+    try:
+        return LogFile(
+            path,
+            limit_bytes=settings.file_limit_bytes,
+            kept_files=settings.kept_files,
+            clock=SystemClock(),
+            on_change=upkeep.wake,
+        )
+    except OSError as error:
+        raise ConfigurationError(
+            f"the log file {path} cannot be opened ({error.strerror}): make its folder writable for this user, or "
+            "set KASCRIBE_LOG_FILE to another path"
+        ) from error
 
 
 def _excepthook(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
     log_end(f"a defect: {error!r}", error)
 
 
-def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Redact values that are named like a secret, typed as one, or part of a URL (a structlog processor)."""
-    for name, value in event.items():
-        event[name] = _redacted(name, value)
-    return event
-
-
-def _redacted(name: str, value: Any) -> Any:
-    if isinstance(value, SecretStr) or (_SECRET_NAME.search(name) and isinstance(value, str | bytes)):
-        return REDACTED
-    if isinstance(value, dict):
-        return {inner: _redacted(str(inner), content) for inner, content in value.items()}
-    if isinstance(value, str) and "@" in value:
-        return _SECRET_IN_URL.sub(rf"\g<scheme>{REDACTED}@", value)
-    return value
+def _unraisablehook(ignored: "sys.UnraisableHookArgs") -> None:
+    structlog.get_logger(__name__).error(
+        "an exception was ignored",
+        where=f"{ignored.err_msg or 'Exception ignored in'}: {ignored.object!r}",
+        exc_info=ignored.exc_value,
+    )
 
 
 def _on_terminal(settings: LogSettings, stream: TextIO) -> bool:
     return settings.format == "console" or (settings.format == "auto" and stream.isatty())
 
 
-def _renderers(settings: LogSettings, stream: TextIO) -> list[Processor]:
-    if _on_terminal(settings, stream):
-        return [
-            structlog.processors.format_exc_info,
-            _shown,
-            structlog.dev.ConsoleRenderer(
-                colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
-            ),
-        ]
-    return [
-        structlog.processors.format_exc_info,
+def _renderers(file: LogFile | None, *, on_terminal: bool, colors: bool) -> list[Processor]:
+    as_json: list[Processor] = [
         structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
         # A pod's log is read on a terminal as well; within JSON, an escape means the same.
         _line_shown,
     ]
+
+    def append(_logger: WrappedLogger, _method: str, line: Any) -> Any:
+        if file is not None:
+            file.write(line)
+        return line
+
+    def append_as_json(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        line: Any = dict(event)
+        for processor in (*as_json, append):
+            line = processor(logger, method, line)
+        return event
+
+    if not on_terminal:
+        return [*as_json, append] if file else as_json
+    console = structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
+    return [append_as_json, _shown, console] if file else [_shown, console]
 
 
 def _line_shown(_logger: WrappedLogger, _method: str, line: Any) -> str:

@@ -32,7 +32,8 @@ KEY_THREADS: Final = 4
 def warn_if_open(settings: GatewaySettings) -> None:
     """Log a warning where every client that reaches the machine may send requests."""
     if settings.is_open:
-        _log.warning(OPEN_GATEWAY.format(host=settings.host))
+        remedy = OPEN_GATEWAY.format(host=settings.host)
+        _log.warning("anyone who reaches the gateway can use it", host=settings.host, remedy=remedy)
 
 
 @asynccontextmanager

@@ -52,9 +52,7 @@ def run_transcriber(settings: Settings) -> None:
         model.set_function(lambda: not transcriber.is_healthy())
         loaded = transcriber.provenance
         build.set(model=loaded.model, compute_type=loaded.compute_type, device=loaded.device)
-        _log.info(
-            "model is warm", **transcriber.provenance.model_dump(include={"model", "device", "compute_type"})
-        )
+        _log.info("model is warm", model=loaded.model, device=loaded.device, compute_type=loaded.compute_type)
         limits = transcriber_limits(settings.runtime, device=transcriber.provenance.device)
         connections = store_connections(limits)
         with (

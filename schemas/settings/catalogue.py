@@ -23,6 +23,7 @@ _UNITS: Final = frozenset(
         "attempts",
         "bytes",
         "characters",
+        "files",
         "lines",
         "partitions",
         "processes",

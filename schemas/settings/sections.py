@@ -12,6 +12,7 @@ from schemas.settings.reconciler import ReconcilerSettings
 from schemas.settings.types import (
     BucketName,
     ByteCount,
+    Count,
     Folder,
     HttpAddress,
     Port,
@@ -215,6 +216,16 @@ class LogSettings(Section):
         default="info", description="The lowest level that is logged."
     )
     format: Literal["auto", "json", "console"] = Field(default="auto", description="auto: JSON off a terminal.")
+    file: Path | None = Field(
+        default=None,
+        description="Also append every line, as JSON, to this file; `{role}` in its name stands for the role.",
+    )
+    file_limit_bytes: int = Field(
+        default=100 * 1024**2, ge=0, description="Rotate the file at this size; 0: never, logrotate does."
+    )
+    kept_files: Count = Field(
+        default=5, le=1_000, description="Rotated files that are kept, `FILE.1` the newest, beside the one in use."
+    )
 
 
 class Settings(Section):

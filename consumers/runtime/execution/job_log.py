@@ -5,10 +5,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
+import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 from consumers.runtime.partition import Flight
 
+_log: Final = structlog.get_logger(__name__)
 _current: Final[ContextVar[Flight | None]] = ContextVar("kascribe_flight", default=None)
 
 
@@ -26,6 +28,12 @@ def job_context(_logger: WrappedLogger, _method: str, event: EventDict) -> Event
         for name, value in flight.bound.items():
             event.setdefault(name, value)
     return event
+
+
+def log_dropped(flight: Flight) -> None:
+    """Log that an attempt has no effect, because its partition is released."""
+    with about(flight):
+        _log.info("record dropped", why="its attempt had begun" if flight.started else "it had not begun")
 
 
 def enter(flight: Flight) -> None:

@@ -26,7 +26,7 @@ def test_every_end_is_counted_and_timed() -> None:
 
 
 def test_an_operator_reads_why_intake_pauses_and_what_a_stage_did_wrong() -> None:
-    """Once an outage begins and ends, and for every error that the stage should have translated."""
+    """Once an outage begins and ends, and for every record that waits, is retried, or met a defect."""
     with settlement_bench() as bench, capture_logs() as logs:
         first, second, third, fourth = bench.take(0, 1, 2, 3)
         bench.end(first, DependencyDown("s3", "connection refused"))
@@ -34,10 +34,14 @@ def test_an_operator_reads_why_intake_pauses_and_what_a_stage_did_wrong() -> Non
         bench.settlement.on_recovery("s3", 1)
         bench.end(third, ZeroDivisionError("a mistake of the stage"))
         bench.end(fourth, AudioNotFound("not there yet"))
-    assert [(line["log_level"], line.get("error")) for line in logs] == [
-        ("warning", "connection refused"),
-        ("info", None),
-        ("error", None),
+    assert [(line["log_level"], line["event"], line.get("error")) for line in logs] == [
+        ("warning", "dependency is down, intake pauses", "connection refused"),
+        ("info", "record parked", "connection refused"),
+        ("info", "record parked", "connection refused"),
+        ("info", "dependency is up again, intake resumes", None),
+        ("error", "stage raised an untranslated error, counted as transient", None),
+        ("warning", "retry", "a mistake of the stage"),
+        ("warning", "retry", "not there yet"),
     ]
 
 
