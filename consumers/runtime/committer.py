@@ -14,6 +14,7 @@ from consumers.kafka.client import positions
 from consumers.metrics import Metrics
 from consumers.runtime.assignment import Assignment
 from consumers.runtime.execution.mailbox import Command
+from consumers.runtime.execution.record_span import CompletedRecord, DeliverySpans
 from consumers.runtime.flow_control import FlowControl
 from consumers.runtime.partition import AssignedPartition, Flight, PartitionState
 from consumers.runtime.ports import Outbox
@@ -30,11 +31,15 @@ _log: Final = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sent:
-    """A submitted batch: the number of records it settles, the commits it carries, and when it was submitted."""
+    """A submitted batch: the number of records it settles, the commits it carries, and when it was submitted.
+
+    ``traced`` are those of its records that have spans.
+    """
 
     records: int
     commits: tuple[tuple[AssignedPartition, Commit], ...]
     at: float
+    traced: tuple[CompletedRecord, ...]
 
 
 class Committer:
@@ -73,6 +78,7 @@ class Committer:
         self._next_commit_at = 0.0
         self._sent: deque[_Sent] = deque()
         self._commits_began_at: deque[float] = deque()
+        self._spans = DeliverySpans()
         self._commit_seconds = metrics.histogram(rows.COMMIT_SECONDS)
         self._commit_failures = metrics.counter(rows.COMMIT_FAILURES)
         self._published = metrics.counter(rows.RECORDS_PUBLISHED)
@@ -83,6 +89,8 @@ class Committer:
     def complete(self, flight: Flight, outputs: Sequence[OutgoingRecord]) -> None:
         """Note that the record is done once these outputs are delivered."""
         flight.partition.complete(flight.record.offset, outputs)
+        if flight.span is not None:
+            self._spans.add(flight.partition, flight.span, [output.topic for output in outputs])
         if outputs:
             self._unsubmitted[flight.partition] = None
             self._records += 1
@@ -102,12 +110,13 @@ class Committer:
             {partition.key: commit for partition, commit in commits},
             self._consumer.consumer_group_metadata() if commits else None,
         )
-        sent = _Sent(self._records, commits, now)
+        sent = _Sent(self._records, commits, now, self._spans.completed())
         if not self._outbox.submit(batch, partial(self._on_outbox_delivery, sent)):
             for partition, commit in commits:
                 partition.books.fail(commit)
             return
         self._sent.append(sent)
+        self._spans.submitted(commits)
         for partition in self._unsubmitted:
             partition.clear_outputs()
         self._unsubmitted.clear()
@@ -147,6 +156,7 @@ class Committer:
     def _on_delivery(self, sent: _Sent, delivery: Delivery) -> None:
         self._sent.remove(sent)
         self._flow_control.await_delivery(-sent.records)
+        self._spans.delivered(sent.traced)
         for output in delivery.batch.outputs:
             self._published.labels(output.topic).inc()
             if output.answers:
@@ -198,6 +208,7 @@ class Committer:
 
     def _confirm(self, partition: AssignedPartition, commit: Commit) -> None:
         partition.books.confirm(commit)
+        self._spans.committed(partition, commit)
         if partition.unnamed and partition.books.journal.is_durable:
             self._on_durable(partition)
 

@@ -15,6 +15,7 @@ from consumers.runtime.offsets.books import Books
 from consumers.runtime.ports import Job, Weight
 from schemas.kafka.delivery import Commit, Partition
 from schemas.kafka.records import Coordinates, OutgoingRecord, Record
+from schemas.monitoring.active_span import ActiveSpan
 
 NO_WEIGHT: Final = Weight()
 NOTHING_BOUND: Final[Mapping[str, object]] = {}
@@ -82,7 +83,7 @@ class AssignedPartition:
             self.backlog.clear()
         if self.state is PartitionState.GONE:
             for flight in self.flights.values():
-                flight.cancel()
+                flight.leave()
 
     @property
     def is_gone(self) -> bool:
@@ -151,6 +152,7 @@ class Flight:
 
     ``origin`` is where the record was first read; retry topics keep it. ``bound`` is what a failed attempt had
     bound to its log lines; ``pauses`` counts its waits for a dependency that then answered the first probe.
+    ``span`` is set with the job, where the record's trace is sampled; ``has_run`` once an attempt has ended.
 
     Written by one thread at a time: the owner until the flight is submitted, then a worker until ``end``.
     ``cancelled`` alone is written by the owner at any time.
@@ -162,6 +164,7 @@ class Flight:
         "bound",
         "cancelled",
         "error",
+        "has_run",
         "job",
         "origin",
         "outputs",
@@ -170,6 +173,7 @@ class Flight:
         "record",
         "seconds",
         "settled",
+        "span",
         "started",
         "taken_at",
         "weight",
@@ -194,7 +198,9 @@ class Flight:
         self.cancelled = False
         self.started = False
         self.settled = False
+        self.has_run = False
         self.job: Job | None = None
+        self.span: ActiveSpan | None = None
         self.outputs: Sequence[OutgoingRecord] = ()
         self.error: BaseException | None = None
         self.bound = NOTHING_BOUND
@@ -225,6 +231,7 @@ class Flight:
         self.error = error
         self.bound = bound
         self.seconds = seconds
+        self.has_run = True
 
     def requeue(self) -> None:
         """Note that the attempt waits for a worker. It may have run before, and waited for a service since."""
@@ -233,6 +240,13 @@ class Flight:
     def cancel(self) -> None:
         """Ask the stage to stop. From the owner thread, at any time."""
         self.cancelled = True
+
+    def leave(self) -> None:
+        """Cancel the flight and end its span: its partition is gone, so its outcome is another process's."""
+        self.cancel()
+        if self.span is not None:
+            self.span.set({"kascribe.outcome": "dropped"})
+            self.span.end()
 
     def weigh(self, weight: Weight) -> None:
         """Replace the record's weight."""

@@ -33,6 +33,7 @@ from consumers.runtime.retry import delays_of
 from consumers.runtime.settlement import Settlement
 from schemas.clock import Clock, SystemClock
 from schemas.errors import DESCRIPTORS
+from schemas.monitoring.tracing import Tracer
 from schemas.settings import RuntimeSettings, Settings
 
 
@@ -54,8 +55,10 @@ class Runtime:
         metrics: Metrics,
         clock: Clock | None = None,
         make_consumer: Callable[..., Consumer] = client.make_consumer,
+        tracer: Tracer | None = None,
     ) -> None:
         clock = clock or SystemClock()
+        self._tracer = tracer
         limits = settings.runtime
         self._client_error = partial(client_broken, settings=settings.kafka, role=stage.name)
         self._topics = client.subscription(stage.topics, stage.retried_topics, limits.retry_delays_seconds)
@@ -85,7 +88,12 @@ class Runtime:
             self.flow_control,
             self.dispatch,
             make_job=job_maker(
-                outbox, self.mailbox, self.flow_control, delays_of=partial(delays_of, stage, limits)
+                outbox,
+                self.mailbox,
+                self.flow_control,
+                delays_of=partial(delays_of, stage, limits),
+                group=f"{settings.kafka.group_id_prefix}{stage.name}",
+                tracer=self._tracer,
             ),
             request_log_ids=self.topic_id_watch.refresh,
             metrics=metrics,

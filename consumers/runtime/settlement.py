@@ -15,6 +15,7 @@ from consumers.metrics import Metrics
 from consumers.runtime.committer import Committer
 from consumers.runtime.dispatch import Dispatch
 from consumers.runtime.execution import job_log
+from consumers.runtime.execution.record_span import note_outcome
 from consumers.runtime.monitoring.backlog import Backlog
 from consumers.runtime.monitoring.dependencies import DependencyWatch
 from consumers.runtime.partition import Flight, PartitionState
@@ -26,7 +27,7 @@ from schemas.events import Failure
 from schemas.kafka import dead_letters
 from schemas.kafka.dead_letters import Cause, Site
 from schemas.kafka.records import Coordinates, OutgoingRecord, Record
-from schemas.kafka.wire import with_trace
+from schemas.kafka.wire import after_attempt, with_trace
 from schemas.settings import Settings
 
 OUTCOMES: Final = ("completed", "cancelled", "retried", "dead_lettered", "parked", "joined", "dropped")
@@ -164,6 +165,8 @@ class Settlement:
             _log.exception("failed record cannot be described, its dead letter lacks its headers")
             decision = DeadLetter(Reason.INTERNAL_ERROR)
             outputs = (self._letter(replace(flight.record, headers=()), flight.attempt, fault, decision.reason),)
+        if flight.span is not None:
+            flight.span.fail(decision.reason.value)
         self._finish(flight, "retried" if isinstance(decision, Retry) else "dead_lettered", outputs)
 
     def _pause(self, flight: Flight, dependency: str, error: BaseException) -> None:
@@ -199,6 +202,8 @@ class Settlement:
             job_log.log_dropped(flight)
         self._count(flight, "dropped")
         self._dispatch.release(flight)
+        if flight.span is not None:
+            flight.span.end()
 
     def _dead_letter(self, flight: Flight, error: BaseException, reason: Reason) -> Sequence[OutgoingRecord]:
         letter = self._letter(_traced(flight), flight.attempt, error, reason)
@@ -235,6 +240,8 @@ class Settlement:
             # Looking up the labelled counter costs four times as much as incrementing it.
             counter = self._counters[key] = self._settled.labels(*key)
         counter.inc()
+        if flight.span is not None:
+            note_outcome(flight.span, outcome)
 
 
 def _log_retry(retry: Retry, error: BaseException) -> None:
@@ -253,7 +260,10 @@ def _is_leaving(flight: Flight) -> bool:
 
 
 def _traced(flight: Flight) -> Record:
-    return with_trace(flight.record, flight.as_job().trace)
+    """Return the record with its trace and, where it is traced, this attempt's span for the next one to link."""
+    trace = flight.as_job().trace
+    record = with_trace(flight.record, trace)
+    return record if flight.span is None else after_attempt(record, trace)
 
 
 def _message(error: BaseException) -> str:

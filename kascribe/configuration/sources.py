@@ -42,6 +42,12 @@ FOREIGN_NAMES: Final[dict[str, str]] = {
     "HF_HUB_OFFLINE": "whisper.offline",
     "WHISPER_DEVICE": "whisper.device",
     "MODEL_NAME": "vllm.model",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "tracing.endpoint_url",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "tracing.endpoint_url",
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "tracing.headers",
+    "OTEL_EXPORTER_OTLP_HEADERS": "tracing.headers",
+    "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE": "tracing.tls_ca_file",
+    "OTEL_EXPORTER_OTLP_CERTIFICATE": "tracing.tls_ca_file",
 }
 """Names that are not ours, the stronger before the weaker. They apply where no name of ours is set."""
 

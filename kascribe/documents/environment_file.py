@@ -13,7 +13,7 @@ _INTRODUCTION: Final = """\
 # Settings of Kascribe and their defaults. Copy this file to .env in the directory in which Kascribe runs, or to
 # /etc/kascribe/kascribe.env for the units in deploy/systemd, and remove the # before a line to change its value.
 # docs/settings.md describes them, and the names of other programs that are read as well: AWS_ENDPOINT_URL_S3,
-# AWS_REGION, WHISPER_DEVICE, MODEL_NAME, HF_HUB_OFFLINE.
+# AWS_REGION, WHISPER_DEVICE, MODEL_NAME, HF_HUB_OFFLINE, OTEL_EXPORTER_OTLP_ENDPOINT.
 
 # Credentials of the object store, and the token for pulling models:
 #AWS_ACCESS_KEY_ID=

@@ -29,9 +29,10 @@ as `enable.auto.commit`, cannot be set.
 
 Names of other programs that fill in what none of ours says: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL` (the
 endpoint), `AWS_REGION`, `AWS_DEFAULT_REGION`, `HF_HUB_OFFLINE` (offline), `WHISPER_DEVICE` (device),
-`MODEL_NAME` (vLLM's model). Credentials have no names of ours: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
-`AWS_PROFILE` and all else that boto3 reads, and `HF_TOKEN`, `HUGGINGFACE_HUB_TOKEN`, `HF_ENDPOINT` for pulling
-models. A `.env` file may hold them too.
+`MODEL_NAME` (vLLM's model); `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_HEADERS` and
+`OTEL_EXPORTER_OTLP_CERTIFICATE`, and the same with `_TRACES_` ([traces](tracing.md)). Credentials have no names of
+ours: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_PROFILE` and all else that boto3 reads, and `HF_TOKEN`,
+`HUGGINGFACE_HUB_TOKEN`, `HF_ENDPOINT` for pulling models. A `.env` file may hold them too.
 
 Nothing is reported to anyone: `ORT_DISABLE_TELEMETRY=1` (onnxruntime) and `HF_HUB_DISABLE_TELEMETRY=1` (Hugging
 Face's client) are set unless you set them.

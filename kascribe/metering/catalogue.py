@@ -10,6 +10,7 @@ from consumers.notifier.metrics import NOTIFIER_METRICS
 from kascribe.metering.engine import ENGINE_METRICS
 from kascribe.metering.enrichments import ENRICHMENT_METRICS
 from kascribe.metering.requests import REQUEST_METRICS
+from kascribe.process.tracing.span_queue import TRACING_METRICS
 from producers.gateway.monitoring.rows import EXPORTED_METRICS
 from producers.reconciler.rows import RECONCILER_METRICS
 from schemas.monitoring import Metric
@@ -18,11 +19,11 @@ from schemas.roles import Role
 RECONCILER: Final = "reconciler"
 
 ROLE_METRICS: Final[Mapping[str, tuple[Metric, ...]]] = {
-    Role.TRANSCRIBER.value: (*RUNTIME_METRICS, *ENGINE_METRICS),
-    Role.ENRICHER.value: (*RUNTIME_METRICS, *REQUEST_METRICS, *ENRICHMENT_METRICS),
-    Role.NOTIFIER.value: (*RUNTIME_METRICS, *NOTIFIER_METRICS),
-    Role.ARCHIVE.value: (*RUNTIME_METRICS, SKIPPED, LOADED),
-    Role.GATEWAY.value: EXPORTED_METRICS,
+    Role.TRANSCRIBER.value: (*RUNTIME_METRICS, *ENGINE_METRICS, *TRACING_METRICS),
+    Role.ENRICHER.value: (*RUNTIME_METRICS, *REQUEST_METRICS, *ENRICHMENT_METRICS, *TRACING_METRICS),
+    Role.NOTIFIER.value: (*RUNTIME_METRICS, *NOTIFIER_METRICS, *TRACING_METRICS),
+    Role.ARCHIVE.value: (*RUNTIME_METRICS, SKIPPED, LOADED, *TRACING_METRICS),
+    Role.GATEWAY.value: (*EXPORTED_METRICS, *TRACING_METRICS),
     RECONCILER: RECONCILER_METRICS,
 }
 """Every row that a role serves, by role."""

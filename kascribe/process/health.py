@@ -12,6 +12,7 @@ from consumers.metrics import Metrics
 from consumers.runtime.monitoring.health import live, ready
 from consumers.runtime.monitoring.server import HealthServer
 from consumers.runtime.runtime import Runtime
+from kascribe.process.tracing.span_queue import TRACING_METRICS
 from schemas.clock import Clock, SystemClock
 from schemas.monitoring import HealthReport, Metric
 from schemas.settings import ServerSettings
@@ -36,7 +37,7 @@ class RoleHealth:
     metrics: Metrics = field(init=False)
 
     def __post_init__(self) -> None:
-        self.metrics = Metrics(CollectorRegistry(), self.declared)
+        self.metrics = Metrics(CollectorRegistry(), self.declared, TRACING_METRICS)
 
     def live(self) -> HealthReport:
         """Report whether the process can still do its work; a new one is needed otherwise."""

@@ -14,6 +14,7 @@ from consumers.runtime.runtime import Runtime
 from kascribe.process.health import RoleHealth
 from kascribe.process.instance_id import run_when_admitted
 from kascribe.process.shutdown import Shutdown
+from kascribe.process.tracing.tracer import opened_tracer
 from producers.outbox import AtLeastOnceOutbox
 from producers.topics import ensure_topics
 from schemas.clock import SystemClock
@@ -54,7 +55,10 @@ def run_stage(stage: Stage, settings: Settings, health: RoleHealth, shutdown: Sh
     new_runtime = partial(Runtime, stage=stage, outbox=outbox, settings=settings, metrics=health.metrics)
     _log.info("running", role=stage.name, topics=stage.topics)
     try:
-        run_when_admitted(new_runtime, health, shutdown, clock=SystemClock())
+        with opened_tracer(
+            settings.tracing, health.metrics, role=stage.name, seconds_left=shutdown.seconds_left
+        ) as tracer:
+            run_when_admitted(partial(new_runtime, tracer=tracer), health, shutdown, clock=SystemClock())
     except BaseException as error:
         health.failure = str(error) or repr(error)
         raise

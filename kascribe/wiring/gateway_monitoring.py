@@ -7,6 +7,7 @@ from typing import Final
 from consumers.kafka.group import GroupProbe
 from consumers.metrics import Instruments, new_instruments
 from kascribe.metering.process import observe_process
+from kascribe.process.tracing.span_queue import TRACING_METRICS
 from producers.archive.reads import ARCHIVE_DEPENDENCY
 from producers.gateway.monitoring.dependencies import Dependencies
 from producers.gateway.monitoring.health import ENRICHER, Health
@@ -29,7 +30,7 @@ def gateway_instruments() -> Instruments:
 
     The series of its services begin with the first scrape, which checks them.
     """
-    instruments = new_instruments(EXPORTED_METRICS)
+    instruments = new_instruments((*EXPORTED_METRICS, *TRACING_METRICS))
     observe_process(instruments, Role.GATEWAY, services=())
     return instruments
 

@@ -9,7 +9,7 @@ from schemas.errors import Reason
 from schemas.events import Event
 from schemas.kafka import dead_letters as letters
 from schemas.kafka import history
-from schemas.kafka.trace import TRACEPARENT, TRACESTATE
+from schemas.kafka.trace import PREVIOUS_SPAN, TRACEPARENT, TRACESTATE
 
 
 class Encoding(StrEnum):
@@ -79,6 +79,15 @@ TRACING: Final = (
     Header("ce_tracestate", Encoding.TEXT, "CloudEvents' tracestate, likewise.", "vendor=a", required=False),
 )
 
+PREVIOUS: Final = Header(
+    PREVIOUS_SPAN,
+    Encoding.TEXT,
+    "The span of the attempt before, if it is traced: the next one is linked to it.",
+    _TRACEPARENT_EXAMPLE,
+    required=False,
+)
+"""Of a record that was tried, in its retry topic and as a dead letter; a redriven record keeps it."""
+
 HISTORY: Final = (
     Header(
         history.ATTEMPT,
@@ -122,6 +131,7 @@ RETRY: Final = (
     *HISTORY,
     *REDRIVEN,
     TRACING[0],
+    PREVIOUS,
     Header(
         history.DUE_MS, Encoding.DIGITS, "Time before which it is not processed, milliseconds since 1970.", _MOMENT
     ),
@@ -199,6 +209,7 @@ DEAD_LETTER: Final = (
     *_OURS,
     Header(letters.STAGE, Encoding.TEXT, "The consumer in which it failed.", "transcriber"),
     *HISTORY,
+    PREVIOUS,
     *REDRIVEN,
     TRACING[0],
     *_CONNECT,

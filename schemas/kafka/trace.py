@@ -12,9 +12,15 @@ _TRACEPARENT: Final = re.compile(r"^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-
 TRACEPARENT: Final = "traceparent"
 TRACESTATE: Final = "tracestate"
 CLOUDEVENTS_PARENT: Final = "ce_traceparent"
+PREVIOUS_SPAN: Final = "kascribe-previous-span"
+"""Header of a record that is tried again: the span of the attempt before, in the form of ``traceparent``. The next
+attempt is a span of the same trace, linked to that one."""
 CARRIED: Final = (TRACESTATE, "baggage", CLOUDEVENTS_PARENT, "ce_tracestate")
 """Headers that are copied unchanged from a record to all records made from it: W3C's beside ``traceparent``, and
 those of CloudEvents' extension for tracing."""
+
+SAMPLED: Final = 0x01
+"""The bit of ``flags`` that says so."""
 
 CARRIED_LIMIT_BYTES: Final = 8_192
 """Limit of one value, as in W3C Baggage. A longer one is dropped, so that no event grows without limit."""
@@ -33,12 +39,16 @@ def random_hex(size_bytes: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One span of one trace, and the headers copied with it. A job keeps its ``trace_id`` in every topic."""
+    """One span of one trace, and the headers copied with it. A job keeps its ``trace_id`` in every topic.
+
+    ``parent_id`` is the span that it continues; None for the first span of a trace.
+    """
 
     trace_id: str
     span_id: str
     flags: str = "01"
     carried: Headers = ()
+    parent_id: str | None = None
 
     @classmethod
     def parse(cls, traceparent: str | None) -> Self | None:
@@ -65,7 +75,7 @@ class Trace:
         values = ((name, header(name)) for name in CARRIED if parent or name != TRACESTATE)
         carried = tuple((name, value) for name, value in values if value and len(value) <= CARRIED_LIMIT_BYTES)
         if span := parent or cls._parent(header, CLOUDEVENTS_PARENT):
-            return cls(span.trace_id, random_hex(8), span.flags, carried)
+            return cls(span.trace_id, random_hex(8), span.flags, carried, span.span_id)
         return cls(random_hex(16), random_hex(8), carried=carried)
 
     @classmethod
@@ -75,7 +85,12 @@ class Trace:
 
     def child(self, random_hex: RandomHex = random_hex) -> Self:
         """Start a span of the same trace."""
-        return replace(self, span_id=random_hex(8))
+        return replace(self, span_id=random_hex(8), parent_id=self.span_id)
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether the spans of the trace are kept: W3C's flag, which the first span's process decides."""
+        return bool(int(self.flags, 16) & SAMPLED)
 
     @property
     def traceparent(self) -> str:

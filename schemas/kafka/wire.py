@@ -14,7 +14,7 @@ from pydantic_core import from_json
 from schemas.errors import InvalidEvent, InvalidOptions, PermanentError
 from schemas.events import Event
 from schemas.kafka.records import Answered, Headers, OutgoingRecord, Record
-from schemas.kafka.trace import TRACEPARENT, Trace
+from schemas.kafka.trace import PREVIOUS_SPAN, TRACEPARENT, Trace
 from schemas.options import EnrichOptions, TranscribeOptions
 from schemas.options.misspelling import NAME_CHARACTERS, misspellings
 from schemas.options.refused import why_unknown
@@ -102,6 +102,12 @@ def with_trace(record: Record, trace: Trace) -> Record:
     if header and Trace.parse(header.decode("ascii", "replace")):
         return record
     return replace(record, headers=(*record.headers, (TRACEPARENT, trace.traceparent.encode())))
+
+
+def after_attempt(record: Record, trace: Trace) -> Record:
+    """Name the span of the attempt that a record had, so that the next attempt links to it."""
+    others = tuple(header for header in record.headers if header[0] != PREVIOUS_SPAN)
+    return replace(record, headers=(*others, (PREVIOUS_SPAN, trace.traceparent.encode())))
 
 
 def _refuse_unknown_options(

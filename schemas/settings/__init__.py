@@ -18,6 +18,7 @@ from schemas.settings.sections import (
     VllmSettings,
     WhisperSettings,
 )
+from schemas.settings.tracing import TracingSettings
 from schemas.settings.types import Section
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Section",
     "ServerSettings",
     "Settings",
+    "TracingSettings",
     "VllmSettings",
     "WhisperSettings",
 ]

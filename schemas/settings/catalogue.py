@@ -30,6 +30,7 @@ _UNITS: Final = frozenset(
         "records",
         "replicas",
         "seconds",
+        "spans",
         "threads",
         "tokens",
     }
@@ -44,6 +45,7 @@ _UNITS_OF_OTHER_NAMES: Final = {
     "device_index": "index",
     "port": "port number",
     "request_limit": "requests",
+    "sample_ratio": "share of 1",
     "stream_limit": "streams",
     "topic_replication": "replicas",
     "upload_rate_bytes_per_second": "bytes a second",

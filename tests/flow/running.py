@@ -17,6 +17,7 @@ from consumers.runtime.ports import Stage
 from consumers.runtime.runtime import Runtime
 from producers.outbox import AtLeastOnceOutbox
 from schemas.kafka.topics import dead_letter_topic, retry_topic
+from schemas.monitoring.tracing import Tracer
 from schemas.settings import KafkaSettings, RuntimeSettings, Settings
 from tests.flow.mock_cluster import MockCluster
 from tests.flow.stages import OUTPUT, TOPIC, CommandStage
@@ -147,11 +148,13 @@ class Running:
 
 
 @contextmanager
-def running(stage: Stage, settings: Settings) -> Iterator[Running]:
+def running(stage: Stage, settings: Settings, *, tracer: Tracer | None = None) -> Iterator[Running]:
     """Run the stage until the block ends, then stop at once if the test has not stopped it."""
     registry = CollectorRegistry()
     outbox = AtLeastOnceOutbox(settings.kafka)
-    started = Running(Runtime(stage=stage, outbox=outbox, settings=settings, metrics=Metrics(registry)), registry)
+    metrics = Metrics(registry)
+    runtime = Runtime(stage=stage, outbox=outbox, settings=settings, metrics=metrics, tracer=tracer)
+    started = Running(runtime, registry)
     try:
         yield started
     finally:

@@ -9,13 +9,14 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 from consumers.runtime.partition import Flight
+from schemas.monitoring.tracing import current_span
 
 _log: Final = structlog.get_logger(__name__)
 _current: Final[ContextVar[Flight | None]] = ContextVar("kascribe_flight", default=None)
 
 
 def job_context(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Add record, attempt, trace and the stage's own names to a line about a job. A structlog processor.
+    """Add record, attempt, trace, span and the stage's own names to a line about a job. A structlog processor.
 
     The flight is looked up when something is logged: binding it for every job would cost more than the rest of
     the hand-over.
@@ -24,7 +25,9 @@ def job_context(_logger: WrappedLogger, _method: str, event: EventDict) -> Event
     if flight is not None:
         event.setdefault("record", str(flight.record.coordinates))
         event.setdefault("attempt", flight.attempt)
-        event.setdefault("trace_id", flight.as_job().trace.trace_id)
+        trace, step = flight.as_job().trace, current_span()
+        event.setdefault("trace_id", trace.trace_id)
+        event.setdefault("span_id", trace.span_id if step is None else step.span_id)
         for name, value in flight.bound.items():
             event.setdefault(name, value)
     return event

@@ -11,10 +11,13 @@ import structlog
 
 from consumers.runtime.execution import job_log
 from consumers.runtime.execution.descriptors import shortage
+from consumers.runtime.execution.record_span import begin_attempt, end_attempt
 from consumers.runtime.partition import NOTHING_BOUND, Flight
 from consumers.runtime.ports import Stage
 from schemas.kafka.lanes import lane_of
 from schemas.kafka.records import OutgoingRecord
+from schemas.monitoring.active_span import ActiveSpan
+from schemas.monitoring.tracing import entered
 from schemas.options import Lane
 
 JOIN_SECONDS: Final = 1.0
@@ -103,12 +106,21 @@ def run_attempt(flight: Flight, stage: Stage) -> None:
     outputs: Sequence[OutgoingRecord] = ()
     failure: BaseException | None = None
     bound = NOTHING_BOUND
+    attempt: ActiveSpan | None = None
     job_log.enter(flight)
     try:
-        outputs = stage.process(flight.as_job())
+        job = flight.as_job()
+        if flight.span is None:
+            outputs = stage.process(job)
+        else:
+            attempt = begin_attempt(flight.span, flight)
+            with entered(attempt):
+                outputs = stage.process(job)
     except BaseException as error:  # noqa: BLE001 - whatever a stage raises is an outcome; the owner decides
         failure = shortage(error)
         bound = structlog.contextvars.get_contextvars()
+    if attempt is not None:
+        end_attempt(attempt, failure)
     job_log.leave()
     # What the stage bound, such as the job's id, belongs to this job alone.
     structlog.contextvars.clear_contextvars()

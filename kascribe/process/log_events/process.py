@@ -31,6 +31,32 @@ EVENTS: Final = (
         meaning="A client of the health server left before its answer, or sent nonsense.",
     ),
     LogEvent(
+        name="traces are sent",
+        level="info",
+        fields=("endpoint_url", "sample_ratio"),
+        meaning="Where spans go, and which share of new traces is kept.",
+    ),
+    LogEvent(
+        name="no traces are sent: install kascribe[tracing] or unset the endpoint",
+        level="warning",
+        fields=("error",),
+        meaning="An endpoint for traces is set, and the package that sends them is not installed. Work goes on.",
+        action="Install the extra `tracing`, or unset KASCRIBE_TRACING_ENDPOINT_URL and `OTEL_*` names.",
+    ),
+    LogEvent(
+        name="spans are not accepted, traces have gaps",
+        level="warning",
+        fields=("error", "dropped"),
+        meaning="The first export that the collector did not accept; those after it are only counted.",
+        action="Look at `error`: a wrong address, a token, a collector that is down. Work does not wait for it.",
+        alert="when it lasts",
+    ),
+    LogEvent(
+        name="spans are accepted again",
+        level="info",
+        meaning="The collector answers again.",
+    ),
+    LogEvent(
         name="the process ends",
         level="error",
         fields=("why", "exc_info"),

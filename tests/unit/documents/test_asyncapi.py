@@ -19,7 +19,7 @@ from schemas.kafka.dead_letters import Cause, Site
 from schemas.kafka.headers import Encoding
 from schemas.kafka.records import Headers, OutgoingRecord, Record
 from schemas.kafka.topics import Topics, dead_letter_topic, topics_used_by
-from schemas.kafka.trace import Trace
+from schemas.kafka.trace import PREVIOUS_SPAN, Trace
 from schemas.kafka.wire import encode, with_trace
 from schemas.notifications import parse_notification
 
@@ -112,7 +112,7 @@ def test_the_last_letter_header_is_described_too() -> None:
     written = {message: set[str]() for message in (RETRIED, DEAD_LETTER, OVERSIZE_LETTER)}
     for message, record in letters():
         written[message] |= {name for name, _ in record.headers}
-    redriven = {dead_letters.REDRIVEN_FROM, dead_letters.REDRIVEN_MS, dead_letters.REDRIVES}
+    redriven = {dead_letters.REDRIVEN_FROM, dead_letters.REDRIVEN_MS, dead_letters.REDRIVES, PREVIOUS_SPAN}
     for message, names in written.items():
         assert described(message).keys() - names <= redriven
 

@@ -18,6 +18,7 @@ Unit = Literal[
     "characters",
     "offsets",
     "events",
+    "spans",
     "ratio",
     "state",
 ]

@@ -1,0 +1,1 @@
+"""Traces of records, through the broker inside librdkafka."""

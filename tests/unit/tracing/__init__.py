@@ -1,0 +1,1 @@
+"""Traces: spans, what samples them, and their way out."""
