@@ -64,12 +64,14 @@ lint: setup  ## Run ruff, mypy and import-linter; check the structure and the ge
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.structure --check
 	$(BIN)/python -m kascribe.documents --check
+	$(BIN)/python -m deploy.monitoring --check
 
 clients-check: setup  ## Generate and compile TypeScript, Java, Go and Python types from the contracts
 	$(BIN)/pytest -q tests/clients
 
-docs: setup  ## Write the generated documents
+docs: setup  ## Write the generated documents, alert rules and dashboards
 	$(BIN)/python -m kascribe.documents
+	$(BIN)/python -m deploy.monitoring
 
 stack: setup  ## Start a real Kafka and MinIO on loopback; the first run builds them; BROKERS=3 for three
 	$(BIN)/python -m deploy.stack up --brokers $(BROKERS)

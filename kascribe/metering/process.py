@@ -14,7 +14,7 @@ PROC: Final = Path("/proc")
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
-class BuildInfo:
+class Build:
     """The one series of ``kascribe_build_info``."""
 
     def __init__(self, instruments: Instruments, role: str) -> None:
@@ -29,7 +29,7 @@ class BuildInfo:
         self._gauge.labels(version("kascribe"), python, self._role, model, compute_type, device).set(1)
 
 
-def observe_process(instruments: Instruments, role: str, *, services: Iterable[str]) -> BuildInfo:
+def observe_process(instruments: Instruments, role: str, *, services: Iterable[str]) -> Build:
     """Export what every role does, once for each process; return its build info, to be completed.
 
     ``services`` are those that it needs: their series exist from the start. Reads /proc whenever it is scraped.
@@ -39,7 +39,7 @@ def observe_process(instruments: Instruments, role: str, *, services: Iterable[s
         instruments.gauge(DEPENDENCY_DOWN).labels(service).set(0)
     instruments.gauge(CHILD_PROCESSES).set_function(lambda: len(list(children_of(os.getpid()))))
     instruments.gauge(CHILD_MEMORY).set_function(lambda: sum(map(resident_bytes, children_of(os.getpid()))))
-    return BuildInfo(instruments, role)
+    return Build(instruments, role)
 
 
 def children_of(process: int, *, proc: Path = PROC) -> Iterator[int]:
