@@ -31,7 +31,7 @@ SIMULATION_OPTIONS ?=
 
 .PHONY: help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down real-models demo lock clean bench-runtime \
         fuzz-gateway mutants structure screenshots bench-doubts bench-orders bench-enrich bench-enrich-lengths bench-enrich-quality \
-        bench-engine bench-latency bench-memory bench-gateway bench-archive bench-decoding bench-accuracy bench-languages bench-silence bench-word-times bench-subtitles bench-long-file chaos-vllm chaos-vllm-real \
+        bench-engine bench-sandbox bench-latency bench-memory bench-gateway bench-archive bench-decoding bench-accuracy bench-languages bench-silence bench-word-times bench-subtitles bench-long-file chaos-vllm chaos-vllm-real \
         chaos-kills chaos-corrupted chaos-reenrich chaos-gateway gpu-packet bench-gpu simulate-engine
 
 help:  ## Show this list
@@ -139,6 +139,9 @@ simulate-engine: setup  ## Measure how busy the engine keeps a timed device, wit
 
 bench-latency: setup  ## Time a clip of five seconds on an idle engine and beside a bulk file of three hours
 	$(BIN)/python -m tests.benchmarks.engine.latency $(ENGINE_OPTIONS)
+
+bench-sandbox: setup  ## Measure what the decoders' sandbox costs a start and a file, in pairs
+	$(BIN)/python -m tests.benchmarks.engine.sandbox
 
 bench-memory: setup  ## Measure memory over ten hours of speech in one file, and over 2,000 files in one process
 	$(BIN)/python -m tests.benchmarks.long_files.long_file --model models/selftest/weights \

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 from consumers.metrics import Metrics
 from consumers.transcriber.ports import EngineProgress
 from kascribe.metering.busy_times import BusyTimes
+from models.media.sandbox.parent import log_report
+from models.media.sandbox.report import Protection, SandboxReport
 from schemas.clock import Clock
 from schemas.monitoring import Metric
 from schemas.options import Lane, TranscribeOptions
@@ -66,6 +68,14 @@ DECODERS_BUSY: Final = Metric(
     "Mean share of the decoder processes that worked on a file, over the last minute; without the one kept for "
     "interactive records.",
 )
+DECODER_SANDBOX: Final = Metric(
+    "kascribe_decoder_sandbox",
+    "gauge",
+    "state",
+    ("protection",),
+    "1 if the kernel enforces this protection in the decoder processes, otherwise 0: privileges, parent_memory, "
+    "files, network, processes, kernel.",
+)
 QUEUE_SECONDS: Final = Metric(
     "kascribe_transcription_queue_seconds",
     "histogram",
@@ -92,6 +102,7 @@ ENGINE_METRICS: Final = (
     BATCH_WINDOWS,
     WAITING_WINDOWS,
     DECODERS_BUSY,
+    DECODER_SANDBOX,
     QUEUE_SECONDS,
     SERVICE_SECONDS,
 )
@@ -106,6 +117,7 @@ class StageMeter:
         self._batch_windows = metrics.histogram(BATCH_WINDOWS)
         self._queue_seconds = metrics.histogram(QUEUE_SECONDS)
         self._service_seconds = metrics.histogram(SERVICE_SECONDS)
+        self._sandbox = metrics.gauge(DECODER_SANDBOX)
         metrics.gauge(ENGINE_BUSY).set_function(self._engine_times.share_of_any)
         metrics.gauge(DECODERS_BUSY).set_function(
             lambda: self._decoder_times.mean_places() / decoder_processes,
@@ -129,6 +141,12 @@ class StageMeter:
         if not reserved:
             self._decoder_times.end(threading.get_ident())
         self._service_seconds.labels("decode").observe(seconds)
+
+    def on_sandbox(self, report: SandboxReport) -> None:
+        """See ``models.media.ports.DecoderObserver``."""
+        log_report(report)
+        for protection in Protection:
+            self._sandbox.labels(protection.value).set(protection in report.in_force)
 
     def on_fetched(self, *, queued_seconds: float | None, seconds: float) -> None:
         """See ``consumers.transcriber.ports.JobObserver``."""

@@ -1,19 +1,21 @@
-"""Decoding child: reads requests from its input, one at a time, and writes replies to its output.
+"""Decoding child: receives requests from its input, one at a time, and writes replies to its output.
 
-It holds no credentials, limits its own memory and processor time, and may be killed at any moment.
+A request comes with two open files: the recording and the spool. The child holds no credentials, limits its own
+memory and processor time, opens no file once it is ready (``sandbox``), and may be killed at any moment.
 """
 
-import ctypes
 import errno
+import io
 import os
 import resource
 import signal
+import socket
 import sys
+import wave
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from io import RawIOBase
-from pathlib import Path
 from typing import BinaryIO, Final
 
 import numpy as np
@@ -22,6 +24,7 @@ import onnxruntime
 from models.media.decoding.sound import DecodeStats, SoundReader
 from models.media.decoding.track_choice import speech_by_track
 from models.media.messages import (
+    FRAME_BYTES_LIMIT,
     ChildReady,
     ContainerOpened,
     DecodeFinished,
@@ -31,7 +34,9 @@ from models.media.messages import (
     Message,
     WindowReady,
     encode,
+    receive_request,
 )
+from models.media.sandbox import confinement, kernel
 from models.media.speech.features import LogMel
 from models.media.speech.packing import EverySpan, PackedWindow, SpeechSpans, WindowPacker
 from models.media.speech.silero import VoiceDetector, load_session
@@ -44,7 +49,6 @@ BLOCK_SAMPLES: Final = 625 * CHUNK_SAMPLES
 """Twenty seconds of audio, decoded and searched for speech at a time; a minute costs 100 MB more."""
 BLOCK_CPU_SECONDS: Final = 300
 """Limit of processor seconds per block; a block takes about a tenth of a second."""
-_PR_SET_PDEATHSIG: Final = 1
 
 
 @dataclass(slots=True)
@@ -68,9 +72,16 @@ class DecodeRun:
     """Execution of one request: reads blocks of audio, writes windows to the spool and messages to the parent."""
 
     def __init__(
-        self, request: DecodeRequest, output: BinaryIO, session: onnxruntime.InferenceSession, *, clock: Clock
+        self,
+        request: DecodeRequest,
+        files: tuple[BinaryIO, RawIOBase],
+        output: BinaryIO,
+        session: onnxruntime.InferenceSession,
+        *,
+        clock: Clock,
     ) -> None:
         self._request = request
+        self._recording, self._spool = files
         self._output = output
         self._session = session
         self._clock = clock
@@ -82,12 +93,8 @@ class DecodeRun:
 
     def run(self) -> None:
         """Decode the whole file. Raises a PermanentError where the media is at fault, and SpoolFull."""
-        path = Path(os.fsdecode(self._request.path))
-        track = self._request.track if self._request.track is not None else self._track_with_speech(path)
-        with (
-            SoundReader(path, split=self._request.split, track=track) as sound,
-            Path(os.fsdecode(self._request.spool_path)).open("r+b", buffering=0) as spool,
-        ):
+        track = self._request.track if self._request.track is not None else self._track_with_speech()
+        with SoundReader(self._recording, split=self._request.split, track=track) as sound:
             self._declared_seconds = sound.facts.declared_seconds or 0.0
             self._send(ContainerOpened(**asdict(sound.facts)))
             packers: list[WindowPacker] = []
@@ -97,17 +104,18 @@ class DecodeRun:
                 for channel, packer in enumerate(packers):
                     samples = block[channel] if channel < len(block) else np.zeros(block.shape[1], np.int16)
                     audio = samples.astype(np.float32) / 32768.0
-                    self._emit(spool, channel, self._detect(packer.feed(audio)))
+                    self._emit(channel, self._detect(packer.feed(audio)))
                 self._send(DecodeProgress(decoded_seconds=self._decoded_samples / SAMPLE_RATE_HERTZ))
             for channel, packer in enumerate(packers):
-                self._emit(spool, channel, self._detect(packer.finish()))
+                self._emit(channel, self._detect(packer.finish()))
             self._send(self._finished(packers, sound.stats, downmix_replaced=sound.downmix.replaced))
 
-    def _track_with_speech(self, path: Path) -> int | None:
+    def _track_with_speech(self) -> int | None:
         """Return the first of several tracks with speech; None where there is no choice, or no speech."""
         limit_samples = int(self._request.audio_limit_seconds * SAMPLE_RATE_HERTZ)
         with self._measure("vad"):
-            for track, has_speech in speech_by_track(path, self._speech_finder, limit_samples=limit_samples):
+            tracks = speech_by_track(self._recording, self._speech_finder, limit_samples=limit_samples)
+            for track, has_speech in tracks:
                 _allow_processor_seconds(BLOCK_CPU_SECONDS)
                 self._send(DecodeProgress(decoded_seconds=0.0))
                 if has_speech:
@@ -139,14 +147,14 @@ class DecodeRun:
         with self._measure("vad"):
             return list(windows)
 
-    def _emit(self, spool: RawIOBase, channel: int, windows: Sequence[PackedWindow]) -> None:
+    def _emit(self, channel: int, windows: Sequence[PackedWindow]) -> None:
         for window in windows:
             with self._measure("features"):
                 features = self._mel(window.audio())
             if self._offset_bytes + features.nbytes > self._request.spool_limit_bytes:
                 limit = self._request.spool_limit_bytes
                 raise AudioTooLarge(f"decodes to more than {limit:,} bytes of features")
-            self._write(spool, features.tobytes(), until=window.spans[-1].end)
+            self._write(features.tobytes(), until=window.spans[-1].end)
             self._send(
                 WindowReady(
                     channel=channel if self._request.split else None,
@@ -157,11 +165,11 @@ class DecodeRun:
             )
             self._offset_bytes += features.nbytes
 
-    def _write(self, spool: RawIOBase, body: bytes, *, until: int) -> None:
+    def _write(self, body: bytes, *, until: int) -> None:
         left = memoryview(body)
         try:
             while left:  # a disk that is nearly full accepts a part without an error
-                left = left[spool.write(left) or 0 :]
+                left = left[self._spool.write(left) or 0 :]
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise SpoolFull(self._needed_bytes(self._offset_bytes + len(body), until)) from error
@@ -206,20 +214,14 @@ def _allow_processor_seconds(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
 
 
-def _die_with_parent() -> None:
-    # A decoder inside one long call would not notice the closed pipe of a parent that was killed or exited.
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _limit_memory(memory_bytes: int) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _serve(request: DecodeRequest, output: BinaryIO, session: onnxruntime.InferenceSession) -> None:
+def _serve(
+    request: DecodeRequest,
+    files: tuple[BinaryIO, RawIOBase],
+    output: BinaryIO,
+    session: onnxruntime.InferenceSession,
+) -> None:
     try:
-        DecodeRun(request, output, session, clock=SystemClock()).run()
+        DecodeRun(request, files, output, session, clock=SystemClock()).run()
     except PermanentError as error:
         output.write(encode(DecodeRefused(reason=error.reason, message=error.message)))
     except SpoolFull as error:
@@ -233,19 +235,51 @@ def _serve(request: DecodeRequest, output: BinaryIO, session: onnxruntime.Infere
     output.flush()
 
 
+def _rehearse(session: onnxruntime.InferenceSession) -> None:
+    """Decode a second of sound, and something that is none, so that modules load while files can be opened."""
+    sound = io.BytesIO()
+    with wave.open(sound, "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE_HERTZ // 2)
+        file.writeframes(np.random.default_rng(1).integers(-9_000, 9_000, SAMPLE_RATE_HERTZ, np.int16).tobytes())
+    for content in (sound.getvalue(), b"not audio" * 1_000):
+        for vad in (True, False):
+            request = DecodeRequest(
+                split=not vad, vad=vad, mel_bands=80, audio_limit_seconds=60.0, spool_limit_bytes=FRAME_BYTES_LIMIT
+            )
+            with (
+                os.fdopen(os.memfd_create("recording"), "w+b") as recording,
+                os.fdopen(os.memfd_create("spool"), "r+b", buffering=0) as spool,
+            ):
+                recording.write(content)
+                recording.flush()
+                _serve(request, (recording, spool), io.BytesIO(), session)
+
+
 def main(arguments: Sequence[str]) -> None:
-    """Serve requests until the input ends. An error outside a request ends the process: a crash to the parent."""
+    """Serve requests until the input ends. An error outside a request ends the process: a crash to the parent.
+
+    ``arguments``: limits of address space and of the spool in bytes, and the setting ``decoder_sandbox``.
+    """
+    memory_bytes, file_bytes, sandbox = int(arguments[0]), int(arguments[1]), arguments[2]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _die_with_parent()
+    # A decoder inside one long call would not notice the closed socket of a parent that was killed or exited.
+    kernel.end_with_parent(signal.SIGKILL)
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # output of libraries must not mix with messages
-    _limit_memory(int(arguments[0]))
+    confinement.limit_resources(memory_bytes=memory_bytes, file_bytes=max(file_bytes, FRAME_BYTES_LIMIT))
     session = load_session()
-    os.dup2(1, 2)  # until here the parent reads stderr, to learn why a child does not start
-    output.write(encode(ChildReady()))
-    output.flush()
-    for line in sys.stdin.buffer:
-        _serve(DecodeRequest.model_validate_json(line), output, session)
+    _rehearse(session)
+    with socket.socket(fileno=0) as requests:
+        report = confinement.unconfined() if sandbox == "off" else confinement.confine()
+        os.dup2(1, 2)  # until here the parent reads stderr, to learn why a child does not start
+        output.write(encode(ChildReady(sandbox=report)))
+        output.flush()
+        while (received := receive_request(requests)) is not None:
+            request, recording, spool = received
+            with os.fdopen(recording, "rb") as source, os.fdopen(spool, "r+b", buffering=0) as target:
+                _serve(request, (source, target), output, session)
 
 
 if __name__ == "__main__":

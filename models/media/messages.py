@@ -3,18 +3,23 @@
 A child that hostile media has taken over can then send wrong numbers, but no objects.
 """
 
+import os
+import socket
 import struct
 from collections.abc import Iterator
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from models.media.sandbox.report import SandboxReport
 from models.media.speech.windows import WINDOW_FRAMES, Span, Window
 from schemas.errors import Reason
 from schemas.options.types import VadParameters
 
 FRAME_BYTES_LIMIT: Final = 1024**2
 """Far above the size of any message; a longer frame means that the child is broken."""
+REQUEST_BYTES_LIMIT: Final = 64 * 1024
+"""Far above the size of any request."""
 _LENGTH: Final = struct.Struct(">I")
 
 
@@ -27,13 +32,9 @@ class Message(BaseModel):
 class DecodeRequest(Message):
     """Request of the parent to decode one file into one spool. One is in progress at a time.
 
-    Paths are bytes, as ``os.fsencode`` gives them: not every file name is UTF-8.
+    Both files come with it as open descriptors, since the child opens none: see ``send_request``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
-
-    path: bytes
-    spool_path: bytes
     split: bool
     track: int | None = None
     vad: bool
@@ -47,6 +48,7 @@ class ChildReady(Message):
     """The child has started; its first message."""
 
     kind: Literal["ready"] = "ready"
+    sandbox: SandboxReport
 
 
 class SoundTrack(Message):
@@ -129,6 +131,31 @@ class DecodeRefused(Message):
 
 Reply = ChildReady | ContainerOpened | WindowReady | DecodeProgress | DecodeFinished | DecodeRefused
 _REPLY: Final[TypeAdapter[Reply]] = TypeAdapter(Annotated[Reply, Field(discriminator="kind")])
+
+
+def send_request(connection: socket.socket, request: DecodeRequest, recording: int, spool: int) -> None:
+    """Send a request with its two descriptors as one packet (SOCK_SEQPACKET). Raises OSError.
+
+    A request is shorter than a socket's buffer, so this does not block on a child that hangs.
+    """
+    socket.send_fds(connection, [request.model_dump_json().encode()], [recording, spool])
+
+
+def receive_request(connection: socket.socket) -> tuple[DecodeRequest, int, int] | None:
+    """Return the next request with the descriptors of recording and spool; None when the parent sends no more.
+
+    Blocks. The caller closes the descriptors. Raises OSError, and ValueError where a packet has no descriptors.
+    """
+    body, descriptors, _, _ = socket.recv_fds(connection, REQUEST_BYTES_LIMIT, 2)
+    if not body:
+        return None
+    try:
+        recording, spool = descriptors
+    except ValueError:
+        for each in descriptors:
+            os.close(each)
+        raise
+    return DecodeRequest.model_validate_json(body), recording, spool
 
 
 def encode(message: Message) -> bytes:

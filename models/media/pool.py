@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from models.media.files import open_files
 from models.media.messages import (
     ChildReady,
     ContainerOpened,
@@ -19,25 +20,13 @@ from models.media.messages import (
     WindowReady,
 )
 from models.media.ports import DecoderObserver, Unobserved
-from models.media.process import DecoderProcess
+from models.media.process import DecoderProcess, SandboxIncomplete
+from models.media.refusals import refusal_error
+from models.media.sandbox.parent import hide_where_unconfined
 from models.media.speech.windows import FRAME_SAMPLES, SAMPLE_RATE_HERTZ
 from models.media.spool import FeatureSpool
 from schemas.clock import Clock
-from schemas.errors import (
-    ENGINE,
-    AudioEmpty,
-    AudioTooLarge,
-    AudioTooLong,
-    AudioUndecodable,
-    ConfigurationError,
-    DecoderCrashed,
-    DependencyDown,
-    InvalidOptions,
-    JobCancelled,
-    JobError,
-    PermanentError,
-    Reason,
-)
+from schemas.errors import ENGINE, ConfigurationError, DecoderCrashed, DependencyDown, JobCancelled, JobError
 from schemas.options import Lane, VadParameters
 from schemas.settings import WhisperSettings
 
@@ -51,14 +40,11 @@ REQUESTS_PER_CHILD: Final = 500
 """Requests after which a child is replaced: FFmpeg's resamplers leak a little."""
 SPLIT_CHANNELS: Final = 8
 """Channels for which the spool's limit has room when each is transcribed separately."""
+MEL_BANDS_LIMIT: Final = 256
+"""Twice what any Whisper model has; the kernel's limit on what a child writes has room for them."""
 
 _ALL_LANES: Final = (Lane.INTERACTIVE, Lane.BULK)
 _RESERVED: Final = (Lane.INTERACTIVE,)
-
-_REFUSALS: Final[dict[Reason, type[PermanentError]]] = {
-    kind.reason: kind for kind in (AudioEmpty, AudioTooLarge, AudioTooLong, AudioUndecodable, InvalidOptions)
-}
-"""Errors of the media, by reason. Any other reason is the decoder's own failure and is handled like a crash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +118,8 @@ class DecoderPool:
         self._changed = threading.Condition()
         self._children: set[DecoderProcess] = set()
         self._first_start: Future[None] = Future()
+        if settings.decoder_sandbox != "off":
+            hide_where_unconfined()
         lanes = [_ALL_LANES] * decoder_processes(settings) + [_RESERVED]
         self._queues.idle_children = min(EARLY_PROCESSES, len(lanes) - 1)  # while they start, files wait for them
         self._threads = [
@@ -153,6 +141,8 @@ class DecoderPool:
         """Block until a child has started. Raises ConfigurationError, with the child's output, when it cannot."""
         try:
             self._first_start.result()
+        except SandboxIncomplete as error:
+            raise ConfigurationError(f"audio is not decoded: {error}") from error
         except (OSError, JobError) as error:
             raise ConfigurationError(
                 f"audio cannot be decoded: {error}; is KASCRIBE_WHISPER_DECODER_MEMORY_BYTES large enough, "
@@ -221,6 +211,8 @@ class DecoderPool:
                 self._first_start.set_result(None)
             else:
                 self._first_start.set_exception(failure)
+        if child is not None and child.sandbox is not None:  # what is refused to one is refused to all
+            self._observer.on_sandbox(child.sandbox)
         return child
 
     def _next_file(self, lanes: tuple[Lane, ...], *, has_child: bool, is_counted: bool) -> _Queued | None:
@@ -242,8 +234,8 @@ class DecoderPool:
         if child is not None:
             self._discard(child)
         fresh = DecoderProcess(
-            memory_bytes=self._settings.decoder_memory_bytes,
-            timeout_seconds=self._settings.decoder_timeout_seconds,
+            self._settings,
+            file_bytes=self._spool_limit_bytes(MEL_BANDS_LIMIT, SPLIT_CHANNELS),
             clock=self._clock,
         )
         with self._changed:
@@ -263,11 +255,12 @@ class DecoderPool:
             if cancelled():  # cancelled while queued: decode() would kill the child, which is not necessary
                 job.on_event(DecodeFailed(JobCancelled("cancelled before it was decoded")))
                 return
-            for reply in child.decode(self._request(job), cancelled=cancelled):
-                if isinstance(reply, ContainerOpened):
-                    job.spool.unlink()
-                if not isinstance(reply, ChildReady):
-                    job.on_event(_event(reply, job.spool))
+            with open_files(job.path, job.spool) as files:
+                for reply in child.decode(self._request(job), *files, cancelled=cancelled):
+                    if isinstance(reply, DecodeRefused):
+                        job.on_event(DecodeFailed(refusal_error(reply, job.spool)))
+                    elif not isinstance(reply, ChildReady):
+                        job.on_event(reply)
         except (JobError, JobCancelled) as error:
             job.on_event(DecodeFailed(error))
         except Exception as error:  # noqa: BLE001 - a thread that ends would leave its child and all later files alone
@@ -275,26 +268,16 @@ class DecoderPool:
             job.on_event(DecodeFailed(DecoderCrashed(f"the decoder's thread failed: {error!r}")))
 
     def _request(self, job: DecodeJob) -> DecodeRequest:
-        limit_seconds = self._settings.audio_limit_seconds
-        bytes_per_second = SAMPLE_RATE_HERTZ // FRAME_SAMPLES * job.mel_bands * 4
         return DecodeRequest(
-            path=os.fsencode(job.path.absolute()),
-            spool_path=os.fsencode(job.spool.path),
             split=job.split,
             track=job.track,
             vad=job.vad,
             vad_parameters=job.vad_parameters or VadParameters(),
             mel_bands=job.mel_bands,
-            audio_limit_seconds=limit_seconds,
-            spool_limit_bytes=int(limit_seconds * bytes_per_second * (SPLIT_CHANNELS if job.split else 1)),
+            audio_limit_seconds=self._settings.audio_limit_seconds,
+            spool_limit_bytes=self._spool_limit_bytes(job.mel_bands, SPLIT_CHANNELS if job.split else 1),
         )
 
-
-def _event(
-    reply: ContainerOpened | WindowReady | DecodeProgress | DecodeFinished | DecodeRefused, spool: FeatureSpool
-) -> DecoderEvent:
-    if isinstance(reply, DecodeRefused):
-        if reply.reason is Reason.DEPENDENCY_DOWN:
-            return DecodeFailed(spool.full_error(reply.needed_bytes))
-        return DecodeFailed(_REFUSALS.get(reply.reason, DecoderCrashed)(reply.message))
-    return reply
+    def _spool_limit_bytes(self, mel_bands: int, channels: int) -> int:
+        bytes_per_second = SAMPLE_RATE_HERTZ // FRAME_SAMPLES * mel_bands * 4
+        return int(self._settings.audio_limit_seconds * bytes_per_second * channels)

@@ -1,6 +1,8 @@
-"""Observer hook of the decoders: two calls per file, for metrics."""
+"""Observer hook of the decoders: two calls per file and one at the start, for metrics."""
 
 from typing import Protocol
+
+from models.media.sandbox.report import SandboxReport
 
 
 class DecoderObserver(Protocol):
@@ -17,6 +19,10 @@ class DecoderObserver(Protocol):
         """Note that the child is free again after this long, whether or not the file could be decoded."""
         ...
 
+    def on_sandbox(self, report: SandboxReport) -> None:
+        """Note which protections are in force in the children. Called once, by the first that starts."""
+        ...
+
 
 class Unobserved:
     """Ignores what it is told."""
@@ -25,4 +31,7 @@ class Unobserved:
         """Do nothing."""
 
     def on_file_end(self, *, seconds: float, reserved: bool) -> None:
+        """Do nothing."""
+
+    def on_sandbox(self, report: SandboxReport) -> None:
         """Do nothing."""

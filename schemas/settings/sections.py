@@ -103,6 +103,11 @@ class WhisperSettings(Section):
         description="Child processes that decode and detect speech; 0: one per core except two, 2 to 16.",
     )
     decoder_memory_bytes: ByteCount = Field(default=1536 * 1024**2, description="Address space of one child.")
+    decoder_sandbox: Literal["available", "required", "off"] = Field(
+        default="available",
+        description="available: children decode in the sandbox that the kernel offers, and protections that it "
+        "does not enforce are reported; required: nothing is decoded without all protections; off: no sandbox.",
+    )
     decoder_timeout_seconds: Seconds = Field(
         default=600.0, description="Time without output after which a child is killed."
     )

@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 from kascribe.commands.benchmarking.figures import Call, Observed, Transcribed
+from models.media.sandbox.report import SandboxReport
 from schemas.clock import Clock
 
 
@@ -77,6 +78,9 @@ class Recorder:
                 self._decoding_since.remove(min(self._decoding_since, key=lambda since: abs(since - began)))
             if self._ended_at is None:
                 self._decoder_seconds += seconds
+
+    def on_sandbox(self, report: SandboxReport) -> None:
+        """Do nothing: it does not change during a measurement."""
 
 
 def memory_peak_bytes() -> int | None:

@@ -1,10 +1,11 @@
 """Decoding of any file that FFmpeg supports to samples at 16 kHz, block by block."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, BinaryIO, Final, Self
 
 import av
 import numpy as np
@@ -69,26 +70,25 @@ class DecodeStats:
 class SoundReader:
     """Reader of the audio of one file. Raises AudioEmpty, AudioUndecodable, AudioTooLarge, InvalidOptions.
 
-    ``track`` is an index into the file's audio tracks; None takes the one that FFmpeg considers best. Close it, or
-    use ``with``.
+    ``source`` is a path, or a file that is open, which stays so. ``track`` is an index into its audio tracks; None
+    takes the one that FFmpeg considers best. Close the reader, or use ``with``.
     """
 
-    def __init__(self, path: Path, *, split: bool, track: int | None = None) -> None:
-        if path.stat().st_size == 0:
-            raise AudioEmpty("the object has no bytes")
+    def __init__(self, source: Path | BinaryIO, *, split: bool, track: int | None = None) -> None:
         self._split = split
         self.downmix = Downmix()
         self._track = track
-        self._file = path.open("rb")
+        self._file = source.open("rb") if isinstance(source, Path) else source
+        self._owns_file = isinstance(source, Path)
         self._failed: PermanentError | None = None
         self._skipped_seconds = 0.0
         self.stats = DecodeStats()
         try:
-            self._links = find_links(self._file, path.stat().st_size)
+            self._links = find_links(self._file, _size_bytes(self._file))
             self._container, self._stream = self._open(self._links[0])
             self.facts = self._read_facts()
         except BaseException:
-            self._file.close()
+            self._close_file()
             raise
 
     def __enter__(self) -> Self:
@@ -100,9 +100,13 @@ class SoundReader:
         self.close()
 
     def close(self) -> None:
-        """Close the file. Safe to repeat."""
+        """Close the container, and the file if it was opened here. Safe to repeat."""
         self._container.close()
-        self._file.close()
+        self._close_file()
+
+    def _close_file(self) -> None:
+        if self._owns_file:
+            self._file.close()
 
     def blocks(self, samples: int) -> Iterator[Samples]:
         """Yield blocks of shape (channels, ``samples``) at 16 kHz (the last is shorter); one channel unless split.
@@ -233,6 +237,13 @@ class SoundReader:
         return length.falls_short(received_seconds) or any(
             each.continues or each.is_truncated for each in outlines
         )
+
+
+def _size_bytes(file: BinaryIO) -> int:
+    size_bytes = os.fstat(file.fileno()).st_size
+    if size_bytes == 0:
+        raise AudioEmpty("the object has no bytes")
+    return size_bytes
 
 
 def _join(pieces: list[Samples]) -> Samples:

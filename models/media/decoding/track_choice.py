@@ -1,8 +1,7 @@
 """Choice among several audio tracks: the first with speech."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import numpy as np
 
@@ -16,7 +15,7 @@ BLOCK_SAMPLES: Final = 320_000
 
 
 def speech_by_track(
-    path: Path, find_speech: Callable[[], SpanFinder], *, limit_samples: int
+    file: BinaryIO, find_speech: Callable[[], SpanFinder], *, limit_samples: int
 ) -> Iterator[tuple[int, bool]]:
     """Yield, track by track and block by block, the track and whether the block completed a span of speech.
 
@@ -24,20 +23,20 @@ def speech_by_track(
     one track. A track that cannot be decoded has no speech. Raises what ``SoundReader`` raises when the main track
     cannot be opened.
     """
-    with SoundReader(path, split=False) as sound:
+    with SoundReader(file, split=False) as sound:
         main, count = sound.facts.track, len(sound.facts.tracks)
     if count == 1:
         return
     others = [track for track in range(count) if track != main]
     for track in [main, *others][:TRACKS_TRIED_LIMIT]:
-        for has_speech in _speech_by_block(path, find_speech(), track, limit_samples):
+        for has_speech in _speech_by_block(file, find_speech(), track, limit_samples):
             yield track, has_speech
 
 
-def _speech_by_block(path: Path, finder: SpanFinder, track: int, limit_samples: int) -> Iterator[bool]:
+def _speech_by_block(file: BinaryIO, finder: SpanFinder, track: int, limit_samples: int) -> Iterator[bool]:
     samples = 0
     try:
-        with SoundReader(path, split=False, track=track) as sound:
+        with SoundReader(file, split=False, track=track) as sound:
             for block in sound.blocks(BLOCK_SAMPLES):
                 yield bool(finder.feed(block[0].astype(np.float32) / 32768.0))
                 samples += block.shape[1]
