@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import structlog
+
 from consumers import metrics as rows
 from consumers.metrics import Metrics
 from consumers.runtime.assignment import Assignment
@@ -19,6 +21,8 @@ from schemas.kafka.delivery import Partition
 
 INTERVAL_SECONDS: Final = 1.0
 """Between two snapshots; each costs a few microseconds per partition."""
+
+_log: Final = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,13 @@ class SnapshotTaker:
         clock: Clock,
     ) -> None:
         now = clock.monotonic()
-        self.latest = Snapshot(taken_at=-INTERVAL_SECONDS, turned_at=now, active_at=now)
+        self.latest = Snapshot(
+            taken_at=-INTERVAL_SECONDS,
+            turned_at=now,
+            active_at=now,
+            membership=membership(),
+            answered_at=answered_at(),
+        )
         self._assignment = assignment
         self._dispatch = dispatch
         self._flow_control = flow_control
@@ -102,6 +112,7 @@ class SnapshotTaker:
         self._metrics = metrics
         self._clock = clock
         self._labelled: set[Partition] = set()
+        self._silent: frozenset[str] = frozenset()
 
     def take(self, *, is_draining: bool) -> bool:
         """Take a snapshot if the last is old enough or a drain has begun; return whether one was taken."""
@@ -142,6 +153,7 @@ class SnapshotTaker:
         gauge(rows.PARTITIONS_ASSIGNED).set(len(snapshot.partitions))
         gauge(rows.PARTITIONS_PAUSED).set(sum(view.is_paused for view in snapshot.partitions.values()))
         silent = snapshot.silence_seconds(now=snapshot.taken_at)
+        self._log_changes(silent, snapshot.membership.problem)
         for service in {KAFKA, *snapshot.answered_at, *snapshot.dependencies_down}:
             is_down = service in silent or service in snapshot.dependencies_down
             gauge(rows.DEPENDENCY_DOWN).labels(service).set(is_down)
@@ -154,6 +166,15 @@ class SnapshotTaker:
             for row in (rows.OLDEST_INCOMPLETE_AGE, rows.GAP_WIDTH, rows.METADATA_CHARACTERS):
                 gauge(row).remove(*key)
         self._labelled = set(snapshot.partitions)
+
+    def _log_changes(self, silent: Mapping[str, float], kafka_problem: str | None) -> None:
+        for service in sorted(silent.keys() - self._silent):
+            problem = {"error": kafka_problem} if service == KAFKA and kafka_problem else {}
+            seconds = round(silent[service])
+            _log.warning("dependency does not answer", dependency=service, seconds=seconds, **problem)
+        for service in sorted(self._silent - silent.keys()):
+            _log.info("dependency answers again", dependency=service)
+        self._silent = frozenset(silent)
 
 
 def _view(partition: AssignedPartition, now: float) -> PartitionView:

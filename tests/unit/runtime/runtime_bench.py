@@ -62,9 +62,11 @@ class RuntimeBench:
         settings: RuntimeSettings,
         *,
         stage: Stage | None = None,
+        started_at: float = 0.0,
     ) -> None:
         self.registry = CollectorRegistry()
         self.clock = HandClock()
+        self.clock.seconds = started_at
         self.stage: Stage = stage or CommandStage()
         self.outbox = HeldOutbox()
         self.runtime = Runtime(
@@ -169,11 +171,14 @@ def unconnected() -> Iterator[Consumer]:
 
 @contextmanager
 def runtime_bench(
-    *committed: tuple[int, str], topic: str = TOPIC, settings: RuntimeSettings | None = None
+    *committed: tuple[int, str],
+    topic: str = TOPIC,
+    settings: RuntimeSettings | None = None,
+    started_at: float = 0.0,
 ) -> Iterator[RuntimeBench]:
-    """Yield a runtime whose partitions are assigned already."""
+    """Yield a runtime whose partitions are assigned already, on a machine that started so many seconds ago."""
     with unconnected() as consumer:
-        yield RuntimeBench(consumer, committed, topic, settings or RuntimeSettings())
+        yield RuntimeBench(consumer, committed, topic, settings or RuntimeSettings(), started_at=started_at)
 
 
 def offsets(flights: Sequence[Flight]) -> list[int]:
