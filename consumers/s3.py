@@ -5,6 +5,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import boto3
+import structlog
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -27,7 +28,7 @@ ATTEMPTS: Final = 3
 """botocore's attempts at one request. A store that fails three times is down, and intake pauses."""
 
 PROBE_TIMEOUT_SECONDS: Final = 0.5
-"""To connect, and to read: with a second request for the reason of a refusal, a probe takes about a second."""
+"""To connect, and to read: a probe takes about a second."""
 
 PROBE_CONNECTIONS: Final = 2
 
@@ -39,6 +40,8 @@ BODY_LIMIT_BYTES: Final = 256 * 1024**2
 
 CONNECTIONS: Final = 64
 """Size of the connection pool; covers the default thread count. Beyond it botocore opens unpooled connections."""
+
+_log: Final = structlog.get_logger(__name__)
 
 
 def create_client(settings: S3Settings, *, connections: int = CONNECTIONS) -> "S3Client":
@@ -77,35 +80,52 @@ def read_result(client: "S3Client", bucket: str, key: str) -> bytes | None:
 
 
 class BucketProbe:
-    """Checks whether the store serves a bucket, with a client that gives up within about a second. Thread-safe."""
+    """Checks whether the store serves a bucket, with a client that gives up within about a second. Thread-safe.
 
-    def __init__(self, settings: S3Settings, bucket: str, *, client: "S3Client | None" = None) -> None:
+    With ``prefix``, every record needs objects below it, so that a refusal there counts as the store being down.
+    Logs why the bucket cannot be used once two checks in a row have failed, and again when the cause changes.
+    """
+
+    def __init__(
+        self, settings: S3Settings, bucket: str, *, prefix: str | None = None, client: "S3Client | None" = None
+    ) -> None:
         """Make no request. Raises ConfigurationError for an invalid address or region."""
         self._client = client or _client(settings, PROBE_TIMEOUT_SECONDS, 1, PROBE_CONNECTIONS)
         self._bucket = bucket
+        self._prefix = prefix
+        self._problem: str | None = None
+        self._logged: str | None = None
 
     def is_up(self) -> bool:
-        """Return whether the store answers, accepts our credentials, has the bucket. Blocks for two requests."""
-        try:
-            with s3_errors(f"asking for {self._bucket}"):
-                self._client.head_bucket(Bucket=self._bucket)
-        except (DependencyDown, AudioNotFound):
-            return False
-        except AudioForbidden:
-            return self._accepts_credentials()
-        return True
+        """Return whether the store answers, accepts our credentials, has the bucket. Blocks for one request."""
+        before, self._problem = self._problem, self._find_problem()
+        if self._problem is None and self._logged is not None:
+            _log.info("bucket can be used again", bucket=self._bucket)
+            self._logged = None
+        elif self._problem is not None and before is not None and self._problem != self._logged:
+            _log.warning("bucket cannot be used", bucket=self._bucket, error=self._problem)
+            self._logged = self._problem
+        return self._problem is None
 
-    def _accepts_credentials(self) -> bool:
+    def _find_problem(self) -> str | None:
         # HEAD has no body, so its refusal does not tell wrong credentials from credentials that may not list the
-        # bucket. The answer to GET does, whatever the key.
+        # bucket. The answer to GET does, whatever the key; no object has this one.
+        key = f"{self._prefix or ''}kascribe.probe"
         try:
-            with s3_errors(f"asking for {self._bucket}"):
-                self._client.get_object(Bucket=self._bucket, Key="kascribe", Range="bytes=0-0")["Body"].close()
-        except DependencyDown:
-            return False
-        except JobError:
-            return True
-        return True
+            with s3_errors(f"asking for s3://{self._bucket}/{key}"):
+                self._client.get_object(Bucket=self._bucket, Key=key)["Body"].close()
+        except AudioForbidden as error:
+            return None if self._prefix is None else f"{error}; allow these credentials to read and list there"
+        except AudioNotFound as error:
+            return f"{error}; create the bucket" if _lacks_bucket(error) else None
+        except JobError as error:
+            return str(error)
+        return None
+
+
+def _lacks_bucket(error: AudioNotFound) -> bool:
+    answer = error.__cause__
+    return isinstance(answer, ClientError) and answer.response.get("Error", {}).get("Code") == "NoSuchBucket"
 
 
 def reach_store(settings: S3Settings) -> None:

@@ -70,6 +70,10 @@ class ResultStore:
         self._documents = Documents(self._objects)
         self._keys = ResultKeys(settings.results_prefix)
 
+    def is_writable(self) -> bool:
+        """Return whether results can be stored, as far as is known; after a refusal, asks the store. Blocks."""
+        return self._objects.is_writable(self._keys.probe)
+
     def find_job(self, job_id: str) -> StoredJob | None:
         """Return the finished job; None while it is not finished. Raises InvalidEvent for an unreadable one."""
         return self._documents.find(self._keys.job(job_id), StoredJob)
@@ -166,6 +170,10 @@ class EnrichmentResults:
         self._objects = open_objects(settings, client)
         self._documents = Documents(self._objects)
         self._keys = ResultKeys(settings.results_prefix)
+
+    def is_writable(self) -> bool:
+        """Return whether results can be stored, as far as is known; after a refusal, asks the store. Blocks."""
+        return self._objects.is_writable(self._keys.probe)
 
     def find_enrichment(self, job_id: str, enrich_digest: str) -> StoredEnrichment | None:
         """Return the finished enrichment, if there is one. Raises InvalidEvent for an unreadable one."""

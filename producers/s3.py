@@ -1,8 +1,9 @@
 """The writing side's S3 client: built from settings, with its exceptions translated to ours."""
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
@@ -40,6 +41,10 @@ _REMEDIES: Final = {
     "NoSuchBucket": "; create the bucket, or name another one: KASCRIBE_S3_RESULTS_BUCKET, KASCRIBE_S3_BUCKET",
     "AccessDenied": "; allow these credentials to read and write there, in the bucket's policy",
 }
+
+_GENERAL_STATUSES: Final = frozenset({401, 403, 507})
+_GENERAL_CODES: Final = frozenset({"NoSuchBucket", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded"})
+"""No rights, no room, no bucket: no record can be blamed, even if a probe that reads finds the store up."""
 
 JSON_TYPE: Final = "application/json"
 
@@ -88,7 +93,11 @@ def s3_errors(doing: str) -> Iterator[None]:
         code = error.response.get("Error", {}).get("Code", "")
         status = status_of(error)
         remedy = _REMEDIES.get("NoSuchBucket" if status == NOT_FOUND else code, "")
-        raise DependencyDown(S3, f"{doing}: the store answered {status} {code}{remedy}") from error
+        raise DependencyDown(
+            S3,
+            f"{doing}: the store answered {status} {code}{remedy}",
+            fails_every_record=status in _GENERAL_STATUSES or code in _GENERAL_CODES,
+        ) from error
     except (BotoCoreError, Boto3Error) as error:
         raise DependencyDown(S3, f"{doing}: {error}") from error
 
@@ -134,6 +143,22 @@ class JsonObjects:
 
     client: "S3Client"
     bucket: str
+    write_refused: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)
+    """Set from a write that no right, room or bucket allowed until ``is_writable`` finds that one succeeds."""
+
+    def is_writable(self, key: str) -> bool:
+        """Return whether objects can be created, as far as is known. Asks, with this key, only after a refusal.
+
+        A probe that reads finds a bucket well in which nothing can be stored.
+        """
+        if not self.write_refused.is_set():
+            return True
+        try:
+            self.create(key, b"{}")
+        except DependencyDown as error:
+            return not error.fails_every_record
+        self.write_refused.clear()
+        return True
 
     def uri(self, key: str) -> str:
         """Return ``s3://bucket/key``."""
@@ -141,7 +166,7 @@ class JsonObjects:
 
     def create(self, key: str, body: bytes) -> bool:
         """Store a body unless there is one, atomically. False: it exists, or another writer is creating it."""
-        with s3_errors(f"creating {self.uri(key)}"):
+        with self._noting_refusals(), s3_errors(f"creating {self.uri(key)}"):
             try:
                 self.client.put_object(
                     Bucket=self.bucket, Key=key, Body=body, ContentType=JSON_TYPE, IfNoneMatch="*"
@@ -243,7 +268,7 @@ class JsonObjects:
         metadata: Mapping[str, str] | None = None,
     ) -> str:
         """Store a body, replacing any that was there; return its URI."""
-        with s3_errors(f"writing {self.uri(key)}"):
+        with self._noting_refusals(), s3_errors(f"writing {self.uri(key)}"):
             self.client.put_object(
                 Bucket=self.bucket, Key=key, Body=body, ContentType=content_type, Metadata=metadata or {}
             )
@@ -253,3 +278,12 @@ class JsonObjects:
         """Return the body; None when there is none."""
         found = self.read_whole(key)
         return found.body if found else None
+
+    @contextmanager
+    def _noting_refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except DependencyDown as error:
+            if error.fails_every_record:
+                self.write_refused.set()
+            raise

@@ -264,12 +264,16 @@ class DependencyDown(JobError):
     """A service that every record needs is not available; intake pauses until it is.
 
     ``dependency`` is a bounded name such as ``s3`` or ``vllm``: it is a metric label. ``needed_bytes`` is the
-    space that must be free before a retry makes sense, where the dependency is a disk.
+    space that must be free before a retry makes sense, where the dependency is a disk. ``fails_every_record``: no
+    record can be at fault, even if a probe finds the service up.
     """
 
     reason = Reason.DEPENDENCY_DOWN
 
-    def __init__(self, dependency: str, message: str, *, needed_bytes: int = 0) -> None:
+    def __init__(
+        self, dependency: str, message: str, *, needed_bytes: int = 0, fails_every_record: bool = False
+    ) -> None:
         super().__init__(message)
         self.dependency = dependency
         self.needed_bytes = needed_bytes
+        self.fails_every_record = fails_every_record or dependency == DESCRIPTORS

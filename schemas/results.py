@@ -103,6 +103,11 @@ class ResultKeys:
 
     prefix: str
 
+    @property
+    def probe(self) -> str:
+        """The key with which a store that refused a result is asked whether it takes one again."""
+        return f"{self.prefix}kascribe.probe"
+
     def job(self, job_id: str) -> str:
         """Return the key of a job: a small object with its owner and the event to publish."""
         return f"{self.prefix}jobs/{job_id}.json"

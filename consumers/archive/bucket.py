@@ -28,8 +28,8 @@ class ResultsBucket:
     def __init__(self, settings: S3Settings, *, client: "S3Client | None" = None) -> None:
         self._client = client or create_client(settings)
         self._bucket = settings.results_bucket or settings.bucket
-        self._probe = BucketProbe(settings, self._bucket, client=client)
         self.prefix = settings.results_prefix
+        self._probe = BucketProbe(settings, self._bucket, prefix=self.prefix, client=client)
 
     def transcript(self, uri: str) -> Transcript | None:
         """See ``Bodies``."""

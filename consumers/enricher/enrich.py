@@ -123,8 +123,10 @@ class EnrichStage:
         return (self._progress(job, event).end_record(Phase.FAILED, failure=failure),)
 
     def dependency_is_up(self, dependency: str) -> bool:
-        """Return whether the bucket answers, or a model server generates tokens."""
-        return self._transcripts.is_up() if dependency == S3 else self._model.is_up()
+        """Return whether the bucket answers and takes results, or a model server generates tokens."""
+        if dependency != S3:
+            return self._model.is_up()
+        return self._transcripts.is_up() and self._results.is_writable()
 
     def _process(self, job: Job) -> Sequence[OutgoingRecord]:
         event = wire.decode(job.record, TranscriptEvent)

@@ -70,6 +70,10 @@ class LanguageModel(Protocol):
 class EnrichmentStore(FailureStore, Protocol):
     """Store of finished enrichments. Methods block, are safe to repeat, and raise DependencyDown."""
 
+    def is_writable(self) -> bool:
+        """Return whether results can be stored, as far as is known. Does not raise."""
+        ...
+
     def find_enrichment(self, job_id: str, enrich_digest: str) -> StoredEnrichment | None:
         """Return the finished enrichment, if there is one."""
         ...

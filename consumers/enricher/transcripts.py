@@ -26,8 +26,8 @@ class StoredTranscripts:
     def __init__(self, settings: S3Settings, *, client: "S3Client | None" = None) -> None:
         self._client = client or create_client(settings)
         self._bucket = settings.results_bucket or settings.bucket
-        self._probe = BucketProbe(settings, self._bucket, client=client)
         self._prefix = settings.results_prefix
+        self._probe = BucketProbe(settings, self._bucket, prefix=self._prefix, client=client)
 
     def load(self, uri: str) -> Transcript:
         """See ``TranscriptSource``."""

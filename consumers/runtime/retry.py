@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from consumers.runtime.ports import Stage
-from schemas.errors import DESCRIPTORS, DependencyDown, JobError, PermanentError, Reason, TransientError
+from schemas.errors import DependencyDown, JobError, PermanentError, Reason, TransientError
 from schemas.kafka import history
 from schemas.kafka.history import History, due_at
 from schemas.kafka.records import OutgoingRecord, Record
@@ -61,10 +61,10 @@ def decide(
     """Decide how to proceed after ``error`` in the attempt numbered ``attempt`` (from 1) of a record on ``topic``.
 
     ``pauses`` counts those of this attempt after which the dependency answered at once: if the probe succeeds but
-    this record keeps failing, the fault is the record's; a lack of descriptors never is. An error that is not a
-    KascribeError counts as transient. JobCancelled is no failure and must not be passed in.
+    this record keeps failing, the fault is the record's, unless the error says that it cannot be. An error that is
+    not a KascribeError counts as transient. JobCancelled is no failure and must not be passed in.
     """
-    if isinstance(error, DependencyDown) and (pauses < PAUSES_LIMIT or error.dependency == DESCRIPTORS):
+    if isinstance(error, DependencyDown) and (pauses < PAUSES_LIMIT or error.fails_every_record):
         return Pause(error.dependency)
     if isinstance(error, PermanentError):
         return DeadLetter(error.reason)

@@ -126,7 +126,8 @@ class ObjectFetcher:
 
     @cached_property
     def _probe(self) -> BucketProbe:
-        return BucketProbe(self._settings, self._settings.results_bucket or self._settings.bucket)
+        settings = self._settings
+        return BucketProbe(settings, settings.results_bucket or settings.bucket, prefix=settings.results_prefix)
 
     def close(self) -> None:
         """Stop the threads that read parts, and remove the scratch directory. A running fetch fails.

@@ -84,6 +84,10 @@ class UnobservedJobs:
 class Results(FailureStore, Protocol):
     """Store of results. Methods block, are safe to repeat, and raise DependencyDown."""
 
+    def is_writable(self) -> bool:
+        """Return whether results can be stored, as far as is known. Does not raise."""
+        ...
+
     def find_job(self, job_id: str) -> StoredJob | None:
         """Return the finished job, if there is one."""
         ...

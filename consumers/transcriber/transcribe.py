@@ -110,10 +110,10 @@ class TranscribeStage:
         return (self._progress(job, reference).end_record(Phase.FAILED, failure=failure),)
 
     def dependency_is_up(self, dependency: str) -> bool:
-        """Return whether the bucket or the engine answers, or the scratch disk has room."""
+        """Return whether the bucket answers and takes results, the engine works, or the disk has room."""
         if dependency == ENGINE:
             return self._engine.is_healthy()
-        return self._fetcher.is_up(dependency)
+        return self._fetcher.is_up(dependency) and (dependency != S3 or self._results.is_writable())
 
     def _process(self, job: Job) -> Sequence[OutgoingRecord]:
         read = self._references.read(job, now=self._clock.now())

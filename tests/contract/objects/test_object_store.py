@@ -107,21 +107,6 @@ def test_a_refusal_of_one_object_is_told_from_a_store_in_trouble(
         raise ClientError(answer, "GetObject")
 
 
-@pytest.mark.parametrize(
-    ("code", "expected"), [("AccessDenied", True), ("NoSuchKey", True), ("InvalidAccessKeyId", False)]
-)
-def test_credentials_that_the_store_does_not_know_are_told_from_those_that_may_not_list(
-    moto_store: ObjectStore, code: str, expected: bool
-) -> None:
-    """Wrong credentials are every record's trouble, so intake waits until they are corrected."""
-    client = consumers.s3.create_client(moto_store.settings())
-    with Stubber(client) as answers:
-        answers.add_client_error("head_bucket", service_error_code="403", http_status_code=403)
-        answers.add_client_error("get_object", service_error_code=code, http_status_code=403)
-        probe = consumers.s3.BucketProbe(moto_store.settings(), "audio", client=client)
-        assert probe.is_up() is expected
-
-
 def test_a_results_bucket_that_cannot_be_written_says_what_to_do(moto_store: ObjectStore) -> None:
     """Its message reaches the log while intake pauses, and the dead letter if it comes to that."""
     missing = ResultStore(moto_store.settings(results_bucket="no-such-bucket-here"), client=moto_store.client)

@@ -89,8 +89,8 @@ def test_a_dependency_that_is_down_costs_no_attempt() -> None:
 
 
 def test_a_dependency_that_fails_one_record_and_passes_its_probe_is_that_records_fault() -> None:
-    """A bucket that can be listed but not written would otherwise be waited for, and found healthy, forever."""
-    error = DependencyDown("s3", "writing s3://audio/x: the store answered 403 AccessDenied")
+    """It would otherwise be waited for, and the service found healthy, forever."""
+    error = DependencyDown("s3", "writing s3://audio/x: Read timeout")
 
     def after(pauses: int, attempt: int) -> Decision:
         return decide(error, topic="t", attempt=attempt, retry_delays_seconds=DELAYS, now_ms=NOW_MS, pauses=pauses)
@@ -98,6 +98,13 @@ def test_a_dependency_that_fails_one_record_and_passes_its_probe_is_that_records
     assert after(PAUSES_LIMIT - 1, 1) == Pause("s3")
     assert after(PAUSES_LIMIT, 1) == Retry("t.retry.10s", NOW_MS + 10_000, 2, Reason.DEPENDENCY_DOWN)
     assert after(PAUSES_LIMIT, 4) == DeadLetter(Reason.DEPENDENCY_DOWN)
+
+
+def test_no_record_is_blamed_for_what_fails_every_record() -> None:
+    """A bucket that may not be written, or is full, passes a probe that reads; records wait until that ends."""
+    error = DependencyDown("s3", "the store answered 403 AccessDenied", fails_every_record=True)
+    decision = decide(error, topic="t", attempt=4, retry_delays_seconds=DELAYS, now_ms=NOW_MS, pauses=PAUSES_LIMIT)
+    assert decision == Pause("s3")
 
 
 @pytest.mark.parametrize(
