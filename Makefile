@@ -28,11 +28,12 @@ ARCHIVE_OPTIONS ?=
 ENGINE_OPTIONS ?=
 GPU_OPTIONS ?=
 SIMULATION_OPTIONS ?=
+ROWS ?=
 
 .PHONY: help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down real-models demo lock clean bench-runtime \
         fuzz-gateway mutants structure screenshots bench-doubts bench-orders bench-enrich bench-enrich-lengths bench-enrich-quality \
         bench-engine bench-sandbox bench-latency bench-memory bench-gateway bench-archive bench-decoding bench-accuracy bench-languages bench-silence bench-word-times bench-subtitles bench-long-file chaos-vllm chaos-vllm-real \
-        chaos-kills chaos-corrupted chaos-reenrich chaos-gateway gpu-packet bench-gpu simulate-engine
+        chaos-kills chaos-failures chaos-corrupted chaos-reenrich chaos-gateway gpu-packet bench-gpu simulate-engine
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -169,6 +170,9 @@ chaos-vllm-real: setup  ## Stop, kill and restart a real vLLM server, and count 
 
 chaos-kills: setup  ## Kill transcriber-like processes 47 times over 700 records; no record may be given up
 	$(BIN)/python -m tests.chaos.kills
+
+chaos-failures: setup  ## Provoke failures of servers, roles and the machine, and write docs/failures.md; ROWS=NAME...
+	$(BIN)/python -m tests.chaos.failures $(ROWS)
 
 chaos-corrupted: setup  ## Transcribe 10,000 damaged files of 30 formats: no crash, no hang, the right reasons
 	$(BIN)/python -m tests.benchmarks.engine.corrupted_files $(ENGINE_OPTIONS)

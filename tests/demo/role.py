@@ -26,16 +26,27 @@ def free_port() -> int:
 
 
 class RoleProcess:
-    """``kascribe run ROLE``. Used as a context: ends with SIGTERM, or SIGKILL after a deadline."""
+    """``kascribe run ROLE``. Used as a context: ends with SIGTERM, or SIGKILL after a deadline.
+
+    ``launcher`` stands before the command, and replaces itself by it, as ``nice`` does; ``program`` is run instead
+    of Kascribe, with the same arguments.
+    """
 
     def __init__(
-        self, role: str, environment: Mapping[str, str], *, log: Path, arguments: tuple[str, ...] = ()
+        self,
+        role: str,
+        environment: Mapping[str, str],
+        *,
+        log: Path,
+        arguments: tuple[str, ...] = (),
+        launcher: tuple[str, ...] = (),
+        program: str = "kascribe",
     ) -> None:
         self.role = role
         self.log = log
         self.health_port = free_port()
         self._environment = {**os.environ, **environment, "KASCRIBE_SERVER_PORT": str(self.health_port)}
-        self._command = [sys.executable, "-m", "kascribe", "run", role, *arguments]
+        self._command = [*launcher, sys.executable, "-m", program, "run", role, *arguments]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:

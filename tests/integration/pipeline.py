@@ -1,4 +1,4 @@
-"""A whole transcriber on the real servers, with its own topics and bucket, as tests use it."""
+"""A whole role on the real servers, with its own topics and bucket, as tests use it."""
 
 import json
 import os
@@ -18,6 +18,7 @@ from schemas.kafka.dead_letters import DeadLetter
 from schemas.kafka.dead_letters import read as read_dead_letter
 from schemas.kafka.records import OutgoingRecord, Record
 from schemas.kafka.topics import Topics, dead_letter_topic
+from schemas.roles import Role
 from schemas.settings import KafkaSettings
 from tests.demo.role import RoleProcess
 from tests.integration.stack import PrivateStack
@@ -27,10 +28,23 @@ ANSWER_TIMEOUT_SECONDS: Final = 60.0
 
 
 class Pipeline:
-    """A pipeline, used as a context. ``settings`` are KASCRIBE_* names beyond those that reach the servers."""
+    """A pipeline, used as a context. ``settings`` are KASCRIBE_* names beyond those that reach the servers.
+
+    The role is a transcriber unless ``role`` names another. ``also_followed`` are topics, without the prefix,
+    whose records are read as well. ``launcher`` and ``program``: see ``RoleProcess``.
+    """
 
     def __init__(
-        self, stack: PrivateStack, directory: Path, settings: Mapping[str, str], *, partitions: int = 1
+        self,
+        stack: PrivateStack,
+        directory: Path,
+        settings: Mapping[str, str],
+        *,
+        partitions: int = 1,
+        role: Role = Role.TRANSCRIBER,
+        also_followed: tuple[str, ...] = (),
+        launcher: tuple[str, ...] = (),
+        program: str = "kascribe",
     ) -> None:
         self.stack = stack
         self.prefix = stack.new_prefix()
@@ -48,7 +62,10 @@ class Pipeline:
             "KASCRIBE_LOG_FORMAT": "json",
             **settings,
         }
-        self.role = RoleProcess("transcriber", self.environment, log=directory / "transcriber.log")
+        self.role = RoleProcess(
+            role, self.environment, log=directory / f"{role}.log", launcher=launcher, program=program
+        )
+        self._also_followed = tuple(f"{self.prefix}{topic}" for topic in also_followed)
         self._resources = ExitStack()
 
     def __enter__(self) -> Self:
@@ -57,7 +74,7 @@ class Pipeline:
             self.role.wait_until_ready()
             self._publisher = resources.enter_context(Publisher(self.kafka))
             dead = (dead_letter_topic(self.topics.references), dead_letter_topic(self.topics.objects))
-            followed = (self.topics.transcripts, self.topics.progress, *dead)
+            followed = (self.topics.transcripts, self.topics.progress, *dead, *self._also_followed)
             self._follower = resources.enter_context(Follower(self.kafka, followed, start=Start.BEGINNING))
             self._resources = resources.pop_all()
         return self
@@ -102,11 +119,11 @@ class Pipeline:
 
     def transcripts(self) -> list[TranscriptEvent]:
         """Return every transcript event so far."""
-        return [event for event in self._events() if isinstance(event, TranscriptEvent)]
+        return [event for event in self.events() if isinstance(event, TranscriptEvent)]
 
     def progress(self, phase: Phase) -> list[ProgressEvent]:
         """Return every progress event of a phase so far."""
-        events = (event for event in self._events() if isinstance(event, ProgressEvent))
+        events = (event for event in self.events() if isinstance(event, ProgressEvent))
         return [event for event in events if event.phase is phase]
 
     def failures(self) -> list[ProgressEvent]:
@@ -115,12 +132,14 @@ class Pipeline:
 
     def dead(self) -> list[Record]:
         """Return every dead letter so far, as a record."""
-        return [record for record in self._read() if record.topic.endswith(".dlq")]
+        return [record for record in self.read() if record.topic.endswith(".dlq")]
 
-    def _events(self) -> list[JobEvent]:
-        found = (event_in(record, self.topics) for record in self._read())
+    def events(self) -> list[JobEvent]:
+        """Return every event so far."""
+        found = (event_in(record, self.topics) for record in self.read())
         return [event for event in found if event is not None]
 
-    def _read(self) -> list[Record]:
+    def read(self) -> list[Record]:
+        """Return every record so far of the topics that are followed."""
         self.records += self._follower.records(0.05)
         return self.records

@@ -33,11 +33,16 @@ class Authority:
         self.file = directory / f"{name}.authority.pem"
         self.file.write_bytes(self._own.public_bytes(serialization.Encoding.PEM))
 
-    def certify(self, name: str, *, hosts: Sequence[str] = ()) -> Certified:
-        """Create a key and a certificate for this name, which is also that of ``hosts``."""
+    def certify(
+        self, name: str, *, hosts: Sequence[str] = (), expired_for: dt.timedelta | None = None
+    ) -> Certified:
+        """Create a key and a certificate for this name, which is also that of ``hosts``.
+
+        With ``expired_for``, it ended so long ago.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         made = Certified(self._directory / f"{name}.pem", self._directory / f"{name}.key")
-        signed = self._signed(_named(name), key, is_authority=False, hosts=hosts)
+        signed = self._signed(_named(name), key, is_authority=False, hosts=hosts, expired_for=expired_for)
         made.certificate.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
         made.key.write_bytes(
             key.private_bytes(
@@ -49,9 +54,16 @@ class Authority:
         return made
 
     def _signed(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, is_authority: bool, hosts: Sequence[str] = ()
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        *,
+        is_authority: bool,
+        hosts: Sequence[str] = (),
+        expired_for: dt.timedelta | None = None,
     ) -> x509.Certificate:
         now = dt.datetime.now(dt.UTC)
+        ends_at = now + LIFETIME if expired_for is None else now - expired_for
         here = x509.SubjectAlternativeName(
             [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *map(x509.DNSName, hosts)]
         )
@@ -61,8 +73,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - LIFETIME)
-            .not_valid_after(now + LIFETIME)
+            .not_valid_before(ends_at - 2 * LIFETIME)
+            .not_valid_after(ends_at)
             .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
             .add_extension(here, critical=False)
             .sign(self._key, hashes.SHA256())

@@ -1,0 +1,1 @@
+"""How each failure is provoked, and mended."""
