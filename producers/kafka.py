@@ -81,6 +81,7 @@ def produce(producer: Producer, record: OutgoingRecord, on_delivery: Any = None)
 
 def discard(producer: Producer) -> None:
     """Close the client at once and drop what was not delivered. Does not block. Safe to repeat."""
-    with suppress(KafkaException, RuntimeError):  # a broken client, a closed one
+    # A broken client, a closed one, and one whose transaction only its successor can abort.
+    with suppress(KafkaException, RuntimeError, RuntimeWarning, SystemError):
         producer.purge()
         producer.close()

@@ -1,6 +1,6 @@
 """The partitions that this process holds."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -23,6 +23,7 @@ class Assignment:
     """The partitions held, each with its books. The owner thread's alone, callbacks of the group included.
 
     ``holder`` is this process's name in journals; ``is_alive`` returns whether another holder is known to live.
+    ``release`` is called with partitions that are about to be dropped; their outputs must not be published later.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Assignment:
         *,
         holder: str = "",
         is_alive: Callable[[str], bool] = lambda _holder: False,
+        release: Callable[[Collection[Partition]], None] = lambda _partitions: None,
     ) -> None:
         self.partitions: dict[Partition, AssignedPartition] = {}
         self._settings = settings
@@ -39,6 +41,7 @@ class Assignment:
         self._epoch = 0
         self._holder = holder or new_holder()
         self._is_alive = is_alive
+        self._release = release
         self._log_ids: dict[str, str] = {}
         self._former_log_ids: set[str] = set()
 
@@ -49,9 +52,10 @@ class Assignment:
         the beginning of its log.
         """
         self._epoch += 1
+        committed = list(committed)
+        self._drop([(position.topic, position.partition) for position in committed])
         for position in committed:
             key = (position.topic, position.partition)
-            self._drop(key)
             commit = Commit(position.offset, position.metadata or "") if position.offset >= 0 else None
             found = CommitMetadata.read(commit.metadata).log_id if commit else ""
             log_id = self._log_ids.get(position.topic, "") or found
@@ -71,7 +75,7 @@ class Assignment:
 
     def replace(self, partition: AssignedPartition, *, log_id: str, rewinding: bool) -> AssignedPartition:
         """Replace a partition after its log was replaced; discard the books of the old log."""
-        self._drop(partition.key)
+        self._drop([partition.key])
         self._epoch += 1
         replacement = self._begin(partition.key, None, log_id, rewinding=rewinding)
         _warn_of_a_new_log(replacement, former=partition.books.log_id)
@@ -101,8 +105,7 @@ class Assignment:
 
     def remove(self, keys: Iterable[Partition]) -> None:
         """Release partitions: cancel their flights, and drop the results that still arrive."""
-        for key in list(keys):
-            self._drop(key)
+        self._drop(list(keys))
 
     def held(self, keys: Iterable[Partition]) -> list[AssignedPartition]:
         """Return those of the partitions that are held."""
@@ -127,9 +130,13 @@ class Assignment:
         self.partitions[key] = partition = AssignedPartition(key, books, epoch=self._epoch, rewinding=rewinding)
         return partition
 
-    def _drop(self, key: Partition) -> None:
-        partition = self.partitions.pop(key, None)
-        if partition is not None:
+    def _drop(self, keys: Sequence[Partition]) -> None:
+        dropped = self.held(keys)
+        if not dropped:
+            return
+        self._release([partition.key for partition in dropped])
+        for partition in dropped:
+            del self.partitions[partition.key]
             partition.advance(PartitionState.GONE)
 
 

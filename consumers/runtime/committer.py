@@ -1,7 +1,7 @@
 """Publishes, then commits: outputs go to the outbox; offsets follow once the outputs before them are delivered."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -31,12 +31,12 @@ _log: Final = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sent:
-    """A submitted batch: the number of records it settles, the commits it carries, and when it was submitted.
+    """A submitted batch: the number of records it settles by partition, its commits, and when it was submitted.
 
     ``traced`` are those of its records that have spans.
     """
 
-    records: int
+    records: Mapping[AssignedPartition, int]
     commits: tuple[tuple[AssignedPartition, Commit], ...]
     at: float
     traced: tuple[CompletedRecord, ...]
@@ -45,7 +45,8 @@ class _Sent:
 class Committer:
     """Submits the outputs of completed records; commits their offsets after delivery. The owner thread's alone.
 
-    A batch takes everything completed so far, so a commit never leaves before the outputs that it covers.
+    A batch takes everything completed so far, so a commit never leaves before the outputs that it covers. A
+    transactional outbox gets a batch for each partition: its outputs, and the commit that covers exactly them.
     ``post`` passes a command to the owner thread. ``on_durable`` gets each partition whose journal names
     every flight that waits to run.
     """
@@ -72,9 +73,8 @@ class Committer:
         self._on_durable = on_durable
         self._commit_interval_seconds = commit_interval_seconds
         self._clock = clock
-        # The partitions whose outputs have not been submitted, in the order of their first one.
-        self._unsubmitted: dict[AssignedPartition, None] = {}
-        self._records = 0
+        # Records whose outputs have not been submitted, by partition, in the order of the first output.
+        self._unsubmitted: dict[AssignedPartition, int] = {}
         self._next_commit_at = 0.0
         self._sent: deque[_Sent] = deque()
         self._commits_began_at: deque[float] = deque()
@@ -92,35 +92,55 @@ class Committer:
         if flight.span is not None:
             self._spans.add(flight.partition, flight.span, [output.topic for output in outputs])
         if outputs:
-            self._unsubmitted[flight.partition] = None
-            self._records += 1
+            self._unsubmitted[flight.partition] = self._unsubmitted.get(flight.partition, 0) + 1
             self._flow_control.await_delivery(1)
 
     def submit(self, *, urgent: bool = False) -> None:
         """Submit the outputs of completed records, with commits when they are due. Never blocks."""
         now = self._clock.monotonic()
         due = urgent or now >= self._next_commit_at or self._is_name_waiting()
-        commits = self._take_commits() if due else ()
         if due:
             self._next_commit_at = now + self._commit_interval_seconds
+        if self._outbox.is_transactional:
+            self._submit_by_partition(now, due=due)
+        else:
+            self._submit_together(now, due=due)
+
+    def _submit_together(self, now: float, *, due: bool) -> None:
+        commits = self._take_commits() if due else ()
         if not commits and not self._unsubmitted:
             return
-        batch = Batch(
-            tuple(output for partition in self._unsubmitted for output in partition.outputs),
-            {partition.key: commit for partition, commit in commits},
-            self._consumer.consumer_group_metadata() if commits else None,
-        )
-        sent = _Sent(self._records, commits, now, self._spans.completed())
+        outputs = tuple(output for partition in self._unsubmitted for output in partition.outputs)
+        batch = Batch(outputs, {partition.key: commit for partition, commit in commits})
+        traced = self._spans.completed(self._unsubmitted)
+        self._send(batch, _Sent(dict(self._unsubmitted), commits, now, traced))
+
+    def _submit_by_partition(self, now: float, *, due: bool) -> None:
+        metadata: object = None
+        for partition in tuple(self._assignment.partitions.values() if due else self._unsubmitted):
+            records = self._unsubmitted.get(partition, 0)
+            commit = partition.commit()
+            if commit is None and not records:
+                continue
+            # Taken here: later metadata could be that of another generation, in which another member owns it.
+            metadata = metadata or self._consumer.consumer_group_metadata()
+            batch = Batch(tuple(partition.outputs), {partition.key: commit} if commit else {}, metadata)
+            commits = ((partition, commit),) if commit else ()
+            traced = self._spans.completed([partition])
+            if not self._send(batch, _Sent({partition: records} if records else {}, commits, now, traced)):
+                return
+
+    def _send(self, batch: Batch, sent: _Sent) -> bool:
         if not self._outbox.submit(batch, partial(self._on_outbox_delivery, sent)):
-            for partition, commit in commits:
+            for partition, commit in sent.commits:
                 partition.books.fail(commit)
-            return
+            return False
         self._sent.append(sent)
-        self._spans.submitted(commits)
-        for partition in self._unsubmitted:
+        self._spans.submitted(sent.records, sent.commits)
+        for partition in sent.records:
             partition.clear_outputs()
-        self._unsubmitted.clear()
-        self._records = 0
+            del self._unsubmitted[partition]
+        return True
 
     @property
     def is_empty(self) -> bool:
@@ -155,7 +175,10 @@ class Committer:
 
     def _on_delivery(self, sent: _Sent, delivery: Delivery) -> None:
         self._sent.remove(sent)
-        self._flow_control.await_delivery(-sent.records)
+        if delivery.returned:
+            self._take_back(sent, delivery.batch)
+            return
+        self._flow_control.await_delivery(-sum(sent.records.values()))
         self._spans.delivered(sent.traced)
         for output in delivery.batch.outputs:
             self._published.labels(output.topic).inc()
@@ -170,6 +193,18 @@ class Committer:
                 self._confirm(partition, commit)
         elif held:
             self._commit(held, sent.at)
+
+    def _take_back(self, sent: _Sent, batch: Batch) -> None:
+        """Keep the outputs of a batch that was not delivered, before those completed since. Drop what is gone."""
+        for partition, commit in sent.commits:
+            partition.books.fail(commit)
+        for partition, records in sent.records.items():
+            self._spans.returned(partition, sent.traced)
+            if partition.is_gone:
+                self._flow_control.await_delivery(-records)
+            else:
+                partition.put_back(batch.outputs)
+                self._unsubmitted[partition] = self._unsubmitted.get(partition, 0) + records
 
     def _commit(self, commits: Sequence[tuple[AssignedPartition, Commit]], since: float) -> None:
         offsets = [TopicPartition(*p.key, commit.offset, metadata=commit.metadata) for p, commit in commits]

@@ -125,6 +125,10 @@ class AssignedPartition:
         """Forget the outputs: they are submitted."""
         self.outputs.clear()
 
+    def put_back(self, outputs: Iterable[OutgoingRecord]) -> None:
+        """Keep outputs again that were submitted and not delivered: they go before all others."""
+        self.outputs[:0] = outputs
+
     def commit(self) -> Commit | None:
         """Return what to commit now; see ``Books.commit``."""
         return self.books.commit(last=self.state >= PartitionState.LEAVING)

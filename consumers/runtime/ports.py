@@ -3,13 +3,13 @@
 The wiring provides both, so the runtime imports neither a role nor ``producers``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from schemas.errors import JobCancelled
 from schemas.events import AudioReference, Failure
-from schemas.kafka.delivery import Batch, Delivery
+from schemas.kafka.delivery import Batch, Delivery, Partition
 from schemas.kafka.records import Coordinates, OutgoingRecord, Record
 from schemas.kafka.trace import Trace
 
@@ -128,8 +128,23 @@ class Outbox(Protocol):
     up, and then the offsets are uncommitted as well.
     """
 
+    @property
+    def is_transactional(self) -> bool:
+        """Whether a batch's commits are delivered together with its outputs, or else are left to the caller.
+
+        If so, a batch holds outputs of one partition, the commit that covers them, and the group's metadata.
+        """
+        ...
+
     def submit(self, batch: Batch, on_delivered: OnDelivered) -> bool:
         """Accept a batch. Never blocks; False means full (or closed): keep the batch and submit it again."""
+        ...
+
+    def release(self, partitions: Collection[Partition], *, timeout_seconds: float) -> None:
+        """Return the batches with commits of these partitions, which another process is about to take over.
+
+        Blocks until the outbox cannot commit them any more.
+        """
         ...
 
     def report(self, record: OutgoingRecord) -> None:

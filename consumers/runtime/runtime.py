@@ -11,7 +11,7 @@ from consumers.metrics import Metrics
 from consumers.runtime.assignment import Assignment
 from consumers.runtime.committer import Committer
 from consumers.runtime.dispatch import Dispatch
-from consumers.runtime.drain import Drain
+from consumers.runtime.drain import COMMIT_RESERVE_SECONDS, Drain
 from consumers.runtime.execution import descriptors
 from consumers.runtime.execution.holder import is_alive, new_holder, visible
 from consumers.runtime.execution.jobs import job_maker
@@ -68,7 +68,13 @@ class Runtime:
         self.mailbox = Mailbox(clock)
         self.consumer = make_consumer(settings.kafka, role=stage.name, on_commit=self._on_commit)
         self.workers = Workers(stage, threads=limits.worker_threads, done=self.mailbox.put_flight)
-        self.assignment = Assignment(limits, metrics, holder=self._holder, is_alive=is_alive)
+        self.assignment = Assignment(
+            limits,
+            metrics,
+            holder=self._holder,
+            is_alive=is_alive,
+            release=partial(outbox.release, timeout_seconds=COMMIT_RESERVE_SECONDS),
+        )
         self.flow_control = FlowControl(self.consumer, limits, clock=clock)
         self.dispatch = Dispatch(
             self.workers, self.flow_control, rest_seconds=limits.killer_rest_seconds, clock=clock

@@ -1,5 +1,6 @@
 """The wiring of a consumer role: its stage with a runtime, an outbox and health."""
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -8,6 +9,7 @@ from typing import Final
 import structlog
 
 from consumers.cancellations import Cancellations
+from consumers.kafka.client import group_id
 from consumers.kafka.follower import FollowerThread
 from consumers.runtime.ports import Stage
 from consumers.runtime.runtime import Runtime
@@ -15,13 +17,14 @@ from kascribe.process.health import RoleHealth
 from kascribe.process.instance_id import run_when_admitted
 from kascribe.process.shutdown import Shutdown
 from kascribe.process.tracing.tracer import opened_tracer
-from producers.outbox import AtLeastOnceOutbox
+from producers.outbox import AtLeastOnceOutbox, TransactionalOutbox
 from producers.topics import ensure_topics
 from schemas.clock import SystemClock
 from schemas.kafka.topics import Topics, topics_used_by
 from schemas.settings import Settings
 
 OUTBOX_CLOSE_SECONDS: Final = 10.0
+INSTANCE_ID_PROPERTY: Final = "group.instance.id"
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -51,7 +54,7 @@ def run_stage(stage: Stage, settings: Settings, health: RoleHealth, shutdown: Sh
     ClientBroken when the Kafka client cannot recover.
     """
     ensure_topics(settings.kafka, _partitions(stage, settings))
-    outbox = AtLeastOnceOutbox(settings.kafka)
+    outbox = opened_outbox(stage.name, settings)
     new_runtime = partial(Runtime, stage=stage, outbox=outbox, settings=settings, metrics=health.metrics)
     _log.info("running", role=stage.name, topics=stage.topics)
     try:
@@ -65,6 +68,16 @@ def run_stage(stage: Stage, settings: Settings, health: RoleHealth, shutdown: Sh
     finally:
         outbox.close(timeout_seconds=shutdown.seconds_left(OUTBOX_CLOSE_SECONDS))
         _log.info("stopped", role=stage.name)
+
+
+def opened_outbox(role: str, settings: Settings) -> AtLeastOnceOutbox | TransactionalOutbox:
+    """Open the outbox of a role: the one that keeps the promise of the settings."""
+    if settings.runtime.delivery == "at_least_once":
+        return AtLeastOnceOutbox(settings.kafka)
+    group = group_id(settings.kafka, role)
+    instance = settings.kafka.properties.get(INSTANCE_ID_PROPERTY)
+    name = instance.get_secret_value() if instance else secrets.token_hex(8)
+    return TransactionalOutbox(settings.kafka, group_id=group, transactional_id=f"{group}-{name}")
 
 
 def _partitions(stage: Stage, settings: Settings) -> dict[str, int]:

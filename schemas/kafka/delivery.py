@@ -31,10 +31,12 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A batch with all outputs confirmed by the broker.
+    """A batch with all outputs confirmed by the broker, or one that was ``returned``: nothing of it is published.
 
-    ``committed``: its commits were part of the same transaction; otherwise the caller must commit them now.
+    ``committed``: its commits were part of the same transaction; otherwise the caller must commit them now. The
+    caller submits a returned batch again, with newer commits and metadata, while it holds the partition.
     """
 
     batch: Batch
     committed: bool
+    returned: bool = False

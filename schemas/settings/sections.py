@@ -120,8 +120,10 @@ class WhisperSettings(Section):
 class RuntimeSettings(Section):
     """The consumer's limits. They bound memory, and the work that a crash can cause to be repeated."""
 
-    delivery: Literal["at_least_once"] = Field(
-        default="at_least_once", description="Delivery guarantee for consumers of Kascribe's topics."
+    delivery: Literal["at_least_once", "exactly_once"] = Field(
+        default="at_least_once",
+        description="Delivery guarantee for consumers of Kascribe's topics: exactly_once publishes and commits in "
+        "transactions, for readers with read_committed.",
     )
     in_flight_records: int = Field(
         default=64,

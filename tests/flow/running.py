@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from consumers.metrics import Metrics
 from consumers.runtime.ports import Stage
 from consumers.runtime.runtime import Runtime
-from producers.outbox import AtLeastOnceOutbox
+from kascribe.wiring.consumer import opened_outbox
 from schemas.kafka.topics import dead_letter_topic, retry_topic
 from schemas.monitoring.tracing import Tracer
 from schemas.settings import KafkaSettings, RuntimeSettings, Settings
@@ -151,7 +151,7 @@ class Running:
 def running(stage: Stage, settings: Settings, *, tracer: Tracer | None = None) -> Iterator[Running]:
     """Run the stage until the block ends, then stop at once if the test has not stopped it."""
     registry = CollectorRegistry()
-    outbox = AtLeastOnceOutbox(settings.kafka)
+    outbox = opened_outbox(stage.name, settings)
     metrics = Metrics(registry)
     runtime = Runtime(stage=stage, outbox=outbox, settings=settings, metrics=metrics, tracer=tracer)
     started = Running(runtime, registry)

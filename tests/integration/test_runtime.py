@@ -60,11 +60,20 @@ def _values(messages: list[Message]) -> Counter[str]:
     return Counter((message.value() or b"").decode() for message in messages)
 
 
-def test_a_killed_process_loses_nothing_and_redoes_nothing_that_was_committed(stack: PrivateStack) -> None:
-    """After kill -9 with 200 records in flight all come out, and what a commit called complete does so once."""
+DELIVERY: Final = pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
+
+
+@DELIVERY
+def test_a_killed_process_loses_nothing_and_redoes_nothing_that_was_committed(
+    stack: PrivateStack, delivery: str
+) -> None:
+    """After kill -9 with 200 records in flight all come out, and what a commit called complete does so once.
+
+    With transactions everything comes out once.
+    """
     prefix = _topics(stack)
     send(stack.bootstrap_servers, [_value(n) for n in range(RECORDS)], topic=prefix + TOPIC, partitions=PARTITIONS)
-    limits = {"in_flight_records": RECORDS, "worker_threads": RECORDS // 2 + 10}
+    limits = {"in_flight_records": RECORDS, "worker_threads": RECORDS // 2 + 10, "delivery": delivery}
     with victim(stack.bootstrap_servers, *_arguments(prefix, **limits)) as process:
         eventually(lambda: len(_complete(stack, prefix)) >= 70, timeout_seconds=60, what="70 complete records")
         process.kill()
@@ -78,6 +87,7 @@ def test_a_killed_process_loses_nothing_and_redoes_nothing_that_was_committed(st
         group_prefix=prefix,
         properties=STATIC,
         in_flight_records=RECORDS,
+        delivery=delivery,
     )
     with running(stage, settings) as started:
         outputs = stack.records(prefix + OUTPUT, lambda seen: len(_values(seen)) == RECORDS)
@@ -86,17 +96,19 @@ def test_a_killed_process_loses_nothing_and_redoes_nothing_that_was_committed(st
     assert not complete & set(stage.values())
     counts = _values(outputs)
     assert set(counts) == {_value(n) for n in range(RECORDS)}
-    assert {value for value in complete if counts[value] != 1} == set()
+    once = counts if delivery == "exactly_once" else complete
+    assert {value for value in once if counts[value] != 1} == set()
 
 
-def test_a_record_that_kills_three_processes_is_set_aside(stack: PrivateStack) -> None:
+@DELIVERY
+def test_a_record_that_kills_three_processes_is_set_aside(stack: PrivateStack, delivery: str) -> None:
     """The killer is found across restarts and dead-lettered; its neighbours complete, and the restarts end."""
     prefix = _topics(stack, partitions=1)
     values = [*(f"echo-{n}" for n in range(5)), "kill", *(f"echo-{n}" for n in range(5, 10))]
     send(stack.bootstrap_servers, values, topic=prefix + TOPIC)
     deaths = 0
     while deaths < 5:
-        with victim(stack.bootstrap_servers, *_arguments(prefix, killer_attempts=3)) as process:
+        with victim(stack.bootstrap_servers, *_arguments(prefix, killer_attempts=3, delivery=delivery)) as process:
 
             def over(process: Any = process) -> bool:
                 return process.poll() is not None or _committed(stack, prefix, partitions=1)[0][0] == len(values)
@@ -113,8 +125,11 @@ def test_a_record_that_kills_three_processes_is_set_aside(stack: PrivateStack) -
     assert set(_values(outputs)) == {f"echo-{n}" for n in range(10)} | {"failed: killer_record"}
 
 
+@DELIVERY
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
-def test_a_process_that_joins_and_one_that_leaves_repeat_nothing(stack: PrivateStack, protocol: str) -> None:
+def test_a_process_that_joins_and_one_that_leaves_repeat_nothing(
+    stack: PrivateStack, protocol: str, delivery: str
+) -> None:
     """Scaling out and in under load: every record comes out, once, with both group protocols."""
     prefix = _topics(stack, partitions=4)
     settings = settings_for(
@@ -123,6 +138,7 @@ def test_a_process_that_joins_and_one_that_leaves_repeat_nothing(stack: PrivateS
         group_prefix=prefix,
         properties={"session.timeout.ms": 6_000, "heartbeat.interval.ms": 500} if protocol == "classic" else None,
         in_flight_records=16,
+        delivery=delivery,
     )
     batches = [[f"echo-{n}" for n in range(start, start + 400)] for start in (0, 400, 800)]
     for batch in batches[:1]:

@@ -10,7 +10,7 @@
 The outputs carry the first of them as their ``traceparent``. Where the trace is not sampled, a flight has none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from consumers.runtime.partition import AssignedPartition, Flight
@@ -114,11 +114,12 @@ class DeliverySpans:
     """Spans of completed records until their offsets are committed. The owner thread's alone.
 
     ``add`` in the order of completion; for each batch ``completed``, ``submitted`` once the outbox has it, and
-    ``delivered``; for each confirmed commit ``committed``. With nothing traced, all of that costs next to nothing.
+    ``delivered`` or ``returned``; for each confirmed commit ``committed``. With nothing traced, all of that costs
+    next to nothing.
     """
 
     def __init__(self) -> None:
-        self._unsubmitted: list[CompletedRecord] = []
+        self._unsubmitted: dict[AssignedPartition, list[CompletedRecord]] = {}
         self._waiting: dict[AssignedPartition, list[CompletedRecord]] = {}
         # The commits on their way, each with the number of the last record that it covers.
         self._commits: dict[AssignedPartition, list[tuple[Commit, int]]] = {}
@@ -143,15 +144,18 @@ class DeliverySpans:
         completed = CompletedRecord(record, publish, self._count)
         self._waiting.setdefault(partition, []).append(completed)
         if publish is not None:
-            self._unsubmitted.append(completed)
+            self._unsubmitted.setdefault(partition, []).append(completed)
 
-    def completed(self) -> tuple[CompletedRecord, ...]:
-        """Return the records whose outputs the next batch holds."""
-        return tuple(self._unsubmitted)
+    def completed(self, partitions: Iterable[AssignedPartition]) -> tuple[CompletedRecord, ...]:
+        """Return the records of these partitions whose outputs the next batch holds."""
+        return tuple(each for partition in partitions for each in self._unsubmitted.get(partition, ()))
 
-    def submitted(self, commits: Sequence[tuple[AssignedPartition, Commit]]) -> None:
+    def submitted(
+        self, partitions: Iterable[AssignedPartition], commits: Sequence[tuple[AssignedPartition, Commit]]
+    ) -> None:
         """Note that this batch is on its way, with commits that cover all records that are completed now."""
-        self._unsubmitted.clear()
+        for partition in partitions:
+            self._unsubmitted.pop(partition, None)
         for partition, commit in commits:
             if partition in self._waiting:
                 self._commits.setdefault(partition, []).append((commit, self._count))
@@ -162,6 +166,11 @@ class DeliverySpans:
         """Note that the outputs of a batch are delivered."""
         for completed in records:
             completed.end_publish()
+
+    def returned(self, partition: AssignedPartition, records: Sequence[CompletedRecord]) -> None:
+        """Note that a batch of a partition comes back: its outputs are submitted again, before all others."""
+        if records and not partition.is_gone:
+            self._unsubmitted[partition] = [*records, *self._unsubmitted.get(partition, ())]
 
     def committed(self, partition: AssignedPartition, commit: Commit) -> None:
         """End the spans of the records that a commit covers."""

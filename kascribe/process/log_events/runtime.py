@@ -242,9 +242,30 @@ CLIENT: Final = (
         alert="when it lasts",
     ),
     LogEvent(
+        name="transactions fail; retrying",
+        level="warning",
+        fields=("error",),
+        meaning="Outputs and offsets cannot be published together. They keep their order and are sent again.",
+        action="Restore the broker; look at ACLs of the transactional id and `transaction.state.log.min.isr`.",
+        alert="when it lasts",
+    ),
+    LogEvent(
         name="deliveries succeed again",
         level="info",
-        meaning="The end of *deliveries fail; retrying*.",
+        meaning="The end of *deliveries fail; retrying* or *transactions fail; retrying*.",
+    ),
+    LogEvent(
+        name="group metadata is out of date; offering the batches again",
+        level="info",
+        fields=("error",),
+        meaning="A rebalance came between the work and its transaction, which was aborted and is repeated.",
+    ),
+    LogEvent(
+        name="partition released while a transaction with its offsets has not ended",
+        level="warning",
+        meaning="The broker does not answer; it makes the next owner wait until the transaction has ended.",
+        action="Restore the broker.",
+        alert="when it lasts",
     ),
     LogEvent(
         name="output replaced by a dead letter",

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from consumers.metrics import Metrics
 from consumers.runtime.runtime import Runtime
+from kascribe.wiring.consumer import opened_outbox
 from producers.outbox import AtLeastOnceOutbox
 from schemas.kafka.delivery import Batch, Delivery
 from tests.flow.running import settings_for
@@ -40,10 +41,10 @@ def main() -> None:
     fields = dict(pair.split("=", 1) for pair in pairs)
     properties = {name: fields.pop(name) for name in list(fields) if "." in name}
     prefix, protocol = fields.pop("prefix", ""), fields.pop("protocol", "consumer")
-    outbox_kind = LastOutbox if fields.pop("dies", "") == "delivered" else AtLeastOnceOutbox
+    dies = fields.pop("dies", "") == "delivered"
     settings = settings_for(servers, protocol=protocol, group_prefix=prefix, properties=properties, **fields)
-    outbox = outbox_kind(settings.kafka)
     stage = CommandStage(topics=(f"{prefix}{TOPIC}",), output=f"{prefix}{OUTPUT}")
+    outbox = LastOutbox(settings.kafka) if dies else opened_outbox(stage.name, settings)
     runtime = Runtime(stage=stage, outbox=outbox, settings=settings, metrics=Metrics(CollectorRegistry()))
     signal.signal(signal.SIGTERM, lambda *_: runtime.stop())
     runtime.run()

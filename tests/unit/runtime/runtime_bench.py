@@ -1,6 +1,6 @@
 """The runtime without a broker and without running threads: what it submits to the workers stays in line."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -14,7 +14,7 @@ from consumers.runtime.partition import Flight
 from consumers.runtime.ports import OnDelivered, Stage
 from consumers.runtime.runtime import Runtime
 from schemas.events import AudioReference
-from schemas.kafka.delivery import Batch, Commit
+from schemas.kafka.delivery import Batch, Commit, Delivery, Partition
 from schemas.kafka.records import Headers, OutgoingRecord, Record
 from schemas.kafka.trace import Trace
 from schemas.kafka.wire import encode
@@ -30,6 +30,7 @@ class HeldOutbox:
     def __init__(self) -> None:
         self.problem: str | None = None
         self.is_alive = True
+        self.is_transactional = False
         self.is_full = False
         self.batches: list[tuple[Batch, OnDelivered]] = []
 
@@ -39,6 +40,19 @@ class HeldOutbox:
             return False
         self.batches.append((batch, on_delivered))
         return True
+
+    def release(self, partitions: Collection[Partition], *, timeout_seconds: float) -> None:
+        """Return the batches with commits of these partitions, the latest first."""
+        assert timeout_seconds > 0
+        returned = [each for each in self.batches if not each[0].commits.keys().isdisjoint(partitions)]
+        if self.is_transactional:
+            self.give_back(returned)
+
+    def give_back(self, returned: Sequence[tuple[Batch, OnDelivered]]) -> None:
+        """Return batches, the latest first, as after an abort."""
+        self.batches = [each for each in self.batches if each not in returned]
+        for batch, on_delivered in reversed(returned):
+            on_delivered(Delivery(batch, committed=False, returned=True))
 
     def report(self, record: OutgoingRecord) -> None:
         """Lose the record."""

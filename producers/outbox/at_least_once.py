@@ -1,13 +1,13 @@
-"""The outbox: the only path by which outputs are published, so that offsets are committed only after them.
+"""At least once: outputs are published, and only then are the offsets committed that they complete.
 
-At least once: every output of a batch is produced by an idempotent producer and confirmed by all replicas in sync.
+Every output of a batch is produced by an idempotent producer and confirmed by all replicas in sync.
 Only then is the batch reported as delivered, and its owner commits its offsets. A crash before that repeats the
 batch; a crash after it loses nothing.
 """
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,7 +21,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 from producers.kafka import REFUSALS, discard, open_producer, produce, producer_configuration
 from schemas.clock import Clock, SystemClock
 from schemas.kafka.dead_letters import undeliverable_letter
-from schemas.kafka.delivery import Batch, Delivery
+from schemas.kafka.delivery import Batch, Delivery, Partition
 from schemas.kafka.records import OutgoingRecord
 from schemas.settings import KafkaSettings
 
@@ -71,6 +71,8 @@ class AtLeastOnceOutbox:
     delivery continues: a record that can never be delivered must not block the others.
     """
 
+    is_transactional: Final = False
+
     def __init__(
         self,
         settings: KafkaSettings,
@@ -114,6 +116,9 @@ class AtLeastOnceOutbox:
             self._submitted.append(_Submission(batch, on_delivered, len(batch.outputs)))
         self._wake.set()
         return True
+
+    def release(self, partitions: Collection[Partition], *, timeout_seconds: float) -> None:
+        """Return at once: the caller commits after the delivery, and checks then whether a partition is held."""
 
     def report(self, record: OutgoingRecord) -> None:
         """Publish best effort, in no particular order. Never blocks or raises."""

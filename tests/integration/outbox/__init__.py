@@ -1,0 +1,1 @@
+"""The outboxes on a real broker: the librdkafka mock has neither isolation nor transactional offsets."""
