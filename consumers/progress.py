@@ -12,6 +12,8 @@ from schemas.events import Failure, Phase, ProgressEvent
 from schemas.kafka import wire
 from schemas.kafka.dead_letters import MESSAGE_CHARACTERS_LIMIT
 from schemas.kafka.records import OutgoingRecord
+from schemas.monitoring.tracing import note
+from schemas.options import Lane
 from schemas.roles import Role
 
 INTERVAL_SECONDS: Final = 0.5
@@ -115,3 +117,8 @@ class RateLimit:
             return False
         self._next = now + self._interval_seconds
         return True
+
+
+def note_job(job_id: str, *, tenant: str | None, lane: Lane) -> None:
+    """Name the job in the span of the attempt, so that its trace is found by it."""
+    note({"kascribe.job_id": job_id, "kascribe.lane": lane.value, "kascribe.tenant": tenant or ""})

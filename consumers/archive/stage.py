@@ -36,6 +36,7 @@ from schemas.kafka.deletions import DeletionEvent
 from schemas.kafka.records import OutgoingRecord, Record
 from schemas.kafka.topics import Topics
 from schemas.monitoring import Metric
+from schemas.monitoring.tracing import discard
 from schemas.notifications import is_own_object, parse_notification, to_reference, valid_options
 from schemas.object_addresses import S3
 from schemas.roles import Role
@@ -65,6 +66,8 @@ class ArchiveStage:
         self._bodies = bodies
         self._s3 = s3
         self._skipped = metrics.counter(SKIPPED)
+        # A job has many events of progress, and its traces would show the archive most of all.
+        self._traced = frozenset({topics.transcripts, topics.enrichments})
         self._read: dict[str, Callable[[Record], Sequence[Change]]] = {
             topics.references: _requested,
             topics.objects: self._dropped,
@@ -91,6 +94,8 @@ class ArchiveStage:
 
     def process(self, job: Job) -> Sequence[OutgoingRecord]:
         """Store what a record says, and return nothing to publish. Raises DependencyDown alone."""
+        if job.record.topic not in self._traced:
+            discard()
         try:
             self._writer.write(self._read[job.record.topic](job.record))
         except DependencyDown:

@@ -27,7 +27,7 @@ from consumers.enricher.work import Attempt, EnrichmentWork
 from consumers.failures import FailureClaims, RequestIdentity
 from consumers.lenient import decode_leniently
 from consumers.once import OncePerJob, Requester, Steps
-from consumers.progress import JobProgress, ProgressEvents
+from consumers.progress import JobProgress, ProgressEvents, note_job
 from consumers.runtime.ports import Job
 from schemas import identity
 from schemas.clock import Clock, SystemClock
@@ -37,6 +37,7 @@ from schemas.kafka import wire
 from schemas.kafka.large_outputs import omit_large_outputs
 from schemas.kafka.records import Answered, OutgoingRecord
 from schemas.kafka.topics import Topics
+from schemas.monitoring.tracing import discard
 from schemas.object_addresses import S3
 from schemas.options import EnrichOptions
 from schemas.results import StoredEnrichment
@@ -133,9 +134,11 @@ class EnrichStage:
         options = self._options(event)
         if not options.has_work:
             _log.debug("no enrichment requested", job_id=event.job_id)
+            discard()
             return ()
         # Stays bound: the runtime logs it too when it settles an error raised here.
         bind_contextvars(job_id=event.job_id)
+        note_job(event.job_id, tenant=event.tenant, lane=event.lane)
         attempt = Attempt(job, event, options, self._progress(job, event))
         try:
             key = f"{event.job_id}.{attempt.digest}"

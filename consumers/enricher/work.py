@@ -22,6 +22,8 @@ from consumers.runtime.ports import Job
 from schemas import identity
 from schemas.clock import Clock
 from schemas.events import EnrichmentEvent, EnrichmentStatus, Phase, TranscriptEvent
+from schemas.monitoring.spans import SpanKind
+from schemas.monitoring.tracing import span
 from schemas.options import EnrichOptions
 from schemas.results import StoredEnrichment
 from schemas.transcripts.subtitles.settings import SubtitleSettings
@@ -76,7 +78,8 @@ class EnrichmentWork:
         self._observer.on_begin(queued_seconds=self._queued_seconds(attempt))
         profiles = self._model.profiles_for(options)
         attempt.progress.report(Phase.ENRICHING)
-        transcript = self._transcripts.load(event.transcript_uri)
+        with span("load transcript", kind=SpanKind.CLIENT):
+            transcript = self._transcripts.load(event.transcript_uri)
         loaded = self._clock.monotonic()
         self._observer.on_stage("load", seconds=loaded - began)
         language = options.language or self._answer_language
@@ -91,17 +94,20 @@ class EnrichmentWork:
             attempt=attempt.job.attempt,
             is_retried=lambda error: not attempt.job.is_final(error),
         )
-        enrichment = self._model.enrich(
-            request, cancelled=claim.is_stopped, on_chunk=self._report_chunks(attempt.progress)
-        )
+        with span("enrich") as enriching:
+            enrichment = self._model.enrich(
+                request, cancelled=claim.is_stopped, on_chunk=self._report_chunks(attempt.progress)
+            )
+            enriching.set({"gen_ai.request.model": enrichment.model})
         answered = self._clock.monotonic()
         self._observer.on_stage("model", seconds=answered - loaded)
         _log_losses(enrichment)
-        results = store_rewrites(
-            self._results, event, attempt.digest, transcript, enrichment, subtitles=self._subtitles
-        )
-        enrichment = replace(enrichment, results=results)
-        stored = self._store(attempt, enrichment, language=language or transcript.language)
+        with span("store result"):
+            results = store_rewrites(
+                self._results, event, attempt.digest, transcript, enrichment, subtitles=self._subtitles
+            )
+            enrichment = replace(enrichment, results=results)
+            stored = self._store(attempt, enrichment, language=language or transcript.language)
         self._observer.on_stage("store", seconds=self._clock.monotonic() - answered)
         return stored
 

@@ -24,6 +24,8 @@ from schemas.errors import JobError, WebhookFailed, WebhookNotAllowed, WebhookPo
 from schemas.events import Failure, JobEvent
 from schemas.kafka.records import OutgoingRecord
 from schemas.kafka.topics import Topics, origin_topic
+from schemas.monitoring.spans import Attributes, SpanKind
+from schemas.monitoring.tracing import discard, note, span
 from schemas.roles import Role
 from schemas.settings.webhooks import WebhooksSettings
 from schemas.webhooks.payloads import body_of, event_in, kind_of
@@ -101,6 +103,7 @@ class NotifyStage:
             _log.warning("event not understood, so no webhook tells of it", error=str(error))
             return ()
         if kind_of(event) is None or not self._has_target(event):
+            discard()
             return ()
         record = job.record
         return (OutgoingRecord(self._topics.webhooks, record.key, record.value, record.headers),)
@@ -114,6 +117,7 @@ class NotifyStage:
     def _deliver(self, job: Job) -> None:
         event = event_in(job.record)
         bind_contextvars(job_id=event.job_id)
+        note({"kascribe.job_id": event.job_id, "kascribe.event_id": event.event_id})
         kind = kind_of(event)
         try:
             target = target_of(event.webhook_url, event.tenant, self._settings)
@@ -138,7 +142,9 @@ class NotifyStage:
             raise
         succeeded, rest_seconds = True, 0.0
         try:
-            answer = self._delivery.deliver(target, message_id=message_id, body=body)
+            with span("POST", kind=SpanKind.CLIENT, attributes=_attributes(target)) as sending:
+                answer = self._delivery.deliver(target, message_id=message_id, body=body)
+                sending.set({"http.response.status_code": answer.status})
             self._meter.observe(answer.seconds)
         except Exception as error:
             self._meter.count(_result_of(error))
@@ -149,6 +155,16 @@ class NotifyStage:
             self._hosts.leave(
                 host, job.origin, succeeded=succeeded, now=self._clock.monotonic(), rest_seconds=rest_seconds
             )
+
+
+def _attributes(target: Target) -> Attributes:
+    """Return where a delivery goes. Path and query stay out of spans: receivers put tokens into them."""
+    return {
+        "http.request.method": "POST",
+        "server.address": target.address.host,
+        "server.port": target.address.port,
+        "url.scheme": target.address.scheme,
+    }
 
 
 def _result_of(error: Exception) -> DeliveryResult:

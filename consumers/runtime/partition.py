@@ -156,7 +156,7 @@ class Flight:
 
     ``origin`` is where the record was first read; retry topics keep it. ``bound`` is what a failed attempt had
     bound to its log lines; ``pauses`` counts its waits for a dependency that then answered the first probe.
-    ``span`` is set with the job, where the record's trace is sampled; ``has_run`` once an attempt has ended.
+    ``span`` is set with the job, where the record's trace is sampled; ``has_run`` once an attempt has its own.
 
     Written by one thread at a time: the owner until the flight is submitted, then a worker until ``end``.
     ``cancelled`` alone is written by the owner at any time.
@@ -235,7 +235,6 @@ class Flight:
         self.error = error
         self.bound = bound
         self.seconds = seconds
-        self.has_run = True
 
     def requeue(self) -> None:
         """Note that the attempt waits for a worker. It may have run before, and waited for a service since."""

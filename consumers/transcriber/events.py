@@ -8,6 +8,7 @@ from consumers.transcriber.fetch import FetchedAudio
 from schemas import identity
 from schemas.clock import Clock
 from schemas.events import INLINE_TEXT_BYTES, AudioReference, TranscriptEvent
+from schemas.monitoring.spans import Attributes
 from schemas.options import EnrichOptions, ExportFormat, TranscribeOptions
 from schemas.results import StoredJob
 from schemas.transcripts.transcript import StageTiming, Transcript, Usage
@@ -64,6 +65,21 @@ def transcript_event(
         timing=_timing(attempt, transcribed, fetch_seconds, clock),
         usage=_usage_of_reuse(transcript) if transcribed.is_reused else transcript.usage,
     )
+
+
+def transcript_attributes(transcript: Transcript) -> Attributes:
+    """Return what a span tells of a transcript: never its text."""
+    provenance = transcript.provenance
+    return {
+        "kascribe.audio_seconds": transcript.audio.audio_duration_seconds,
+        "kascribe.speech_seconds": transcript.audio.speech_duration_seconds,
+        "kascribe.language": transcript.language or "",
+        "kascribe.status": transcript.status.value,
+        "kascribe.flags": tuple(flag.value for flag in transcript.flags),
+        "kascribe.model": provenance.model,
+        "kascribe.device": provenance.device,
+        "kascribe.compute_type": provenance.compute_type,
+    }
 
 
 def transcript_for(reference: AudioReference, event: TranscriptEvent) -> TranscriptEvent | None:

@@ -18,6 +18,8 @@ from consumers.s3 import BucketProbe
 from consumers.transcriber.objects import Cancelled, Objects, ObjectState, OpenedObject, WantedObject
 from consumers.transcriber.scratch import Scratch, disk_errors
 from schemas.errors import SCRATCH, AudioEmpty, AudioNotFound, AudioTooLarge, JobCancelled
+from schemas.monitoring.spans import SpanKind
+from schemas.monitoring.tracing import span
 from schemas.settings import S3Settings
 from schemas.transcripts.transcript import SourceObject
 
@@ -98,9 +100,13 @@ class ObjectFetcher:
         """
         with self._scratch.directory() as directory:
             path = directory / "audio"
-            with disk_errors(directory):
+            with disk_errors(directory), span("fetch", kind=SpanKind.CLIENT) as fetching:
+                if fetching.is_recorded:
+                    fetching.set({"aws.s3.bucket": wanted.address.bucket, "aws.s3.key": wanted.address.key})
                 state = self._read_unchanged(wanted, path, cancelled, on_state)
-                sha256 = _sha256(path, cancelled)
+                fetching.set({"kascribe.object_size_bytes": state.object_size_bytes})
+                with span("hash"):
+                    sha256 = _sha256(path, cancelled)
             source = SourceObject(
                 uri=state.address.uri,
                 version_id=state.version_id,

@@ -17,7 +17,7 @@ from structlog.contextvars import bind_contextvars, bound_contextvars
 from consumers.cancellations import Cancellations
 from consumers.failures import FailureClaims, RequestIdentity
 from consumers.once import OncePerJob, Requester, Steps
-from consumers.progress import JobProgress, ProgressEvents
+from consumers.progress import JobProgress, ProgressEvents, note_job
 from consumers.runtime.ports import Job
 from consumers.transcriber.attempt import Attempt, job_id_of
 from consumers.transcriber.events import has_other_requirements, transcript_for
@@ -32,6 +32,7 @@ from schemas.events import AudioReference, Failure, Phase, TranscriptEvent
 from schemas.kafka import wire
 from schemas.kafka.records import Answered, OutgoingRecord
 from schemas.kafka.topics import Topics
+from schemas.monitoring.tracing import discard
 from schemas.notifications import requested_at
 from schemas.object_addresses import S3
 from schemas.results import StoredJob
@@ -119,9 +120,12 @@ class TranscribeStage:
         read = self._references.read(job, now=self._clock.now())
         if read.reference is None:
             _log.debug("nothing to transcribe", origin=str(job.origin), forwarded=len(read.forwarded))
+            if not read.forwarded:
+                discard()
             return read.forwarded
         # Stays bound: the runtime logs it too when it settles an error raised here.
         bind_contextvars(job_id=job_id_of(read.reference))
+        note_job(job_id_of(read.reference), tenant=read.reference.tenant, lane=read.reference.lane)
         progress = self._progress(job, read.reference)
         attempt = Attempt(job, read.reference, read.state, progress, self._clock.monotonic())
         try:
@@ -164,6 +168,7 @@ class TranscribeStage:
             )
         _log.info("job completed by another record", origin=str(job.origin), owner=str(stored.owner))
         if self._references.is_notification(job):
+            discard()  # every notification normally arrives twice
             return ()
         completed = attempt.progress.end_record(Phase.COMPLETED, result_uri=event.transcript_uri)
         own_event = transcript_for(reference, event)

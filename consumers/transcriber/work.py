@@ -12,7 +12,13 @@ from functools import partial
 from consumers.once import Claim, Claims
 from consumers.runtime.ports import Weight
 from consumers.transcriber.attempt import Attempt
-from consumers.transcriber.events import TranscribedAudio, is_same_object, queue_seconds, transcript_event
+from consumers.transcriber.events import (
+    TranscribedAudio,
+    is_same_object,
+    queue_seconds,
+    transcript_attributes,
+    transcript_event,
+)
 from consumers.transcriber.fetch import FetchedAudio, ObjectFetcher
 from consumers.transcriber.interim_text import InterimText
 from consumers.transcriber.objects import Cancelled, ObjectState
@@ -21,6 +27,7 @@ from schemas import identity
 from schemas.clock import Clock
 from schemas.errors import SCRATCH, DependencyDown
 from schemas.events import Phase
+from schemas.monitoring.tracing import note, span
 from schemas.options import Channels, ExportFormat
 from schemas.results import StoredJob
 from schemas.transcripts.exports import EXPORTERS
@@ -65,8 +72,23 @@ class TranscriptionWork:
             fetch_seconds = self._clock.monotonic() - attempt.started_at
             self._observer.on_fetched(queued_seconds=queue_seconds(attempt, self._clock), seconds=fetch_seconds)
             transcribed = self._find_or_transcribe(attempt, claim, audio)
+        note({"kascribe.reused": transcribed.is_reused})
         began = self._clock.monotonic()
-        exports = self._export(transcribed, options.exports)
+        with span("store result"):
+            stored = self._store(attempt, claim, audio, transcribed, fetch_seconds=fetch_seconds)
+        self._observer.on_stored(seconds=transcribed.store_seconds + self._clock.monotonic() - began)
+        return stored
+
+    def _store(
+        self,
+        attempt: Attempt,
+        claim: Claim,
+        audio: FetchedAudio,
+        transcribed: TranscribedAudio,
+        *,
+        fetch_seconds: float,
+    ) -> StoredJob:
+        exports = self._export(transcribed, attempt.reference.options.exports)
         # Built last: another record may have joined the claim until now, and the event has to say so.
         event = transcript_event(
             attempt,
@@ -77,7 +99,7 @@ class TranscriptionWork:
             is_shared=claim.is_shared,
             clock=self._clock,
         )
-        stored = self._results.create_job(
+        return self._results.create_job(
             StoredJob(
                 job_id=attempt.job_id,
                 owner=attempt.job.origin,
@@ -86,8 +108,6 @@ class TranscriptionWork:
                 reference=attempt.reference,
             )
         )
-        self._observer.on_stored(seconds=transcribed.store_seconds + self._clock.monotonic() - began)
-        return stored
 
     def is_same_audio(self, attempt: Attempt, stored: StoredJob) -> bool:
         """Return whether an attempt names the audio of a finished job. Fetches the object if addresses differ."""
@@ -142,8 +162,9 @@ class TranscriptionWork:
     ) -> TranscribedAudio:
         transcript = self._transcribe(attempt, claim, audio)
         began = self._clock.monotonic()
-        self._mark_use(attempt, content_key)
-        uri = self._results.put_transcript(content_key, transcript)
+        with span("store transcript"):
+            self._mark_use(attempt, content_key)
+            uri = self._results.put_transcript(content_key, transcript)
         seconds = self._clock.monotonic() - began
         return TranscribedAudio(transcript, content_key, uri, is_reused=False, store_seconds=seconds)
 
@@ -160,14 +181,17 @@ class TranscriptionWork:
         options = attempt.reference.options
         text = InterimText(attempt.progress, clock=self._clock, is_in_order=options.channels is Channels.MIX)
         try:
-            transcript = self._engine.transcribe(
-                audio.path,
-                options,
-                on_progress=text.on_progress,
-                cancelled=claim.is_stopped,
-                lane=attempt.reference.lane,
-                on_audio=weigh,
-            )
+            with span("transcribe") as transcribing:
+                transcript = self._engine.transcribe(
+                    audio.path,
+                    options,
+                    on_progress=text.on_progress,
+                    cancelled=claim.is_stopped,
+                    lane=attempt.reference.lane,
+                    on_audio=weigh,
+                )
+                if transcribing.is_recorded:
+                    transcribing.set(transcript_attributes(transcript))
         except DependencyDown as down:
             if down.dependency == SCRATCH:
                 self._fetcher.require_room(down.needed_bytes)

@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager, closing
 from functools import partial
 from typing import Final
 
+from consumers.metrics import Instruments
 from consumers.s3 import BucketProbe
 from kascribe.process.shutdown import ended_by_signals
+from kascribe.process.tracing.tracer import opened_tracer
 from kascribe.wiring.documentation import event_documents
 from kascribe.wiring.gateway_access import opened_gate, warn_if_open
 from kascribe.wiring.gateway_archive import opened_gateway_archive
@@ -35,6 +37,8 @@ from schemas.clock import SystemClock
 from schemas.errors import KascribeError
 from schemas.identity import random_id
 from schemas.kafka.topics import Topics
+from schemas.monitoring.tracing import Tracer
+from schemas.roles import Role
 from schemas.settings import S3Settings, Settings
 
 CLOSE_SECONDS: Final = 5.0
@@ -61,22 +65,31 @@ def run_gateway(settings: Settings) -> None:
     """
     topics = Topics(settings.kafka.topic_prefix)
     ensure_topics(settings.kafka, dict.fromkeys(topics.all, settings.kafka.topic_partitions))
-    server = gateway_server(settings)
     warn_if_open(settings.gateway)
-    with ended_by_signals(limit_seconds=FINISH_SECONDS + REFUSE_SECONDS + CLOSE_SECONDS) as shutdown:
+    instruments = gateway_instruments()
+    with (
+        ended_by_signals(limit_seconds=FINISH_SECONDS + REFUSE_SECONDS + CLOSE_SECONDS) as shutdown,
+        opened_tracer(
+            settings.tracing, instruments, role=Role.GATEWAY, seconds_left=shutdown.seconds_left
+        ) as tracer,
+    ):
+        server = gateway_server(settings, instruments=instruments, tracer=tracer)
         shutdown.pass_to(server.stop)
         server.run()
     if not server.started:
         raise KascribeError("the gateway did not start; its log says why")
 
 
-def gateway_server(settings: Settings) -> GatewayServer:
+def gateway_server(
+    settings: Settings, *, instruments: Instruments | None = None, tracer: Tracer | None = None
+) -> GatewayServer:
     """Build the server with the services of these settings behind it, not yet started."""
     return GatewayServer(
         settings.gateway,
         open_services=partial(opened_services, settings),
         event_documents=event_documents,
-        instruments=gateway_instruments(),
+        instruments=instruments or gateway_instruments(),
+        tracer=tracer,
     )
 
 

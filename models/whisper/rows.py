@@ -93,6 +93,21 @@ class BatchKey:
     prefix_tokens: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """One call of the model, in seconds of the monotonic clock."""
+
+    replica: int
+    rows: int
+    begun_at: float
+    seconds: float
+
+    @property
+    def ended_at(self) -> float:
+        """When it had ended."""
+        return self.begun_at + self.seconds
+
+
 @dataclass(slots=True, eq=False)
 class Row:
     """One window to hear, for one job. Rows of a job are served by ``position``, seconds from the file's start."""
@@ -104,7 +119,12 @@ class Row:
     position: float = 0.0
     queued_at: float = 0.0  # set by the engine, monotonic
     future: Future[Heard] = field(default_factory=Future)
-    seconds: float = 0.0  # its share of the call that computed its result
+    call: Call | None = None  # the one that computed its result
+
+    @property
+    def seconds(self) -> float:
+        """Its share of that call."""
+        return self.call.seconds / self.call.rows if self.call else 0.0
 
     @property
     def key(self) -> BatchKey:

@@ -15,6 +15,7 @@ from models.whisper.languages.detection import LanguageDetection, LanguageOfEach
 from models.whisper.languages.one import SpokenLanguage
 from models.whisper.options.decoding import search_of, thresholds_of
 from models.whisper.rows import Alignment, EncoderInput, Features, Hear, Heard, Row
+from models.whisper.spans import TranscriptionSpans
 from models.whisper.state import TranscriptionState
 from models.whisper.text.loudness import loud_frames
 from models.whisper.text.segments import WindowResult, needs_alignment
@@ -22,6 +23,7 @@ from models.whisper.text.vocabulary import Vocabulary
 from models.whisper.text.words import TimedWord, time_words
 from schemas.clock import Clock
 from schemas.errors import EngineFailed, JobCancelled
+from schemas.monitoring.tracing import current_span
 from schemas.options import Lane, Task, TranscribeOptions
 
 SPARSE_TOKENS_PER_SECOND: Final = 1.5
@@ -60,6 +62,8 @@ class Transcription:
         self._inbox: queue.SimpleQueue[DecoderEvent | tuple[DecodeUnit, Row]] = queue.SimpleQueue()
         self.state = TranscriptionState(language=language)
         self._languages = self._detection()
+        transcribing = current_span()
+        self._spans = TranscriptionSpans(transcribing) if transcribing else None
 
     def _detection(self) -> LanguageDetection:
         candidates = self._options.languages or ()
@@ -78,12 +82,18 @@ class Transcription:
 
         Raises the error of decoding or inference, the error of ``Engine.failure_for``, or JobCancelled.
         """
+        error: BaseException | None = None
         try:
             while not self.state.is_complete:
                 self._step(cancelled)
                 yield self.state
+        except BaseException as raised:
+            error = raised
+            raise
         finally:
             self._engine.cancel(self)
+            if self._spans is not None:
+                self._spans.end(self.state, error)
 
     def _step(self, cancelled: Callable[[], bool]) -> None:
         if cancelled():
@@ -107,8 +117,12 @@ class Transcription:
             self._add_window(event.window())
         elif isinstance(event, ContainerOpened):
             self.state.opened, self.state.opened_at = event, self._clock.monotonic()
+            if self._spans is not None:
+                self._spans.on_opened(detects_speech=self._options.vad)
         elif isinstance(event, DecodeFinished):
             self.state.finished = event
+            if self._spans is not None:
+                self._spans.on_decoded(event)
             self._languages.on_finished()
         elif isinstance(event, DecodeProgress):
             pass
@@ -146,6 +160,8 @@ class Transcription:
             position=unit.window.start_seconds,
         )
         row.future.add_done_callback(lambda _: self._inbox.put((unit, row)))
+        if self._spans is not None:
+            self._spans.on_submitted()
         self._engine.submit(row)
 
     def _fewest_tokens(self, unit: DecodeUnit) -> float:
@@ -159,6 +175,8 @@ class Transcription:
         if row.future.cancelled():
             raise EngineFailed("the engine was shut down")
         heard = row.future.result()
+        if self._spans is not None:
+            self._spans.on_heard(row, heard)
         usage = self.state.usage
         usage.alignment_seconds += heard.alignment_seconds
         usage.inference_seconds += row.seconds - heard.alignment_seconds

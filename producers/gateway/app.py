@@ -26,6 +26,7 @@ from producers.gateway.routes.health import add_health
 from producers.gateway.routes.session import add_session
 from producers.gateway.routes.transcribe import add_transcribe
 from producers.gateway.services import Services
+from schemas.monitoring.tracing import Tracer
 from schemas.settings import GatewaySettings
 
 
@@ -35,11 +36,12 @@ def create_app(
     open_services: Callable[[], AbstractAsyncContextManager[Services]],
     event_documents: Callable[[], EventDocuments] | None = None,
     instruments: Instruments | None = None,
+    tracer: Tracer | None = None,
 ) -> FastAPI:
     """Build the ASGI application. ``open_services`` is entered when the server starts, inside its event loop.
 
     ``event_documents`` describe the topics, and are made when they are first requested. ``instruments``
-    measure the requests.
+    measure the requests, ``tracer`` makes them spans.
     """
 
     @asynccontextmanager
@@ -55,7 +57,7 @@ def create_app(
     app = FastAPI(lifespan=lifespan, openapi_url=None, generate_unique_id_function=operation_id)
     add_access(app, settings)
     add_guard(app, settings)
-    app.add_middleware(TraceMiddleware)
+    app.add_middleware(TraceMiddleware, tracer=tracer)
     add_security_headers(app)
     add_monitor(app, settings, instruments)  # the last one added handles a request first
     add_failure_handlers(app)

@@ -18,6 +18,7 @@ from producers.gateway.monitoring.ports import Instruments
 from producers.gateway.services import Services
 from schemas.clock import SystemClock
 from schemas.errors import ConfigurationError, KascribeError
+from schemas.monitoring.tracing import Tracer
 from schemas.settings import GatewaySettings
 
 FINISH_SECONDS: Final = 10.0
@@ -43,10 +44,15 @@ class GatewayServer(uvicorn.Server):
         open_services: Callable[[], AbstractAsyncContextManager[Services]],
         event_documents: Callable[[], EventDocuments] | None = None,
         instruments: Instruments | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         tls = tls_context(settings)
         app = create_app(
-            settings, open_services=open_services, event_documents=event_documents, instruments=instruments
+            settings,
+            open_services=open_services,
+            event_documents=event_documents,
+            instruments=instruments,
+            tracer=tracer,
         )
         guard: Guard = app.state.guard
         super().__init__(

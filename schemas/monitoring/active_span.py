@@ -47,8 +47,18 @@ class ActiveSpan:
     """A step that has begun. One thread writes at a time; moments are of the monotonic clock, in seconds."""
 
     __slots__ = (
-        "_attributes", "_dropped", "_error", "_events", "_has_ended", "_kind", "_links", "_name", "_parent_id",
-        "_started_ns", "_timeline", "span_id",
+        "_attributes",
+        "_dropped",
+        "_error",
+        "_events",
+        "_has_ended",
+        "_kind",
+        "_links",
+        "_name",
+        "_parent_id",
+        "_timeline",
+        "span_id",
+        "started_ns",
     )  # fmt: skip
 
     is_recorded: Final = True
@@ -69,7 +79,7 @@ class ActiveSpan:
         self._parent_id = parent_id
         self._name = name
         self._kind = kind
-        self._started_ns = started_ns
+        self.started_ns = started_ns
         self._attributes: dict[str, AttributeValue] = dict(attributes)
         self._events: list[SpanEvent] = []
         self._links: list[SpanLink] = []
@@ -127,14 +137,14 @@ class ActiveSpan:
         from_start: bool = False,
     ) -> "ActiveSpan":
         """Begin a step within this one: now, at a moment, or where this one started."""
-        started_ns = self._started_ns if from_start else self._timeline.at(started_at)
+        started_ns = self.started_ns if from_start else self._timeline.at(started_at)
         span_id = random_hex(8)
         return ActiveSpan(
             self._timeline, span_id, self.span_id, name, kind=kind, started_ns=started_ns, attributes=attributes
         )
 
-    def end(self, *, at: float | None = None) -> None:
-        """Hand the step over. A repetition has no effect."""
+    def end(self, *, at: float | None = None, before: "ActiveSpan | None" = None) -> None:
+        """Hand the step over: it ends now, at a moment, or where another step began. Safe to repeat."""
         if self._has_ended or self._timeline.is_discarded:
             return
         self._has_ended = True
@@ -149,8 +159,8 @@ class ActiveSpan:
                 trace_id=self.trace_id,
                 span_id=self.span_id,
                 parent_id=self._parent_id,
-                started_ns=self._started_ns,
-                ended_ns=max(self._started_ns, self._timeline.at(at)),
+                started_ns=self.started_ns,
+                ended_ns=max(self.started_ns, before.started_ns if before else self._timeline.at(at)),
                 attributes=self._attributes,
                 events=tuple(self._events),
                 links=tuple(self._links),

@@ -65,3 +65,13 @@ class SpanSink(Protocol):
     def take(self, span: Span) -> None:
         """Take a span, or drop it and count that. Never blocks or raises."""
         ...
+
+
+def publishing(topic: str) -> dict[str, AttributeValue]:
+    """Return the attributes of sending one record to a topic, by OpenTelemetry's conventions for messaging."""
+    return {
+        "messaging.system": "kafka",
+        "messaging.operation.name": "publish",
+        "messaging.operation.type": "send",
+        "messaging.destination.name": topic,
+    }

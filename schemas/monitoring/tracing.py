@@ -81,6 +81,20 @@ def current_span() -> ActiveSpan | None:
     return _current.get()
 
 
+def note(attributes: Attributes) -> None:
+    """Add attributes to the step that this thread or task works on, if it is recorded."""
+    active = _current.get()
+    if active is not None:
+        active.set(attributes)
+
+
+def discard() -> None:
+    """Leave no span of the record or request at hand: there was nothing to do."""
+    active = _current.get()
+    if active is not None:
+        active.discard()
+
+
 @contextmanager
 def entered(active: ActiveSpan | None) -> Iterator[None]:
     """Make a step the one that this thread or task works on, within the context. Does not end it."""

@@ -22,8 +22,8 @@ from schemas.monitoring.spans import SpanKind
 from schemas.monitoring.tracing import Tracer
 
 SYSTEM: Final = "messaging.system"
-UNSETTLED: Final = frozenset({"parked", "joined"})
-"""Outcomes after which the same attempt runs again."""
+PARKED: Final = "parked"
+JOINED: Final = "joined"
 
 
 def begin_record(tracer: Tracer, flight: Flight, trace: Trace, *, group: str) -> ActiveSpan | None:
@@ -53,26 +53,31 @@ def begin_record(tracer: Tracer, flight: Flight, trace: Trace, *, group: str) ->
 
 
 def begin_attempt(record: ActiveSpan, flight: Flight) -> ActiveSpan:
-    """Begin the span of one run of the stage; the first also ends the wait in the queue."""
-    if not flight.has_run:
-        record.child("queue", from_start=True).end()
+    """Begin the span of one run of the stage."""
     return record.child("attempt", attributes={"kascribe.attempt": flight.attempt})
 
 
-def end_attempt(attempt: ActiveSpan, failure: BaseException | None) -> None:
-    """End the span of one run of the stage. A record that follows another one has not failed."""
+def end_attempt(record: ActiveSpan, attempt: ActiveSpan, flight: Flight, failure: BaseException | None) -> None:
+    """End the span of one run of the stage, and before the first one that of the wait in the queue.
+
+    A run in which the record only found another one that does its work is an event: it waits on.
+    """
     if isinstance(failure, FollowsAnother):
-        attempt.event("joined", {"kascribe.leader": str(failure.leader)})
-    elif failure is not None:
+        record.event("followed", {"kascribe.leader": str(failure.leader)})
+        return
+    if not flight.has_run:
+        flight.has_run = True
+        record.child("queue", from_start=True).end(before=attempt)
+    if failure is not None:
         attempt.fail(failure)
     attempt.end()
 
 
 def note_outcome(record: ActiveSpan, outcome: str) -> None:
     """Note how a run ended: for good, or as an event of a record that will run again."""
-    if outcome in UNSETTLED:
+    if outcome == PARKED:
         record.event(outcome)
-    else:
+    elif outcome != JOINED:  # it has an event that names the other record
         record.set({"kascribe.outcome": outcome})
 
 

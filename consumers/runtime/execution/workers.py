@@ -119,8 +119,8 @@ def run_attempt(flight: Flight, stage: Stage) -> None:
     except BaseException as error:  # noqa: BLE001 - whatever a stage raises is an outcome; the owner decides
         failure = shortage(error)
         bound = structlog.contextvars.get_contextvars()
-    if attempt is not None:
-        end_attempt(attempt, failure)
+    if flight.span is not None and attempt is not None:
+        end_attempt(flight.span, attempt, flight, failure)
     job_log.leave()
     # What the stage bound, such as the job's id, belongs to this job alone.
     structlog.contextvars.clear_contextvars()

@@ -29,6 +29,7 @@ from models.vllm.servers.completion import (
 from models.vllm.servers.problems import ContextExceeded, Rejected
 from models.vllm.tasks import gather_or_cancel
 from schemas.errors import EnrichmentInvalid
+from schemas.monitoring.tracing import span
 from schemas.options import Lane
 from schemas.transcripts.answer_flags import AnswerFlag
 
@@ -118,7 +119,9 @@ class Asker:
             totals.usage += completion.usage
             last = completion.text
             try:
-                attempts.on_answer(self._judge(completion, question, request.schema))
+                with span("validate"):
+                    judged = self._judge(completion, question, request.schema)
+                attempts.on_answer(judged)
             except InvalidAnswer as invalid:
                 attempts.on_invalid(_with_flags(invalid, completion), is_cut_off=not completion.is_complete)
         answer = attempts.best()

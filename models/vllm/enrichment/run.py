@@ -27,6 +27,7 @@ from models.vllm.tasks import gather_or_cancel
 from schemas.clock import Clock
 from schemas.errors import DependencyDown, EnrichmentFailed, EnrichmentInvalid, JobError, Reason
 from schemas.events import EnrichmentResult, EnrichmentStatus, Failure
+from schemas.monitoring.tracing import span
 from schemas.transcripts.doubts import DoubtRule
 
 CALIBRATED_CHARACTERS: Final = 8_000
@@ -65,7 +66,8 @@ class Run:
         EnrichmentInvalid when no answer was valid, EnrichmentFailed and DependencyDown also when no profile ended.
         """
         started = self.clock.monotonic()
-        await self._prepare()
+        with span("plan", attributes={"kascribe.segments": len(self.request.segments)}):
+            await self._prepare()
         prefix_cached = asyncio.Event()
         first, *others = self.request.profiles
         results = await gather_or_cancel(
@@ -111,7 +113,9 @@ class Run:
             return kept
         started = self.clock.monotonic()
         try:
-            result = await self._complete_profile(profile, prefix_cached)
+            with span("profile", attributes={"kascribe.profile": profile.name}) as answering:
+                result = await self._complete_profile(profile, prefix_cached)
+                answering.set({"kascribe.status": result.status.value, "kascribe.coverage": result.coverage})
         except (EnrichmentFailed, DependencyDown) as failed:
             self._failures.append(failed)
             if self.request.is_retried(failed):
@@ -135,7 +139,8 @@ class Run:
             answer, notes = await self._answer(profile, totals, self._listener(profile, prefix_cached))
         except (InvalidAnswer, EnrichmentInvalid) as invalid:
             return self._invalid_result(profile, invalid, totals, started)
-        output, doubts = examine(answer.value, profile, self.request, self._material, drop=self.drop_doubts)
+        with span("validate"):
+            output, doubts = examine(answer.value, profile, self.request, self._material, drop=self.drop_doubts)
         segment_ids = self.request.segment_ids
         seen = notes.seen if notes else segment_ids
         cited = cited_segments(output, notes.points if notes else ())
@@ -200,7 +205,8 @@ class Run:
         about_notes = self._about_notes(question)
         # A task that is too long is refused before any work.
         await self.asker.tokens_for_lines(about_notes.task, about_notes.completion_tokens)
-        await self.condenser.take_notes(self.request.segments, language)
+        with span("take notes"):
+            await self.condenser.take_notes(self.request.segments, language)
         for share in NOTES_SHARES:
             about_notes = self._about_notes(question)  # again: the context may have turned out smaller
             notes = await self.condenser.merge(about_notes.task, about_notes.completion_tokens, share=share)

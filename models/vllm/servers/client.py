@@ -30,6 +30,7 @@ from models.vllm.servers.responses import CompletionBuilder, expect_shape, read_
 from models.vllm.servers.tls import advice, tls_context
 from models.vllm.servers.transport import Transport
 from schemas.clock import Clock
+from schemas.monitoring.tracing import current_span
 from schemas.options import Lane
 from schemas.settings import VllmSettings
 
@@ -96,6 +97,10 @@ class ServerClient:
         priority = _PRIORITIES[request.lane] if self._settings.priority else None
         body = request_body(request, model, stream=on_text is not None, priority=priority)
         path, headers = completions_path(model), {"X-Request-Id": request.request_id}
+        if (step := current_span()) is not None:
+            headers["traceparent"] = (
+                step.traceparent
+            )  # vLLM's own spans (--otlp-traces-endpoint) are below this one
         async with self._translating(self._settings.timeout_seconds):
             if on_text is None:
                 return read_completion(read_json(await self._body("POST", path, body, headers)))

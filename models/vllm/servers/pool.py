@@ -10,7 +10,7 @@ from models.vllm.servers.client import ServerClient
 from models.vllm.servers.completion import Completion, CompletionRequest, OnText, Prompt, ServedModel
 from models.vllm.servers.failover import Failover
 from models.vllm.servers.limiter import Limiter
-from models.vllm.servers.observer import observe
+from models.vllm.servers.observer import completion_attributes, observe, request_span
 from models.vllm.servers.ports import Observer, RequestLoad
 from models.vllm.servers.problems import ContextExceeded, Rejected, ServerProblem
 from models.vllm.servers.server import Server
@@ -107,10 +107,16 @@ class ServerPool:
             model = await server.discover()
             if stream:
                 stream.restart()
+            began = self._clock.monotonic()
             async with server.limiter.slot(request.lane):
                 again = request if attempt == 1 else replace(request, request_id=f"{request.request_id}:{attempt}")
-                completing = server.client.complete(again, model, stream)
-                completion = await observe(completing, self._observer, self._clock)
+                waited_seconds = self._clock.monotonic() - began
+                with request_span(
+                    again, model, server.client.base_url, attempt=attempt, waited_seconds=waited_seconds
+                ) as step:
+                    completing = server.client.complete(again, model, stream)
+                    completion = await observe(completing, self._observer, self._clock)
+                    step.set(completion_attributes(completion))
             server.on_success()
             return completion
 

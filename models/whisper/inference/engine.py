@@ -15,7 +15,7 @@ from models.whisper.inference.ports import DeviceLost, Model, OutOfMemory
 from models.whisper.inference.replicas import ReplicaGroup, Replicas
 from models.whisper.inference.scheduler import Scheduler
 from models.whisper.inference.watch import CallWatch
-from models.whisper.rows import Features, Heard, Row
+from models.whisper.rows import Call, Features, Heard, Row
 from schemas.clock import Clock
 from schemas.errors import ENGINE, ConfigurationError, DependencyDown, EngineFailed, JobError
 
@@ -239,12 +239,12 @@ class Engine:
         try:
             return self._model.hear(batch, [row.operation for row in rows])
         finally:
-            seconds = self._clock.monotonic() - begun_at
+            call = Call(replica, len(rows), begun_at, self._clock.monotonic() - begun_at)
             for row in rows:
-                row.seconds = seconds / len(rows)
+                row.call = call
             queued_seconds = sum(begun_at - row.queued_at for row in rows) / len(rows)
             self._observer.on_batch(
-                replica=replica, rows=len(rows), queued_seconds=queued_seconds, seconds=seconds
+                replica=replica, rows=len(rows), queued_seconds=queued_seconds, seconds=call.seconds
             )
 
     @contextmanager

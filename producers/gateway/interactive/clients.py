@@ -15,6 +15,8 @@ from schemas.events import Event
 from schemas.kafka.topics import Topics
 from schemas.kafka.trace import Trace
 from schemas.kafka.wire import encode
+from schemas.monitoring.spans import SpanKind, publishing
+from schemas.monitoring.tracing import span
 
 Result = TypeVar("Result")
 
@@ -37,7 +39,8 @@ class Clients:
     async def upload(self, source: BinaryIO, *, name: str, content_type: str | None) -> StoredUpload:
         """Store a file and close it: a spooled file is released before the waits that follow."""
         upload = partial(self.uploads.upload, source, name=name, content_type=content_type)
-        stored = await asyncio.get_running_loop().run_in_executor(self.uploading, upload)
+        with span("upload", kind=SpanKind.CLIENT):
+            stored = await asyncio.get_running_loop().run_in_executor(self.uploading, upload)
         source.close()
         return stored
 
@@ -48,7 +51,8 @@ class Clients:
     async def publish(self, event: Event, *, topic: str, job_id: str, trace: Trace) -> None:
         """Publish an event of a job. Returns once the broker has stored it."""
         record = encode(event, topic=topic, key=job_id, trace=trace)
-        await self.call(self.publisher.publish, [record])
+        with span(f"publish {topic}", kind=SpanKind.PRODUCER, attributes=publishing(topic)):
+            await self.call(self.publisher.publish, [record])
 
     async def call(self, function: Callable[..., Result], *arguments: object) -> Result:
         """Execute a short call of the bucket or the broker."""

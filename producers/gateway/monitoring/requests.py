@@ -10,18 +10,16 @@ from producers.gateway.access.caller import Caller
 from producers.gateway.connections.admission import PROBE_PATHS, RequestKind, is_refused, kind_of
 from producers.gateway.monitoring.access_log import AnsweredRequest
 from producers.gateway.monitoring.monitor import Monitor
-from producers.gateway.monitoring.tracing import trace_in
+from producers.gateway.monitoring.tracing import JOB_ID_CHARACTERS, JOB_KEY, trace_in
 from schemas.clock import Clock
 
 PATH_CHARACTERS: Final = 200
-JOB_ID_CHARACTERS: Final = 64
 NO_FAMILY: Final = "none"
-_JOB_KEY: Final = "kascribe.job"
 
 
 def note_job(scope: Scope, job_id: str, tenant: str) -> None:
     """Let the access log name the job and the tenant of a request; its path and its key need not."""
-    scope[_JOB_KEY] = (job_id, tenant)
+    scope[JOB_KEY] = (job_id, tenant)
 
 
 @dataclass(slots=True)
@@ -77,7 +75,7 @@ class MonitorMiddleware:
 def _answered(scope: Scope, traffic: _Traffic, seconds: float) -> AnsweredRequest:
     caller = scope.get("kascribe.caller")
     key = caller.key if isinstance(caller, Caller) else None
-    job_id, tenant = scope.get(_JOB_KEY) or (scope.get("path_params", {}).get("job_id"), None)
+    job_id, tenant = scope.get(JOB_KEY) or (scope.get("path_params", {}).get("job_id"), None)
     trace = trace_in(scope)
     return AnsweredRequest(
         method=scope["method"],
