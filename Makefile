@@ -28,6 +28,8 @@ ARCHIVE_OPTIONS ?=
 ENGINE_OPTIONS ?=
 GPU_OPTIONS ?=
 SIMULATION_OPTIONS ?=
+BUNDLE_OPTIONS ?=
+SBOM_OPTIONS ?=
 ROWS ?=
 
 .PHONY: help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down real-models demo lock clean bench-runtime \
@@ -198,6 +200,16 @@ chaos-reenrich: setup  ## Kill `kascribe enrich --all` twice over 500 transcript
 lock: setup  ## Resolve the dependencies again, with hashes and without index addresses
 	$(COMPILE) $(EXTRAS) pyproject.toml -o requirements.lock
 	$(BIN)/python -c '$(CUDA_EXTRA)' | $(COMPILE) - -o requirements-cuda.lock
+
+.PHONY: bundle bundle-check sbom
+bundle: setup  ## Write the offline bundle to dist; BUNDLE_OPTIONS="--cuda --model NAME" (docs/offline.md)
+	$(BIN)/python -m deploy.bundle $(BUNDLE_OPTIONS)
+
+bundle-check: setup  ## Build the bundle, install it without a network for each Python here, and time it
+	$(BIN)/python -m deploy.bundle.check $(BUNDLE_OPTIONS)
+
+sbom: setup  ## Write the bill of materials (CycloneDX) and all licences to dist; SBOM_OPTIONS="--cuda"
+	$(BIN)/python -m deploy.sbom $(SBOM_OPTIONS)
 
 clean:  ## Remove .venv and the tools' caches; built servers and models stay
 	rm -rf $(VENV) mutants .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

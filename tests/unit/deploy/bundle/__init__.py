@@ -1,0 +1,1 @@
+"""The offline bundle and the bill of materials, without a network."""
