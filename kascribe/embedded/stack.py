@@ -24,8 +24,8 @@ from kascribe.embedded.object_store import ACCESS_KEY, EmbeddedObjectStore
 from kascribe.embedded.recovery import Recovery
 from kascribe.embedded.session import Session
 from kascribe.embedded.versions import Kept
+from kascribe.results.stored_transcript import stored_transcript
 from kascribe.sources.arguments import readable
-from kascribe.stored_transcript import stored_transcript
 from kascribe.submission.submitter import SubmissionRequest
 from kascribe.wiring.clients import opened_submitter
 from producers.publisher import Publisher

@@ -211,7 +211,7 @@ def _transcript(source: str, settings: "Settings") -> "tuple[SpokenText, NoteSto
     """
     from consumers.enricher.transcripts import segments_of
     from kascribe.enriching.files import SpokenText, read_transcript
-    from kascribe.stored_transcript import stored_transcript
+    from kascribe.results.stored_transcript import stored_transcript
     from producers.results import EnrichmentResults, ResultStore
 
     path = Path(source)

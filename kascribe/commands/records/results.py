@@ -38,7 +38,7 @@ def republish(
     """
     from consumers.s3 import reach_store
     from kascribe.commands.settings import running_system
-    from kascribe.republishing import Republishing
+    from kascribe.results.republishing import Republishing
     from producers.publisher import Publisher
     from producers.results import EnrichmentResults, ResultStore
     from producers.s3 import create_client

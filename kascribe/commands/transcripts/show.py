@@ -43,7 +43,7 @@ def show(
 
 def _stored(job_id: str) -> "Transcript":
     from kascribe.commands.settings import stored_results
-    from kascribe.stored_transcript import stored_transcript
+    from kascribe.results.stored_transcript import stored_transcript
     from producers.results import ResultStore
 
     return stored_transcript(ResultStore(stored_results().settings.s3), job_id)

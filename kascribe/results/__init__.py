@@ -1,0 +1,1 @@
+"""Finished jobs in the bucket, read for commands: their transcripts, and their events published again."""
