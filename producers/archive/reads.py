@@ -20,10 +20,8 @@ ARCHIVE_DEPENDENCY: Final = "archive"
 """The dependency's name, as DependencyDown carries it."""
 
 _ERRORS: Final = (
-    exc.OperationalError,
+    exc.DatabaseError,  # the parent of what drivers raise: no connection, no tables, a damaged file
     exc.InterfaceError,
-    exc.InternalError,
-    exc.ProgrammingError,
     exc.TimeoutError,
 )
 
@@ -78,11 +76,15 @@ class ArchiveReads:
     def is_up(self) -> bool:
         """Return whether the archive can be read; never raises."""
         try:
-            with self._connected() as connection:
-                connection.execute(select(ARCHIVE.c.id).limit(1)).all()
+            self.probe()
         except DependencyDown:
             return False
         return True
+
+    def probe(self) -> None:
+        """Read one row."""
+        with self._connected() as connection:
+            connection.execute(select(ARCHIVE.c.id).limit(1)).all()
 
     def _recordings(
         self, connection: Connection, asked: SearchFilter, query: SearchQuery, after: Place | None, limit: int

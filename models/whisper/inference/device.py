@@ -100,6 +100,11 @@ def compute_type_of(settings: WhisperSettings, *, device: str) -> str:
     return "int8" if "int8" in ctranslate2.get_supported_compute_types("cpu") else "float32"
 
 
+def supported_compute_types(device: str, index: int = 0) -> frozenset[str]:
+    """Return the types in which CTranslate2 computes on a device (``cuda`` or ``cpu``)."""
+    return frozenset(ctranslate2.get_supported_compute_types(device, index))
+
+
 def load_cublas() -> bool:
     """Load cuBLAS, from the extra cuda or else the system's; return whether it is usable. Safe to repeat.
 

@@ -1,0 +1,1 @@
+"""Whether the broker serves this user: topics, rights, groups."""

@@ -1,0 +1,1 @@
+"""Whether this machine can run the roles: model, device, disk, limits."""

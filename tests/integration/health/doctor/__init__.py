@@ -1,0 +1,1 @@
+"""``kascribe doctor`` against dependencies that are broken on purpose: real servers, real limits."""
