@@ -26,6 +26,9 @@ RIGHTS_SECONDS: Final = 45.0
 
 NOTIFICATION_SECONDS: Final = 40.0
 LANGUAGE_MODEL_SECONDS: Final = 45.0
+SANDBOX_SECONDS: Final = 60.0
+"""A decoder imports its libraries, on a busy machine."""
+
 HASH_SECONDS: Final = 120.0
 """Every byte of the model is read: 3 GB from a slow disk."""
 
@@ -37,7 +40,7 @@ def planned(
     settings: Settings, roles: Sequence[str], *, named: bool, grace_seconds: float | None, clock: Clock
 ) -> list[Check]:
     """Return the checks of the roles. ``named``: the user chose them, so the others are not mentioned."""
-    checks = [*_kafka(settings, roles), *_s3(settings, roles, clock), *_machine(settings, roles)]
+    checks = [*_kafka(settings, roles), *_s3(settings, roles, clock), *_machine(settings, roles, clock)]
     checks += _others(settings, roles, clock)
     timeouts = partial(check_timeouts, settings, roles, grace_seconds=grace_seconds)
     checks.append(Check("time limits", "settings", timeouts, "report this"))
@@ -98,7 +101,7 @@ def _bucket_setting(settings: Settings, bucket: str) -> str:
     return "KASCRIBE_S3_BUCKET" if bucket == settings.s3.bucket else "KASCRIBE_S3_ALLOWED_BUCKETS"
 
 
-def _machine(settings: Settings, roles: Sequence[str]) -> Iterator[Check]:
+def _machine(settings: Settings, roles: Sequence[str], clock: Clock) -> Iterator[Check]:
     yield Check("limits", "machine", partial(_limits, settings, roles), "report this")
     yield Check("ports", "machine", partial(_ports, settings, roles), "report this")
     if {Role.TRANSCRIBER, Role.GATEWAY} & set(roles):
@@ -109,6 +112,8 @@ def _machine(settings: Settings, roles: Sequence[str]) -> Iterator[Check]:
         yield Check("model", "model", model, "the disk of the models hangs, or is slow", (), HASH_SECONDS)
         driver = "the driver hangs: nvidia-smi, then the kernel's log"
         yield Check("device", "model", partial(_device, settings), driver, (), 30.0)
+        sandbox = partial(_sandbox, settings, clock)
+        yield Check("decoder sandbox", "machine", sandbox, "see the kernel's log", (), SANDBOX_SECONDS)
 
 
 # Imported when a check runs: a role's libraries may be absent, which is a finding of that check alone.
@@ -141,6 +146,12 @@ def _model(settings: Settings) -> Iterator[Finding]:
     from kascribe.operations.doctor.machine.model import check_model
 
     yield from check_model(settings.whisper, os.environ)
+
+
+def _sandbox(settings: Settings, clock: Clock) -> Iterator[Finding]:
+    from kascribe.operations.doctor.machine.sandbox import check_sandbox
+
+    yield from check_sandbox(settings.whisper, clock=clock)
 
 
 def _device(settings: Settings) -> Iterator[Finding]:

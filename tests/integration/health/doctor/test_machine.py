@@ -144,6 +144,13 @@ def test_a_model_has_to_fit_into_what_is_free_on_a_gpu(free_gigabytes: float, st
     assert memory_finding(gpu, 1_600_000_000).state is state
 
 
+def test_decoders_without_a_sandbox_are_found() -> None:
+    """Where the setting turns it off, although the kernel offers it."""
+    rows = examined(load(overrides={"whisper.decoder_sandbox": "off"}).settings, "transcriber", areas=("machine",))
+    assert rows["decoder sandbox"].state is State.WARNING
+    assert "KASCRIBE_WHISPER_DECODER_SANDBOX" in rows["decoder sandbox"].remedy
+
+
 def test_no_output_has_a_secret(tmp_path: Path) -> None:
     """Whatever fails."""
     secrets = {
