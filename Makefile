@@ -32,7 +32,7 @@ BUNDLE_OPTIONS ?=
 SBOM_OPTIONS ?=
 ROWS ?=
 
-.PHONY: help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down real-models demo lock clean bench-runtime \
+.PHONY: chart help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down real-models demo lock clean bench-runtime \
         fuzz-gateway mutants structure screenshots bench-doubts bench-orders bench-enrich bench-enrich-lengths bench-enrich-quality \
         bench-engine bench-sandbox bench-latency bench-memory bench-gateway bench-archive bench-decoding bench-accuracy bench-languages bench-silence bench-word-times bench-subtitles bench-long-file chaos-vllm chaos-vllm-real \
         chaos-kills chaos-failures chaos-corrupted chaos-reenrich chaos-gateway gpu-packet bench-gpu simulate-engine
@@ -71,6 +71,9 @@ lint: setup  ## Run ruff, mypy and import-linter; check the structure and the ge
 
 clients-check: setup  ## Generate and compile TypeScript, Java, Go and Python types from the contracts
 	$(BIN)/pytest -q tests/clients
+
+chart: setup  ## Check the Helm chart with its examples: lint, template, kubeconform with local schemas
+	$(BIN)/python -m deploy.helm
 
 docs: setup  ## Write the generated documents, alert rules and dashboards
 	$(BIN)/python -m kascribe.documents

@@ -69,7 +69,7 @@ class Servers:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Entry:
     """A cache entry: its folder name, the function that builds it into an empty folder, and the tool it needs."""
 
     name: str
@@ -101,20 +101,20 @@ def prepare(cache: Path, *, report: Report = print) -> Servers:
     if missing := missing_tools(cache):
         raise StackError("the local stack needs, on PATH: " + "; ".join(missing))
     java = _checked_java()
-    kafka, minio = (_entry_directory(cache / "servers", entry, report) for entry in _entries())
+    kafka, minio = (entry_directory(cache / "servers", entry, report) for entry in _entries())
     return Servers(java=java, kafka_jars=kafka / "jars", minio=minio / "minio")
 
 
-def _entries() -> tuple[_Entry, _Entry]:
+def _entries() -> tuple[Entry, Entry]:
     return (
-        _Entry(
+        Entry(
             f"kafka-{KAFKA_VERSION}",
             _build_kafka,
             "mvn",
             "Maven 3.8 or newer, which fetches Kafka (Debian: maven)",
             "about ten seconds",
         ),
-        _Entry(
+        Entry(
             f"minio-{MINIO_VERSION}",
             _build_minio,
             "go",
@@ -144,7 +144,8 @@ def _checked_java() -> Path:
     return java
 
 
-def _entry_directory(servers: Path, entry: _Entry, report: Report) -> Path:
+def entry_directory(servers: Path, entry: Entry, report: Report) -> Path:
+    """Return the folder of an entry; build it first if it is not there, and block. Raises StackError."""
     place = servers / entry.name
     if _is_complete(place):
         return place
@@ -156,7 +157,7 @@ def _entry_directory(servers: Path, entry: _Entry, report: Report) -> Path:
     return place
 
 
-def _build_into(place: Path, entry: _Entry, report: Report) -> None:
+def _build_into(place: Path, entry: Entry, report: Report) -> None:
     prefix = f".{entry.name}.building-"
     for leftover in [*place.parent.glob(f"{prefix}*"), *place.parent.glob(entry.name)]:
         shutil.rmtree(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kascribe.documents.asyncapi import asyncapi
+from kascribe.documents.chart_schema import chart_schema
 from kascribe.documents.commands import commands_page
 from kascribe.documents.contracts import json_schemas
 from kascribe.documents.environment_file import environment_file
@@ -33,6 +34,7 @@ def documents() -> dict[Path, str]:
         CONTRACTS / "asyncapi.json": _as_json(asyncapi(version("kascribe"))),
         CONTRACTS / "openapi.json": _as_json(openapi()),
         Path("../.env.example"): environment_file(),
+        Path("../deploy/helm/kascribe/values.schema.json"): chart_schema(),
         Path("events.html"): events_file(),
         Path("commands.md"): commands_page(),
         Path("logs.md"): logs_page(),

@@ -9,7 +9,12 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[3]
 OURS: Final = ("requirements.lock", "requirements-cuda.lock")
-LOCKS: Final = (*OURS, "deploy/vllm/requirements.lock", "tests/clients/requirements.lock")
+LOCKS: Final = (
+    *OURS,
+    "deploy/helm/requirements.lock",
+    "deploy/vllm/requirements.lock",
+    "tests/clients/requirements.lock",
+)
 
 
 def pinned(lock: str) -> dict[str, list[str]]:
