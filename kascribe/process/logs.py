@@ -24,6 +24,7 @@ from schemas.settings import LogSettings
 __all__ = ["REDACTED", "configure_logs", "configure_process", "log_end", "writes_json"]
 
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_FIRST: Final = ("timestamp", "level", "event")
 _json = False
 _upkeep: LogUpkeep | None = None
 
@@ -148,6 +149,7 @@ def _on_terminal(settings: LogSettings, stream: TextIO) -> bool:
 
 def _renderers(file: LogFile | None, *, on_terminal: bool, colors: bool) -> list[Processor]:
     as_json: list[Processor] = [
+        _in_order,
         structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
         # A pod's log is read on a terminal as well; within JSON, an escape means the same.
         _line_shown,
@@ -168,6 +170,11 @@ def _renderers(file: LogFile | None, *, on_terminal: bool, colors: bool) -> list
         return [*as_json, append] if file else as_json
     console = structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
     return [append_as_json, _shown, console] if file else [_shown, console]
+
+
+def _in_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Put first what a reader looks for first (a processor)."""
+    return {**{name: event[name] for name in _FIRST if name in event}, **event}
 
 
 def _line_shown(_logger: WrappedLogger, _method: str, line: Any) -> str:

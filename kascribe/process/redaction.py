@@ -39,6 +39,7 @@ _FORMS: Final = (
     ),
     # pydantic quotes the value that it refuses, which may be a transcript's or a caller's.
     (re.compile(r"(?s)(?P<kept>input_value=).*?(?=, input_type=)"), rf"\g<kept>{REDACTED}"),
+    (re.compile(r"""(?s)(?P<kept>["']input["']\s*:\s*).*"""), rf"\g<kept>{REDACTED}"),
     (re.compile(r"(?i)(?P<kept>\b(?:bearer|basic) )[a-z0-9._~+/=-]{6,}"), rf"\g<kept>{REDACTED}"),
     (re.compile(r"(?P<kept>\b(?:kas_|whsec_|hf_|sk-))[A-Za-z0-9_+/=-]{8,}"), rf"\g<kept>{REDACTED}"),
     (
@@ -49,6 +50,7 @@ _FORMS: Final = (
     ),
 )
 _HINTS: Final = (
+    "input",
     "://",
     "=",
     "earer ",

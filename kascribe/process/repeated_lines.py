@@ -32,15 +32,17 @@ _VOLATILE: Final = re.compile(
     # Times, ids, addresses in memory, and the names of librdkafka's clients, whose numbers grow.
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.,Z+]*|0x[0-9a-fA-F]+|\b(?=[a-f-]*\d)[0-9a-f][0-9a-f-]{11,}\b|#[a-z]+-\d+"
     # Durations, and counts of things. Status codes, ports, brokers and partitions stay: they are the cause.
-    r"|\b\d+(?:\.\d+)?(?= ?(?:ms|us|s|seconds?|milliseconds?|identical|requests?|times|bytes)\b)|\b\d{6,}\b"
+    r"|(?<![.\w])\d+(?:\.\d+)?(?= ?(?:[mu]?s|(?:milli)?seconds?|requests?|times|bytes)\b)|\b\d{6,}\b"
 )
+
+_SUPPRESSED: Final = re.compile(r", \d+ identical error\(s\) suppressed")
 
 Cause = tuple[str, ...]
 
 
 def same_cause(text: str) -> str:
     """Return the text without what differs between two lines about the same cause."""
-    return _VOLATILE.sub("#", text[:CAUSE_CHARACTERS])
+    return _VOLATILE.sub("#", _SUPPRESSED.sub("", text[:CAUSE_CHARACTERS]))
 
 
 @dataclass(slots=True)
@@ -94,7 +96,7 @@ class RepeatedLines:
         row = EVENTS.get(event["event"])
         if row is None or row.cause is None:
             return event
-        values = (same_cause(str(event.get(name))) for name in row.cause)
+        values = (_value(name, event.get(name)) for name in row.cause)
         left_out = self.left_out((row.name, *values, _exception(event.get("exc_info"))))
         if left_out is None:
             raise structlog.DropEvent
@@ -117,6 +119,11 @@ class RepeatedLibraryLines(logging.Filter):
         if left_out:
             record.left_out = left_out
         return left_out is not None
+
+
+def _value(name: str, value: object) -> str:
+    # Names of topics, profiles and services hold numbers of their own.
+    return same_cause(str(value)) if name == "error" else str(value)
 
 
 def _exception(exc_info: object) -> str:

@@ -1,8 +1,8 @@
 """Failures as HTTP responses: one format of body for all, and the status that fits the reason."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -47,6 +47,8 @@ STATUS_BY_REASON: Final[Mapping[Reason, HTTPStatus]] = {
 }
 
 RETRY_AFTER_SECONDS: Final = 5
+
+_REASON_KEY: Final = "kascribe.refused_reason"
 
 _SENTENCES: Final[Mapping[type[Exception], tuple[HTTPStatus, str, str]]] = {
     TooManyWaiting: (
@@ -146,6 +148,7 @@ async def refusal(request: Request, error: Exception) -> JSONResponse:
     error object instead.
     """
     refused = as_refused(error)
+    request.scope[_REASON_KEY] = refused.reason
     headers = dict(getattr(error, "headers", None) or {})
     if refused.status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
@@ -166,6 +169,12 @@ async def refusal(request: Request, error: Exception) -> JSONResponse:
     )
     body = {"success": False, **late, "error": {"reason": refused.reason, "message": refused.message}}
     return JSONResponse(body, status_code=refused.status, headers=headers)
+
+
+def reason_in(scope: MutableMapping[str, Any]) -> str | None:
+    """Return why a request was refused, for its line in the log; None for any other request."""
+    reason: str | None = scope.get(_REASON_KEY)
+    return reason
 
 
 def _is_final(error: Exception) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Final
 
+import structlog
 import uvicorn
 
 from producers.gateway.access.tls import tls_context
@@ -29,6 +30,8 @@ REFUSE_SECONDS: Final = 5
 
 TICKS_PER_SWEEP: Final = 10
 """uvicorn's ticks, a tenth of a second each, between two looks at connections that wait for their client."""
+
+_log: Final = structlog.get_logger(__name__)
 
 
 class GatewayServer(uvicorn.Server):
@@ -112,6 +115,9 @@ class GatewayServer(uvicorn.Server):
                 "KASCRIBE_GATEWAY_PORT to a free port, or KASCRIBE_GATEWAY_HOST to an address of this machine"
             ) from error
         self.started = True
+        _log.info(
+            "gateway listens", host=self._settings.host, port=self.port, is_encrypted=self.config.ssl is not None
+        )
 
     async def on_tick(self, counter: int) -> bool:
         """Look after the connections; see uvicorn."""
@@ -130,6 +136,7 @@ class GatewayServer(uvicorn.Server):
             await super().shutdown(sockets)
         finally:
             refusing.cancel()
+            _log.info("gateway stopped")
 
     def _connection_of(self, address: str) -> GatewayProtocol:
         return GatewayProtocol(

@@ -21,8 +21,10 @@ EVENTS: Final = (
             "job_id",
             "tenant",
             "key_id",
+            "reason",
         ),
-        meaning="The access log: one line a request, without its query, headers and body.",
+        meaning="The access log: one line a request, without its query, headers and body. `reason`: why it "
+        "was refused.",
     ),
     LogEvent(
         name="requests left out of the access log",
@@ -131,5 +133,16 @@ EVENTS: Final = (
         level="warning",
         fields=("error",),
         meaning="The gateway started while the broker did not answer, so it knows no earlier events.",
+    ),
+    LogEvent(
+        name="gateway listens",
+        level="info",
+        fields=("host", "port", "is_encrypted"),
+        meaning="The gateway takes requests.",
+    ),
+    LogEvent(
+        name="gateway stopped",
+        level="info",
+        meaning="Every request was answered, or its time was over.",
     ),
 )

@@ -84,6 +84,40 @@ JOBS: Final = (
         action="Do what `error` says, or set KASCRIBE_WHISPER_DEVICE.",
         alert="yes",
     ),
+    LogEvent(
+        name="request to a language model server failed; it is sent again",
+        level="warning",
+        fields=("error",),
+        cause=("error",),
+        meaning="A request to vLLM failed; it goes to the next server, or to the same one after a pause.",
+        action="Lasting ones: see `error`, and the server's log.",
+        alert="when it lasts",
+    ),
+    LogEvent(
+        name="answer of the model is not valid",
+        level="info",
+        fields=("question", "error"),
+        meaning="The answer does not fit its schema, so the model is asked again a few times.",
+        action="Frequent ones: use a model that follows instructions better.",
+    ),
+    LogEvent(
+        name="batch did not fit into the device's memory; halved",
+        level="warning",
+        fields=("rows",),
+        cause=(),
+        meaning="The device ran out of memory. Both halves run, and batches stay smaller for a while.",
+        action="Frequent ones: give the device's memory to this process alone, or set a smaller batch.",
+        alert="when it lasts",
+    ),
+    LogEvent(
+        name="batch failed; its rows run one by one",
+        level="warning",
+        fields=("rows", "error"),
+        cause=("error",),
+        meaning="A call of the model failed. A row that fails alone fails only its own record.",
+        action="Lasting ones: look at the GPU, and report the error.",
+        alert="when it lasts",
+    ),
 )
 
 WEBHOOKS: Final = (

@@ -109,7 +109,7 @@ DEPENDENCIES: Final = (
     LogEvent(
         name="service does not answer",
         level="warning",
-        fields=("service",),
+        fields=("service", "error"),
         meaning="A service failed its regular probe, whether or not a record needs it now.",
         action="Restore the service, or its credentials and network.",
         alert="when it lasts",
@@ -180,6 +180,13 @@ GROUP: Final = (
         level="info",
         fields=("topics",),
         meaning="The delays were changed; what waits in the old retry topics is still processed.",
+    ),
+    LogEvent(
+        name="the group does not count this process as a member",
+        level="warning",
+        meaning="The broker has given its partitions to others, or lost the group; it joins again by itself.",
+        action="Frequent ones: a frozen machine, or a coordinator that moves.",
+        alert="when it lasts",
     ),
 )
 

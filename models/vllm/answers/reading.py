@@ -68,7 +68,7 @@ def _clean(value: Any, validator: Validator, literals: Collection[str], segment_
     _validate(value, validator)
     for name in (name for node in _nodes(value) for name in node):
         if name not in literals and as_plain_text(name) != name:
-            raise InvalidAnswer(f"the name of a field is not plain text: {name[:80]!r}")
+            raise InvalidAnswer(f"the name of a field, of {len(name)} characters, is not plain text")
     plain = with_existing_citations(plain_strings(value, literals), segment_ids)
     if plain != value:
         _validate(plain, validator, " (without markup and segments that do not exist)")
@@ -78,7 +78,18 @@ def _clean(value: Any, validator: Validator, literals: Collection[str], segment_
 def _validate(value: Any, validator: Validator, when: str = "") -> None:
     problem = next(iter(validator.iter_errors(value)), None)
     if problem is not None:
-        raise InvalidAnswer(f"{problem.json_path}{when}: {problem.message[:200]}")
+        raise InvalidAnswer(f"{problem.json_path}{when}: {_rule(problem)}")
+
+
+def _rule(problem: jsonschema.ValidationError) -> str:
+    """Return the broken rule without the answer's words: logs and events carry it."""
+    if problem.validator in {"additionalProperties", "unevaluatedProperties"}:
+        return "fields that the schema lacks"
+    value = problem.instance
+    is_text = isinstance(value, str | list | dict)
+    return problem.message.replace(
+        repr(value), f"a value of type {type(value).__name__}" if is_text else repr(value)
+    )[:200]
 
 
 def _literals(schema: Any) -> Iterator[str]:

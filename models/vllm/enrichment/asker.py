@@ -6,6 +6,8 @@ from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Final
 
+import structlog
+
 from models.vllm.answers.bounds import bound_schema
 from models.vllm.answers.cleaning import as_plain_text
 from models.vllm.answers.gate import Expected, flags_of
@@ -37,6 +39,8 @@ TEMPLATE_TOKENS: Final = 64
 """Upper bound of what a chat template adds to a prompt, used where it is not counted."""
 LINES_MINIMUM_TOKENS: Final = 48
 """A context that leaves fewer tokens for the lines is too small for its prompt."""
+
+_log: Final = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,7 @@ class Asker:
                     judged = self._judge(completion, question, request.schema)
                 attempts.on_answer(judged)
             except InvalidAnswer as invalid:
+                _log.info("answer of the model is not valid", question=question.name, error=str(invalid))
                 attempts.on_invalid(_with_flags(invalid, completion), is_cut_off=not completion.is_complete)
         answer = attempts.best()
         if on_text and answer.text != last:

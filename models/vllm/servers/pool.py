@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
+import structlog
+
 from models.vllm.servers.client import ServerClient
 from models.vllm.servers.completion import Completion, CompletionRequest, OnText, Prompt, ServedModel
 from models.vllm.servers.failover import Failover
@@ -19,6 +21,7 @@ from schemas.errors import ConfigurationError, DependencyDown, EnrichmentFailed
 from schemas.settings import VllmSettings
 
 DEPENDENCY: Final = "vllm"
+_log: Final = structlog.get_logger(__name__)
 
 Sleep = Callable[[float], Awaitable[None]]
 Result = TypeVar("Result")
@@ -147,6 +150,8 @@ class ServerPool:
                 following = failover.next(_is_suspect)
                 if following is None:
                     raise await self._job_error(problem) from problem
+                # The message names the server.
+                _log.warning("request to a language model server failed; it is sent again", error=str(problem))
             chosen = following
             pause = failover.pause_seconds(chosen, attempt, self._random())
             if pause is not None:

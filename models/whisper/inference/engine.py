@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import Final
 
+import structlog
+
 from models.whisper.inference.batch_limit import BatchLimit
 from models.whisper.inference.features import FeatureBatch
 from models.whisper.inference.observer import EngineObserver, NoObserver
@@ -25,6 +27,7 @@ BROKEN_AFTER_JOBS: Final = 8
 CLOSE_SECONDS: Final = 10.0
 """Time for running calls to end when the process stops."""
 
+_log: Final = structlog.get_logger(__name__)
 _Readable = Sequence[tuple[Row, Features]]
 
 
@@ -204,8 +207,10 @@ class Engine:
                 with self._changed:
                     self._limit.on_out_of_memory(len(rows))
                 half = len(rows) // 2
+                _log.warning("batch did not fit into the device's memory; halved", rows=len(rows))
                 waiting.extendleft([rows[half:], rows[:half]])
             else:
+                _log.warning("batch failed; its rows run one by one", rows=len(rows), error=str(outcome))
                 waiting.extendleft([row] for row in reversed(rows))
         if self._broken_by is None:
             for row in chain.from_iterable(waiting):  # the engine was closed

@@ -19,7 +19,8 @@ _log: Final = structlog.get_logger("kascribe.access")
 class AnsweredRequest:
     """What is logged of a request. ``route`` is the template of its path, None where there is no such route.
 
-    ``path`` is shortened; ``status`` is None for a client that left before its answer began.
+    ``path`` is shortened; ``status`` is None for a client that left before its answer began, ``reason`` says why a
+    request was refused.
     """
 
     method: str
@@ -34,6 +35,7 @@ class AnsweredRequest:
     job_id: str | None = None
     tenant: str | None = None
     key_id: str | None = None
+    reason: str | None = None
 
 
 @dataclass(slots=True)

@@ -6,6 +6,8 @@ from concurrent.futures import Executor
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Final
 
+import structlog
+
 from schemas.clock import Clock
 
 ANSWER_SECONDS: Final = 0.7
@@ -13,6 +15,8 @@ ANSWER_SECONDS: Final = 0.7
 
 FRESH_SECONDS: Final = 2.0
 """Checks younger than this are reused: probes of an orchestrator and of a balancer share one."""
+
+_log: Final = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -25,12 +29,24 @@ class Dependencies:
     clock: Clock
     _running: dict[str, asyncio.Future[bool]] = field(default_factory=dict)
     _started: dict[str, float] = field(default_factory=dict)
+    _down: set[str] = field(default_factory=set)
 
     async def up(self) -> dict[str, bool]:
         """Return which services answer. Takes less than a second."""
         checks = {name: self._check(name) for name in self.checks}
         await asyncio.wait(checks.values(), timeout=ANSWER_SECONDS)
-        return {name: future.done() and _succeeded(future) for name, future in checks.items()}
+        found = {name: future.done() and _succeeded(future) for name, future in checks.items()}
+        self._log_changes(found)
+        return found
+
+    def _log_changes(self, found: Mapping[str, bool]) -> None:
+        for name, is_up in found.items():
+            if is_up and name in self._down:
+                self._down.remove(name)
+                _log.info("service answers again", service=name)
+            elif not is_up and name not in self._down:
+                self._down.add(name)
+                _log.warning("service does not answer", service=name)
 
     def _check(self, name: str) -> asyncio.Future[bool]:
         running = self._running.get(name)

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from producers.gateway.access.caller import Caller
 from producers.gateway.connections.admission import PROBE_PATHS, RequestKind, is_refused, kind_of
+from producers.gateway.failures import reason_in
 from producers.gateway.monitoring.access_log import AnsweredRequest
 from producers.gateway.monitoring.monitor import Monitor
 from producers.gateway.monitoring.tracing import JOB_ID_CHARACTERS, JOB_KEY, trace_in
@@ -90,6 +91,7 @@ def _answered(scope: Scope, traffic: _Traffic, seconds: float) -> AnsweredReques
         job_id=str(job_id)[:JOB_ID_CHARACTERS] if job_id else None,
         tenant=tenant or (caller.tenant if isinstance(caller, Caller) else None),
         key_id=key.id if key else None,
+        reason=reason_in(scope),
     )
 
 

@@ -56,6 +56,7 @@ def test_lines_of_libraries_that_differ_in_durations_and_counts_are_logged_once_
         ("HTTP 503", "HTTP 403"),
         ("ApiVersion failed: error code 58", "ApiVersion failed: error code 35"),
         ("audio.references[3]: not leader", "audio.references[4]: not leader"),
+        ("audio.references.retry.10s: unknown topic", "audio.references.retry.30s: unknown topic"),
         ("no such bucket: audio", "no such bucket: audio-2"),
     ],
 )
@@ -72,6 +73,10 @@ def test_another_cause_is_logged_at_once(one: str, other: str) -> None:
     ("one", "other"),
     [
         ("request 3f2a9c117be4 failed", "request 77d1e09ab3c2 failed"),
+        (
+            "refused (after 0ms in state CONNECT)",
+            "refused (after 3ms in state CONNECT, 2 identical error(s) suppressed)",
+        ),
         ("<socket at 0x7f11a2>", "<socket at 0x7f99bc>"),
         ("no answer after 5001 ms", "no answer after 4987 ms"),
         ("since 2026-11-27T21:15:06.123Z", "since 2026-11-27T21:16:07.456Z"),
