@@ -20,8 +20,6 @@ from consumers.runtime.monitoring.membership import Membership
 from schemas.clock import Clock
 from schemas.settings import KafkaSettings
 
-KAFKA: Final = "kafka"
-
 INTERVAL_SECONDS: Final = 5.0
 """Between two polls: one DescribeGroups request, and one ListOffsets request per leader."""
 
@@ -64,7 +62,8 @@ class MembershipWatch(AdminWatch):
         member_id, group = self._member_id, self._group
         response = client.describe_consumer_groups([group], request_timeout=COORDINATOR_REQUEST_SECONDS)[group]
         before, self.membership = self.membership, self._read_membership(response, member_id)
-        _log_change(before, self.membership)
+        if before.is_member and not self.membership.is_member:
+            _log.warning("the group does not count this process as a member")
         if self.membership.problem is None:
             self._lag.measure(client)
         self._lag.expire()
@@ -91,12 +90,3 @@ class MembershipWatch(AdminWatch):
             is_member=is_member,
             partitions=None if member_id is None else held.get(member_id, frozenset()),
         )
-
-
-def _log_change(before: Membership, now: Membership) -> None:
-    if now.problem is not None and before.problem is None:
-        _log.warning("service does not answer", service=KAFKA, error=now.problem)
-    elif before.problem is not None and now.problem is None:
-        _log.info("service answers again", service=KAFKA)
-    if before.is_member and not now.is_member:
-        _log.warning("the group does not count this process as a member")

@@ -51,17 +51,10 @@ class Probes:
             poller.stop()
 
     def _polls(self, service: str) -> Iterator[float]:
-        was_up = True
         while True:
             yield self._interval_seconds
-            is_up = probe(self._is_up, service)
-            if is_up:
+            if probe(self._is_up, service):
                 self._answered_at[service] = self._clock.monotonic()
-            if is_up and not was_up:
-                _log.info("service answers again", service=service)
-            elif was_up and not is_up:
-                _log.warning("service does not answer", service=service)
-            was_up = is_up
 
 
 def probe(is_up: Callable[[str], bool], service: str) -> bool:

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from kascribe.process.log_events import gateway, process, roles, runtime
+from kascribe.process.log_events import gateway, kafka_clients, process, roles, runtime
 from kascribe.process.log_events.event import LogEvent
 
 AREAS: Final[Mapping[str, Iterable[LogEvent]]] = {
     "Records": runtime.RECORDS,
     "Dependencies": runtime.DEPENDENCIES,
     "Group and partitions": runtime.GROUP,
-    "Kafka clients": runtime.CLIENT,
+    "Kafka clients": kafka_clients.EVENTS,
     "Jobs": roles.JOBS,
     "Webhooks": roles.WEBHOOKS,
     "Archive": roles.ARCHIVE,

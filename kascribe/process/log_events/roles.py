@@ -118,6 +118,36 @@ JOBS: Final = (
         action="Lasting ones: look at the GPU, and report the error.",
         alert="when it lasts",
     ),
+    LogEvent(
+        name="decoders are confined",
+        level="info",
+        fields=("seccomp", "landlock_version"),
+        meaning="The kernel keeps decoders from files, networks, other processes and new privileges.",
+    ),
+    LogEvent(
+        name="decoders are not fully confined",
+        level="warning",
+        fields=("why", "seccomp", "landlock_version"),
+        meaning="The kernel or the container lacks a part of what confines decoders.",
+        action="Do what `why` says.",
+        alert="yes",
+    ),
+    LogEvent(
+        name="decoders are not confined",
+        level="warning",
+        fields=("why",),
+        meaning="KASCRIBE_WHISPER_DECODER_SANDBOX is off: media that takes over a decoder has this user's rights.",
+        action="Leave it on, unless the process is confined from outside.",
+        alert="yes",
+    ),
+    LogEvent(
+        name="this process's memory cannot be hidden from decoders",
+        level="warning",
+        fields=("error",),
+        meaning="The kernel cannot confine decoders, nor keep them from this process's memory.",
+        action="Use a kernel with seccomp, or Landlock.",
+        alert="yes",
+    ),
 )
 
 WEBHOOKS: Final = (

@@ -43,10 +43,10 @@ class Dependencies:
         for name, is_up in found.items():
             if is_up and name in self._down:
                 self._down.remove(name)
-                _log.info("service answers again", service=name)
+                _log.info("dependency answers again", dependency=name)
             elif not is_up and name not in self._down:
                 self._down.add(name)
-                _log.warning("service does not answer", service=name)
+                _log.warning("dependency does not answer", dependency=name)
 
     def _check(self, name: str) -> asyncio.Future[bool]:
         running = self._running.get(name)

@@ -164,7 +164,7 @@ def test_every_line_of_every_role_is_json_and_shows_no_secret_and_nothing_that_w
             system.wait_for("enricher", "dead letter")
             system.wait_for("archive", "record is not archived")
             outage.close()
-            system.wait_for("transcriber", "service does not answer")
+            system.wait_for("transcriber", "bucket cannot be used")
             assert system.gateway.status("GET", "/health/ready") == 503
             broker.stop_broker()
             for role in ROLES:
@@ -188,6 +188,7 @@ def test_a_reconciler_writes_json_beside_its_reports(tmp_path: Path) -> None:
     """Its reports are on standard output, for people; its log is on standard error."""
     environment = {
         **os.environ,
+        "KASCRIBE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9",
         "KASCRIBE_S3_ENDPOINT_URL": "http://127.0.0.1:9",
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",

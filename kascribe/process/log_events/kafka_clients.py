@@ -1,0 +1,121 @@
+"""Events of the Kafka clients: what they report, and what could not be read or published."""
+
+from typing import Final
+
+from kascribe.process.log_events.event import LogEvent
+
+EVENTS: Final = (
+    LogEvent(
+        name="Kafka client reports a problem",
+        level="warning",
+        fields=("code", "error"),
+        cause=("code", "error"),
+        meaning="librdkafka's error for the consumer; it retries by itself.",
+        action="Lasting ones: broker, network, credentials, ACLs.",
+        alert="when it lasts",
+    ),
+    LogEvent(
+        name="commit failed",
+        level="info",
+        fields=("partition", "error"),
+        cause=("partition", "error"),
+        meaning="The commit is offered again with the next batch; a crash before that repeats records.",
+        action="Lasting ones: the broker, or ACLs of the group.",
+    ),
+    LogEvent(
+        name="committed offsets cannot be fetched yet",
+        level="warning",
+        fields=("code", "error"),
+        cause=("code", "error"),
+        meaning="The partitions' positions are unknown, so nothing of them is admitted.",
+        action="Lasting ones: the group's coordinator, or ACLs of the group.",
+        alert="when it lasts",
+    ),
+    LogEvent(
+        name="retry topics cannot be listed",
+        level="warning",
+        fields=("error",),
+        meaning="Retry topics of former delays are not read until the next start.",
+        action="Start the role again once the broker answers, if the delays were changed.",
+    ),
+    LogEvent(
+        name="topics cannot be read; what is published now is read later",
+        level="warning",
+        fields=("topics", "error"),
+        cause=("topics", "error"),
+        meaning="A reader beside the group (cancellations, answers, events) lost the broker.",
+        action="Restore the broker. Cancellations sent meanwhile are missed by running jobs.",
+        alert="when it lasts",
+    ),
+    LogEvent(
+        name="topic id not available",
+        level="debug",
+        fields=("topic", "error"),
+        cause=("topic", "error"),
+        meaning="Whether the topic was created again cannot be told yet.",
+    ),
+    LogEvent(
+        name="deliveries fail; retrying",
+        level="warning",
+        fields=("topic", "error"),
+        meaning="Outputs cannot be published. They keep their order and are sent again.",
+        action="Restore the broker; look at ACLs and `min.insync.replicas`.",
+        alert="when it lasts",
+    ),
+    LogEvent(
+        name="transactions fail; retrying",
+        level="warning",
+        fields=("error",),
+        meaning="Outputs and offsets cannot be published together. They keep their order and are sent again.",
+        action="Restore the broker; look at ACLs of the transactional id and `transaction.state.log.min.isr`.",
+        alert="when it lasts",
+    ),
+    LogEvent(
+        name="deliveries succeed again",
+        level="info",
+        meaning="The end of *deliveries fail; retrying* or *transactions fail; retrying*.",
+    ),
+    LogEvent(
+        name="group metadata is out of date; offering the batches again",
+        level="info",
+        fields=("error",),
+        meaning="A rebalance came between the work and its transaction, which was aborted and is repeated.",
+    ),
+    LogEvent(
+        name="partition released while a transaction with its offsets has not ended",
+        level="warning",
+        meaning="The broker does not answer; it makes the next owner wait until the transaction has ended.",
+        action="Restore the broker.",
+        alert="when it lasts",
+    ),
+    LogEvent(
+        name="output replaced by a dead letter",
+        level="error",
+        fields=("topic", "error"),
+        meaning="The broker refuses an output for its size or content.",
+        action="Raise `max.message.bytes` of the topic to that of topics.md.",
+        alert="yes",
+    ),
+    LogEvent(
+        name="producer broken; replacing it",
+        level="error",
+        fields=("error",),
+        meaning="librdkafka cannot continue with its sequence numbers; nothing is lost.",
+        action="Frequent ones: several processes with one transactional id, or a broker that lost data.",
+        alert="when it lasts",
+    ),
+    LogEvent(
+        name="delivery callback failed",
+        level="error",
+        meaning="A defect: outputs were delivered, their offsets may be committed later.",
+        action="Report it with the traceback.",
+        alert="yes",
+    ),
+    LogEvent(
+        name="report dropped",
+        level="debug",
+        fields=("topic", "error"),
+        cause=("topic", "error"),
+        meaning="A progress event, which is best effort, was not published.",
+    ),
+)
