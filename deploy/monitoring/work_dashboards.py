@@ -145,6 +145,11 @@ TRANSCRIBER: Final = Dashboard(
         ),
         Panel("Windows that wait", (Query(series(engine.WAITING_WINDOWS), "{{instance}}"),)),
         Panel(
+            "Decoders' sandbox",
+            (Query(series(engine.DECODER_SANDBOX), "{{protection}} {{instance}}"),),
+            meaning="1: the kernel enforces this protection in the decoders. `docs/sandbox.md` explains them.",
+        ),
+        Panel(
             "Wait before a stage, 95 % within",
             (Query(quantile(SLOWEST, engine.QUEUE_SECONDS, "stage", window=WINDOW), "{{stage}}"),),
             unit="s",

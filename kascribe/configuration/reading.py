@@ -35,6 +35,7 @@ from schemas.settings.catalogue import (
     settings,
     without_credentials,
 )
+from schemas.settings.plain_secrets import exposed_secrets
 
 CONFIG_FILE: Final = Path("kascribe.toml")
 ENVIRONMENT_FILE: Final = Path(".env")
@@ -83,7 +84,10 @@ def load(
     if config is not None:
         given |= from_toml(config)
     given |= from_names(in_file, where=where) | from_names(environment) | from_overrides(overrides or {})
-    return Loaded(_validated(given), {key: each.label for key, each in given.items()})
+    loaded = _validated(given)
+    if refusals := tuple(exposed_secrets(loaded)):
+        raise ConfigurationError("\n".join(refusals))
+    return Loaded(loaded, {key: each.label for key, each in given.items()})
 
 
 def describe(loaded: Loaded) -> tuple[Row, ...]:

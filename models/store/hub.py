@@ -5,6 +5,7 @@ lost connection. The bytes are therefore fetched here, with its session and head
 """
 
 import errno
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defin
 
 from models.store.repository import OnBytes, RemoteFile, Repository
 from schemas.errors import StoreError
+from schemas.settings.plain_secrets import is_plain_http
 
 PUBLIC_ENDPOINT: Final = "https://huggingface.co"
 TOKEN_NAMES: Final = ("HF_TOKEN", "HUGGINGFACE_HUB_TOKEN", "HUGGING_FACE_HUB_TOKEN")
@@ -36,6 +38,7 @@ FOREIGN_ERRORS: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
 _MALFORMED_LISTING: Final = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 """Errors of huggingface_hub when the response is not JSON, or JSON of another shape."""
 
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _RETRYABLE_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -53,10 +56,21 @@ class HuggingFaceHub:
     def from_environment(cls, environment: Mapping[str, str]) -> "HuggingFaceHub":
         """Return the hub of ``HF_ENDPOINT``, with a token from the environment or from ``hf auth login``."""
         token = next((environment[name] for name in TOKEN_NAMES if environment.get(name)), None)
-        return cls(environment.get("HF_ENDPOINT") or PUBLIC_ENDPOINT, token=token or get_token())
+        endpoint = environment.get("HF_ENDPOINT") or PUBLIC_ENDPOINT
+        if token is None and not is_plain_http(endpoint):  # a log-in is not meant for a mirror without TLS
+            token = get_token()
+        return cls(endpoint, token=token)
 
     def repository(self, name: str, *, revision: str | None = None) -> Repository:
-        """List a repository at a branch, tag or commit; None is its main branch. Raises StoreError."""
+        """List a repository at a branch, tag or commit; None is its main branch. Raises StoreError.
+
+        The answer's commit is what is fetched. Where ``revision`` is a commit, the answer must be that one.
+        """
+        if self._token and is_plain_http(self._endpoint):
+            raise StoreError(
+                f"HF_TOKEN would be sent to {self._endpoint} without TLS: set HF_ENDPOINT to an https address, or "
+                "unset HF_TOKEN, which public models do not need"
+            )
         # False, not None: with None the library would search for a token itself.
         api = HfApi(endpoint=self._endpoint, token=self._token or False)
         try:
@@ -69,6 +83,11 @@ class HuggingFaceHub:
         )
         if not found.sha:
             raise StoreError(f"{self._endpoint} does not return the commit of {name}: check HF_ENDPOINT")
+        if revision is not None and _COMMIT.fullmatch(revision) and found.sha != revision:
+            raise StoreError(
+                f"{self._endpoint} answered with commit {found.sha} of {name}, not {revision}: nothing was "
+                "fetched; check HF_ENDPOINT"
+            )
         return Repository(name, found.sha, f"{self._endpoint}/{name}", files)
 
     def fetch(self, repository: Repository, file: RemoteFile, into: Path, on_bytes: OnBytes) -> None:

@@ -18,6 +18,7 @@ from schemas.settings.sections import (
     VllmSettings,
     WhisperSettings,
 )
+from schemas.settings.security import SecuritySettings
 from schemas.settings.tracing import TracingSettings
 from schemas.settings.types import Section
 
@@ -30,6 +31,7 @@ __all__ = [
     "RuntimeSettings",
     "S3Settings",
     "Section",
+    "SecuritySettings",
     "ServerSettings",
     "Settings",
     "TracingSettings",

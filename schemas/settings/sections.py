@@ -9,6 +9,7 @@ from schemas.options import ProfileName
 from schemas.settings.archive import ArchiveSettings
 from schemas.settings.gateway import GatewaySettings
 from schemas.settings.reconciler import ReconcilerSettings
+from schemas.settings.security import SecuritySettings
 from schemas.settings.tracing import TracingSettings
 from schemas.settings.types import (
     BucketName,
@@ -252,3 +253,4 @@ class Settings(Section):
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()
     tracing: TracingSettings = TracingSettings()
+    security: SecuritySettings = SecuritySettings()

@@ -25,13 +25,14 @@ def hide_where_unconfined() -> None:
 
 def log_report(report: SandboxReport) -> None:
     """Write one line about what the kernel refuses to decoders; a warning where that is not everything."""
-    facts = {"seccomp": report.seccomp, "landlock_version": report.landlock_abi}
+    seccomp, version = report.seccomp, report.landlock_abi
     if not report.is_on:
         _log.warning("decoders are not confined", why="KASCRIBE_WHISPER_DECODER_SANDBOX is off")
     elif report.missing:
-        _log.warning("decoders are not fully confined", why=describe_missing(report), **facts)
+        why = describe_missing(report)
+        _log.warning("decoders are not fully confined", why=why, seccomp=seccomp, landlock_version=version)
     else:
-        _log.info("decoders are confined", **facts)
+        _log.info("decoders are confined", seccomp=seccomp, landlock_version=version)
 
 
 def describe_missing(report: SandboxReport) -> str:

@@ -182,7 +182,7 @@ def test_the_attempts_succeed_without_the_sandbox(free: Hostile, tmp_path: Path)
     assert free.child.sandbox.missing == tuple(Protection)
 
 
-def test_threads_start(hostile: Hostile) -> None:
+def test_threads_may_still_start(hostile: Hostile) -> None:
     """FFmpeg decodes some formats on several."""
     assert hostile.attempt("start_thread") == "done: thread"
 

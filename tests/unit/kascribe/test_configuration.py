@@ -133,16 +133,16 @@ def test_secrets_come_from_files_and_are_never_shown(tmp_path: Path) -> None:
             "KASCRIBE_VLLM_API_KEY_FILE": str(secret),
             "KASCRIBE_KAFKA_SASL_PASSWORD_FILE": str(secret),
             "KASCRIBE_KAFKA_SSL_KEY_PASSWORD": "hush-hush",
-            "KASCRIBE_VLLM_BASE_URL": "http://user:hush-hush@host:8000/v1",
+            "KASCRIBE_VLLM_BASE_URL": "https://user:hush-hush@host:8000/v1",
         }
     )
     assert result.settings.vllm.api_key is not None
     assert result.settings.vllm.api_key.get_secret_value() == "hush-hush"
     assert result.settings.kafka.properties["sasl.password"].get_secret_value() == "hush-hush"
-    assert result.settings.vllm.base_url == "http://user:hush-hush@host:8000"
+    assert result.settings.vllm.base_url == "https://user:hush-hush@host:8000"
     rows = shown(result)
     assert rows["vllm.api_key"] == ("****", "KASCRIBE_VLLM_API_KEY_FILE")
-    assert rows["vllm.base_url"][0] == "http://****@host:8000"
+    assert rows["vllm.base_url"][0] == "https://****@host:8000"
     assert "hush-hush" not in repr(describe(result))
     assert "hush-hush" not in repr(result.settings.kafka)
 
