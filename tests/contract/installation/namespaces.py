@@ -1,5 +1,6 @@
 """Commands in Linux namespaces of their own: without a network, with small file systems, with another /etc."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -37,3 +38,24 @@ def offline_command(command: Sequence[str | Path], *, before: str = "") -> list[
         missing("this user may not make namespaces")
     script = f'set -e; ip link set lo up; {before}\nexec "$@"'
     return [*_NAMESPACES, "sh", "-c", script, "sh", *map(str, command)]
+
+
+def on_a_fresh_system(script: str, scratch: Path) -> subprocess.CompletedProcess[str]:
+    """Run a shell script as the real root, with an empty /opt, an /etc of its own and no network.
+
+    What it changes there goes with it; ``scratch`` is an empty directory. Skips the test for other users.
+    """
+    if os.geteuid() != 0:
+        missing("only root can make accounts and units")
+    mounts = (
+        f"mount -t tmpfs tmpfs {scratch}; cp -a /etc/. {scratch}; mount --bind {scratch} /etc; "
+        "mount -t tmpfs tmpfs /opt; ip link set lo up"
+    )
+    return subprocess.run(
+        ["unshare", "--net", "--mount", "sh", "-ec", f"{mounts}\n{script}"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=COMMAND_SECONDS,
+    )
