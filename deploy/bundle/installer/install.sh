@@ -405,7 +405,7 @@ uninstall() {
   rm -rf "$PREFIX/releases" "$PREFIX/.kascribe"
   rm -f "$PREFIX"/{current,previous,venv,models,docs,README.md}
   rmdir "$PREFIX" 2>/dev/null || say "$PREFIX holds files that the installer did not make; they stay."
-  say "Kascribe is removed from $PREFIX. Settings ($ETC) and data (/var/lib/kascribe, /var/cache/kascribe) stay."
+  say "Kascribe is removed from $PREFIX. Settings ($ETC) and data (/var/{lib,cache,log}/kascribe) stay."
 }
 
 read_options "$@"
