@@ -102,6 +102,12 @@ DOCUMENTS: Final = Toolchain(
 AXE: Final = Toolchain(
     "axe", ("node", "npm"), ("axe/package.json", "axe/package-lock.json"), partial(_install_npm, pins=HERE / "axe")
 )
+GRAFANA: Final = Toolchain(
+    "grafana",
+    ("node", "npm"),
+    ("dashboards/package.json", "dashboards/package-lock.json"),
+    partial(_install_npm, pins=HERE / "dashboards"),
+)
 JAVA: Final = Toolchain("java", ("mvn", "javac"), ("pom.xml",), _install_java)
 GO: Final = Toolchain("go", ("go",), (), _install_go)
 PYTHON: Final = Toolchain("python", (), ("requirements.lock",), _install_python)

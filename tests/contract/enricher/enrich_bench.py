@@ -6,9 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 
+from prometheus_client import CollectorRegistry
+
 from consumers.cancellations import Cancellations
 from consumers.enricher.enrich import EnrichStage
 from consumers.enricher.transcripts import StoredTranscripts
+from consumers.metrics import Metrics
+from kascribe.metering.enrichments import ENRICHMENT_METRICS, EnrichmentMeter
 from models.vllm.enricher import Enricher
 from producers.results import EnrichmentResults
 from schemas.kafka.records import OutgoingRecord, Record
@@ -47,6 +51,7 @@ class Bench:
     double: VllmDouble
     cancellations: Cancellations
     stage: EnrichStage
+    registry: CollectorRegistry
     runtime: Runtime = field(default_factory=Runtime)
 
     def transcript(self, segments: Sequence[Segment], name: str = "t") -> str:
@@ -73,7 +78,7 @@ def bench_maker(store: ObjectStore) -> Iterator[BenchMaker]:
             configured = VllmSettings.model_validate({"base_url": double.base_url, "timeout_seconds": 5.0, **vllm})
             enricher = opened.enter_context(Enricher(configured, note_store=results, sleep=no_pause))
             numbers = count()
-            cancellations = Cancellations()
+            cancellations, registry = Cancellations(), CollectorRegistry()
             stage = EnrichStage(
                 StoredTranscripts(s3, client=store.client),
                 results,
@@ -83,7 +88,8 @@ def bench_maker(store: ObjectStore) -> Iterator[BenchMaker]:
                 cancellations=cancellations,
                 clock=TickingClock(),
                 new_id=lambda: str(next(numbers)),
+                observer=EnrichmentMeter(Metrics(registry, ENRICHMENT_METRICS)),
             )
-            return Bench(store, s3, double, cancellations, stage)
+            return Bench(store, s3, double, cancellations, stage, registry)
 
         yield make
