@@ -30,12 +30,13 @@ GPU_OPTIONS ?=
 SIMULATION_OPTIONS ?=
 BUNDLE_OPTIONS ?=
 SBOM_OPTIONS ?=
+CHAOS_OPTIONS ?=
 ROWS ?=
 
 .PHONY: chart help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down real-models demo lock clean bench-runtime \
         fuzz-gateway mutants structure screenshots bench-doubts bench-orders bench-enrich bench-enrich-lengths bench-enrich-quality \
         bench-engine bench-sandbox bench-latency bench-memory bench-gateway bench-archive bench-decoding bench-accuracy bench-languages bench-silence bench-word-times bench-subtitles bench-long-file chaos-vllm chaos-vllm-real \
-        chaos-kills chaos-failures chaos-corrupted chaos-reenrich chaos-gateway gpu-packet bench-gpu simulate-engine
+        chaos chaos-kills chaos-failures chaos-corrupted chaos-reenrich chaos-gateway gpu-packet bench-gpu simulate-engine
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -172,6 +173,9 @@ chaos-vllm: setup  ## Break a double of the language model server in every way, 
 
 chaos-vllm-real: setup  ## Stop, kill and restart a real vLLM server, and count the results
 	$(BIN)/python -m tests.chaos.vllm_outages --real
+
+chaos: setup  ## Kill, freeze and move workers and brokers, exactly once; CHAOS_OPTIONS="--results FILE" resumes
+	$(BIN)/python -m tests.chaos.delivery $(CHAOS_OPTIONS)
 
 chaos-kills: setup  ## Kill transcriber-like processes 47 times over 700 records; no record may be given up
 	$(BIN)/python -m tests.chaos.kills

@@ -23,6 +23,7 @@ from schemas.kafka.topics import dead_letter_topic, retry_topic
 from tests.chaos.delivery.checker import Findings, check
 from tests.chaos.delivery.faults import Faults
 from tests.chaos.delivery.observer import CommitSampler, Reader
+from tests.chaos.delivery.planted import PLANTED
 from tests.chaos.delivery.workers import Workers
 from tests.flow.stages import OUTPUT, TOPIC
 
@@ -31,7 +32,7 @@ PARTITIONS: Final = 6
 RECORDS_PER_FAULT: Final = 40
 RECORD_SECONDS: Final = 0.2
 """Mean of the work on a record; exponentially distributed."""
-END_SECONDS: Final = 180.0
+END_SECONDS: Final = 120.0
 """For the rest of the records after the last fault."""
 CLASSIC: Final = ("protocol=classic", "session.timeout.ms=6000")
 
@@ -44,18 +45,21 @@ class Round:
     faults: int
     delivery: str
     protocol: str
+    planted: str = ""
 
     @property
     def name(self) -> str:
         """Its name in the file of results."""
-        return f"{self.delivery} {self.protocol} seed {self.seed} faults {self.faults}"
+        planted = f"planted {self.planted}, " if self.planted else ""
+        return f"{planted}{self.delivery} {self.protocol} seed {self.seed} faults {self.faults}"
 
     def worker_arguments(self, prefix: str) -> list[str]:
         """Return the arguments of the worker processes."""
         protocol = CLASSIC if self.protocol == "classic" else ("protocol=consumer",)
         # Every process is killed often here: the search for records that kill must not give any up.
         limits = ("in_flight_records=32", "worker_threads=32", "killer_rest_seconds=30", "killer_attempts=9")
-        return [f"prefix={prefix}", f"delivery={self.delivery}", *protocol, *limits]
+        planted = [f"fault={self.planted}"] if self.planted else []
+        return [f"prefix={prefix}", f"delivery={self.delivery}", *protocol, *limits, *planted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +73,11 @@ class Result:
     seconds: float
 
 
-def run(stack: Stack, one: Round, *, brokers: int, log: Path) -> Result:
-    """Run a round. Blocks until every record came out, or END_SECONDS after the last fault."""
+def run(stack: Stack, one: Round, *, brokers: int, log: Path, end_seconds: float = END_SECONDS) -> Result:
+    """Run a round. Blocks until every record came out, or until ``end_seconds`` after the last fault."""
     started = time.monotonic()
-    prefix, random = f"c{one.seed}-{one.delivery[:2]}-{one.protocol}.", Random(one.seed)
+    prefix = f"c{one.seed}-{one.delivery[:2]}-{one.protocol}{one.planted.replace(' ', '-')}."
+    random = Random(one.seed)
     dead = prefix + dead_letter_topic(TOPIC)
     names = (prefix + TOPIC, prefix + OUTPUT, dead, prefix + retry_topic(TOPIC, 1))
     stack.create_topics([Topic(name, PARTITIONS) for name in names])
@@ -98,7 +103,7 @@ def run(stack: Stack, one: Round, *, brokers: int, log: Path) -> Result:
             published += values
             kinds[faults.one()] += 1
             restarts += workers.revive()
-        deadline = time.monotonic() + END_SECONDS
+        deadline = time.monotonic() + end_seconds
         while time.monotonic() < deadline and set(published) - set(reader.values) - set(letters.values):
             faults.pause(0.5)
             restarts += workers.revive()
@@ -128,6 +133,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--protocol", choices=("classic", "consumer", "both"), default="both", help="of the group; both take turns"
     )
+    parser.add_argument(
+        "--planted", choices=PLANTED, metavar="FAULT", help="in the outbox: 'twice', 'drops', 'goes back', …"
+    )
     parser.add_argument("--brokers", type=int, default=3)
     parser.add_argument("--results", type=Path, help="a file of lines; rounds that it holds are not run again")
     chosen = parser.parse_args(arguments)
@@ -139,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for number in range(chosen.rounds):
                 seed = chosen.seed + number
                 protocol = ("classic", "consumer")[seed % 2] if chosen.protocol == "both" else chosen.protocol
-                one = Round(seed, chosen.faults, chosen.delivery, protocol)
+                one = Round(seed, chosen.faults, chosen.delivery, protocol, chosen.planted or "")
                 if one.name not in done:
                     result = run(stack, one, brokers=chosen.brokers, log=Path(name) / "workers.log")
                     line = {
