@@ -2,30 +2,17 @@
 
 from pathlib import Path
 
-import pytest
-
-from deploy.stack import Stack
 from tests.chaos.delivery.__main__ import Round, run
 from tests.chaos.delivery.checker import Findings, check
-from tests.integration.conftest import stack_tools
-
-__all__ = ["stack_tools"]
+from tests.integration.stack import PrivateStack
 
 
-@pytest.mark.usefixtures("stack_tools")
-@pytest.mark.parametrize("planted", ["", "drops"])
-def test_faults_lose_and_double_nothing_and_a_planted_bug_is_found(tmp_path: Path, planted: str) -> None:
-    """Three workers, one broker, and faults that follow from the seed."""
-    stack = Stack.up(tmp_path / "stack", topics=())
-    try:
-        one = Round(seed=4, faults=2, delivery="exactly_once", protocol="classic", planted=planted)
-        findings = run(stack, one, brokers=1, log=tmp_path / "log", end_seconds=60).findings
-    finally:
-        stack.down(purge=True)
-    if planted:
-        assert findings.lost
-    else:
-        assert findings == Findings()
+def test_faults_lose_and_double_nothing(stack: PrivateStack, tmp_path: Path) -> None:
+    """Three workers, a broker, and faults that follow from the seed: a kill and a broker that is killed."""
+    one = Round(seed=53, faults=2, delivery="exactly_once", protocol="classic")
+    result = run(stack.servers, one, brokers=1, log=tmp_path / "log", end_seconds=90)
+    assert result.findings == Findings()
+    assert (result.faults, result.records) == ({"kill": 1, "broker": 1}, 80)
 
 
 def test_every_kind_of_finding_is_found() -> None:
