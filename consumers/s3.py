@@ -16,7 +16,7 @@ from botocore.exceptions import (
 )
 
 from schemas.errors import AudioForbidden, AudioNotFound, DependencyDown, InvalidEvent, JobError
-from schemas.object_addresses import S3, error_of_response
+from schemas.object_addresses import S3, cause_of, error_of_response, remedy
 from schemas.settings import S3Settings
 from schemas.settings.catalogue import without_credentials
 from schemas.settings.client_refusals import s3_refusal
@@ -62,12 +62,12 @@ def s3_errors(doing: str) -> Iterator[None]:
         status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         code = str(answer.get("Error", {}).get("Code", ""))
         raise error_of_response(
-            status=status, code=code, message=f"{doing}: the store answered {status} {code}"
+            status=status, code=code, message=f"{doing}: the store answered {status} {code}{remedy(code)}"
         ) from error
     except ParamValidationError as error:
         raise InvalidEvent(f"{doing}: no store has such a name: {error}") from error
     except BotoCoreError as error:
-        raise DependencyDown(S3, f"{doing}: {error}") from error
+        raise DependencyDown(S3, f"{doing}: {error}{cause_of(error)}") from error
 
 
 def read_result(client: "S3Client", bucket: str, key: str) -> bytes | None:
@@ -115,9 +115,9 @@ class BucketProbe:
             with s3_errors(f"asking for s3://{self._bucket}/{key}"):
                 self._client.get_object(Bucket=self._bucket, Key=key)["Body"].close()
         except AudioForbidden as error:
-            return None if self._prefix is None else f"{error}; allow these credentials to read and list there"
+            return None if self._prefix is None else str(error)
         except AudioNotFound as error:
-            return f"{error}; create the bucket" if _lacks_bucket(error) else None
+            return str(error) if _lacks_bucket(error) else None
         except JobError as error:
             return str(error)
         return None

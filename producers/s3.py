@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from schemas.errors import DependencyDown
-from schemas.object_addresses import S3, ObjectAddress
+from schemas.object_addresses import S3, ObjectAddress, cause_of, remedy
 from schemas.settings import S3Settings
 from schemas.settings.client_refusals import s3_refusal
 
@@ -36,11 +36,6 @@ NOT_FOUND: Final = 404
 FORBIDDEN: Final = 403
 NOT_ALLOWED: Final = 405
 """The status of a version that is a delete marker."""
-
-_REMEDIES: Final = {
-    "NoSuchBucket": "; create the bucket, or name another one: KASCRIBE_S3_RESULTS_BUCKET, KASCRIBE_S3_BUCKET",
-    "AccessDenied": "; allow these credentials to read and write there, in the bucket's policy",
-}
 
 _GENERAL_STATUSES: Final = frozenset({401, 403, 507})
 _GENERAL_CODES: Final = frozenset({"NoSuchBucket", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded"})
@@ -92,14 +87,14 @@ def s3_errors(doing: str) -> Iterator[None]:
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         status = status_of(error)
-        remedy = _REMEDIES.get("NoSuchBucket" if status == NOT_FOUND else code, "")
+        advice = remedy("NoSuchBucket" if status == NOT_FOUND else code)
         raise DependencyDown(
             S3,
-            f"{doing}: the store answered {status} {code}{remedy}",
+            f"{doing}: the store answered {status} {code}{advice}",
             fails_every_record=status in _GENERAL_STATUSES or code in _GENERAL_CODES,
         ) from error
     except (BotoCoreError, Boto3Error) as error:
-        raise DependencyDown(S3, f"{doing}: {error}") from error
+        raise DependencyDown(S3, f"{doing}: {error}{cause_of(error)}") from error
 
 
 def status_of(error: ClientError) -> int:

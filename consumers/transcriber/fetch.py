@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -68,6 +67,9 @@ class ObjectFetcher:
     ) -> None:
         self._settings = settings
         self._objects = Objects(settings, connections=connections + PARTS_AT_ONCE, client=client)
+        # Made now: it opens files, which may be impossible when it is needed.
+        results_bucket = settings.results_bucket or settings.bucket
+        self._probe = BucketProbe(settings, results_bucket, prefix=settings.results_prefix)
         self._scratch = Scratch(scratch_directory)
         self._parts = ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="fetch")
 
@@ -129,11 +131,6 @@ class ObjectFetcher:
         if dependency == SCRATCH:
             return self._scratch.has_room()
         return self._probe.is_up()
-
-    @cached_property
-    def _probe(self) -> BucketProbe:
-        settings = self._settings
-        return BucketProbe(settings, settings.results_bucket or settings.bucket, prefix=settings.results_prefix)
 
     def close(self) -> None:
         """Stop the threads that read parts, and remove the scratch directory. A running fetch fails.

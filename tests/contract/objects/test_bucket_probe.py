@@ -1,5 +1,7 @@
 """Probes of the bucket: what they count as down, what they log, and what a refused write leads to."""
 
+import re
+
 import pytest
 from botocore.stub import Stubber
 from structlog.testing import capture_logs
@@ -47,6 +49,19 @@ def test_the_cause_is_logged_once_two_checks_in_a_row_have_failed(moto_store: Ob
             probe.is_up()
     assert [line["event"] for line in lines] == ["bucket cannot be used", "bucket can be used again"]
     assert "403 AccessDenied; allow these credentials" in lines[0]["error"]
+
+
+def test_a_store_that_is_not_reached_is_logged_with_the_system_s_reason(moto_store: ObjectStore) -> None:
+    """A name that does not resolve is told from a port on which nothing listens."""
+    refused = moto_store.settings().model_copy(update={"endpoint_url": "http://127.0.0.1:9"})
+    unknown = moto_store.settings().model_copy(update={"endpoint_url": "http://store.invalid:9"})
+    for settings, reason in ((refused, "Connection refused"), (unknown, "[Nn]ame|resolution")):
+        probe = consumers.s3.BucketProbe(settings, "audio")
+        with capture_logs() as lines:
+            assert not any(probe.is_up() for _ in range(2))
+        assert re.search(f"endpoint URL.*: .*{reason}", lines[0]["error"])
+        with pytest.raises(DependencyDown, match=reason):
+            ResultStore(settings).find_job("job")
 
 
 def test_a_bucket_that_refuses_a_result_is_not_writable_until_it_takes_one(moto_store: ObjectStore) -> None:
