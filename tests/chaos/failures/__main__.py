@@ -12,6 +12,7 @@ from tempfile import mkdtemp
 from typing import Final
 
 import structlog
+from confluent_kafka import KafkaException
 
 from deploy.stack import Stack, StackError, default_cache
 from tests.chaos.failures.failure import Failure
@@ -118,7 +119,7 @@ def _run(row: Failure, stack: PrivateStack, directory: Path, results: _Results, 
     began = time.monotonic()
     try:
         seen = provoke(row, stack, directory, seed=seed)
-    except AssertionError as error:
+    except (AssertionError, KafkaException) as error:
         print(f"{row.name:20} broke: {error}", flush=True)
         return 1
     results.write(seen)

@@ -152,7 +152,7 @@ ROWS: Final = (
         "clock skew",
         "libfaketime sets the clock of the role's process 20 minutes ahead, then the jobs come; then right again",
         _with_wrong_clock,
-        "RequestTimeTooSkewed",
+        "RequestTimeTooSkewed; the clocks of this machine and of the store differ",
         missing=cannot_fake_time,
     ),
     _idle_row(
@@ -161,7 +161,7 @@ ROWS: Final = (
         "the store's name disappears from the hosts file of the role (a mount namespace) and its connections end; "
         "once that is noticed, the jobs come; then the name is back",
         _without_name,
-        "not connect to the endpoint|[Nn]ame or service not known|resolve",
+        "Name or service not known|Temporary failure in name resolution",
         missing=cannot_mount,
     ),
     _idle_row(

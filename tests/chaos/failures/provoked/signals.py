@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -20,19 +20,15 @@ TAKEN_OVER_SECONDS: Final = 60.0
 
 
 def _sent(*numbers: signal.Signals) -> SetUp:
-    """Return a set-up that sends signals to the role, one after the other."""
+    """Return a set-up that sends signals to the role, one after the other; nohup's SIGHUP is no longer ignored."""
 
     def begin(scene: Scene) -> None:
         for number in numbers:
             os.kill(scene.role.pid, number)
 
-    return _set_up(begin)
-
-
-def _set_up(begin: Callable[[Scene], object]) -> SetUp:
     @contextmanager
     def set_up(_stack: PrivateStack, _directory: Path) -> Iterator[Setup]:
-        yield Setup(begin, lambda _: None)
+        yield Setup(begin, lambda _: None, launcher=("env", "--default-signal=HUP"))
 
     return set_up
 
