@@ -104,7 +104,7 @@ ROWS: Final = (
         Expected(
             ready="kafka has not answered for",
             sample=KAFKA_DOWN,
-            line=Line("service does not answer", {"service": "kafka"}),
+            line=Line("dependency does not answer", {"dependency": "kafka"}),
             work="waits, and is done once the broker answers",
         ),
         published=Published.BEFORE,
@@ -117,7 +117,7 @@ ROWS: Final = (
         Expected(
             ready="kafka has not answered for",
             sample=KAFKA_DOWN,
-            line=Line("service does not answer", {"service": "kafka"}),
+            line=Line("dependency does not answer", {"dependency": "kafka"}),
             work="waits, and is done once the broker is back",
         ),
         published=Published.BEFORE,
