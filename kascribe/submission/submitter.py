@@ -17,6 +17,8 @@ from schemas.identity import job_id, submission_key
 from schemas.kafka.topics import Topics
 from schemas.kafka.trace import Trace
 from schemas.kafka.wire import encode
+from schemas.monitoring.spans import SpanKind, publishing
+from schemas.monitoring.tracing import Tracer, entered, note, span
 from schemas.options import EnrichOptions, Lane, TranscribeOptions
 
 OnBytes = Callable[[int], None]
@@ -65,6 +67,7 @@ class Submitter:
     topics: Topics
     clock: Clock = field(default_factory=SystemClock)
     new_id: Callable[[], str] = lambda: uuid.uuid4().hex
+    tracer: Tracer | None = None
 
     def submit(
         self,
@@ -81,12 +84,37 @@ class Submitter:
         Raises AudioEmpty for an empty file, OSError for one that cannot be read.
         Each submission is a job of its own unless the request has an idempotency key; the same audio is still not
         transcribed twice, since results are reused by content. With ``content``, which identifies a file's bytes,
-        an upload of an earlier submission of the same job is used again if it is still there.
+        an upload of an earlier submission of the same job is used again if it is still there. With a tracer, the
+        submission is the first span of the job's trace.
         """
+        trace = Trace.start() if self.tracer is None else self.tracer.start()
+        active = self.tracer.begin(trace, "submit", kind=SpanKind.PRODUCER) if self.tracer else None
+        try:
+            with entered(active):
+                return self._submit(source, request, trace, name=name, content=content, on_bytes=on_bytes)
+        except BaseException as error:
+            if active is not None:
+                active.fail(error)
+            raise
+        finally:
+            if active is not None:
+                active.end()
+
+    def _submit(
+        self,
+        source: str,
+        request: SubmissionRequest,
+        trace: Trace,
+        *,
+        name: str | None,
+        content: str | None,
+        on_bytes: OnBytes | None,
+    ) -> SubmittedJob:
         key = request.idempotency_key or f"submit:{self.new_id()}"
         name = readable(name or source.rstrip("/").rsplit("/", 1)[-1])
         folder = job_id(f"{content}:{key}") if content else None
-        uri, etag, version_id = self._stored(source, name, folder, on_bytes)
+        with span("upload", kind=SpanKind.CLIENT):
+            uri, etag, version_id = self._stored(source, name, folder, on_bytes)
         reference = AudioReference(
             event_id=self.new_id(),
             occurred_at=self.clock.now(),
@@ -101,8 +129,10 @@ class Submitter:
             webhook_url=request.webhook_url,
         )
         identity = job_id(key)
-        record = encode(reference, topic=self.topics.references, key=identity, trace=Trace.start())
-        self.publisher.publish([record])
+        note({"kascribe.job_id": identity})
+        record = encode(reference, topic=self.topics.references, key=identity, trace=trace)
+        with span(f"publish {record.topic}", kind=SpanKind.PRODUCER, attributes=publishing(record.topic)):
+            self.publisher.publish([record])
         return SubmittedJob(identity, name, uri, reference.event_id)
 
     def _stored(
