@@ -33,7 +33,7 @@ SBOM_OPTIONS ?=
 CHAOS_OPTIONS ?=
 ROWS ?=
 
-.PHONY: chart help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down real-models demo lock clean bench-runtime \
+.PHONY: chart images help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down real-models demo lock clean bench-runtime \
         fuzz-gateway mutants structure screenshots bench-doubts bench-orders bench-enrich bench-enrich-lengths bench-enrich-quality \
         bench-engine bench-sandbox bench-latency bench-memory bench-gateway bench-archive bench-decoding bench-accuracy bench-languages bench-silence bench-word-times bench-subtitles bench-long-file chaos-vllm chaos-vllm-real \
         chaos chaos-kills chaos-failures chaos-corrupted chaos-reenrich chaos-gateway gpu-packet bench-gpu simulate-engine
@@ -75,6 +75,9 @@ clients-check: setup  ## Generate and compile TypeScript, Java, Go and Python ty
 
 chart: setup  ## Check the Helm chart with its examples: lint, template, kubeconform with local schemas
 	$(BIN)/python -m deploy.helm
+
+images: setup  ## Run the build steps of every image in a fresh root, without a container engine (as root)
+	$(BIN)/python -m deploy.images.steps
 
 docs: setup  ## Write the generated documents, alert rules and dashboards
 	$(BIN)/python -m kascribe.documents

@@ -24,6 +24,11 @@ class PodProcess:
     process: subprocess.Popen[bytes]
     directory: Path
 
+    @property
+    def variables(self) -> list[dict[str, str]]:
+        """The variables whose values are in the manifest."""
+        return [each for each in self.pod["spec"]["containers"][0]["env"] if "value" in each]
+
     def status(self, probe: str) -> int | None:
         """Return what a kubelet sees of a probe: its HTTP status, or None where nothing answers."""
         check = self.pod["spec"]["containers"][0][f"{probe}Probe"]["httpGet"]
