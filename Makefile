@@ -211,7 +211,7 @@ lock: setup  ## Resolve the dependencies again, with hashes and without index ad
 	$(COMPILE) $(EXTRAS) pyproject.toml -o requirements.lock
 	$(BIN)/python -c '$(CUDA_EXTRA)' | $(COMPILE) - -o requirements-cuda.lock
 
-.PHONY: bundle bundle-check sbom
+.PHONY: bundle bundle-check sbom locks-check
 bundle: setup  ## Write the offline bundle to dist; BUNDLE_OPTIONS="--cuda --model NAME" (docs/offline.md)
 	$(BIN)/python -m deploy.bundle $(BUNDLE_OPTIONS)
 
@@ -220,6 +220,9 @@ bundle-check: setup  ## Build the bundle, install it without a network for each 
 
 sbom: setup  ## Write the bill of materials (CycloneDX) and all licences to dist; SBOM_OPTIONS="--cuda"
 	$(BIN)/python -m deploy.sbom $(SBOM_OPTIONS)
+
+locks-check: setup  ## Install each lock in a fresh environment and load all of it, cuBLAS too (600 MB)
+	$(BIN)/python -m deploy.bundle.locks
 
 clean:  ## Remove .venv and the tools' caches; built servers and models stay
 	rm -rf $(VENV) mutants .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
