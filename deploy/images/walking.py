@@ -125,7 +125,7 @@ class Walk:
             below.health_check,
         )
 
-    def _mount_machine(self) -> str:
+    def _mount_host(self) -> str:
         """Return the command that mounts this machine's root, without its own folders, below all layers."""
         folder = self._directory / "base"
         if not folder.is_dir():
@@ -221,7 +221,7 @@ class Walk:
         if not is_read_only:
             upper += f",upperdir={layer.changes},workdir={work}"
         script = (
-            f"set -e; {self._mount_machine()}mount -t overlay overlay -o {upper} {root}; mount --rbind /dev {root}/dev; "
+            f"set -e; {self._mount_host()}mount -t overlay overlay -o {upper} {root}; mount --rbind /dev {root}/dev; "
             f"mount -t proc proc {root}/proc; {before.replace('{root}', str(root))}"
             f"exec chroot --userspec={shlex.quote(user or layer.user)} {root} /bin/sh -c "
             + shlex.quote(f"cd {shlex.quote(layer.directory)} && {command}")
