@@ -112,7 +112,8 @@ structure: setup  ## Measure functions, folders, import circles and vocabulary; 
 
 bench-runtime: setup  ## Measure the runtime's time per record, beside raw poll; BEFORE=REV also at REV
 	$(if $(BEFORE),$(BIN)/python -m tests.benchmarks.runtime.beside $(BEFORE),\
-	  $(BIN)/python -m tests.benchmarks.runtime.ledger && $(BIN)/python -m tests.benchmarks.runtime)
+	  $(BIN)/python -m tests.benchmarks.runtime.ledger && $(BIN)/python -m tests.benchmarks.runtime.lines && \
+	  $(BIN)/python -m tests.benchmarks.runtime)
 
 bench-enrich: setup  ## Measure enrichment throughput beside a raw load generator on the same server
 	$(BIN)/python -m tests.benchmarks.enrich

@@ -36,7 +36,7 @@ _SECONDS_PER_UNIT: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 def moment_of(written: str, *, now: datetime) -> datetime:
     """Return the moment that a user writes: a duration before ``now``, a date (its start, in UTC), or RFC 3339.
 
-    Raises ValueError, whose message says what to write.
+    Raises ValueError with a message that says what to write.
     """
     duration = _DURATION.fullmatch(written)
     try:

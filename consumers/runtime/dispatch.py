@@ -110,7 +110,7 @@ class Dispatch:
             self._parked[dependency] = [flight for flight in flights if flight.partition is not partition]
 
     def drop_all(self, partition: AssignedPartition) -> None:
-        """Drop a partition's waiting flights, and log those with the workers, whose results will be dropped."""
+        """Drop a partition's waiting flights, and log those with the workers: their results will be dropped."""
         self.drop(partition)
         for flight in partition.flights.values():
             job_log.log_dropped(flight)

@@ -48,7 +48,7 @@ class ObjectState:
 
 @dataclass(frozen=True, slots=True)
 class OpenedObject:
-    """An object whose first ``size_bytes`` bytes are being answered."""
+    """An object; its first ``size_bytes`` bytes are being answered."""
 
     state: ObjectState
     size_bytes: int

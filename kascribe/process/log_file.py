@@ -94,7 +94,7 @@ class LogFile:
         self._reopen()
 
     def _free_number(self) -> int:
-        """Return the first number that no kept file has; the last one, whose file is dropped, when all have."""
+        """Return the first number that no kept file has; the last one when all have, and its file is dropped."""
         numbers = range(1, self._kept_files)
         return next((number for number in numbers if not self._kept(number).exists()), self._kept_files)
 

@@ -11,7 +11,7 @@ from models.vllm.doubts.words import script_of, stem, tokens, without_particle
 SIMILAR_FROM_CHARACTERS: Final = 4
 """Names of so many letters may differ by one: speech is not spelled."""
 TITLE_SHARE: Final = 0.6
-"""Share of capitalised words from which a text is a heading, whose capitals say nothing."""
+"""Share of capitalised words from which a text is a heading: its capitals say nothing."""
 
 ROLES: Final = word_list("roles")
 KOREAN_ROLES: Final = word_list("korean_roles")

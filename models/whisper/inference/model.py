@@ -1,5 +1,6 @@
 """CTranslate2's Whisper, called with batches of rows. The only module that calls it."""
 
+import logging
 import os
 from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,6 +43,8 @@ class WhisperModel:
     """A loaded model. ``hear`` blocks without holding the GIL; safe from several threads."""
 
     def __init__(self, settings: WhisperSettings, directory: Path) -> None:
+        # What CTranslate2 warns of by itself, such as another compute type, is in our lines, and its are no JSON.
+        ctranslate2.set_log_level(logging.CRITICAL)
         self.device = device_of(settings)
         self.parallelism = parallelism(settings, device=self.device, cores=len(os.sched_getaffinity(0)))
         try:

@@ -10,22 +10,26 @@ import pstats
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
+import structlog
 from confluent_kafka import Consumer, Producer
 from prometheus_client import CollectorRegistry
 
 from consumers.metrics import Metrics
 from consumers.runtime.ports import Job
 from consumers.runtime.runtime import Runtime
+from kascribe.process.logs import configure_logs
 from producers.outbox import AtLeastOnceOutbox
 from schemas.events import Failure
 from schemas.kafka.records import OutgoingRecord
-from schemas.settings import KafkaSettings, RuntimeSettings, Settings
+from schemas.settings import KafkaSettings, LogSettings, RuntimeSettings, Settings
 from tests.flow.mock_cluster import MockCluster
 from tests.support.waiting import eventually
 
 TOPIC: Final = "in"
+_log: Final = structlog.get_logger(__name__)
 HEADERS: Final[list[tuple[str, str | bytes | None]]] = [
     ("ce_specversion", b"1.0"),
     ("ce_id", b"0f8fad5b-d9cb-469f-a165-70867728950e"),
@@ -38,14 +42,15 @@ VALUE: Final = b'{"schema_version": "1.0", "uri": "s3://audio/call.wav"}' + b" "
 
 
 class CountingStage:
-    """A stage that only counts; with ``answers`` it returns one output per record."""
+    """A stage that only counts; ``answers``: and returns an output per record; ``logs``: and writes a line."""
 
     name = "counting"
     topics = (TOPIC,)
     retried_topics = (TOPIC,)
 
-    def __init__(self, *, answers: bool) -> None:
+    def __init__(self, *, answers: bool, logs: bool) -> None:
         self._answers = answers
+        self._logs = logs
         self._counted: list[None] = []
 
     @property
@@ -61,6 +66,8 @@ class CountingStage:
     def process(self, job: Job) -> Sequence[OutgoingRecord]:
         """Count the record."""
         self._counted.append(None)
+        if self._logs:
+            _log.info("job completed", reused=False, transcript_uri="s3://kascribe/results/5f1c0d7a.json")
         record = job.record
         return (OutgoingRecord("out", record.key, record.value, record.headers),) if self._answers else ()
 
@@ -81,7 +88,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=RuntimeSettings().worker_threads)
     parser.add_argument("--profile", action="store_true", help="profile the owner thread instead")
     arguments = parser.parse_args()
-    with MockCluster() as broker:
+    with MockCluster() as broker, Path("/dev/null").open("w") as nothing:
+        configure_logs(LogSettings(format="json"), stream=nothing)
         for topic in (TOPIC, "out", *(f"{TOPIC}.retry.{delay}" for delay in ("10s", "1m", "10m"))):
             broker.create_topic(topic, partitions=16)
         _fill(broker, arguments.records)
@@ -89,8 +97,9 @@ def main() -> None:
         measures: tuple[tuple[str, Callable[[], float]], ...] = (
             ("raw poll()", lambda: _raw(broker, arguments.records, batch=1)),
             ("raw consume(500)", lambda: _raw(broker, arguments.records, batch=500)),
-            ("runtime, no output", lambda: _runtime(broker, arguments, answers=False)),
+            ("runtime, no output", lambda: _runtime(broker, arguments)),
             ("runtime, one output per record", lambda: _runtime(broker, arguments, answers=True)),
+            ("runtime, one log line per record", lambda: _runtime(broker, arguments, logs=True)),
         )
         for name, measure in measures:
             cpu = time.process_time()
@@ -129,17 +138,19 @@ def _raw(broker: MockCluster, records: int, *, batch: int) -> float:
     return seconds
 
 
-def _runtime(broker: MockCluster, arguments: argparse.Namespace, *, answers: bool) -> float:
+def _runtime(
+    broker: MockCluster, arguments: argparse.Namespace, *, answers: bool = False, logs: bool = False
+) -> float:
     kafka = KafkaSettings(
         bootstrap_servers=broker.bootstrap_servers,
-        group_id_prefix=f"answers-{answers}-",
+        group_id_prefix=f"answers-{answers}-logs-{logs}-",
         group_protocol="consumer",
     )
     settings = Settings(
         kafka=kafka,
         runtime=RuntimeSettings(in_flight_records=arguments.in_flight, worker_threads=arguments.threads),
     )
-    stage = CountingStage(answers=answers)
+    stage = CountingStage(answers=answers, logs=logs)
     outbox = AtLeastOnceOutbox(kafka)
     runtime = Runtime(stage=stage, outbox=outbox, settings=settings, metrics=Metrics(CollectorRegistry()))
     profiler = cProfile.Profile()
