@@ -16,7 +16,8 @@ from botocore.exceptions import (
 )
 
 from schemas.errors import AudioForbidden, AudioNotFound, DependencyDown, InvalidEvent, JobError
-from schemas.object_addresses import S3, cause_of, error_of_response, remedy
+from schemas.monitoring.error_causes import cause_of
+from schemas.object_addresses import S3, error_of_response, remedy
 from schemas.settings import S3Settings
 from schemas.settings.catalogue import without_credentials
 from schemas.settings.client_refusals import s3_refusal

@@ -14,7 +14,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from schemas.errors import DependencyDown
-from schemas.object_addresses import S3, ObjectAddress, cause_of, remedy
+from schemas.monitoring.error_causes import cause_of
+from schemas.object_addresses import S3, ObjectAddress, remedy
 from schemas.settings import S3Settings
 from schemas.settings.client_refusals import s3_refusal
 

@@ -15,9 +15,6 @@ BAD_CREDENTIALS: Final = frozenset(
     {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "RequestTimeTooSkewed"}
 )
 BUSY: Final = frozenset({"RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequests"})
-CAUSES_LIMIT: Final = 8
-"""Most causes of an error that are examined: a chain of causes may be circular."""
-
 _REMEDIES: Final = {
     "NoSuchBucket": "create the bucket, or name another one: KASCRIBE_S3_RESULTS_BUCKET, KASCRIBE_S3_BUCKET",
     "AccessDenied": "allow these credentials to read, list and write there, in the bucket's policy",
@@ -64,22 +61,6 @@ def allowed_address(uri: str, settings: S3Settings) -> ObjectAddress:
 def remedy(code: str) -> str:
     """Return what to do about an error code of the store, to be appended to a message; empty for most."""
     return f"; {_REMEDIES[code]}" if code in _REMEDIES else ""
-
-
-def cause_of(error: BaseException) -> str:
-    """Return the system's word for why a connection failed, to be appended to a client's message.
-
-    The client's own message names the address alone, also where its name does not resolve. Empty if it is there.
-    """
-    cause: BaseException | None = error
-    reason = ""
-    for _ in range(CAUSES_LIMIT):
-        if cause is None:
-            break
-        if isinstance(cause, OSError) and cause.strerror:
-            reason = cause.strerror
-        cause = cause.__cause__ or cause.__context__
-    return f": {reason}" if reason and reason not in str(error) else ""
 
 
 def error_of_response(*, status: int, code: str, message: str) -> JobError:

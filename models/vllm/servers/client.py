@@ -30,6 +30,7 @@ from models.vllm.servers.responses import CompletionBuilder, expect_shape, read_
 from models.vllm.servers.tls import advice, tls_context
 from models.vllm.servers.transport import Transport
 from schemas.clock import Clock
+from schemas.monitoring.error_causes import cause_of
 from schemas.monitoring.tracing import current_span
 from schemas.options import Lane
 from schemas.settings import VllmSettings
@@ -190,7 +191,7 @@ class ServerClient:
 
 def translate(error: Exception, base_url: str) -> ServerProblem:
     """Translate an exception of httpx to a ServerProblem."""
-    text = f"{base_url}: {type(error).__name__}: {error}"
+    text = f"{base_url}: {type(error).__name__}: {error}{cause_of(error)}"
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
         return Unreachable(text + advice(text))
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
