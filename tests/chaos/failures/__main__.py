@@ -25,7 +25,8 @@ REPOSITORY: Final = Path(__file__).parents[3]
 DESCRIPTION: Final = (
     "Provoke failures of real brokers, an object store, a language model server, roles and the machine, one after "
     "the other, and compare what health, metrics, the log and the work show with what is promised. Needs what "
-    "`make stack` needs; some rows need root for a namespace. A run that was interrupted is resumed."
+    "`make stack` needs; some rows need root for a namespace. Rows that went as promised are not run again until "
+    "all have, and the table is written."
 )
 
 
@@ -41,14 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{row.name:20} {row.title}: {row.provoked}")
         return 0
     results = _Results(chosen.state)
-    todo = [row for row in rows if chosen.again or chosen.names or not results.is_settled(row)]
+    if chosen.again or chosen.names:
+        results.forget(rows)
+    todo = [row for row in rows if not results.is_settled(row)]
     try:
         wrong = _run_all(todo, results, seed=chosen.seed, keep=chosen.keep)
     except StackError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    if not chosen.names:
-        wrong += _write_page(results)
+    _write_page(results)
     return 1 if wrong else 0
 
 
@@ -56,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.failures", description=DESCRIPTION)
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these, again; regular expressions")
     parser.add_argument("--list", action="store_true", help="show the failures, and provoke none")
-    parser.add_argument("--again", action="store_true", help="also those that went as promised before")
+    parser.add_argument("--again", action="store_true", help="all, also those that went as promised before")
     parser.add_argument("--seed", type=int, default=1, help="of the recordings (default: %(default)s)")
     parser.add_argument("--keep", action="store_true", help="leave the logs of the roles")
     parser.add_argument(
@@ -70,31 +72,31 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _Results:
-    """Results of rows, a file each, so that a run can be resumed. Those of another revision do not count."""
+    """Results of rows, a file each, so that a run can be resumed until all rows have gone as promised."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory / _revision()
+        self._directory = directory
 
     def read(self, row: Failure) -> Observed | None:
         try:
-            return Observed.from_json((self._directory / f"{row.name}.json").read_text(encoding="utf-8"))
+            return Observed.from_json(self._file(row.name).read_text(encoding="utf-8"))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def write(self, seen: Observed) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
-        (self._directory / f"{seen.name}.json").write_text(seen.to_json(), encoding="utf-8")
+        self._file(seen.name).write_text(seen.to_json(), encoding="utf-8")
+
+    def forget(self, rows: Iterable[Failure]) -> None:
+        for row in rows:
+            self._file(row.name).unlink(missing_ok=True)
 
     def is_settled(self, row: Failure) -> bool:
         seen = self.read(row)
         return seen is not None and not problems(row.expected, seen)
 
-
-def _revision() -> str:
-    asked = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=False
-    )
-    return asked.stdout.strip() or "none"
+    def _file(self, name: str) -> Path:
+        return self._directory / f"{name}.json"
 
 
 def _run_all(rows: Iterable[Failure], results: _Results, *, seed: int, keep: bool) -> int:
@@ -140,17 +142,16 @@ def _servers(directory: Path, brokers: int) -> Iterator[PrivateStack]:
         yield PrivateStack(servers, s3)
 
 
-def _write_page(results: _Results) -> int:
-    seen = {row.name: results.read(row) for row in ROWS}
-    lacking = [name for name, each in seen.items() if each is None]
+def _write_page(results: _Results) -> None:
+    """Write the page, and forget the results, once every row has gone as promised; else say which have not."""
+    lacking = [row.name for row in ROWS if not results.is_settled(row)]
     if lacking:
-        print(f"{PAGE} is not written: no result of {', '.join(lacking)}")
-        return 0
-    (REPOSITORY / PAGE).write_text(
-        page(ROWS, {name: each for name, each in seen.items() if each}), encoding="utf-8"
-    )
+        print(f"{PAGE} is not written yet: {', '.join(lacking)}")
+        return
+    seen = {row.name: each for row in ROWS if (each := results.read(row))}
+    (REPOSITORY / PAGE).write_text(page(ROWS, seen), encoding="utf-8")
+    results.forget(ROWS)
     print(f"{PAGE} is written")
-    return 0
 
 
 if __name__ == "__main__":

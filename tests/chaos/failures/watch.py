@@ -112,13 +112,7 @@ class Watch:
         signs.ready_again_after = None if ready else signs.ready_again_after or self.seconds
 
     def _reasons(self, kind: str) -> list[str]:
-        try:
-            with urllib.request.urlopen(f"{self._url}/health/{kind}", timeout=ANSWER_SECONDS):  # noqa: S310
-                return []
-        except urllib.error.HTTPError as error:
-            return list(json.load(error)["reasons"]) or ["not ok"]
-        except OSError:
-            return [NO_ANSWER]
+        return reasons_of(f"{self._url}/health/{kind}")
 
     def _note_sample(self) -> None:
         sample = self._expected.sample
@@ -153,6 +147,17 @@ class Watch:
     @property
     def _url(self) -> str:
         return f"http://127.0.0.1:{self._scene.role.health_port}"
+
+
+def reasons_of(url: str) -> list[str]:
+    """Return why a check of health fails; none when it succeeds."""
+    try:
+        with urllib.request.urlopen(url, timeout=ANSWER_SECONDS):  # noqa: S310 - loopback
+            return []
+    except urllib.error.HTTPError as error:
+        return list(json.load(error)["reasons"]) or ["not ok"]
+    except OSError:
+        return [NO_ANSWER]
 
 
 def sample_of(url: str, sample: Sample) -> float | None:

@@ -4,11 +4,13 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from tests.chaos.failures.failure import Expected, Failure, Line, Published, SetUp, Setup
 from tests.chaos.failures.scene import Scene
+from tests.chaos.failures.watch import NO_ANSWER, reasons_of
 from tests.demo.role import RoleProcess
 from tests.integration.stack import PrivateStack
 from tests.support.waiting import eventually
@@ -16,6 +18,8 @@ from tests.support.waiting import eventually
 JOBS: Final = 30
 """So many that some are in flight and some wait when the signal comes."""
 SESSION_MILLISECONDS: Final = 6_000
+DRAINING: Final = "draining"
+NOTICED_SECONDS: Final = 20.0
 TAKEN_OVER_SECONDS: Final = 60.0
 
 
@@ -23,7 +27,11 @@ def _sent(*numbers: signal.Signals) -> SetUp:
     """Return a set-up that sends signals to the role, one after the other; nohup's SIGHUP is no longer ignored."""
 
     def begin(scene: Scene) -> None:
-        for number in numbers:
+        first, *others = numbers
+        os.kill(scene.role.pid, first)
+        for number in others:
+            # Two that are pending at once are one.
+            eventually(partial(_has_noticed, scene), timeout_seconds=NOTICED_SECONDS, what="draining")
             os.kill(scene.role.pid, number)
 
     @contextmanager
@@ -31,6 +39,12 @@ def _sent(*numbers: signal.Signals) -> SetUp:
         yield Setup(begin, lambda _: None, launcher=("env", "--default-signal=HUP"))
 
     return set_up
+
+
+def _has_noticed(scene: Scene) -> bool:
+    """Return whether the role has noticed a signal, or has ended already."""
+    url = f"http://127.0.0.1:{scene.role.health_port}/health/ready"
+    return any(DRAINING in reason or reason == NO_ANSWER for reason in reasons_of(url))
 
 
 @contextmanager
@@ -76,7 +90,8 @@ ROWS: Final = (
     Failure(
         "term-twice",
         "TERM twice",
-        "SIGTERM twice to the role, right after the jobs were published; a supervisor starts it again",
+        "SIGTERM to the role, right after the jobs were published, and again while it drains; a supervisor starts "
+        "it again",
         _sent(signal.SIGTERM, signal.SIGTERM),
         Expected(
             ready=None,
