@@ -170,7 +170,7 @@ class ActiveSpan:
 
 
 class NoSpan:
-    """The step of a trace that nobody records."""
+    """The step of a trace that is not recorded."""
 
     __slots__ = ()
 

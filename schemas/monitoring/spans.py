@@ -16,7 +16,7 @@ NO_ATTRIBUTES: Final[Attributes] = {}
 
 
 class SpanKind(StrEnum):
-    """OpenTelemetry's kinds: who is on the other side of the step."""
+    """OpenTelemetry's kinds: what is on the other side of the step."""
 
     INTERNAL = "internal"
     SERVER = "server"

@@ -3,7 +3,7 @@
 ::
 
     process TOPIC ─┬─ queue     from the record's time to its first attempt
-                   ├─ attempt   once for each run of the stage, whose steps are within it
+                   ├─ attempt   once for each run of the stage, with its steps within it
                    ├─ publish   from the outcome until the outputs are delivered
                    └─ commit    until the offset is committed
 
@@ -152,7 +152,7 @@ class DeliverySpans:
             self._unsubmitted.setdefault(partition, []).append(completed)
 
     def completed(self, partitions: Iterable[AssignedPartition]) -> tuple[CompletedRecord, ...]:
-        """Return the records of these partitions whose outputs the next batch holds."""
+        """Return the records of these partitions with outputs in the next batch."""
         return tuple(each for partition in partitions for each in self._unsubmitted.get(partition, ()))
 
     def submitted(
@@ -192,7 +192,7 @@ class DeliverySpans:
             self._waiting[partition] = left
 
     def _drop_gone(self) -> None:
-        """End the spans of records whose partitions are gone: another process runs them again."""
+        """End the spans of records of partitions that are gone: another process runs them again."""
         for partition in [each for each in self._waiting if each.is_gone]:
             self._commits.pop(partition, None)
             for completed in self._waiting.pop(partition):

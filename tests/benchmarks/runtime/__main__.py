@@ -1,7 +1,8 @@
 """Microseconds of runtime per record, with a stage that does nothing, beside raw poll in the same run.
 
 Embedded broker, one process: its brokers' threads share the cores with what is measured. Records carry the
-headers of a CloudEvent; metrics, logging context and traces are on. Run: ``python -m tests.benchmarks.runtime``.
+headers of a CloudEvent; metrics and logging context are on. With ``--traced`` every record is traced as well, and
+its spans are sent nowhere. Run: ``python -m tests.benchmarks.runtime``.
 """
 
 import argparse
@@ -22,8 +23,11 @@ from consumers.runtime.ports import Job
 from consumers.runtime.runtime import Runtime
 from kascribe.process.logs import configure_logs
 from producers.outbox import AtLeastOnceOutbox
+from schemas.clock import SystemClock
 from schemas.events import Failure
 from schemas.kafka.records import OutgoingRecord
+from schemas.monitoring.spans import Span
+from schemas.monitoring.tracing import Tracer
 from schemas.settings import KafkaSettings, LogSettings, RuntimeSettings, Settings
 from tests.flow.mock_cluster import MockCluster
 from tests.support.waiting import eventually
@@ -80,12 +84,24 @@ class CountingStage:
         return True
 
 
+class CountedSpans:
+    """A sink that only counts."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def take(self, _span: Span) -> None:
+        """Count the span."""
+        self.count += 1
+
+
 def main() -> None:
     """Print microseconds of wall clock per record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=60_000)
     parser.add_argument("--in-flight", type=int, default=RuntimeSettings().in_flight_records)
     parser.add_argument("--threads", type=int, default=RuntimeSettings().worker_threads)
+    parser.add_argument("--traced", action="store_true", help="also with the spans of every record")
     parser.add_argument("--profile", action="store_true", help="profile the owner thread instead")
     arguments = parser.parse_args()
     with MockCluster() as broker, Path("/dev/null").open("w") as nothing:
@@ -101,6 +117,10 @@ def main() -> None:
             ("runtime, one output per record", lambda: _runtime(broker, arguments, answers=True)),
             ("runtime, one log line per record", lambda: _runtime(broker, arguments, logs=True)),
         )
+        if arguments.traced:
+            tracer = Tracer(CountedSpans(), sample_ratio=1.0, clock=SystemClock())
+            traced = lambda: _runtime(broker, arguments, answers=True, tracer=tracer)  # noqa: E731 - as above
+            measures = (*measures, ("runtime, one output, traced", traced))
         for name, measure in measures:
             cpu = time.process_time()
             wall = measure() / arguments.records * 1e6
@@ -139,11 +159,16 @@ def _raw(broker: MockCluster, records: int, *, batch: int) -> float:
 
 
 def _runtime(
-    broker: MockCluster, arguments: argparse.Namespace, *, answers: bool = False, logs: bool = False
+    broker: MockCluster,
+    arguments: argparse.Namespace,
+    *,
+    answers: bool = False,
+    logs: bool = False,
+    tracer: Tracer | None = None,
 ) -> float:
     kafka = KafkaSettings(
         bootstrap_servers=broker.bootstrap_servers,
-        group_id_prefix=f"answers-{answers}-logs-{logs}-",
+        group_id_prefix=f"answers-{answers}-logs-{logs}-traced-{tracer is not None}-",
         group_protocol="consumer",
     )
     settings = Settings(
@@ -152,7 +177,8 @@ def _runtime(
     )
     stage = CountingStage(answers=answers, logs=logs)
     outbox = AtLeastOnceOutbox(kafka)
-    runtime = Runtime(stage=stage, outbox=outbox, settings=settings, metrics=Metrics(CollectorRegistry()))
+    metrics = Metrics(CollectorRegistry())
+    runtime = Runtime(stage=stage, outbox=outbox, settings=settings, metrics=metrics, tracer=tracer)
     profiler = cProfile.Profile()
     run = (lambda: profiler.runcall(runtime.run)) if arguments.profile else runtime.run
     thread = threading.Thread(target=run)
