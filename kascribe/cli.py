@@ -22,6 +22,7 @@ from kascribe.commands.enriching.enrich import enrich
 from kascribe.commands.installation import config, models
 from kascribe.commands.installation.doctor import doctor
 from kascribe.commands.installation.selftest import selftest
+from kascribe.commands.installation.size import size
 from kascribe.commands.mcp import mcp
 from kascribe.commands.reconcile import reconcile
 from kascribe.commands.records import dlq, results
@@ -59,7 +60,7 @@ _NO_CHOICE: Final = re.compile(r"'([^']*)' is not one of (.*)", re.DOTALL)
 _CHOICE: Final = re.compile(r"'([^']*)'")
 
 app: Final = typer.Typer(cls=HelpfulGroup, no_args_is_help=True, pretty_exceptions_enable=False)
-for command in (up, submit, watch, show, transcribe, enrich, run, reconcile, mcp, doctor, selftest, bench):
+for command in (up, submit, watch, show, transcribe, enrich, run, reconcile, mcp, doctor, size, selftest, bench):
     app.command()(command)
 for command in (jobs, search, usage):
     app.command()(command)
