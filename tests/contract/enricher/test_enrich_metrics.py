@@ -34,8 +34,8 @@ def test_an_enrichment_answers_the_reference_of_its_transcript(bench: Bench) -> 
     """Its latency counts from the reference, and only where the transcript names when that was made."""
     asked = WHEN - timedelta(minutes=5)
     uri = bench.transcript(spoken(40))
-    fields = {"enrich": SUMMARY, "reference_occurred_at": asked, "lane": Lane.INTERACTIVE}
-    enrichment, completed = bench.process(transcript_record(uri, **fields))
+    record = transcript_record(uri, enrich=SUMMARY, reference_occurred_at=asked, lane=Lane.INTERACTIVE)
+    enrichment, completed = bench.process(record)
     assert (enrichment.topic, enrichment.answers) == (TOPICS.enrichments, Answered(asked, Lane.INTERACTIVE))
     assert completed.answers is None
     (unknown, _) = bench.process(transcript_record(uri, key="other", offset=1, enrich=SUMMARY))
