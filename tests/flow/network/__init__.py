@@ -1,0 +1,1 @@
+"""Addresses that the roles talk to, as the kernel sees them."""
