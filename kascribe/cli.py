@@ -35,6 +35,7 @@ from kascribe.commands.up import up
 from kascribe.configuration.sources import CONFIG_NAME
 from kascribe.console import terminal
 from kascribe.console.help import HelpfulGroup
+from kascribe.process.command_lines import configure_command_lines
 from kascribe.process.endings import ended_by_dead_threads, report_end
 from kascribe.process.interruption import INTERRUPTED
 from schemas.errors import ConfigurationError, KascribeError
@@ -125,6 +126,7 @@ def _prepare_output() -> None:
     sys.excepthook = lambda _kind, error, _trace: terminal.print_traceback(error)
     # The Kafka client's log lines belong to a role's log. A command prints one sentence instead.
     logging.getLogger("kafka").addHandler(logging.NullHandler())
+    configure_command_lines()
 
 
 def _usage_problem(error: TyperException) -> str:

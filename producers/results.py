@@ -117,8 +117,9 @@ class ResultStore:
         """Return the transcript of the same audio, options and model; None when nothing readable is stored."""
         try:
             return self._documents.find(self._keys.transcript(content_key), Transcript)
-        except InvalidEvent:
-            return None  # of another major version: it is transcribed again
+        except InvalidEvent as error:
+            _log.info("stored transcript is of another release; the audio is transcribed again", error=str(error))
+            return None
 
     def read_transcript(self, content_key: str) -> bytes | None:
         """Return the transcript as it is stored, readable or not; None when there is none."""

@@ -68,6 +68,7 @@ class ResultsBucket:
         try:
             address = ObjectAddress.parse(uri)
         except JobError:
+            _log.warning("address is not below the results, nothing is fetched", uri=uri[:200])
             return None
         if address.bucket != self._bucket or not address.key.startswith(self.prefix):
             _log.warning("address is not below the results, nothing is fetched", uri=uri[:200])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 import httpx
+import structlog
 from huggingface_hub import HfApi, get_session, get_token, hf_hub_url
 from huggingface_hub.errors import (
     GatedRepoError,
@@ -38,6 +39,7 @@ FOREIGN_ERRORS: Final = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
 _MALFORMED_LISTING: Final = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 """Errors of huggingface_hub when the response is not JSON, or JSON of another shape."""
 
+_log: Final = structlog.get_logger(__name__)
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _RETRYABLE_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
 
@@ -103,6 +105,7 @@ class HuggingFaceHub:
                 continue
             if failures > ATTEMPTS_WITHOUT_PROGRESS or not _is_retryable(problem):
                 self._fail(problem, repository.name, repository.commit)
+            _log.warning("download of a model was interrupted; it continues", file=file.path, error=str(problem))
             self._pause(min(2.0**failures, LONGEST_PAUSE_SECONDS))
         if done_bytes > file.size_bytes:
             into.unlink()

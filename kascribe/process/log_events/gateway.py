@@ -145,4 +145,13 @@ EVENTS: Final = (
         level="info",
         meaning="Every request was answered, or its time was over.",
     ),
+    LogEvent(
+        name="record is not understood by the gateway",
+        level="warning",
+        fields=("record", "error"),
+        cause=("error",),
+        meaning="A record about a job that a request waits for is none that this release reads.",
+        action="Upgrade gateways before the roles that publish.",
+        alert="when it lasts",
+    ),
 )

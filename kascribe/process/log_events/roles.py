@@ -148,6 +148,19 @@ JOBS: Final = (
         action="Allow seccomp or Landlock; `docs/sandbox.md` names their system calls.",
         alert="yes",
     ),
+    LogEvent(
+        name="stored transcript is of another release; the audio is transcribed again",
+        level="info",
+        fields=("error",),
+        meaning="The bucket holds a transcript of the same audio that this release cannot read.",
+    ),
+    LogEvent(
+        name="download of a model was interrupted; it continues",
+        level="warning",
+        fields=("file", "error"),
+        meaning="The hub or a mirror broke off; the download continues after a pause, where it was.",
+        action="Lasting ones: see `error`; or pull the model elsewhere, and copy the folder of models.",
+    ),
 )
 
 WEBHOOKS: Final = (

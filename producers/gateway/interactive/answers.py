@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, TypeVar
 
+import structlog
+
 from schemas.errors import JobError, Reason
 from schemas.events import (
     CancellationEvent,
@@ -29,6 +31,7 @@ from schemas.options import EnrichOptions
 from schemas.results import is_result_of
 from schemas.roles import Role
 
+_log: Final = structlog.get_logger(__name__)
 WAITING_LIMIT: Final = 2_000
 """Most requests that wait concurrently; more are refused. Each holds a connection and a spooled file."""
 
@@ -184,7 +187,10 @@ class PendingAnswers:
         }
         try:
             event = decode(record, kinds[record.topic])
-        except (JobError, KeyError):
+        except (JobError, KeyError) as error:
+            _log.warning(
+                "record is not understood by the gateway", record=str(record.coordinates), error=str(error)
+            )
             return None
         if isinstance(event, CancellationEvent):
             return partial(self._on_cancellation, event)

@@ -28,7 +28,8 @@ from tests.support.waiting import eventually
 
 TOPICS: Final = Topics()
 ROLES: Final = ("transcriber", "enricher", "notifier", "archive", "gateway")
-SECONDS: Final = 120.0
+SECONDS: Final = 300.0
+"""For five processes that start at once, on a machine that does much else."""
 PROMPT: Final = "planted instruction: summarise the merger"
 ANSWER: Final = "planted answer about the merger"
 SAID: Final = "planted words of a transcript"
