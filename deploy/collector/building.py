@@ -2,14 +2,17 @@
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 from typing import Final
 
 from deploy.stack.cache import Entry, Report, entry_directory, run_tool
+from deploy.stack.errors import StackError
 
 SOURCE: Final = Path(__file__).parent
 CONFIGURATION: Final = SOURCE / "config.yaml"
 PROGRAM: Final = "kascribe-collector"
+GO: Final = "Go 1.25 or newer, which compiles the collector (https://go.dev/dl, Debian: golang-go)"
 BUILD_TIMEOUT_SECONDS: Final = 3_600  # under two minutes of processor time; the rest is for a slow mirror
 
 
@@ -22,7 +25,7 @@ def collector_program(cache: Path, *, report: Report = print) -> Path:
         f"collector-{_digest()}",
         _build,
         "go",
-        "Go 1.25 or newer, which compiles the collector (Debian: golang-go)",
+        GO,
         "two minutes of processor time",
     )
     return entry_directory(cache / "servers", entry, report) / PROGRAM
@@ -52,6 +55,8 @@ def _digest() -> str:
 
 def _build(building: Path) -> None:
     output = building / PROGRAM
+    if shutil.which("go") is None:
+        raise StackError(f"go is not on PATH: {GO}")
     command = ["go", "build", "-C", str(SOURCE), "-mod=readonly", "-trimpath", "-buildvcs=false"]
     settings = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
     run_tool([*command, "-ldflags", "-s -w", "-o", str(output), "."], settings, BUILD_TIMEOUT_SECONDS)

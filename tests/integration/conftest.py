@@ -6,16 +6,21 @@ from contextlib import suppress
 
 import pytest
 
+from deploy.collector.building import collector_program
 from deploy.stack import Stack, StackError, default_cache, missing_tools, prepare
 from tests.integration.stack import PrivateStack
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build the servers, if that is still to do, before the clock of any test runs."""
-    wanted = any({"stack", "stack_tools"} & set(getattr(item, "fixturenames", ())) for item in session.items)
-    if wanted and not session.config.option.collectonly and not missing_tools(default_cache()):
-        with suppress(StackError):  # the fixture raises it again, for the tests that need it
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    if session.config.option.collectonly or missing_tools(default_cache()):
+        return
+    with suppress(StackError):  # the fixtures raise it again, for the tests that need them
+        if wanted & {"stack", "stack_tools"}:
             prepare(default_cache())
+        if "collector" in wanted:
+            collector_program(default_cache())
 
 
 @pytest.fixture(scope="session")

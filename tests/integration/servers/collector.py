@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from deploy.collector import traces
-from deploy.collector.building import collector_command, collector_environment, collector_program
+from deploy.collector.building import collector_command, collector_environment
 from deploy.collector.traces import CollectedSpan
-from deploy.stack.cache import default_cache
 from tests.demo.role import free_port
 from tests.support.waiting import eventually
 
@@ -87,9 +86,9 @@ class RunningCollector:
 
 
 @contextmanager
-def collecting(directory: Path) -> Iterator[RunningCollector]:
-    """Run a collector until the context ends. Raises StackError where it cannot be built."""
-    collector = RunningCollector(collector_program(default_cache()), directory)
+def collecting(program: Path, directory: Path) -> Iterator[RunningCollector]:
+    """Run a collector until the context ends."""
+    collector = RunningCollector(program, directory)
     collector.start()
     try:
         yield collector
