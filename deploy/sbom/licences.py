@@ -1,5 +1,6 @@
 """The licence of each package as an SPDX expression, from its own metadata."""
 
+import re
 from typing import Final
 
 from cyclonedx.spdx import fixup_id, is_expression
@@ -40,6 +41,9 @@ LIBRARIES: Final = {
 Kascribe only decodes, but whoever passes the wheel of ``av`` on passes these encoders on with it.
 """
 
+_REFERENCE: Final = re.compile(r"LicenseRef-[A-Za-z0-9.-]+")
+"""SPDX's form for a licence that has no identifier, such as NVIDIA's; its text is in the wheel."""
+
 
 def licence_of(distribution: Distribution) -> str:
     """Return an SPDX expression. Raises BundleError when the metadata names no licence."""
@@ -68,4 +72,4 @@ def _spdx(text: str) -> str | None:
         return identifier
     if known := NAMES.get(text.lower()):
         return known
-    return text if is_expression(text) else None
+    return text if _REFERENCE.fullmatch(text) or is_expression(text) else None

@@ -23,12 +23,13 @@ LAYOUT: Final = 1
 """The release of these tables, in the database's user_version."""
 
 _OWN_FILES: Final = frozenset({FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm", f"{FILE_NAME}-journal"})
+# Without STRICT, which SQLite has since 3.37: RHEL 8 has 3.26 and RHEL 9 has 3.34.
 _TABLES: Final = f"""
-CREATE TABLE IF NOT EXISTS buckets (name TEXT PRIMARY KEY, versioned INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS buckets (name TEXT PRIMARY KEY, versioned INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS versions (
     number INTEGER PRIMARY KEY, version_id TEXT NOT NULL UNIQUE, bucket TEXT NOT NULL, key TEXT NOT NULL,
     file TEXT, etag TEXT NOT NULL, size_bytes INTEGER NOT NULL, headers TEXT NOT NULL, modified TEXT NOT NULL
-) STRICT;
+);
 PRAGMA user_version = {LAYOUT};
 """
 

@@ -214,3 +214,11 @@ def test_a_start_with_a_thousand_objects_takes_less_than_a_second(tmp_path: Path
     with EmbeddedObjectStore(tmp_path) as store:
         assert time.perf_counter() - began < START_SECONDS
         assert (store.kept.objects, store.kept.size_bytes) == (KEPT_OBJECTS, KEPT_OBJECTS * len(BODY))
+
+
+def test_the_index_needs_no_later_sqlite_than_that_of_rhel_8(tmp_path: Path) -> None:
+    """Its tables are made by SQLite 3.26, which knows neither STRICT (3.37) nor generated columns (3.31)."""
+    with closing(Index(tmp_path)), closing(sqlite3.connect(tmp_path / FILE_NAME)) as database:
+        made = [text for (text,) in database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")]
+    assert len(made) == 2
+    assert not [text for text in made if {"STRICT", "GENERATED"} & set(text.upper().split())]

@@ -107,6 +107,14 @@ def test_a_package_without_a_known_licence_is_an_error(tmp_path: Path) -> None:
         licence_of(Distribution((unknown,)))
 
 
+def test_a_licence_without_an_identifier_is_named(tmp_path: Path) -> None:
+    """The wheel of cuBLAS comes under NVIDIA's own licence, which its metadata writes as SPDX asks."""
+    cublas = wheel(tmp_path, "boto3", licence="License-Expression: LicenseRef-NVIDIA-Proprietary")
+    path, _ = write_sbom(tmp_path / "sbom", SELECTION, {"3.11": [cublas]}, DATE, name="kascribe")
+    (component,) = json.loads(path.read_text(encoding="utf-8"))["components"]
+    assert component["licenses"] == [{"license": {"name": "LicenseRef-NVIDIA-Proprietary"}}]
+
+
 def test_every_licence_text_is_in_the_notices(wheels: Sequence[Wheel], tmp_path: Path) -> None:
     """Those of the wheels, those of our pages, and a table of all at the top."""
     _, notices = write_sbom(tmp_path / "sbom", SELECTION, {"3.11": wheels}, DATE, name="kascribe")
