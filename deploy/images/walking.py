@@ -221,8 +221,8 @@ class Walk:
         if not is_read_only:
             upper += f",upperdir={layer.changes},workdir={work}"
         script = (
-            f"set -e; {self._mount_host()}mount -t overlay overlay -o {upper} {root}; mount --rbind /dev {root}/dev; "
-            f"mount -t proc proc {root}/proc; {before.replace('{root}', str(root))}"
+            f"set -e; {self._mount_host()}mount -t overlay overlay -o {upper} {root}; "
+            f"mount --rbind /dev {root}/dev; mount -t proc proc {root}/proc; {before.replace('{root}', str(root))}"
             f"exec chroot --userspec={shlex.quote(user or layer.user)} {root} /bin/sh -c "
             + shlex.quote(f"cd {shlex.quote(layer.directory)} && {command}")
         )

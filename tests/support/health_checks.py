@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,23 @@ def of_image(target: str) -> list[str]:
             return list(map(str, json.loads(found[-1])))
         target = base
     raise AssertionError(f"no health check for {target}")
+
+
+def of_image_of_minio() -> list[str]:
+    """Return the command of MinIO's image."""
+    text = (DEPLOY / "minio" / "Dockerfile").read_text(encoding="utf-8")
+    (found,) = re.findall(r"^HEALTHCHECK .*?CMD (\[.*\])$", text, re.MULTILINE)
+    return list(map(str, json.loads(found)))
+
+
+def of_service(name: str) -> list[str]:
+    """Return the command of one service, as it stands in the compose file."""
+    text = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+    service = re.search(rf"^  {name}:\n(.*?)(?=^  \w|^\w)", text, re.DOTALL | re.MULTILINE)
+    assert service is not None
+    test = re.search(r"^      test: \[CMD, (.*)\]$", service[1], re.MULTILINE)
+    assert test is not None
+    return [word.rstrip(",") for word in shlex.split(test[1])]
 
 
 def exit_code(command: Sequence[str], environment: Mapping[str, str]) -> int:

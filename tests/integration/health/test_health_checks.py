@@ -1,22 +1,9 @@
 """The compose file's own health check of the language model server, beside a real one."""
 
-import re
-import shlex
-
 import pytest
 
 from deploy.vllm.server import VllmServer
-from tests.support.health_checks import DEPLOY, exit_code
-
-
-def of_service(name: str) -> list[str]:
-    """Read the command of one service, as it stands in the compose file."""
-    text = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
-    service = re.search(rf"^  {name}:\n(.*?)(?=^  \w|^\w)", text, re.DOTALL | re.MULTILINE)
-    assert service is not None
-    test = re.search(r"^      test: \[CMD, (.*)\]$", service[1], re.MULTILINE)
-    assert test is not None
-    return [word.rstrip(",") for word in shlex.split(test[1])]
+from tests.support.health_checks import exit_code, of_service
 
 
 @pytest.mark.parametrize("served", [True, False])
