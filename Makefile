@@ -33,7 +33,7 @@ SBOM_OPTIONS ?=
 CHAOS_OPTIONS ?=
 ROWS ?=
 
-.PHONY: chart images help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down real-models demo lock clean bench-runtime \
+.PHONY: chart images help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down real-models demo lock clean bench-runtime bench-delivery \
         fuzz-gateway mutants structure screenshots bench-doubts bench-orders bench-enrich bench-enrich-lengths bench-enrich-quality \
         bench-engine bench-sandbox bench-latency bench-memory bench-gateway bench-archive bench-decoding bench-accuracy bench-languages bench-silence bench-word-times bench-subtitles bench-long-file chaos-vllm chaos-vllm-real \
         chaos chaos-kills chaos-failures chaos-corrupted chaos-reenrich chaos-gateway gpu-packet bench-gpu simulate-engine
@@ -114,6 +114,9 @@ bench-runtime: setup  ## Measure the runtime's time per record, beside raw poll;
 	$(if $(BEFORE),$(BIN)/python -m tests.benchmarks.runtime.beside $(BEFORE),\
 	  $(BIN)/python -m tests.benchmarks.runtime.ledger && $(BIN)/python -m tests.benchmarks.runtime.lines && \
 	  $(BIN)/python -m tests.benchmarks.runtime)
+
+bench-delivery: setup  ## Measure exactly once beside at least once on a real broker: throughput and latency
+	$(BIN)/python -m tests.benchmarks.runtime.delivery
 
 bench-enrich: setup  ## Measure enrichment throughput beside a raw load generator on the same server
 	$(BIN)/python -m tests.benchmarks.enrich

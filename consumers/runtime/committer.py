@@ -23,6 +23,9 @@ from schemas.kafka.delivery import Batch, Commit, Delivery
 from schemas.kafka.records import OutgoingRecord
 from schemas.options import Lane
 
+CHECK_SECONDS: Final = 0.01
+"""Between two looks for something to commit, which cost some microseconds a partition."""
+
 VERIFY_SECONDS: Final = 5.0
 """Timeout of the request for committed offsets when a partition is released."""
 
@@ -76,6 +79,7 @@ class Committer:
         # Records whose outputs have not been submitted, by partition, in the order of the first output.
         self._unsubmitted: dict[AssignedPartition, int] = {}
         self._next_commit_at = 0.0
+        self._next_check_at = 0.0
         self._sent: deque[_Sent] = deque()
         self._commits_began_at: deque[float] = deque()
         self._spans = DeliverySpans()
@@ -98,9 +102,11 @@ class Committer:
     def submit(self, *, urgent: bool = False) -> None:
         """Submit the outputs of completed records, with commits when they are due. Never blocks."""
         now = self._clock.monotonic()
-        due = urgent or now >= self._next_commit_at or self._is_name_waiting()
+        # After a pause the first output takes its commit along.
+        is_time = now >= self._next_commit_at and (bool(self._unsubmitted) or now >= self._next_check_at)
+        due = urgent or is_time or self._is_name_waiting()
         if due:
-            self._next_commit_at = now + self._commit_interval_seconds
+            self._next_check_at = now + CHECK_SECONDS
         if self._outbox.is_transactional:
             self._submit_by_partition(now, due=due)
         else:
@@ -108,6 +114,8 @@ class Committer:
 
     def _submit_together(self, now: float, *, due: bool) -> None:
         commits = self._take_commits() if due else ()
+        if commits:
+            self._next_commit_at = now + self._commit_interval_seconds
         if not commits and not self._unsubmitted:
             return
         outputs = tuple(output for partition in self._unsubmitted for output in partition.outputs)

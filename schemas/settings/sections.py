@@ -143,7 +143,7 @@ class RuntimeSettings(Section):
         "Unless set, 128 for a transcriber on a GPU.",
     )
     poll_interval_seconds: float = Field(default=0.1, gt=0, le=0.1, description="Longest wait in one poll.")
-    commit_interval_seconds: float = Field(default=0.5, gt=0, description="Longest time between commits.")
+    commit_interval_seconds: float = Field(default=0.1, gt=0, description="Longest time between commits.")
     retry_delays_seconds: tuple[RetryDelay, ...] = Field(
         default=(10, 60, 600), description="One retry topic each."
     )

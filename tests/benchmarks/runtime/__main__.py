@@ -49,12 +49,12 @@ class CountingStage:
     """A stage that only counts; ``answers``: and returns an output per record; ``logs``: and writes a line."""
 
     name = "counting"
-    topics = (TOPIC,)
-    retried_topics = (TOPIC,)
 
-    def __init__(self, *, answers: bool, logs: bool) -> None:
+    def __init__(self, *, answers: bool, logs: bool = False, prefix: str = "") -> None:
+        self.topics = self.retried_topics = (prefix + TOPIC,)
         self._answers = answers
         self._logs = logs
+        self._output = prefix + "out"
         self._counted: list[None] = []
 
     @property
@@ -73,7 +73,7 @@ class CountingStage:
         if self._logs:
             _log.info("job completed", reused=False, transcript_uri="s3://kascribe/results/5f1c0d7a.json")
         record = job.record
-        return (OutgoingRecord("out", record.key, record.value, record.headers),) if self._answers else ()
+        return (OutgoingRecord(self._output, record.key, record.value, record.headers),) if self._answers else ()
 
     def failed(self, _job: Job, _failure: Failure) -> Sequence[OutgoingRecord]:
         """Return nothing; never called."""
