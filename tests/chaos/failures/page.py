@@ -1,5 +1,6 @@
 """The page of the table: what each failure must show, from the rows, and the times that the last run measured."""
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -14,9 +15,12 @@ HEAD: Final = """# Failures, and what they show
 <!-- Written by `make chaos-failures`; edits are lost. -->
 
 `make chaos-failures` provokes each of these on a real Kafka and MinIO, with a role that runs as `kascribe run`
-does, and compares what is seen with the table. No job of any row was lost or came out twice. Times are those of
-one run, with shorter limits than the defaults (requests to the store and to vLLM 2 s, probes of what is down every
-0.5 s, session 6 s in the row STOP); "ready after" and "done after" count from when the failure was mended.
+does, and compares what is seen with the table: while a failure lasts, the process may not seem ready in between,
+no record may be blamed for it, and no job may be lost or come out twice. A process that ends is started again.
+
+Times were measured{machine}, row by row, with shorter limits than the defaults (requests to the store and to vLLM 2 s,
+probes of what is down every 0.5 s, session 6 s in the row STOP); "ready after" and "done after" count from when
+the failure was mended. A process that was killed is missed by Kafka after its session, 45 s by default.
 
 | failure | live | ready | metric | log line | the work | shown after | ready after | done after |
 |---|---|---|---|---|---|---|---|---|
@@ -28,7 +32,9 @@ def page(rows: Iterable[Failure], seen: Mapping[str, Observed]) -> str:
     rows = tuple(rows)
     table = "".join(f"{cells(row)} {_times(seen[row.name])}\n" for row in rows)
     how = "".join(f"- **{row.title}** (`{row.name}`): {row.provoked}.\n" for row in rows)
-    return f"{HEAD}{table}\n## How each is provoked\n\n{how}"
+    loads = sorted(seen[row.name].load for row in rows)
+    machine = f" on {os.cpu_count()} cores with a load of {loads[0]:.0f} to {loads[-1]:.0f}"
+    return f"{HEAD.replace('{machine}', machine)}{table}\n## How each is provoked\n\n{how}"
 
 
 def cells(row: Failure) -> str:

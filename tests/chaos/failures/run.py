@@ -1,6 +1,7 @@
 """One row: set up, provoke, watch, mend, count, and compare with what is expected."""
 
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -31,6 +32,8 @@ class Observed:
     lasted_seconds: float
     ready_again_seconds: float | None
     work_done_seconds: float | None
+    load: float = 0.0
+    """The machine's, over the last minute of the row: times grow with it."""
 
     def to_json(self) -> str:
         """Return it as JSON."""
@@ -73,6 +76,7 @@ def provoke(failure: Failure, stack: PrivateStack, directory: Path, *, seed: int
                 lasted_seconds=mended_at,
                 ready_again_seconds=_since(mended_at, signs.ready_again_after),
                 work_done_seconds=done_at - mended_at if is_done else None,
+                load=os.getloadavg()[0],
             )
 
 

@@ -1,16 +1,20 @@
-"""The table of failures: the comparison of what was seen with what is expected."""
+"""The table of failures: the page beside the rows, and the comparison of what was seen with what is expected."""
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.chaos.failures.failure import Expected, Line, Sample
+from tests.chaos.failures.page import PAGE, cells
+from tests.chaos.failures.rows import ROWS
 from tests.chaos.failures.run import Observed, problems
 from tests.chaos.failures.scene import Work
 from tests.chaos.failures.watch import Signs, is_line
 
+REPOSITORY = Path(__file__).parents[3]
 EXPECTED = Expected(
     ready="waiting for s3",
     sample=Sample("kascribe_dependency_down"),
@@ -22,6 +26,13 @@ SIGNS = Signs(not_ready_after=1.0, sample_after=1.0, line_after=1.0, reasons=["w
 SEEN = Observed(
     name="it", signs=SIGNS, work=WORK, lasted_seconds=9.0, ready_again_seconds=1.0, work_done_seconds=2.0
 )
+
+
+def test_the_page_promises_what_the_rows_expect() -> None:
+    """`make chaos-failures` wrote it after the last change of a row."""
+    page = (REPOSITORY / PAGE).read_text(encoding="utf-8")
+    assert [row.name for row in ROWS if cells(row) not in page] == []
+    assert len({row.name for row in ROWS}) == len(ROWS) >= 20
 
 
 def test_a_failure_that_goes_as_expected_has_no_problems() -> None:

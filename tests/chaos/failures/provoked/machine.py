@@ -118,7 +118,7 @@ ROWS: Final = (
             line=None,
             live="no answer",
             exit_codes=(-9,),
-            work="the kernel kills the process; the next one does it",
+            work="the kernel kills the process, which logs nothing; the next one logs that it ended, and does it",
         ),
         missing=cannot_limit_memory,
     ),
