@@ -18,9 +18,10 @@ HEAD: Final = """# Failures, and what they show
 does, and compares what is seen with the table: while a failure lasts, the process may not seem ready in between,
 no record may be blamed for it, and no job may be lost or come out twice. A process that ends is started again.
 
-Times were measured{machine}, row by row, with shorter limits than the defaults (requests to the store and to vLLM 2 s,
-probes of what is down every 0.5 s, session 6 s in the row STOP); "ready after" and "done after" count from when
-the failure was mended. A process that was killed is missed by Kafka after its session, 45 s by default.
+Times were measured row by row{machine}, with shorter limits than
+the defaults: requests to the store and to vLLM 2 s, probes of what is down every 0.5 s, session 6 s in the row
+STOP. "Ready after" and "done after" count from when the failure was mended. Kafka misses a process that was
+killed after its session, 45 s by default.
 
 | failure | live | ready | metric | log line | the work | shown after | ready after | done after |
 |---|---|---|---|---|---|---|---|---|
