@@ -50,6 +50,7 @@ def up(
     with locked_session(state_directory()) as lock:
         loaded = load(overrides={"whisper.model": model})
         settings = loaded.settings
+        _refuse_transactions(settings)
         if gateway:
             _refuse_taken_port(settings.gateway)
         choice = choose_model(settings.whisper, console, is_named="whisper.model" in loaded.provenance)
@@ -96,6 +97,15 @@ def _refuse_nesting(dropped: Path, kept: Path) -> None:
         raise ConfigurationError(
             f"--drop {dropped} and --transcripts {kept} lie in each other, so transcripts would be submitted as "
             "audio: give each a folder of its own"
+        )
+
+
+def _refuse_transactions(settings: "Settings") -> None:
+    """Raise ConfigurationError for ``exactly_once``: the embedded broker forgets offsets of transactions."""
+    if settings.runtime.delivery != "at_least_once":
+        raise ConfigurationError(
+            "the embedded broker has no transactions. Unset KASCRIBE_RUNTIME_DELIVERY, "
+            "or use Kafka: `make stack`, or `kascribe run` with your own"
         )
 
 

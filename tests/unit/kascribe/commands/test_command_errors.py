@@ -224,3 +224,13 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"kascribe: {tmp_path / 'file'}")
     assert ended.stderr.count("\n") == 1
+
+
+def test_the_embedded_broker_is_not_asked_for_transactions(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers them and stores no offsets, so every restart would transcribe everything again."""
+    monkeypatch.setenv("KASCRIBE_RUNTIME_DELIVERY", "exactly_once")
+    code, error = said(capsys, monkeypatch, "up")
+    assert code == 2
+    assert "Unset KASCRIBE_RUNTIME_DELIVERY" in " ".join(error.split())
