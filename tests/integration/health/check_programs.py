@@ -1,6 +1,7 @@
 """Programs that health checks of the compose file call and no server of the tests has: built once, then kept."""
 
 import re
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from deploy.stack.cache import (
     run_tool,
 )
 from tests.support.health_checks import DEPLOY
+from tests.support.listening import missing
 
 BUILD_TIMEOUT_SECONDS: Final = 1200
 
@@ -59,4 +61,6 @@ def kafka_tools() -> Path:
 
 
 def _kept(entry: Entry) -> Path:
+    if shutil.which(entry.tool) is None:
+        missing(f"{entry.tool} is not on PATH, and builds {entry.name}")
     return entry_directory(default_cache() / "servers", entry, print)
