@@ -1,12 +1,13 @@
 """What the decoders' sandbox costs: starts and decodes in pairs, with and without it, by turns.
 
+Figures are processor time of the child, which other programs on the machine change less than elapsed time.
+
 Run: ``python -m tests.benchmarks.engine.sandbox``.
 """
 
 import argparse
 import os
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -25,29 +26,40 @@ from tests.support.listening import speech
 SPOOL_BYTES: Final = 1024**3
 SIDES: Final = ("off", "available")
 SHORT_FILES: Final = 20
-"""Short files of one turn, which takes some tens of milliseconds then."""
+"""Short files of one turn, which takes many steps of processor time."""
 
 
 def started(sandbox: str) -> tuple[DecoderProcess, float]:
-    """Start a child and return it with the seconds until it was ready."""
+    """Start a child and return it with the processor seconds until it was ready."""
     settings = WhisperSettings.model_validate({"decoder_sandbox": sandbox})
-    began = time.perf_counter()
     child = DecoderProcess(settings, file_bytes=SPOOL_BYTES, clock=SystemClock())
     child.wait_ready(cancelled=lambda: False)
-    return child, time.perf_counter() - began
+    return child, processor_seconds(child)
 
 
-def decode_seconds(child: DecoderProcess, path: Path) -> float:
-    """Decode a file and return the seconds that its caller waited."""
+def processor_seconds(child: DecoderProcess) -> float:
+    """Return the processor time of the child so far, in steps of 10 ms."""
+    fields = Path(f"/proc/{child.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def decode_seconds(child: DecoderProcess, path: Path, *, times: int) -> float:
+    """Decode a file so many times and return the processor seconds of each."""
+    began = processor_seconds(child)
+    for _ in range(times):
+        decode(child, path)
+    return (processor_seconds(child) - began) / times
+
+
+def decode(child: DecoderProcess, path: Path) -> None:
+    """Decode a file."""
     request = DecodeRequest(
         split=False, vad=True, mel_bands=80, audio_limit_seconds=3600, spool_limit_bytes=SPOOL_BYTES
     )
     with closing(FeatureSpool(mel_bands=80)) as spool:
-        began = time.perf_counter()
         with open_files(path, spool) as files:
             *_, last = child.decode(request, *files, cancelled=lambda: False)
         assert isinstance(last, DecodeFinished), last
-        return time.perf_counter() - began
 
 
 def turns(pairs: int) -> Iterator[tuple[str, str]]:
@@ -72,10 +84,9 @@ def decode_pairs(pairs: int, path: Path, *, files: int) -> list[dict[str, float]
     """Measure files decoded one after another by children that run, in seconds a file by side."""
     children = {side: started(side)[0] for side in SIDES}
     for child in children.values():
-        decode_seconds(child, path)
+        decode(child, path)
     measured = [
-        {side: sum(decode_seconds(children[side], path) for _ in range(files)) / files for side in sides}
-        for sides in turns(pairs)
+        {side: decode_seconds(children[side], path, times=files) for side in sides} for sides in turns(pairs)
     ]
     for child in children.values():
         child.close()
