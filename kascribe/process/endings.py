@@ -16,8 +16,7 @@ THREAD_DIED_EXIT_CODE: Final = 70
 def report_end(sentence: str, error: BaseException | None = None) -> None:
     """Write the sentence, and the traceback of ``error``."""
     logs = sys.modules.get("kascribe.process.logs")
-    if logs is not None and logs.writes_json():
-        logs.log_end(sentence, error)
+    if logs is not None and logs.log_end(sentence, error):
         return
     if error is not None:
         terminal.print_traceback(error)

@@ -11,7 +11,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from consumers.runtime.execution.job_log import job_context
-from kascribe.console.terminal import one_line, visible
+from kascribe.console.terminal import one_line, print_traceback, visible
 from kascribe.process.log_file import LogFile
 from kascribe.process.log_upkeep import LogUpkeep
 from kascribe.process.redaction import REDACTED, Redaction
@@ -21,7 +21,7 @@ from schemas.clock import SystemClock
 from schemas.errors import ConfigurationError
 from schemas.settings import LogSettings
 
-__all__ = ["REDACTED", "configure_logs", "configure_process", "log_end", "writes_json"]
+__all__ = ["REDACTED", "configure_logs", "configure_process", "log_end"]
 
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _FIRST: Final = ("timestamp", "level", "event")
@@ -95,21 +95,25 @@ def configure_process(settings: LogSettings, *, role: str = "", secrets: Iterabl
     upkeep.start()
     logging.captureWarnings(True)
     _json = not _on_terminal(settings, sys.stderr)
-    if _json:
+    if _json or upkeep.file:
         sys.excepthook = _excepthook
         sys.unraisablehook = _unraisablehook
 
 
-def writes_json() -> bool:
-    """Return whether the log lines of this process are JSON, so that every line has to be."""
-    return _json
+def log_end(sentence: str, error: BaseException | None) -> bool:
+    """Log the last line of a process: ``why`` is the sentence. Lines that were left out are counted before it.
 
-
-def log_end(sentence: str, error: BaseException | None) -> None:
-    """Log the last line of a process: ``why`` is the sentence. Lines that were left out are counted before it."""
+    Return False for a terminal: there the caller writes the sentence, and this line is in the log file alone.
+    """
     if _upkeep is not None:
         _upkeep.close()
-    structlog.get_logger(__name__).error("the process ends", why=sentence, exc_info=error)
+    if _json:
+        structlog.get_logger(__name__).error("the process ends", why=sentence, exc_info=error)
+        return True
+    event: Any = {"event": "the process ends", "why": sentence, "exc_info": error}
+    for processor in structlog.get_config()["processors"]:  # one of them appends to the file
+        event = processor(None, "error", event)
+    return False
 
 
 def _opened_file(settings: LogSettings, upkeep: LogUpkeep, *, role: str) -> LogFile | None:
@@ -132,7 +136,8 @@ def _opened_file(settings: LogSettings, upkeep: LogUpkeep, *, role: str) -> LogF
 
 
 def _excepthook(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
-    log_end(f"a defect: {error!r}", error)
+    if not log_end(f"a defect: {error!r}", error):
+        print_traceback(error)
 
 
 def _unraisablehook(ignored: "sys.UnraisableHookArgs") -> None:

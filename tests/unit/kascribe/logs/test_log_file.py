@@ -225,3 +225,25 @@ def test_a_log_file_that_cannot_be_opened_is_an_error_that_names_the_setting(tmp
     assert (ended.returncode, line["event"]) == (2, "the process ends")
     assert f"{tmp_path}/file/gateway.log cannot be opened" in line["why"]
     assert "KASCRIBE_LOG_FILE" in line["why"]
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_the_file_says_why_the_process_ended_also_where_a_terminal_has_the_sentence(
+    tmp_path: Path, form: str
+) -> None:
+    """Once, and as its last line."""
+    environment = {
+        **os.environ,
+        "KASCRIBE_LOG_FILE": str(tmp_path / "{role}.log"),
+        "KASCRIBE_LOG_FORMAT": form,
+        "KASCRIBE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9",
+    }
+    command = [sys.executable, "-m", "kascribe", "run", "gateway"]
+    ended = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path
+    )
+    lines = [json.loads(line) for line in (tmp_path / "gateway.log").read_text().splitlines()]
+    assert [line["event"] for line in lines].count("the process ends") == 1
+    assert "no broker answers" in lines[-1]["why"]
+    assert ended.stderr.count("no broker answers") == 1
+    assert ended.stderr.splitlines()[-1].startswith("kascribe: no broker" if form == "console" else "{")
