@@ -17,7 +17,9 @@ from deploy.bundle.wheels import Wheel, sha256_of
 INSTALLER: Final = Path(__file__).parent / "installer"
 DOCUMENTS: Final = ("README.md", "README.ko.md", "CHANGELOG.md", "LICENSE")
 ENVIRONMENT_KIB: Final = 20 * 1024
-"""Room for the documents, and for what file systems round up."""
+"""Room for the documents."""
+BLOCKS: Final = 1.05
+"""What file systems add, in blocks that are not full: 3 % were measured on a bundle with cuBLAS."""
 WHEEL_SECONDS: Final = 120.0
 
 
@@ -105,7 +107,9 @@ def _write_description(
         "GLIBC": ".".join(map(str, GLIBC)),
         "PYTHONS": " ".join(sorted(wheels, key=lambda python: int(python.split(".")[1]), reverse=True)),
         "CHECK": selection.check,
-        "INSTALLED_KIB": str(ENVIRONMENT_KIB + math.ceil((largest + 4 * own.stat().st_size + model_bytes) / 1024)),
+        "INSTALLED_KIB": str(
+            ENVIRONMENT_KIB + math.ceil(BLOCKS * (largest + 4 * own.stat().st_size + model_bytes) / 1024)
+        ),
         "MODELS": " ".join(models),
     }
     text = "".join(f"{name}={value}\n" for name, value in lines.items())
