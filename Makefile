@@ -28,6 +28,7 @@ ARCHIVE_OPTIONS ?=
 ENGINE_OPTIONS ?=
 GPU_OPTIONS ?=
 SIMULATION_OPTIONS ?=
+SCALE_OPTIONS ?=
 BUNDLE_OPTIONS ?=
 SBOM_OPTIONS ?=
 CHAOS_OPTIONS ?=
@@ -36,7 +37,7 @@ ROWS ?=
 .PHONY: chart images help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down real-models demo lock clean bench-runtime bench-delivery \
         fuzz-gateway mutants structure screenshots bench-doubts bench-orders bench-enrich bench-enrich-lengths bench-enrich-quality \
         bench-engine bench-sandbox bench-latency bench-memory bench-gateway bench-archive bench-decoding bench-accuracy bench-languages bench-silence bench-word-times bench-subtitles bench-long-file chaos-vllm chaos-vllm-real \
-        chaos chaos-kills chaos-failures chaos-corrupted chaos-reenrich chaos-gateway gpu-packet bench-gpu simulate-engine
+        chaos chaos-kills chaos-failures chaos-corrupted chaos-reenrich chaos-gateway gpu-packet bench-gpu bench-scale simulate-engine
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -150,6 +151,9 @@ bench-engine: setup  ## Measure Kascribe beside faster-whisper and CTranslate2 a
 
 simulate-engine: setup  ## Measure how busy the engine keeps a timed device, with real threads and their GIL
 	$(BIN)/python -m tests.benchmarks.simulation $(SIMULATION_OPTIONS)
+
+bench-scale: setup  ## Measure 1 to 4 transcribers with timed devices on a real broker, and a rolling restart
+	$(BIN)/python -m tests.benchmarks.simulation.scale $(SCALE_OPTIONS)
 
 bench-latency: setup  ## Time a clip of five seconds on an idle engine and beside a bulk file of three hours
 	$(BIN)/python -m tests.benchmarks.engine.latency $(ENGINE_OPTIONS)

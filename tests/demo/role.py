@@ -70,6 +70,10 @@ class RoleProcess:
             what=f"{self.role} ready ({self.log})",
         )
 
+    def is_ready(self) -> bool:
+        """Return whether the role's health endpoint answers 200 now. Raises AssertionError when it has ended."""
+        return self._is_ready(f"http://127.0.0.1:{self.health_port}/health/ready")
+
     @property
     def pid(self) -> int:
         """The id of the process that runs now."""
