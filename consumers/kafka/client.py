@@ -38,6 +38,13 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "socket.keepalive.enable": True,
 }
 
+_STRATEGIES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "classic": {"partition.assignment.strategy": "cooperative-sticky"},
+    # The broker's default, uniform, counts partitions of all topics together: a second process may get those of
+    # the retry topics alone, and no work (`make bench-scale`). Range divides each topic by itself.
+    "consumer": {"group.remote.assignor": "range"},
+}
+
 
 def client_configuration(settings: KafkaSettings, *, client_id: str) -> dict[str, Any]:
     """Return the properties that all clients of this process share. Only here are secret properties revealed."""
@@ -47,12 +54,9 @@ def client_configuration(settings: KafkaSettings, *, client_id: str) -> dict[str
 
 def consumer_configuration(settings: KafkaSettings, *, role: str, client_id: str) -> dict[str, Any]:
     """Return a group member's properties. Those that the delivery guarantee depends on cannot be overridden."""
-    strategy = (
-        {"partition.assignment.strategy": "cooperative-sticky"} if settings.group_protocol == "classic" else {}
-    )
     return {
         **_DEFAULTS,
-        **strategy,
+        **_STRATEGIES[settings.group_protocol],
         **client_configuration(settings, client_id=client_id),
         "group.id": group_id(settings, role),
         "group.protocol": settings.group_protocol,
