@@ -27,6 +27,7 @@ SPEECH_OPTIONS ?=
 ARCHIVE_OPTIONS ?=
 ENGINE_OPTIONS ?=
 GPU_OPTIONS ?=
+MONITOR_OPTIONS ?=
 SIMULATION_OPTIONS ?=
 SCALE_OPTIONS ?=
 BUNDLE_OPTIONS ?=
@@ -37,7 +38,7 @@ ROWS ?=
 .PHONY: chart images help setup up selftest test lint clients-check docs stack stack-down vllm vllm-down real-models demo lock clean bench-runtime bench-delivery \
         fuzz-gateway mutants structure screenshots bench-doubts bench-orders bench-enrich bench-enrich-lengths bench-enrich-quality \
         bench-engine bench-sandbox bench-latency bench-memory bench-gateway bench-archive bench-decoding bench-accuracy bench-languages bench-silence bench-word-times bench-subtitles bench-long-file chaos-vllm chaos-vllm-real \
-        chaos chaos-kills chaos-failures chaos-corrupted chaos-reenrich chaos-gateway gpu-packet bench-gpu bench-scale simulate-engine
+        chaos chaos-kills chaos-failures chaos-corrupted chaos-reenrich chaos-gateway gpu-packet bench-gpu bench-scale monitor simulate-engine
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-21s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -208,6 +209,9 @@ bench-silence: setup  ## Count the words written of 300 sounds without speech, b
 
 bench-long-file: setup  ## Transcribe a four-hour file: no rebalance, bounded memory, short files complete before it
 	$(BIN)/python -m tests.benchmarks.long_files.long_beside_short
+
+monitor: setup  ## Run all roles under a real Prometheus, freeze and stop Kafka, store and vLLM, await each alert
+	$(BIN)/python -m tests.chaos.monitored $(MONITOR_OPTIONS)
 
 chaos-gateway: setup  ## Abuse a gateway with slow, many and broken clients, and time its health meanwhile
 	$(BIN)/python -m tests.chaos.gateway_abuse

@@ -76,6 +76,8 @@ class ArchiveStage:
             topics.enrichments: self._enriched,
             topics.deletions: _deleted,
         }
+        for topic in self._read:
+            self._skipped.labels(topic)  # a series that appears with its first event hides that event
 
     @property
     def topics(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from functools import partial
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from consumers import metrics as rows
 from consumers.kafka import client
 from consumers.kafka.fatal_errors import client_broken
 from consumers.metrics import Metrics
@@ -75,6 +76,8 @@ class Runtime:
             is_alive=is_alive,
             release=partial(outbox.release, timeout_seconds=COMMIT_RESERVE_SECONDS),
         )
+        for topic in stage.topics:
+            metrics.counter(rows.UNCLEAN_TAKEOVERS).labels(topic)  # the series exists before its first event
         self.flow_control = FlowControl(self.consumer, limits, clock=clock)
         self.dispatch = Dispatch(
             self.workers, self.flow_control, rest_seconds=limits.killer_rest_seconds, clock=clock

@@ -134,11 +134,13 @@ FAILURE_ALERTS: Final = (
     ),
     Alert(
         "KascribeCommitFailures",
-        f"{increase(runtime.COMMIT_FAILURES, *PLACE, window='15m')} > 0",
-        "5m",
+        f"{increase(runtime.COMMIT_FAILURES, *PLACE, window='5m')} > 0",
+        "10m",
         "warning",
         "{{ $labels.job }} cannot commit offsets",
-        "Commits fail and are offered again. A crash before that repeats more records; results are stored once.",
+        "Commits fail again and again; a broker that restarts makes a few fail. A crash before they succeed "
+        "repeats more "
+        "more records; results are stored once.",
         ("The line `commit failed` has the broker's error.", "Rights of the group: `READ` on `kascribe.*`."),
     ),
 )

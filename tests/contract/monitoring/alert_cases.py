@@ -31,7 +31,7 @@ def _down(service: str) -> Case:
 
 def _counted(series: str) -> Case:
     """Return an event within the last minutes, and one of an hour before."""
-    return Case({series: "0x50 1x39"}, {series: "0x5 1x85"})
+    return Case({series: "0x57 1x32"}, {series: "0x5 1x85"})
 
 
 def _shared(part: str, whole: str) -> Case:
@@ -113,7 +113,9 @@ CASES: Final[dict[str, Case]] = {
         {_of("kascribe_failures_total", reason="engine_failed"): "0+5x90", _SETTLED: "0+10x90"},
         {_of("kascribe_failures_total", reason="dependency_down"): "0+9x90", _SETTLED: "0+10x90"},
     ),
-    "KascribeCommitFailures": _counted(_of("kascribe_commit_failures_total")),
+    "KascribeCommitFailures": Case(
+        {_of("kascribe_commit_failures_total"): "0+1x90"}, {_of("kascribe_commit_failures_total"): "0x57 3x32"}
+    ),
     "KascribeGatewayErrors": _shared(
         _of("kascribe_http_requests_total", status="503", route="/transcribe"),
         _of("kascribe_http_requests_total", status="200", route="/transcribe"),
