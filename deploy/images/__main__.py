@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
             action="append",
             default=[],
             metavar="REGISTRY=URL",
-            help="ask this address in place of a registry: docker.io=https://mirror.example",
+            help="the address of a registry; hub is the one of images without a name: hub=https://mirror.example",
         )
     return parser
 
@@ -92,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 def _mirror(text: str) -> tuple[str, str]:
     name, equals, url = text.partition("=")
     if not equals or not url.startswith(("http://", "https://")):
-        raise RegistryError(f"--mirror {text} is not REGISTRY=URL, as in docker.io=https://mirror.example")
+        raise RegistryError(f"--mirror {text} is not REGISTRY=URL, as in hub=https://mirror.example")
     return name, url
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-DOCKER_HUB: Final = "docker.io"
+UNNAMED: Final = "hub"
+"""The registry of references without one: Docker's default."""
 OURS: Final = "kascribe-"
 """Images that compose builds itself. They have no tag to resolve."""
 
@@ -33,9 +34,9 @@ class Image:
 
     @property
     def name(self) -> str:
-        """Its name with the tag, as people write it: without Docker Hub's own name."""
-        short = self.repository.removeprefix("library/") if self.registry == DOCKER_HUB else self.repository
-        return f"{short if self.registry == DOCKER_HUB else f'{self.registry}/{short}'}:{self.tag}"
+        """Its name with the tag, as people write it: without the name of Docker's default registry."""
+        short = self.repository.removeprefix("library/") if self.registry == UNNAMED else self.repository
+        return f"{short if self.registry == UNNAMED else f'{self.registry}/{short}'}:{self.tag}"
 
     @property
     def text(self) -> str:
@@ -58,7 +59,7 @@ def parse(text: str) -> Image:
     first, slash, rest = path.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
         return Image(first, rest, tag, digest or None)
-    return Image(DOCKER_HUB, path if slash else f"library/{path}", tag, digest or None)
+    return Image(UNNAMED, path if slash else f"library/{path}", tag, digest or None)
 
 
 def images(text: str) -> Iterator[Image]:

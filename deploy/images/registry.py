@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from deploy.images.references import DOCKER_HUB, Image
+from deploy.images.references import UNNAMED, Image
 
-HUB_ADDRESS: Final = "https://registry-1.docker.io"
-HUB_IN_CONFIGURATION: Final = "https://index.docker.io/v1/"
+UNNAMED_IN_CONFIGURATION: Final = "/v1/"
+"""The end of the name under which ``docker login`` keeps the credentials of Docker's default registry."""
 TIMEOUT_SECONDS: Final = 30.0
 MANIFEST_LIMIT_BYTES: Final = 4 * 1024**2
 """As registries themselves limit manifests."""
@@ -63,7 +63,7 @@ class Registries:
 
     def digest(self, image: Image) -> str:
         """Return the digest that the image's tag has now, computed from the manifest. Raises RegistryError."""
-        url = f"{self._address(image.registry)}/v2/{image.repository}/manifests/{image.tag}"
+        url = f"{self._address(image)}/v2/{image.repository}/manifests/{image.tag}"
         answer = self._get(url, {"Accept": ACCEPTED}, image)
         if answer.status_code == http.HTTPStatus.UNAUTHORIZED:
             headers = {"Accept": ACCEPTED, "Authorization": self._authorization(answer, image)}
@@ -72,9 +72,12 @@ class Registries:
             raise RegistryError(_refusal(answer, image))
         return _digest_of(answer, image)
 
-    def _address(self, registry: str) -> str:
-        known = HUB_ADDRESS if registry == DOCKER_HUB else f"https://{registry}"
-        return self._mirrors.get(registry, known).rstrip("/")
+    def _address(self, image: Image) -> str:
+        registry = image.registry
+        known = self._mirrors.get(registry, "" if registry == UNNAMED else f"https://{registry}")
+        if not known:
+            raise RegistryError(f"{image.name} names no registry: give the address with --mirror {UNNAMED}=URL")
+        return known.rstrip("/")
 
     def _get(self, url: str, headers: Mapping[str, str], image: Image) -> httpx.Response:
         try:
@@ -125,7 +128,7 @@ def docker_credentials(path: Path) -> dict[str, tuple[str, str]]:
     for name, entry in found.items():
         user, colon, password = base64.b64decode(entry.get("auth", "")).decode().partition(":")
         if colon:
-            credentials[DOCKER_HUB if name == HUB_IN_CONFIGURATION else name] = (user, password)
+            credentials[UNNAMED if name.endswith(UNNAMED_IN_CONFIGURATION) else name] = (user, password)
     return credentials
 
 

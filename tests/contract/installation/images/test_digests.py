@@ -51,7 +51,7 @@ def run(
 ) -> tuple[int, dict[str, dict[str, str | None]]]:
     """Run a command on the folder, with the registry in place of all others; return its code and rows by image."""
     mirrors = [
-        part for name in ("docker.io", "registry.example:5000") for part in ("--mirror", f"{name}={registry.url}")
+        part for name in ("hub", "registry.example:5000") for part in ("--mirror", f"{name}={registry.url}")
     ]
     code = main([command, "--json", "--directory", str(directory), *([] if command == "list" else mirrors)])
     rows = map(json.loads, capsys.readouterr().out.splitlines())
@@ -162,11 +162,13 @@ def test_a_registry_in_trouble_pins_nothing(
 def test_a_registry_that_is_not_there_is_named(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing listens, or a server that is no registry answers: no stack trace."""
     arguments = ["check", "--directory", str(directory)]
-    for registry in ("docker.io", "registry.example:5000"):
+    for registry in ("hub", "registry.example:5000"):
         arguments += ["--mirror", f"{registry}=http://127.0.0.1:9"]
     assert main(arguments) == 1
     assert "127.0.0.1:9 does not answer" in capsys.readouterr().out
-    assert main([*arguments[:3], "--mirror", "docker.io"]) == 1
+    assert main(arguments[:3]) == 1
+    assert "names no registry: give the address with --mirror hub=URL" in capsys.readouterr().out
+    assert main([*arguments[:3], "--mirror", "hub"]) == 1
     assert "is not REGISTRY=URL" in capsys.readouterr().err
 
 
