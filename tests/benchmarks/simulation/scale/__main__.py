@@ -24,6 +24,9 @@ RAMP_SECONDS = 3.0
 BACKLOG = 1.6
 """Jobs published for each that the devices can do in the time measured, so that no partition runs dry."""
 
+BUSY_SHARE = 0.8
+"""Of the jobs; while the rest is done, some partitions are empty already."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a line for each number of processes, then the restart; return 1 when a job was lost or doubled."""
@@ -31,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--device-ms", type=float, default=250.0, help="the device's time for a job")
     parser.add_argument("--seconds", type=float, default=20.0, help="seconds of measuring")
     parser.add_argument("--count", type=int, action="append", help="processes; may be repeated")
+    parser.add_argument("--backlog-seconds", type=float, default=100.0, help="work that waits at the restart")
     parser.add_argument("--only", choices=["throughput", "restart"], help="one of the two parts")
     chosen = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the servers end with this process, however it ends
@@ -81,28 +85,31 @@ def rolling_restart(stack: Stack, directory: Path, chosen: argparse.Namespace) -
     seconds, count = chosen.device_ms / 1_000, 4
     with Bench(stack, directory / "restart", seconds) as bench, bench.running(count) as workers:
         bench.await_shares(workers)
-        bench.publish(round(count * 10 / seconds))
+        # Enough for the whole restart: where the queue runs dry, a pause would not be the hand-over's.
+        bench.publish(round(count * chosen.backlog_seconds / seconds))
         bench.collect(until=time.monotonic() + RAMP_SECONDS)
-        began_at = time.monotonic()
+        began_at, began = time.monotonic(), time.time()
         stops, starts = [], []
         for number, worker in enumerate(list(workers)):
             stopping_at = time.monotonic()
             worker.stop()
             stops.append(time.monotonic() - stopping_at)
-            bench.publish(round(count * 2 / seconds))
             starting_at = time.monotonic()
             replacement = bench.start(f"w{number + 1}b")
             while not replacement.is_ready():
                 bench.collect(until=time.monotonic() + 0.2)
             starts.append(time.monotonic() - starting_at)
-        ended_at = time.monotonic()
+        ended_at, ended = time.monotonic(), time.time()
         deadline = ended_at + len(bench.published) * seconds / count + 60
         while len({each.job for each in bench.done}) < len(bench.published) and time.monotonic() < deadline:
             bench.collect(until=time.monotonic() + 0.5)
         arrived = Counter(each.job for each in bench.done)
         lost, doubled = len(bench.published) - len(arrived), sum(arrived.values()) - len(arrived)
         redone = bench.runs - len(arrived)
-        gaps = longest_gaps(bench.done, begin=began_at, end=ended_at)
+        # Up to where work ran short: from there on, a pause is not the hand-over's.
+        moments = sorted(each.at for each in bench.done)
+        ended = min(ended, moments[round(BUSY_SHARE * len(moments)) - 1]) if moments else ended
+        gaps = longest_gaps(bench.done, begin=began, end=ended)
     print(f"rolling restart of {count} processes, {len(bench.published)} jobs, {ended_at - began_at:.0f} s:")
     print(f"  lost {lost}, published twice {doubled}, done again {redone}")
     print(f"  from SIGTERM to the end {median(stops):.1f} s, from start to ready {median(starts):.1f} s")

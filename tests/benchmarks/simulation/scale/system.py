@@ -39,7 +39,7 @@ TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A transcript event as it arrived: by which process, from which partition of references."""
+    """A transcript event: by which process, from which partition of references, and when it was published."""
 
     job: str
     worker: str
@@ -161,7 +161,12 @@ class Bench:
         while time.monotonic() < until:
             for record in self._follower.records(0.05):
                 event = decode(record, TranscriptEvent)
-                found = Done(event.job_id, event.provenance.model, self.published[event.job_id], time.monotonic())
+                found = Done(
+                    event.job_id,
+                    event.provenance.model,
+                    self.published[event.job_id],
+                    record.timestamp_ms / 1_000,
+                )
                 self.done.append(found)
 
     @property
