@@ -8,6 +8,7 @@ from consumers.archive.stage import SKIPPED
 from consumers.notifier.metrics import DELIVERIES, DELIVERY_SECONDS
 from deploy.monitoring.expressions import highest, quantile, rate, series, summed
 from deploy.monitoring.panel import WINDOW, Dashboard, Panel, Query
+from kascribe.process.tracing.span_queue import DROPPED, EXPORTED
 from producers.gateway.monitoring import rows
 from producers.reconciler.rows import RECONCILED_OBJECTS, RECONCILER_RUNS
 
@@ -130,6 +131,14 @@ DELIVERY: Final = Dashboard(
             "Webhook delivery, 95 % within",
             (Query(quantile(SLOWEST, DELIVERY_SECONDS, window=WINDOW), "95 % within"),),
             unit="s",
+        ),
+        Panel(
+            "Spans of traces",
+            (
+                Query(rate(EXPORTED, "job", window=WINDOW), "{{job}}: exported"),
+                Query(rate(DROPPED, "job", "reason", window=WINDOW), "{{job}}: {{reason}}"),
+            ),
+            unit="ops",
         ),
         Panel(
             "Reconciler and archive",
