@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.whisper.gate import PUBLISHED, Decoded, Judgement, Search, Thresholds
+from schemas.errors import EngineFailed
 from schemas.options import Lane, Task
 
 Features = NDArray[np.float32]
@@ -137,3 +138,10 @@ class Row:
         """Estimate of the tokens that this row decodes to, a measure of how long that takes."""
         rate = TOKENS_PER_SECOND.get(self.operation.language or "", DEFAULT_TOKENS_PER_SECOND)
         return self.encoder_input.duration_seconds * rate
+
+    def fail(self, cause: Exception) -> None:
+        """End the row with an EngineFailed, unless it has ended."""
+        error = EngineFailed(f"inference failed: {cause}")
+        error.__cause__ = cause
+        if not self.future.done() and self.future.set_running_or_notify_cancel():
+            self.future.set_exception(error)

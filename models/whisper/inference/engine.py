@@ -224,7 +224,7 @@ class Engine:
                 try:
                     readable.append((row, row.encoder_input.read()))
                 except Exception as error:  # noqa: BLE001 - media may be hostile; it says nothing about the model
-                    _fail(row, error)
+                    row.fail(error)
         return readable
 
     def _hear(self, readable: _Readable, group: ReplicaGroup) -> Sequence[Heard] | Exception | None:
@@ -287,7 +287,7 @@ class Engine:
         if broken:
             self._break([row], error)
         else:
-            _fail(row, error)
+            row.fail(error)
 
     def _break(self, rows: Sequence[Row], error: Exception) -> None:
         """End all inference. Queued rows stay unresolved; ``failure_for`` returns the reason to their jobs."""
@@ -295,11 +295,4 @@ class Engine:
             self._broken_by = rows
             self._changed.notify_all()
         for row in rows:
-            _fail(row, error)
-
-
-def _fail(row: Row, cause: Exception) -> None:
-    error = EngineFailed(f"inference failed: {cause}")
-    error.__cause__ = cause
-    if not row.future.done() and row.future.set_running_or_notify_cancel():
-        row.future.set_exception(error)
+            row.fail(error)
