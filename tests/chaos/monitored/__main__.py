@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     (directory / "answers.json").write_text(answers.to_json())
     wrong += [f"{each.alert} did not end: {each.what}" for each in seen if each.ended_seconds is None]
     wrong += [f"{each.alert} did not fire: {each.what}" for each in seen if each.fired_seconds is None]
-    wrong += [f"no data: {name}" for name in _without_data(answers)]
+    wrong += [f"no data: {name}" for name in _empty_queries(answers)]
     console.print(_table(seen))
     if chosen.pictures:
         _draw(answers, chosen.pictures, console)
@@ -89,7 +89,7 @@ def _draw(answers: Answers, folder: Path, console: Console) -> int:
     return 0
 
 
-def _without_data(answers: Answers) -> list[str]:
+def _empty_queries(answers: Answers) -> list[str]:
     return [f"{name}: {expression}" for (name, expression), series in answers.series.items() if not series]
 
 
