@@ -1,6 +1,8 @@
 """``kascribe size``: what a load needs, by the model in ``kascribe/operations/sizing.py``."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from math import inf
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -103,16 +105,16 @@ def size(
     from kascribe.operations.sizing import Load
     from kascribe.operations.sizing import size as size_of
 
-    positive = {"HOURS": hours_per_day, "--speed": speed, "--short-seconds": short_seconds}
-    positive |= {
-        "--recording-minutes": recording_minutes,
-        "--utilisation": utilisation,
-        "--audio-kbit": audio_kbit,
-    }
-    wrong = [name for name, value in positive.items() if not value > 0]
-    if wrong or utilisation > 1 or hours_per_day > HOURS_LIMIT:
-        names = ", ".join(wrong) or ("--utilisation" if utilisation > 1 else "HOURS")
-        raise ConfigurationError(f"{names}: give a number above 0, at most 1 for shares, a million for hours")
+    _refuse_wrong_numbers(
+        {
+            "HOURS": (hours_per_day, HOURS_LIMIT),
+            "--speed": (speed, inf),
+            "--short-seconds": (short_seconds, inf),
+            "--recording-minutes": (recording_minutes, inf),
+            "--utilisation": (utilisation, 1.0),
+            "--audio-kbit": (audio_kbit, inf),
+        }
+    )
     load = Load(
         hours_per_day=hours_per_day,
         times_real_time=speed,
@@ -133,6 +135,13 @@ def size(
         write_json(SizeRow.model_validate(asdict(found)))
         return
     _print(load, found)
+
+
+def _refuse_wrong_numbers(numbers: Mapping[str, tuple[float, float]]) -> None:
+    """Raise ConfigurationError for values that are not above 0 and at most their limit; NaN is neither."""
+    if wrong := [name for name, (value, limit) in numbers.items() if not 0 < value <= limit]:
+        names = ", ".join(wrong)
+        raise ConfigurationError(f"{names}: give a number above 0, at most 1 for shares, a million for hours")
 
 
 def _print(load: "Load", found: "Size") -> None:
