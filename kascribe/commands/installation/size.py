@@ -25,6 +25,20 @@ TENS: Final = 10
 THOUSAND: Final = 1_000.0
 
 
+HoursPerDay = Annotated[float, typer.Argument(metavar="HOURS", help="Hours of audio a day, up to a million.")]
+Speed = Annotated[
+    float,
+    typer.Option(
+        metavar="FACTOR",
+        help="Times real time of one device, with your model and language: `kascribe bench` measures it.",
+    ),
+]
+GpuPrice = Annotated[
+    float | None,
+    typer.Option(metavar="PRICE", min=0, help="Price of a GPU for an hour, in any currency; without it, no cost."),
+]
+
+
 class SizeRow(BaseModel):
     """What a load needs; rates are those of the busiest hour. ``cost_per_1000_hours`` is null without a price."""
 
@@ -53,16 +67,8 @@ class SizeRow(BaseModel):
 
 
 def size(
-    hours_per_day: Annotated[
-        float, typer.Argument(metavar="HOURS", help="Hours of audio a day, up to a million.")
-    ],
-    speed: Annotated[
-        float,
-        typer.Option(
-            metavar="FACTOR",
-            help="Times real time of one device, with your model and language: `kascribe bench` measures it.",
-        ),
-    ],
+    hours_per_day: HoursPerDay,
+    speed: Speed,
     short_share: Annotated[
         float, typer.Option(metavar="SHARE", min=0, max=1, help="Share of the hours that is in short clips.")
     ] = 0.0,
@@ -85,12 +91,7 @@ def size(
     ] = 365.0,
     keep_records_days: Annotated[float, typer.Option(metavar="DAYS", min=0, help="Retention of topics.")] = 7.0,
     replicas: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Replicas of each record.")] = 3,
-    gpu_price: Annotated[
-        float | None,
-        typer.Option(
-            metavar="PRICE", min=0, help="Price of a GPU for an hour, in any currency; without it, no cost."
-        ),
-    ] = None,
+    gpu_price: GpuPrice = None,
     as_json: Annotated[bool, json_option(SizeRow, "load")] = False,
 ) -> None:
     """Compute what a load needs: GPUs, partitions, brokers, bucket, disk, processes, memory, cost.
