@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
@@ -90,9 +90,18 @@ def committed(
 ) -> list[tuple[int, str]]:
     """Read what the group has committed: offset and metadata of each partition."""
     consumer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": group, "log_level": 0})
-    positions = consumer.committed([TopicPartition(topic, number) for number in range(partitions)], timeout=10)
+    asked = [TopicPartition(topic, number) for number in range(partitions)]
+    positions = eventually(lambda: _committed(consumer, asked), timeout_seconds=30, what="committed offsets")
     consumer.close()
     return [(position.offset, position.metadata or "") for position in positions]
+
+
+def _committed(consumer: Consumer, asked: list[TopicPartition]) -> list[TopicPartition]:
+    """Return the committed offsets; nothing while the group's coordinator moves or loads."""
+    try:
+        return consumer.committed(asked, timeout=10)
+    except KafkaException:
+        return []
 
 
 def outputs_until(bootstrap_servers: str, *, distinct: int, timeout_seconds: float = 30.0) -> Counter[str]:
