@@ -1,0 +1,1 @@
+"""The committer: outputs first or together with their commits."""
