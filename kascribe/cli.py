@@ -57,6 +57,7 @@ EXTRA_OF_MODULE: Final = {
     "watchfiles": "embedded",
 }
 
+_RECONCILER: Final = ("reconciler", "reconcile")
 _NO_CHOICE: Final = re.compile(r"'([^']*)' is not one of (.*)", re.DOTALL)
 _CHOICE: Final = re.compile(r"'([^']*)'")
 
@@ -135,12 +136,14 @@ def _usage_problem(error: TyperException) -> str:
     option = str(getattr(error, "option_name", None) or "").removeprefix("--").replace("-", "_")
     refused = f"; {REFUSED_OPTIONS[option]}" if option in REFUSED_OPTIONS else ""
     message = error.format_message().replace("Value error, ", "").removesuffix(".")
-    return f"{message}{_nearest_choice(message)}{refused} (`{command} --help` shows what it takes)"
+    return f"{message}{_nearest_choice(message, command)}{refused} (`{command} --help` shows what it takes)"
 
 
-def _nearest_choice(message: str) -> str:
+def _nearest_choice(message: str, command: str) -> str:
     """Return what a mistyped choice may have meant; empty when the message is about something else."""
     found = _NO_CHOICE.search(message)
+    if found and command.endswith(" run") and found[1] in _RECONCILER:
+        return ": the reconciler is `kascribe reconcile`"
     near = found and difflib.get_close_matches(found[1], _CHOICE.findall(found[2]), n=1, cutoff=0.5)
     return f": did you mean {near[0]}?" if near else ""
 

@@ -143,7 +143,9 @@ def archive_errors() -> Iterator[None]:
         if _is_too_large(error):
             raise InvalidEvent(f"the archive's database refuses a value ({_kind(error)})") from error
         raise DependencyDown(
-            ARCHIVE_DEPENDENCY, f"the archive's database does not serve ({_kind(error)}): KASCRIBE_ARCHIVE_URL"
+            ARCHIVE_DEPENDENCY,
+            f"the archive's database does not serve ({_kind(error)}): start it or correct KASCRIBE_ARCHIVE_URL; "
+            "`kascribe doctor archive` names the cause",
         ) from error
     except SQLAlchemyError as error:
         raise InvalidEvent(f"the archive's database cannot store a value ({type(error).__name__})") from error

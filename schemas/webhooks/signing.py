@@ -16,8 +16,8 @@ SECRETS_LIMIT: Final = 2
 """A new secret and the one that it replaces."""
 
 _SECRET_FORM: Final = (
-    "write whsec_ and 24 to 64 bytes in base64, as `kascribe webhooks secret` prints it; two with a space between "
-    "while receivers change from one to the other"
+    "Input should be whsec_ and 24 to 64 bytes in base64, as `kascribe webhooks secret` prints it; two with a "
+    "space between while receivers change from one to the other"
 )
 _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
@@ -31,7 +31,7 @@ def keys_of(secrets: str) -> tuple[bytes, ...]:
     """Return the keys of one secret, or of two with a space between. Raises ValueError; its text has no secret."""
     given = secrets.split()
     if not 1 <= len(given) <= SECRETS_LIMIT:
-        raise ValueError(f"there are {len(given)} secrets: {_SECRET_FORM}")
+        raise ValueError(_SECRET_FORM)
     return tuple(map(_key, given))
 
 
@@ -55,7 +55,7 @@ def _key(secret: str) -> bytes:
     try:
         key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
     except (binascii.Error, ValueError):
-        raise ValueError(f"a secret is no base64: {_SECRET_FORM}") from None
+        raise ValueError(_SECRET_FORM) from None
     if not secret.startswith(SECRET_PREFIX) or not SHORTEST_SECRET_BYTES <= len(key) <= LONGEST_SECRET_BYTES:
         raise ValueError(_SECRET_FORM)
     return key

@@ -6,15 +6,28 @@ from kascribe.operations.doctor.findings import Finding, failed, ok, warning
 from kascribe.operations.doctor.machine.disk import check_archive_file
 from kascribe.wiring.archive import file_of, opened_archive
 from producers.archive.reads import ArchiveReads
-from schemas.errors import DependencyDown
+from schemas.errors import ConfigurationError, DependencyDown
 from schemas.settings import ArchiveSettings
+from schemas.settings.archive import ARCHIVE_URL
 
 _UNMADE = "42P01"
 """PostgreSQL's code for a table that is absent."""
 
 
 def check_archive(settings: ArchiveSettings) -> Iterator[Finding]:
-    """Yield whether the database answers and has its tables. Raises ConfigurationError for a missing driver."""
+    """Yield whether the database answers and has its tables."""
+    if settings.url is None:
+        remedy = f"set {ARCHIVE_URL}, as in sqlite:////var/lib/kascribe/archive.db"
+        yield failed("database", "no address is set, so the archive does not start", remedy)
+        return
+    try:
+        yield from _check_database(settings)
+    except ConfigurationError as error:
+        found, _, install = str(error).partition(": pip install ")
+        yield failed("database", found, f"pip install {install}" if install else f"correct {ARCHIVE_URL}")
+
+
+def _check_database(settings: ArchiveSettings) -> Iterator[Finding]:
     name, path = "database", file_of(settings)
     if path is not None:
         yield check_archive_file(path)

@@ -7,9 +7,12 @@ from typing import Final
 
 from kascribe.operations.doctor.findings import Check, Diagnosis, Finding, failed, skipped
 from schemas.clock import Clock
-from schemas.errors import KascribeError
+from schemas.errors import ConfigurationError, KascribeError
 
 LONGEST_WAIT_SECONDS: Final = 3_600.0
+
+CORRECT: Final = "correct what this row names; the server was not asked"
+"""What to do about a ConfigurationError, whose own sentence names the setting."""
 
 _UNENDED: Final = "no answer within {:g} s"
 
@@ -50,6 +53,8 @@ class _Run:
                     "install Kascribe with the extra of the role, such as kascribe[transcriber]",
                 )
             )
+        except ConfigurationError as error:
+            self._found.append(failed(self.check.name, str(error), CORRECT))
         except (KascribeError, OSError) as error:
             self._found.append(failed(self.check.name, str(error), self.check.remedy))
         except Exception as error:  # noqa: BLE001 - one check must not take the others with it

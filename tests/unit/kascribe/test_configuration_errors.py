@@ -151,6 +151,15 @@ def test_a_value_that_librdkafka_refuses_is_named_and_a_secret_one_not_repeated(
     )
 
 
+@pytest.mark.parametrize("secret", ["hello", "whsec_aGVsbG8=", "a b c"])
+def test_a_secret_that_signs_nothing_is_answered_with_its_form(secret: str) -> None:
+    """In a sentence that does not repeat it."""
+    assert refusal({"KASCRIBE_WEBHOOKS_SECRET": secret}).startswith(
+        "KASCRIBE_WEBHOOKS_SECRET is a value that is hidden here: it should be whsec_ and 24 to 64 bytes in "
+        "base64, as `kascribe webhooks secret` prints it"
+    )
+
+
 def test_the_same_secret_twice_is_refused(tmp_path: Path) -> None:
     """A variable and its _FILE form together are a mistake that is told, not resolved."""
     secret = tmp_path / "secret"

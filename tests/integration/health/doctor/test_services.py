@@ -1,5 +1,6 @@
 """Each failure of a language model server and of the archive: its row, and its remedy."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,15 @@ def test_a_database_is_absent_damaged_or_away(tmp_path: Path) -> None:
     away = archived("postgresql://user:sesame@127.0.0.1:1/kascribe")
     assert away["database"].state is State.FAILED
     assert "KASCRIBE_ARCHIVE_URL" in away["database"].remedy
+
+
+def test_an_archive_that_cannot_be_opened_is_told_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No address, or no driver: neither is a server that does not answer."""
+    unset = examined(load().settings, "archive", areas=("archive",))["database"]
+    assert (unset.state, unset.remedy[:25]) == (State.FAILED, "set KASCRIBE_ARCHIVE_URL,")
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    driverless = archived("postgresql://user@127.0.0.1:1/kascribe")["database"]
+    assert (driverless.state, driverless.remedy) == (State.FAILED, "pip install 'kascribe[postgresql]'")
 
 
 def test_a_notifier_without_a_secret_is_told_how_to_make_one() -> None:

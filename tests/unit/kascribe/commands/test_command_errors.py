@@ -56,6 +56,16 @@ def test_a_command_that_finds_no_system_says_how_to_start_or_name_one(
     assert setting in sentence
 
 
+def test_the_reconciler_is_named_where_it_is_run_as_a_role(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the role whose letters are nearest."""
+    code, sentence = said(capsys, monkeypatch, "run", "reconciler")
+    assert code == 2
+    assert "`kascribe reconcile`" in sentence
+    assert "transcriber?" not in sentence
+
+
 USES_KAFKA = [
     ("watch",),
     ("dlq", "list"),

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from kascribe.operations.doctor.examination import examine
+from kascribe.operations.doctor.examination import CORRECT, examine
 from kascribe.operations.doctor.findings import Check, Diagnosis, Finding, State, failed, ok
 from schemas.clock import SystemClock
-from schemas.errors import DependencyDown
+from schemas.errors import ConfigurationError, DependencyDown
 
 REMEDY = "restart it"
 
@@ -99,3 +99,14 @@ def test_an_error_becomes_a_row_of_its_check_alone(error: Exception, sentence: s
     assert sentence in after.found
     assert after.remedy
     assert not found["other"].has_failed
+
+
+def test_settings_that_are_wrong_are_not_blamed_on_the_server() -> None:
+    """The remedy of a check is for a server that does not answer."""
+
+    def refusing() -> Iterator[Finding]:
+        yield from ()
+        raise ConfigurationError("KASCRIBE_X is wrong")
+
+    (found,) = by_name(Check("broken", "S3", refusing, REMEDY))["broken"].findings
+    assert (found.state, found.found, found.remedy) == (State.FAILED, "KASCRIBE_X is wrong", CORRECT)
