@@ -59,6 +59,7 @@ def _kafka(settings: Settings, roles: Sequence[str]) -> Iterator[Check]:
     from kascribe.operations.doctor.kafka.broker import check_broker, check_each_broker
     from kascribe.operations.doctor.kafka.rights import check_group, check_topic_rights
     from kascribe.operations.doctor.kafka.topics import check_topics
+    from kascribe.operations.doctor.kafka.transactions import check_transactions
 
     after = (BROKER,)
     yield Check(BROKER, "Kafka", partial(check_broker, settings.kafka), _UNANSWERED, limit_seconds=20.0)
@@ -71,6 +72,9 @@ def _kafka(settings: Settings, roles: Sequence[str]) -> Iterator[Check]:
         if (group := topic_needs(role, settings).group) is not None:
             check = partial(check_group, settings, role, group)
             yield Check(f"group: {role}", "Kafka", check, _UNANSWERED, after, limit_seconds=30.0)
+            if settings.runtime.delivery == "exactly_once":
+                check = partial(check_transactions, settings.kafka, role, group)
+                yield Check(f"transactions: {role}", "Kafka", check, _UNANSWERED, after, limit_seconds=30.0)
 
 
 def _s3(settings: Settings, roles: Sequence[str], clock: Clock) -> Iterator[Check]:

@@ -16,6 +16,7 @@ from tests.integration.health.doctor.examined import Installation, Rows, differe
 from tests.support.waiting import eventually
 
 GROUP, TOPIC, CLUSTER = ResourceType.GROUP, ResourceType.TOPIC, ResourceType.BROKER
+TRANSACTIONAL_ID = ResourceType.TRANSACTIONAL_ID
 EVERYTHING = (AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS)
 
 
@@ -106,6 +107,40 @@ def test_a_group_that_may_not_be_joined_is_named(installation: Installation, wel
         after = examined(installation.settings(), areas=("Kafka",))
     assert differences(well, after) == {"group: transcriber": State.FAILED}
     assert f"--operation Read --group {group}" in after["group: transcriber"].remedy
+
+
+@pytest.mark.parametrize("operations", [(), (AclOperation.DESCRIBE,)])
+def test_a_transactional_id_that_is_denied_is_named(
+    installation: Installation, operations: tuple[AclOperation, ...]
+) -> None:
+    """Where deliveries are promised exactly once; without transactions no row asks for them."""
+    promised = installation.settings(runtime__delivery="exactly_once")
+    transactions = f"{installation.prefix}transcriber-"
+    before = examined(promised, "transcriber", areas=("Kafka",))
+    assert before["transactions: transcriber"].state is State.OK
+    with allowed(installation, TRANSACTIONAL_ID, f"{transactions}doctor", *operations):
+        after = eventually(
+            lambda: (
+                rows if differences(before, rows := examined(promised, "transcriber", areas=("Kafka",))) else None
+            ),
+            timeout_seconds=30,
+            what="the rule in force",
+        )
+    assert differences(before, after) == {"transactions: transcriber": State.FAILED}
+    assert "WRITE and DESCRIBE on TransactionalId" in after["transactions: transcriber"].found
+    assert f"--transactional-id {transactions} " in after["transactions: transcriber"].remedy
+
+
+def test_transactions_without_an_instance_id_are_a_warning(installation: Installation) -> None:
+    """Its ids are random then, so no successor ends what a killed process left open."""
+    name = "instance: transcriber"
+    promised: dict[str, object] = {"runtime__delivery": "exactly_once"}
+    found = examined(installation.settings(**promised), "transcriber", areas=("Kafka",))[name]
+    assert (found.state, "KASCRIBE_KAFKA_GROUP_INSTANCE_ID" in found.remedy) == (State.WARNING, True)
+    promised["kafka__properties__group__instance__id"] = "transcriber-1"
+    rows = examined(installation.settings(**promised), "transcriber", areas=("Kafka",))
+    assert name not in rows.findings
+    assert rows["transactions: transcriber"].state is State.OK
 
 
 def test_missing_topics_are_created_by_the_roles_or_named(installation: Installation) -> None:
