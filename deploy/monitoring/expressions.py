@@ -26,6 +26,11 @@ def summed(metric: Metric, *by: str, **labels: str) -> str:
     return f"sum{_by(metric, by)}({series(metric, **labels)})"
 
 
+def summed_peaks(metric: Metric, *by: str, window: str, **labels: str) -> str:
+    """Return the sum of each process's highest value of a gauge within the window: a restart does not hide it."""
+    return f"sum{_by(metric, by)}(max_over_time({series(metric, **labels)}[{window}]))"
+
+
 def highest(metric: Metric, *by: str, **labels: str) -> str:
     """Return the highest value of a gauge over processes."""
     return f"max{_by(metric, by)}({series(metric, **labels)})"

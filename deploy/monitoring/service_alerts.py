@@ -5,7 +5,7 @@ from typing import Final
 
 from consumers import metrics as runtime
 from deploy.monitoring.alert import Alert, Severity
-from deploy.monitoring.expressions import PLACE, highest, increase, rate, series, summed
+from deploy.monitoring.expressions import PLACE, highest, increase, rate, series, summed_peaks
 from kascribe.metering.requests import REQUESTS
 from schemas.monitoring import BUILD_INFO, DEPENDENCY_DOWN
 
@@ -16,6 +16,12 @@ DESCRIPTORS_SHARE: Final = 0.9
 REQUEST_FAILURES_SHARE: Final = 0.2
 MODEL_LOAD: Final = "10m"
 """A model of 3 GB is fetched and warmed up in less."""
+
+GONE: Final = "6h"
+"""How long a role that is gone is remembered, and its alert rings."""
+
+RESTART: Final = "2m"
+"""A process that restarts has finished its next record, and was scraped, within this time where work waits."""
 
 
 def _down(
@@ -157,15 +163,20 @@ DEPENDENCY_ALERTS: Final = (
 PROCESS_ALERTS: Final = (
     Alert(
         "KascribeRoleGone",
-        f"group by (role) ({series(BUILD_INFO)} offset 15m) unless group by (role) ({series(BUILD_INFO)})",
+        f"group by (namespace, role) (present_over_time({series(BUILD_INFO)}[{GONE}])) unless "
+        f"group by (namespace, role) ({series(BUILD_INFO)})",
         "5m",
         "critical",
-        "no {{ $labels.role }} is scraped any more",
-        "Every process of a role that ran a quarter of an hour ago is gone, or Prometheus cannot reach it.",
+        "no {{ $labels.role }} is scraped any more{{ with $labels.namespace }} in {{ . }}{{ end }}",
+        f"Every process of a role that ran in this namespace within the last {GONE[:-1]} hours is gone, or "
+        "Prometheus cannot reach it.",
         (
             "Start the role. It continues from its committed offsets.",
             "If it runs: see Prometheus's page of targets.",
-            "The alert ends by itself a quarter of an hour after a role was removed on purpose.",
+            (
+                f"The alert rings until the role is back, for {GONE[:-1]} hours at most: after that it is "
+                "forgotten. Silence it for a role that was removed on purpose."
+            ),
         ),
     ),
     Alert(
@@ -247,14 +258,14 @@ PROCESS_ALERTS: Final = (
     ),
     Alert(
         "KascribeOutputsUnconfirmed",
-        f"{summed(runtime.UNDELIVERED_RECORDS, *PLACE)} > 0 and "
-        f"{rate(runtime.RECORDS_PUBLISHED, *PLACE, window='5m')} == 0",
+        f"{summed_peaks(runtime.UNDELIVERED_RECORDS, *PLACE, window=RESTART)} > 0 unless on (namespace, job) "
+        f"({rate(runtime.RECORDS_PUBLISHED, *PLACE, window='5m')} > 0)",
         "5m",
         "critical",
         "{{ $labels.job }} has {{ $value }} finished records that Kafka does not confirm",
         "Results are done and stored, and the broker takes no event of them: too few replicas in sync, a topic "
         "without "
-        "write permission, or a broker that is down.",
+        "write permission, or a broker that is down. Restarts of the process in between do not end the alert.",
         (
             "Readiness says why the oldest batch is stuck.",
             "See `min.insync.replicas` and the brokers that are missing.",

@@ -88,7 +88,7 @@ CASES: Final[dict[str, Case]] = {
         _of("kascribe_vllm_requests_total", outcome="answered"),
     ),
     "KascribeOutputsUnconfirmed": Case(
-        {_UNDELIVERED: f"3{HOUR}", _PUBLISHED: f"7{HOUR}"}, {_UNDELIVERED: f"3{HOUR}", _PUBLISHED: "0+1x90"}
+        {_UNDELIVERED: f"3{HOUR}"}, {_UNDELIVERED: f"3{HOUR}", _PUBLISHED: "0+1x90"}
     ),
     "KascribeBacklogGrows": Case(
         {_BACKLOG: f"80000{HOUR}", _AUDIO: "0+600x90"}, {_BACKLOG: f"80000{HOUR}", _AUDIO: "0+6000x90"}
