@@ -17,12 +17,14 @@ from prometheus_client import (
 )
 
 from schemas import monitoring
+from schemas.errors import Reason
 from schemas.monitoring import Metric
 
 STAGE_SECONDS_BUCKETS: Final = (0.001, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
 POLL_SECONDS_BUCKETS: Final = (0.001, 0.01, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0)
 LATENCY_SECONDS_BUCKETS: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 14400.0)
 COMMIT_SECONDS_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
+REASONS: Final = tuple(reason.value for reason in Reason)
 
 # A series beside each counter and histogram, which nothing reads: promtool knows it for a gauge without a unit.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -49,7 +51,12 @@ RECORDS_PUBLISHED: Final = Metric(
     "kascribe_records_published_total", "counter", "records", ("topic",), "Outputs acknowledged by the broker."
 )
 RETRIES: Final = Metric(
-    "kascribe_retries_total", "counter", "records", ("reason",), "Records sent to a retry topic."
+    "kascribe_retries_total",
+    "counter",
+    "records",
+    ("reason",),
+    "Records sent to a retry topic.",
+    values=REASONS,
 )
 FAILURES: Final = Metric(
     "kascribe_failures_total",
@@ -58,9 +65,15 @@ FAILURES: Final = Metric(
     ("reason",),
     "Attempts that failed: those that are retried, dead-lettered, or wait for a service that is down "
     "(dependency_down).",
+    values=REASONS,
 )
 DEAD_LETTERS: Final = Metric(
-    "kascribe_dead_letters_total", "counter", "records", ("reason",), "Records sent to the dead-letter topic."
+    "kascribe_dead_letters_total",
+    "counter",
+    "records",
+    ("reason",),
+    "Records sent to the dead-letter topic.",
+    values=REASONS,
 )
 BACKLOG_RECORDS: Final = Metric(
     "kascribe_backlog_records",
@@ -175,7 +188,12 @@ POLL_GAP_SECONDS: Final = Metric(
     POLL_SECONDS_BUCKETS,
 )
 REBALANCES: Final = Metric(
-    "kascribe_rebalances_total", "counter", "events", ("kind",), "Callbacks of the group: assigned, revoked, lost."
+    "kascribe_rebalances_total",
+    "counter",
+    "events",
+    ("kind",),
+    "Callbacks of the group: assigned, revoked, lost.",
+    values=("assigned", "revoked", "lost"),
 )
 UNCLEAN_TAKEOVERS: Final = Metric(
     "kascribe_unclean_takeovers_total",
@@ -210,6 +228,14 @@ class Instruments:
             for row in rows
             if row.kind == "histogram"
         }
+        instruments: dict[Metric, Counter | Gauge | Histogram] = {
+            **self._counters,
+            **self._gauges,
+            **self._histograms,
+        }
+        for row in rows:
+            for value in row.values:
+                instruments[row].labels(value)
 
     def add_process_collector(self) -> None:
         """Export process_*: CPU time, memory, descriptors and start time of this process. Call it once."""

@@ -26,6 +26,7 @@ DELIVERIES: Final = Metric(
     ("result",),
     "Attempts to deliver an event to its webhook: delivered, refused (not to be tried again), failed (to be tried "
     "again), not_allowed (the address is none that events may go to), not_tried (its host rests or is busy).",
+    values=tuple(result.value for result in DeliveryResult),
 )
 DELIVERY_SECONDS: Final = Metric(
     "kascribe_webhook_delivery_seconds",
@@ -42,7 +43,6 @@ class DeliveryMeter:
     """Counts deliveries. Thread-safe."""
 
     def __init__(self, metrics: Metrics) -> None:
-        # Every result exists from the start: a counter that appears with its first event hides that event.
         self._results = {result: metrics.counter(DELIVERIES).labels(result.value) for result in DeliveryResult}
         self._seconds = metrics.histogram(DELIVERY_SECONDS)
 

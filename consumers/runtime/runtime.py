@@ -77,7 +77,8 @@ class Runtime:
             release=partial(outbox.release, timeout_seconds=COMMIT_RESERVE_SECONDS),
         )
         for topic in stage.topics:
-            metrics.counter(rows.UNCLEAN_TAKEOVERS).labels(topic)  # the series exists before its first event
+            for row in (rows.UNCLEAN_TAKEOVERS, rows.RECORDS_RECEIVED, rows.RECORDS_SKIPPED):
+                metrics.counter(row).labels(topic)  # the series exists before its first event
         self.flow_control = FlowControl(self.consumer, limits, clock=clock)
         self.dispatch = Dispatch(
             self.workers, self.flow_control, rest_seconds=limits.killer_rest_seconds, clock=clock

@@ -64,7 +64,6 @@ class Settlement:
             for topic in stage.topics
             for outcome in OUTCOMES
         }
-        # Every reason exists from the start: a counter that appears with its first event hides that event.
         self._failures, self._retries, self._dead_letters = (
             {reason: metrics.counter(row).labels(reason.value) for reason in Reason}
             for row in (rows.FAILURES, rows.RETRIES, rows.DEAD_LETTERS)

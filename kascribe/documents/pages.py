@@ -83,8 +83,10 @@ again). Beside those of the table each serves what prometheus-client says of a p
 `process_max_fds`, `process_start_time_seconds`.
 
 A series with a label of a closed set, such as `reason`, `lane` or `dependency`, exists from the start of its role,
-so `rate` and `increase` see its first event. `lane` is `interactive` or `bulk`; `role` is the role that serves the
-metric.
+so `rate` and `increase` see its first event; so do series of the topics that a role reads. Others appear with
+their first event: those of the topics that it writes, of `replica`, and of `method`, `route`, `status` and
+`family`. `kascribe_decoder_sandbox` appears once a decoder has reported what protects it. `lane` is `interactive`
+or `bulk`; `role` is the role that serves the metric.
 
 Over all processes of a role, the sum of `kascribe_backlog_audio_seconds` is the audio that waits for it: what to
 scale on. What one process does for it is its rate of `kascribe_transcribed_audio_seconds_total`. Where

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 WAIT_SECONDS_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 WINDOWS_BUCKETS: Final = (1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0, 96.0, 128.0)
 FACTOR_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+LANES: Final = tuple(lane.value for lane in Lane)
 
 AUDIO_SECONDS: Final = Metric(
     "kascribe_transcribed_audio_seconds_total",
@@ -29,9 +30,15 @@ AUDIO_SECONDS: Final = Metric(
     "seconds",
     ("lane",),
     "Audio that was transcribed; its rate is the throughput, in times real time.",
+    values=LANES,
 )
 INFERENCE_SECONDS: Final = Metric(
-    "kascribe_inference_seconds_total", "counter", "seconds", ("lane",), "Time of the model that this took."
+    "kascribe_inference_seconds_total",
+    "counter",
+    "seconds",
+    ("lane",),
+    "Time of the model that this took.",
+    values=LANES,
 )
 REAL_TIME_FACTOR: Final = Metric(
     "kascribe_real_time_factor",
@@ -40,6 +47,7 @@ REAL_TIME_FACTOR: Final = Metric(
     ("lane",),
     "From a fetched file to its transcript, in seconds per second of its audio; waiting for other files included.",
     FACTOR_BUCKETS,
+    LANES,
 )
 ENGINE_BUSY: Final = Metric(
     "kascribe_engine_busy_ratio",
@@ -84,6 +92,7 @@ QUEUE_SECONDS: Final = Metric(
     "Wait before a stage: fetch (from the record's time to its attempt), decode (of a file for a process), model "
     "(of the windows of a call, their mean).",
     WAIT_SECONDS_BUCKETS,
+    ("fetch", "decode", "model"),
 )
 SERVICE_SECONDS: Final = Metric(
     "kascribe_transcription_service_seconds",
@@ -93,6 +102,7 @@ SERVICE_SECONDS: Final = Metric(
     "Time in a stage: fetch (from the attempt's start to the local file), decode (a file in a process), model "
     "(one call), store (transcript, exports and result).",
     WAIT_SECONDS_BUCKETS,
+    ("fetch", "decode", "model", "store"),
 )
 ENGINE_METRICS: Final = (
     AUDIO_SECONDS,

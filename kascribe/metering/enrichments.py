@@ -25,6 +25,7 @@ ENRICHMENT_SERVICE_SECONDS: Final = Metric(
     "Time in a stage: load (the transcript from the bucket), model (all requests for a transcript, waits for "
     "places included), store (rewrites and result).",
     WORK_SECONDS_BUCKETS,
+    STAGES,
 )
 ENRICHMENT_METRICS: Final = (ENRICHMENT_QUEUE_SECONDS, ENRICHMENT_SERVICE_SECONDS)
 

@@ -15,6 +15,7 @@ REQUESTS: Final = Metric(
     "requests",
     ("outcome",),
     f"Requests for answers that ended, each try by itself: {', '.join(RequestOutcome)}.",
+    values=tuple(outcome.value for outcome in RequestOutcome),
 )
 REQUEST_SECONDS: Final = Metric(
     "kascribe_vllm_request_seconds",
@@ -30,6 +31,7 @@ TOKENS: Final = Metric(
     "tokens",
     ("kind",),
     "Tokens by the servers: prompt, cached (of the prompt, with --enable-prompt-tokens-details), completion.",
+    values=("prompt", "cached", "completion"),
 )
 REQUESTS_IN_FLIGHT: Final = Metric(
     "kascribe_vllm_requests_in_flight", "gauge", "requests", (), "Requests that the servers work on."
@@ -58,7 +60,6 @@ class RequestMeter:
     """Implements ``models.vllm.servers.ports.Observer``."""
 
     def __init__(self, metrics: Metrics) -> None:
-        # Every outcome exists from the start: a counter that appears with its first event hides that event.
         self._requests = {outcome: metrics.counter(REQUESTS).labels(outcome.value) for outcome in RequestOutcome}
         self._seconds = metrics.histogram(REQUEST_SECONDS)
         self._prompt, self._cached, self._completion = (

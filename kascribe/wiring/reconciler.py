@@ -17,8 +17,7 @@ from kascribe.process.health import serving
 from kascribe.process.shutdown import Shutdown
 from producers.publisher import Publisher
 from producers.reconciler.reconciler import Reconciler, Report, Rules
-from producers.reconciler.rows import RECONCILED_OBJECTS, RECONCILER_METRICS, RECONCILER_RUNS, RUN_OUTCOMES
-from producers.reconciler.tally import Outcome
+from producers.reconciler.rows import RECONCILED_OBJECTS, RECONCILER_METRICS, RECONCILER_RUNS
 from producers.s3 import create_client
 from producers.topics import ensure_topics, reach_broker
 from schemas.clock import Clock, SystemClock
@@ -103,11 +102,6 @@ class ReconcilerHealth:
     _running_since: float | None = None
 
     def __post_init__(self) -> None:
-        # Every outcome exists from the start: a counter that appears with its first event hides that event.
-        for outcome in RUN_OUTCOMES:
-            self.instruments.counter(RECONCILER_RUNS).labels(outcome)
-        for each in Outcome:
-            self.instruments.counter(RECONCILED_OBJECTS).labels(each.value)
         observe_process(self.instruments, NAME, services=(KAFKA, S3))
 
     def goes_on(self) -> None:

@@ -11,6 +11,7 @@ RECONCILED_OBJECTS: Final = Metric(
     "objects",
     ("outcome",),
     f"Objects that runs of the reconciler listed, by what became of them: {', '.join(Outcome)}.",
+    values=tuple(outcome.value for outcome in Outcome),
 )
 RUN_OUTCOMES: Final = ("completed", "failed")
 RECONCILER_RUNS: Final = Metric(
@@ -19,5 +20,6 @@ RECONCILER_RUNS: Final = Metric(
     "events",
     ("outcome",),
     "Runs of the reconciler: completed, failed (a bucket or the broker did not answer).",
+    values=RUN_OUTCOMES,
 )
 RECONCILER_METRICS: Final = (RECONCILED_OBJECTS, RECONCILER_RUNS, *PROCESS_METRICS)

@@ -26,7 +26,11 @@ Unit = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One row: the name that Prometheus exposes, the unit of its values, and their meaning."""
+    """One row: the name that Prometheus exposes, the unit of its values, and their meaning.
+
+    ``values`` are those of the one label whose values are a closed set: each has its series from the start, since
+    ``rate`` and ``increase`` do not see the event that a series appears with.
+    """
 
     name: str
     kind: Kind
@@ -34,6 +38,7 @@ class Metric:
     labels: tuple[str, ...]
     meaning: str
     buckets: tuple[float, ...] = ()
+    values: tuple[str, ...] = ()
 
 
 DEPENDENCY_DOWN: Final = Metric(

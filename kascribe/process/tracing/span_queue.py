@@ -29,6 +29,9 @@ EXPORTED: Final = Metric(
     (),
     "Spans of traces that the collector has accepted.",
 )
+DropReason = Literal["queue_full", "export_failed", "shutdown"]
+DROP_REASONS: Final[tuple[DropReason, ...]] = ("queue_full", "export_failed", "shutdown")
+
 DROPPED: Final = Metric(
     "kascribe_trace_spans_dropped_total",
     "counter",
@@ -36,10 +39,10 @@ DROPPED: Final = Metric(
     ("reason",),
     "Spans that were not sent: queue_full (more than KASCRIBE_TRACING_QUEUE_LIMIT_SPANS waited), export_failed "
     "(the collector did not answer in time or refused them), shutdown (the process ended first).",
+    values=DROP_REASONS,
 )
 TRACING_METRICS: Final = (EXPORTED, DROPPED)
 
-DropReason = Literal["queue_full", "export_failed", "shutdown"]
 Export = Callable[[Sequence[Span]], None]
 """Sends spans and returns once they are accepted. Blocks; raises ExportFailed."""
 
@@ -58,8 +61,7 @@ class SpanQueue:
         self._limit_spans = limit_spans
         self._exported = metrics.counter(EXPORTED)
         dropped = metrics.counter(DROPPED)
-        reasons: tuple[DropReason, ...] = ("queue_full", "export_failed", "shutdown")
-        self._dropped = {reason: dropped.labels(reason) for reason in reasons}
+        self._dropped = {reason: dropped.labels(reason) for reason in DROP_REASONS}
         self._spans: deque[Span] = deque()
         self._wake = threading.Event()
         self._sending = 0

@@ -30,7 +30,6 @@ class Monitor:
         self.instruments.gauge(rows.HTTP_CONNECTIONS).set_function(lambda: len(guard.places))
         self.instruments.gauge(rows.UPLOADS).set_function(lambda: guard.spool.uploads)
         self.instruments.gauge(rows.SPOOL_BYTES).set_function(lambda: guard.spool.used_bytes)
-        # Every kind exists from the start: a counter that appears with its first event hides that event.
         counters = {kind: self.instruments.counter(rows.HTTP_REFUSALS).labels(kind.value) for kind in Refusal}
         guard.refusals.on_refusal = lambda kind: counters[kind].inc()
         uploaded = self.instruments.counter(rows.UPLOAD_BYTES)

@@ -29,6 +29,7 @@ HTTP_REQUESTS_IN_PROGRESS: Final = Metric(
     "requests",
     ("kind",),
     f"Requests in progress, each kind with a limit of its own: {', '.join(RequestKind)}.",
+    values=tuple(kind.value for kind in RequestKind),
 )
 HTTP_CONNECTIONS: Final = Metric(
     "kascribe_http_connections", "gauge", "connections", (), "Connections of clients that are open."
@@ -39,6 +40,7 @@ HTTP_REFUSALS: Final = Metric(
     "requests",
     ("kind",),
     f"Connections that were closed and requests that were refused because of a limit: {', '.join(Refusal)}.",
+    values=tuple(kind.value for kind in Refusal),
 )
 WAITING_ANSWERS: Final = Metric(
     "kascribe_http_waiting_answers", "gauge", "requests", (), "Requests that wait for the events of their job."

@@ -58,7 +58,8 @@ def test_the_decoder_for_interactive_records_is_not_counted_among_the_others(
 def test_a_record_without_a_time_has_no_wait(meter: StageMeter, registry: CollectorRegistry) -> None:
     """Its fetch counts; a wait of zero would be made up."""
     meter.on_fetched(queued_seconds=None, seconds=1.0)
-    assert _seconds(registry, "queue", "fetch") is None
+    waits = "kascribe_transcription_queue_seconds_count"
+    assert registry.get_sample_value(waits, {"stage": "fetch"}) == 0
     meter.on_fetched(queued_seconds=7.0, seconds=1.0)
     meter.on_stored(seconds=0.25)
     assert _seconds(registry, "queue", "fetch") == 7.0
