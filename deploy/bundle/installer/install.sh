@@ -12,6 +12,7 @@ unset PYTHONHOME PYTHONPATH VIRTUAL_ENV
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 FAILED=1 USAGE=2 UNSUITABLE=3 DAMAGED=4
 UNITS=(kascribe@.service kascribe-reconciler.service)
+LINKS=(venv models docs README.md)
 ETC=/etc/kascribe
 
 usage() {
@@ -190,18 +191,26 @@ lock_prefix() {
 
 # On every exit: undo what is not complete, so that the release in use stays in use.
 undo() {
-  local status=$?
+  local status=$? name
   trap - EXIT
+  trap '' INT TERM HUP # a second signal must not leave it half undone
   rm -rf "$WORK"
   if [ "$COMPLETE" = yes ] || [ "$LOCKED" = no ]; then exit "$status"; fi
-  [ -z "$MAKING" ] || rm -rf "$MAKING"
+  set +e
+  restore_links
+  [ -z "$MAKING" ] || leads_to current "releases/$(basename "$MAKING")" || rm -rf "$MAKING"
   if [ -e "$PREFIX/current" ]; then
-    if [ "$TOUCHED_SYSTEM" = yes ]; then install_system "$PREFIX/current" || true; fi
+    if [ "$TOUCHED_SYSTEM" = yes ]; then (install_system "$PREFIX/current"); fi
     say "The installation was undone: $(basename "$(readlink "$PREFIX/current")") is still in use." >&2
   else
     if [ "$TOUCHED_SYSTEM" = yes ]; then remove_system; fi
-    rm -rf "$PREFIX/releases" "$PREFIX/.kascribe"
-    [ "$MADE_PREFIX" = no ] || rmdir "$PREFIX" || true
+    for name in "${LINKS[@]}"; do
+      if leads_to "$name" "current/$name"; then rm -f "$PREFIX/$name"; fi
+    done
+    # Releases that this run did not make stay, and with them the mark that the folder is the installer's.
+    [ ! -d "$PREFIX/releases" ] || rmdir --ignore-fail-on-non-empty "$PREFIX/releases"
+    [ -d "$PREFIX/releases" ] || rm -f "$PREFIX/.kascribe"
+    [ "$MADE_PREFIX" = no ] || rmdir "$PREFIX"
     say "The installation was undone." >&2
   fi
   exit "$status"
@@ -294,15 +303,37 @@ remove_system() {
 # Makes NAME in PREFIX lead to TARGET, in one step.
 point() {
   ln -sfn "$2" "$PREFIX/.$1.new"
-  mv -T "$PREFIX/.$1.new" "$PREFIX/$1"
+  mv -T "$PREFIX/.$1.new" "$PREFIX/$1" ||
+    die $FAILED "$PREFIX/$1 cannot be made a link: move away what is there, and run the installer again"
 }
 
+leads_to() { [ -L "$PREFIX/$1" ] && [ "$(readlink "$PREFIX/$1")" = "$2" ]; }
+
+# Uses a release. `current` comes last: until it is moved, everything leads to the release that was in use.
 use() {
-  local used name
-  used=$(readlink "$PREFIX/current" || true)
-  if [ -n "$used" ] && [ "$used" != "releases/$(basename "$1")" ]; then point previous "$used"; fi
-  point current "releases/$(basename "$1")"
-  for name in venv models docs README.md; do point "$name" "current/$name"; done
+  local new name
+  new=releases/$(basename "$1")
+  USED=$(readlink "$PREFIX/current" || true) EARLIER=$(readlink "$PREFIX/previous" || true)
+  SWITCHING=yes
+  for name in "${LINKS[@]}"; do point "$name" "current/$name"; done
+  if [ -n "$USED" ] && [ "$USED" != "$new" ]; then point previous "$USED"; fi
+  point current "$new"
+  MAKING='' COMPLETE=yes
+}
+
+# Makes current and previous lead where they led before `use`.
+restore_links() {
+  local name target
+  for name in current previous "${LINKS[@]}"; do rm -f "$PREFIX/.$name.new"; done
+  [ "$SWITCHING" = yes ] || return 0
+  for name in current previous; do
+    if [ "$name" = current ]; then target=$USED; else target=$EARLIER; fi
+    if [ -z "$target" ]; then
+      rm -f "$PREFIX/$name"
+    elif ! leads_to "$name" "$target"; then
+      (point "$name" "$target")
+    fi
+  done
 }
 
 # Removes releases that neither current nor previous name.
@@ -342,6 +373,7 @@ report() {
 
 begin() {
   WORK=$(mktemp -d) MAKING='' COMPLETE=no LOCKED=no MADE_PREFIX=no TOUCHED_SYSTEM=no MADE_SETTINGS=no
+  SWITCHING=no USED='' EARLIER=''
   trap undo EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
@@ -374,7 +406,6 @@ install_bundle() {
   label
   if is_system; then install_system "$RELEASE"; fi
   use "$RELEASE"
-  COMPLETE=yes
   prune
   report
 }
@@ -387,7 +418,6 @@ roll_back() {
   lock_prefix
   if is_system; then install_system "$previous"; fi
   use "$previous"
-  COMPLETE=yes
   say "$(basename "$previous") is in use again; running roles use it when they are restarted."
 }
 

@@ -120,3 +120,34 @@ def test_a_python_that_the_account_cannot_run_is_refused_and_undone(
     assert "error: the account kascribe cannot run" in done.stderr
     assert "/opt/mine/" in done.stderr
     assert done.stdout.splitlines()[-1] == "status 1", done.stdout + done.stderr
+
+
+def test_an_upgrade_that_fails_at_its_links_leaves_the_units_of_the_release_in_use(
+    bundles: tuple[SmallBundle, SmallBundle], tmp_path: Path
+) -> None:
+    """They were replaced before; the roles find release, units and settings as they were."""
+    first, second = bundles
+    done = run(
+        f"""
+        {first.installer} --python $PYTHON
+        echo '# of the first' >> /opt/kascribe/current/systemd/kascribe@.service
+        rm /opt/kascribe/README.md && mkdir /opt/kascribe/README.md
+        {second.installer} --python $PYTHON || echo status $?
+        runuser -u kascribe -- /opt/kascribe/venv/bin/kascribe
+        tail -n 1 /etc/systemd/system/kascribe@.service
+        ls /opt/kascribe/releases /etc/kascribe/kascribe.env /etc/systemd/system/kascribe-reconciler.service
+        """,
+        tmp_path,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"The installation was undone: {first.name} is still in use." in done.stderr
+    assert done.stdout.splitlines()[-8:] == [
+        "status 1",
+        "first",
+        "# of the first",
+        "/etc/kascribe/kascribe.env",
+        "/etc/systemd/system/kascribe-reconciler.service",
+        "",
+        "/opt/kascribe/releases:",
+        first.name,
+    ]
