@@ -1,5 +1,6 @@
 """Who may speak to whom: default deny, and for each role its own peers alone."""
 
+import json
 from typing import Any
 
 import pytest
@@ -88,6 +89,16 @@ def test_webhooks_and_models_reach_public_addresses_alone(chart: Chart) -> None:
     for role in ("notifier", "transcriber"):
         (peer,) = egress(policies[role], 443)
         assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"} <= set(peer["ipBlock"]["except"])
+
+
+def test_dns_is_where_the_cluster_has_it(chart: Chart) -> None:
+    """A policy's ports are those of pods: OpenShift's DNS listens on 5353, behind port 53 of its service."""
+    sets = (f"networkPolicy.dns={json.dumps([namespace('openshift-dns')])}", "networkPolicy.dnsPorts=[5353]")
+    for policy in of_kind(chart.manifests(CPU, *sets), "NetworkPolicy").values():
+        rule = policy["spec"]["egress"][0]
+        assert rule["to"] == [namespace("openshift-dns")]
+        assert rule["ports"] == [{"protocol": "UDP", "port": 5353}, {"protocol": "TCP", "port": 5353}]
+        assert egress(policy, 53) == []
 
 
 def test_policies_can_be_left_to_others(chart: Chart) -> None:
