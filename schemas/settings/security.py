@@ -11,6 +11,6 @@ class SecuritySettings(Section):
 
     plaintext_hosts: tuple[HostPattern, ...] = Field(
         default=(),
-        description="Hosts that may receive a token or password without TLS, as in vllm or *.svc.cluster.local; "
-        "this machine always may.",
+        description="Hosts that may receive a token or password without TLS, as in vllm or *.models.svc; this "
+        "machine always may.",
     )

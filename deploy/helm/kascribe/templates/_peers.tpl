@@ -8,7 +8,7 @@
 {{- if $address -}}
 {{- $port := ternary 443 $.port (hasPrefix "https://" $address) -}}
 {{- $authority := regexReplaceAll "^[a-z0-9+]+://" $address "" | regexFind "^[^/]+" -}}
-{{- $host := regexReplaceAll ":[0-9]+$" $authority "" | trimPrefix "[" | trimSuffix "]" -}}
+{{- $host := regexReplaceAll "^.*@|:[0-9]+$" $authority "" | trimPrefix "[" | trimSuffix "]" -}}
 {{- with regexFind ":[0-9]+$" $authority -}}{{- $port = trimPrefix ":" . | int -}}{{- end -}}
 {{- $endpoints = append $endpoints (dict "host" $host "port" $port) -}}
 {{- end -}}

@@ -9,7 +9,6 @@
 {{- include "kascribe.required" (dict "value" $values.kafka.sasl.username "name" "kafka.sasl.username" "why" "the user; with Strimzi the KafkaUser's name") -}}
 {{- include "kascribe.required" (dict "value" $values.kafka.sasl.passwordSecret.name "name" "kafka.sasl.passwordSecret.name" "why" "the Secret with its password; with Strimzi the KafkaUser's name") -}}
 {{- end -}}
-{{- if not $values.kafka.tls.enabled -}}{{- fail "\n\nkafka.sasl without kafka.tls.enabled would send the password in the clear: enable TLS." -}}{{- end -}}
 {{- end -}}
 {{- if $values.enricher.enabled -}}
 {{- include "kascribe.required" (dict "value" $values.vllm.baseUrl "name" "vllm.baseUrl" "why" "the language model server, such as http://vllm.models.svc:8000; or set enricher.enabled to false") -}}
@@ -45,6 +44,7 @@
 {{- range $name, $secret := $values.secretSettings -}}
 {{- if not (and $secret.name $secret.key) -}}{{- fail (printf "\n\nsecretSettings.%s is incomplete: give the name of a Secret and its key." $name) -}}{{- end -}}
 {{- end -}}
+{{- include "kascribe.validatePlaintext" . -}}
 {{- include "kascribe.validateReplicas" . -}}
 {{- end -}}
 

@@ -53,10 +53,6 @@ def test_a_wrong_value_is_named(chart: Chart, change: str, complaint: str) -> No
         ('archive={"enabled":true,"urlSecret":{"name":"archive"}}', "archive.address is not set"),
         ("notifier.enabled=true", "notifier.signingSecret.name is not set"),
         ('kafka.sasl.mechanism="PLAIN"', "kafka.sasl.username is not set"),
-        (
-            'kafka.sasl={"mechanism":"PLAIN","username":"u","passwordSecret":{"name":"u"}}',
-            "in the clear: enable TLS",
-        ),
         ("transcriber.replicas=13", "transcriber.replicas is 13, and the topics have 12 partitions"),
         ("transcriber.autoscaling.enabled=true", "prometheus.serverAddress is not set"),
         (
