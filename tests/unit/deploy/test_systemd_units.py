@@ -59,7 +59,7 @@ def test_a_unit_leaves_little_exposed(root: Path, tmp_path: Path, unit: str) -> 
 def test_a_unit_may_write_the_log_files_that_the_common_settings_name(unit: str) -> None:
     """KASCRIBE_LOG_FILE in kascribe.env is for all of them; where the folder is read-only, none starts."""
     lines = (UNITS / unit).read_text().splitlines()
-    assert {"LogsDirectory=kascribe", "LogsDirectoryMode=0750", "UMask=0077"} <= set(lines)
+    assert {"LogsDirectory=kascribe", "LogsDirectoryMode=0750", "UMask=0027"} <= set(lines)
 
 
 def test_a_role_has_the_time_that_its_drain_takes() -> None:
