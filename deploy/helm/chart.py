@@ -42,13 +42,13 @@ def lint(tools: ChartTools, values: Path) -> None:
 
 
 def render(
-    tools: ChartTools, *values: Path, sets: Sequence[str] = (), version: str | None = None
+    tools: ChartTools, *values: Path, sets: Sequence[str] = (), version: str | None = None, chart: Path = CHART
 ) -> list[Manifest]:
     """Return the manifests that ``helm template`` makes of these values. Raises ChartError with its complaint.
 
     ``sets`` are of ``--set-json``, as in ``gateway.replicas=3``; ``version`` is that of Kubernetes.
     """
-    command: list[Path | str] = [tools.helm, "template", RELEASE, CHART, "--namespace", NAMESPACE]
+    command: list[Path | str] = [tools.helm, "template", RELEASE, chart, "--namespace", NAMESPACE]
     command += [part for file in values for part in ("--values", file)]
     command += [part for each in sets for part in ("--set-json", each)]
     command += [part for api in APIS for part in ("--api-versions", api)]
