@@ -37,8 +37,8 @@ ours: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_PROFILE` and all else t
 Nothing is reported to anyone: `ORT_DISABLE_TELEMETRY=1` (onnxruntime) and `HF_HUB_DISABLE_TELEMETRY=1` (Hugging
 Face's client) are set unless you set them.
 
-`KASCRIBE_CACHE` is read by `make stack` and `make vllm` alone: where the servers that they build are kept, instead
-of `kascribe` in the user's cache.
+`KASCRIBE_CACHE` is read in a checkout alone, by `make`'s targets and the tests: where what they build and download
+is kept (servers, tools, wheels, models for measurements), instead of `kascribe` in the user's cache.
 """
 
 _REASONS_INTRODUCTION: Final = """

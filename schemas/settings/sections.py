@@ -212,7 +212,7 @@ class VllmSettings(Section):
 
 
 class ServerSettings(Section):
-    """Health and metrics of the transcriber and the enricher over HTTP, one server per process."""
+    """Health and metrics over HTTP of the reconciler and every role but the gateway, one server per process."""
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: Port = Field(default=9464, description="0 takes a free one.")

@@ -38,6 +38,8 @@ operation, and many within minutes, or one without its end, do not.
 _FILES: Final = """
 `KASCRIBE_LOG_FILE=/var/log/kascribe/{role}.log` appends every line, as JSON, to that file as well; standard error
 stays as it is. The file is made for its owner to write and its group to read, and its folder if there is none.
+Containers log to standard error alone: their root is read-only in the Helm chart and in `deploy/compose.yaml`, so
+leave the file unset there.
 
 - It is rotated at `KASCRIBE_LOG_FILE_LIMIT_BYTES`: `transcriber.log.1` is the newest of `KASCRIBE_LOG_KEPT_FILES`.
 - Several processes may share one path. Each line is one append, and one of them rotates the file for all.
