@@ -56,3 +56,20 @@ def test_every_setting_and_link_exists(name: str) -> None:
         assert known or setting.startswith("KASCRIBE_KAFKA_SASL"), setting
     for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
         assert (ROOT / link).exists(), link
+
+
+def test_both_languages_name_the_same_things() -> None:
+    """Commands, settings, topics and fields in the text, and the pages that it leads to."""
+    english, korean = ((ROOT / name).read_text(encoding="utf-8") for name in READMES)
+    assert _code(korean) == _code(english)
+    assert _links(korean) == _links(english)
+
+
+def _code(text: str) -> set[str]:
+    return set(re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)))
+
+
+def _links(text: str) -> set[str]:
+    """Return the links of a README, each by the name of its English page or picture."""
+    links = set(re.findall(r"\]\(([^)]+)\)", text)) - set(READMES)
+    return {re.sub(r"[.-]ko(?=\.)", "", link) for link in links}
