@@ -2,14 +2,18 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlsplit
 
 import typer
 
 from schemas.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from kascribe.agents.gateway import Address
+
 KEY_FILE_LIMIT_BYTES: Final = 4_096
+PLAINTEXT_HOSTS: Final = "KASCRIBE_SECURITY_PLAINTEXT_HOSTS"
 
 
 def mcp(
@@ -32,11 +36,38 @@ def mcp(
     Examples:
         $ kascribe mcp --folder ~/recordings
     """
-    from kascribe.agents.gateway import Address
     from kascribe.agents.server import mcp_server
 
     folders = [_checked(path.expanduser().absolute()) for path in folder or []]
-    mcp_server(Address(_address(url), _key()), folders).run("stdio")
+    mcp_server(gateway_of(url), folders).run("stdio")
+
+
+def gateway_of(url: str | None) -> "Address":
+    """Return the gateway at the URL, or else this machine's, with the key. Raises ConfigurationError.
+
+    A key that could be read on the way is refused.
+    """
+    from kascribe.agents.gateway import Address
+    from schemas.settings.plain_secrets import exposed_to
+
+    address = Address(_address(url), _key())
+    refusal = exposed_to(address.url, "the API key", _plaintext_hosts()) if url and address.key else None
+    if refusal:
+        raise ConfigurationError(refusal)
+    return address
+
+
+def _plaintext_hosts() -> tuple[str, ...]:
+    """Return the hosts of the variable: settings of roles are not loaded, as an agent's folder may have none."""
+    from pydantic import ValidationError
+
+    from schemas.settings.security import SecuritySettings
+
+    given = [each.strip() for each in os.environ.get(PLAINTEXT_HOSTS, "").split(",") if each.strip()]
+    try:
+        return SecuritySettings(plaintext_hosts=tuple(given)).plaintext_hosts
+    except ValidationError as error:
+        raise ConfigurationError(f"{PLAINTEXT_HOSTS} should be hosts, as in gateway or *.example") from error
 
 
 def _address(url: str | None) -> str:

@@ -85,7 +85,7 @@ def load(
         given |= from_toml(config)
     given |= from_names(in_file, where=where) | from_names(environment) | from_overrides(overrides or {})
     loaded = _validated(given)
-    if refusals := tuple(exposed_secrets(loaded)):
+    if refusals := tuple(exposed_secrets(loaded, environment)):
         raise ConfigurationError("\n".join(refusals))
     return Loaded(loaded, {key: each.label for key, each in given.items()})
 

@@ -19,8 +19,8 @@ class ArchiveSettings(Section):
 
     url: SecretStr | None = Field(
         default=None,
-        description="sqlite:///path/archive.db, or postgresql://user:password@host/database; without it there is "
-        "no archive.",
+        description="sqlite:///path/archive.db, or postgresql://user:password@host/database?sslmode=require; "
+        "without it there is no archive.",
     )
     connection_limit: Count = Field(default=8, description="Connections to the database per process.")
     timeout_seconds: Seconds = Field(

@@ -1,14 +1,17 @@
 """Tokens and passwords that would be sent where they can be read on the way."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 from schemas.settings import Settings
+from schemas.settings.plain_database import told_hosts
 
 _SENT_AS_THEY_ARE: Final = frozenset({"PLAIN", "OAUTHBEARER"})
 """SASL mechanisms that send the password or token itself; SCRAM and Kerberos prove that they know it."""
+
+_NOTHING: Final[Mapping[str, str]] = {}
 
 
 def is_this_machine(host: str) -> bool:
@@ -28,10 +31,19 @@ def is_plain_http(address: str) -> bool:
     return parts.scheme.lower() == "http" and not is_this_machine(parts.hostname or "")
 
 
-def exposed_secrets(settings: Settings) -> Iterator[str]:
+def exposed_to(address: str, secret: str, plaintext_hosts: Iterable[str]) -> str | None:
+    """Return a sentence about a secret that would be sent to this URL in plain http; None where it may be."""
+    host = urlsplit(address).hostname or ""
+    if not is_plain_http(address) or _is_among(host, plaintext_hosts):
+        return None
+    return _refusal(secret, address, "https")
+
+
+def exposed_secrets(settings: Settings, environment: Mapping[str, str] = _NOTHING) -> Iterator[str]:
     """Yield a sentence for each token or password that would be sent without TLS to a host that may not have it.
 
-    The bucket's keys are not among them: they sign requests, and are not sent.
+    The bucket's keys are not among them: they sign requests, and are not sent. ``environment`` has the variables
+    of libpq.
     """
     for address in (settings.vllm.base_url or "").split(",") if settings.vllm.api_key else ():
         if _is_exposed(address, settings):
@@ -40,6 +52,19 @@ def exposed_secrets(settings: Settings) -> Iterator[str]:
     if settings.tracing.headers and endpoint and _is_exposed(endpoint, settings):
         yield _refusal("KASCRIBE_TRACING_HEADERS", endpoint, "https")
     yield from _exposed_kafka(settings)
+    yield from _exposed_database(settings, environment)
+
+
+def _exposed_database(settings: Settings, environment: Mapping[str, str]) -> Iterator[str]:
+    url = settings.archive.url
+    for host in told_hosts(url.get_secret_value() if url else "", environment):
+        if not is_this_machine(host) and not _may_be_told(host, settings):
+            yield (
+                f"the password in KASCRIBE_ARCHIVE_URL may be sent to {host} without TLS: add "
+                "sslmode=verify-full, sslmode=require or require_auth=scram-sha-256 to the address, as in "
+                f"postgresql://user:password@host/database?sslmode=require, or name {host} in "
+                "KASCRIBE_SECURITY_PLAINTEXT_HOSTS if the way to it is trusted"
+            )
 
 
 def _exposed_kafka(settings: Settings) -> Iterator[str]:
@@ -59,10 +84,14 @@ def _is_exposed(address: str, settings: Settings) -> bool:
 
 
 def _may_be_told(host: str, settings: Settings) -> bool:
+    return _is_among(host, settings.security.plaintext_hosts)
+
+
+def _is_among(host: str, patterns: Iterable[str]) -> bool:
     name = host.rstrip(".").lower()
     return any(
         name.endswith(pattern.removeprefix("*")) if pattern.startswith("*.") else name == pattern
-        for pattern in settings.security.plaintext_hosts
+        for pattern in patterns
     )
 
 
