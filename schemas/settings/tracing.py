@@ -19,11 +19,18 @@ def header_pairs(text: str) -> dict[str, str]:
     pairs = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, equals, value = part.partition("=")
-        name = name.strip().lower()
-        if not equals or not name or not set(name) <= _NAMES_OF_HEADERS or not value.strip().isprintable():
-            raise ValueError("Input should be name=value, with a comma between two of them")
-        pairs[name] = unquote(value.strip())
+        name, value = name.strip().lower(), unquote(value.strip())
+        if not equals or not name or not set(name) <= _NAMES_OF_HEADERS or not _may_be_sent(value):
+            raise ValueError(
+                "Input should be name=value, with a comma between two of them, values in printable ASCII"
+            )
+        pairs[name] = value
     return pairs
+
+
+def _may_be_sent(value: str) -> bool:
+    """Whether the HTTP client sends a header's value: its error about another one repeats the value."""
+    return value.isascii() and value.isprintable() and value == value.strip()
 
 
 class TracingSettings(Section):

@@ -49,7 +49,10 @@ def test_headers_are_percent_encoded_pairs() -> None:
     }
 
 
-@pytest.mark.parametrize("text", ["Bearer hidden", "=hidden", "a b=hidden", "x=hid\nden"])
+@pytest.mark.parametrize(
+    "text",
+    ["Bearer hidden", "=hidden", "a b=hidden", "x=hid\nden", "x=hidden%0A", "x=%20hidden", "x=hidden%C3%A9"],
+)
 def test_bad_headers_are_refused_without_their_values(text: str) -> None:
     """They hold a token."""
     with pytest.raises(ValidationError) as refused:
