@@ -10,6 +10,8 @@ from typing import Any, Final
 from pydantic import BaseModel, SecretStr
 from structlog.typing import EventDict, WrappedLogger
 
+from kascribe.configuration.librdkafka import is_secret as is_secret_property
+
 REDACTED: Final = "[redacted]"
 
 SECRET_CHARACTERS: Final = 6
@@ -67,7 +69,7 @@ def _is_secret(name: str) -> bool:
 
 def secrets_in(settings: BaseModel, environment: Mapping[str, str] = os.environ) -> frozenset[str]:
     """Return the values of all secrets among the settings, and of those that libraries read by themselves."""
-    found = [*_secrets(settings), *(environment.get(name, "") for name in SECRET_VARIABLES)]
+    found = [*secret_values(settings), *(environment.get(name, "") for name in SECRET_VARIABLES)]
     return frozenset(each for each in found if len(each) >= SECRET_CHARACTERS)
 
 
@@ -114,15 +116,29 @@ class Redaction:
         return self.text(str(value))
 
 
-def _secrets(value: object) -> Iterator[str]:
+def secret_values(value: object) -> Iterator[str]:
+    """Return every secret among settings, also the parts of one: of two keys with a space between, each is one."""
+    # Imported late: commands that end at once redact by form alone.
+    from schemas.settings import KafkaSettings
+    from schemas.settings.tracing import TracingSettings, header_pairs
+
     if isinstance(value, SecretStr):
         yield value.get_secret_value()
+        yield from value.get_secret_value().split()
+    elif isinstance(value, KafkaSettings):
+        # Every property of librdkafka is kept as a secret; the name of a user or of a protocol is none.
+        yield from (each.get_secret_value() for name, each in value.properties.items() if is_secret_property(name))
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
-            yield from _secrets(getattr(value, name))
+            yield from secret_values(getattr(value, name))
+        if isinstance(value, TracingSettings) and value.headers is not None:
+            # Decoded, as errors of the HTTP client repeat it; of "Bearer …" the token alone as well.
+            for header in header_pairs(value.headers.get_secret_value()).values():
+                yield header
+                yield from header.split()[1:]
     elif isinstance(value, Mapping):
         for each in value.values():
-            yield from _secrets(each)
+            yield from secret_values(each)
     elif isinstance(value, list | tuple):
         for each in value:
-            yield from _secrets(each)
+            yield from secret_values(each)

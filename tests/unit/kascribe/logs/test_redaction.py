@@ -14,6 +14,8 @@ from pydantic import SecretStr
 from kascribe.process.logs import configure_logs
 from kascribe.process.redaction import REDACTED, Redaction, secrets_in
 from schemas.settings import KafkaSettings, LogSettings, Settings, VllmSettings
+from schemas.settings.tracing import TracingSettings
+from schemas.settings.webhooks import WebhooksSettings
 
 PLANTED = 'pl4nted"Secret/+='
 
@@ -76,6 +78,33 @@ def test_the_process_s_own_secrets_are_removed_by_their_values(stream: io.String
     assert "failed" in stream.getvalue()
     for secret in (*secrets, json.dumps(PLANTED)[1:-1]):
         assert secret not in stream.getvalue()
+
+
+def test_names_of_users_and_protocols_are_no_secrets() -> None:
+    """Every librdkafka property is kept as a secret, and few are one."""
+    properties = {
+        "sasl.username": "kascribe",
+        "security.protocol": "SASL_SSL",
+        "client.rack": "rack-1",
+        "sasl.password": PLANTED,
+        "ssl.key.password": "another-planted",
+    }
+    settings = Settings(kafka=KafkaSettings(properties={key: SecretStr(each) for key, each in properties.items()}))
+    assert secrets_in(settings, {}) >= {PLANTED, "another-planted"}
+    shown = Redaction(secrets_in(settings, {})).text(f"kascribe over SASL_SSL in rack-1 with {PLANTED}")
+    assert shown == f"kascribe over SASL_SSL in rack-1 with {REDACTED}"
+
+
+def test_what_is_sent_of_a_secret_with_parts_is_one_as_well() -> None:
+    """A header decoded, a token without its scheme, and each of two keys of webhooks."""
+    keys = ("whsec_" + "QUJD" * 8, "whsec_" + "REVG" * 8)
+    settings = Settings(
+        tracing=TracingSettings(headers=SecretStr("authorization=Bearer%20pl4nted%3Done,x-team=pl4nted%2Ftwo")),
+        webhooks=WebhooksSettings(secret=SecretStr(" ".join(keys))),
+    )
+    redaction = Redaction(secrets_in(settings, {}))
+    for secret in ("Bearer pl4nted=one", "pl4nted=one", "pl4nted/two", *keys):
+        assert redaction.text(f"refused: <{secret}>") == f"refused: <{REDACTED}>"
 
 
 def test_errors_of_the_libraries_that_speak_http_show_no_query(stream: io.StringIO) -> None:
