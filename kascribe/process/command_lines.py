@@ -6,6 +6,7 @@ import sys
 import structlog
 
 from kascribe.process.redaction import Redaction
+from kascribe.process.safe_stream import SafeLogger, SafeStream
 
 
 def configure_command_lines() -> None:
@@ -13,6 +14,7 @@ def configure_command_lines() -> None:
 
     Standard output is the result, which scripts and agents read. Imports little, for commands that end at once.
     """
+    safe = SafeStream(sys.stderr)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -24,5 +26,5 @@ def configure_command_lines() -> None:
             ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: SafeLogger(safe),
     )

@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
 from typing import Final
 
+from kascribe.process.safe_stream import LOG_LOCK, WholeLines
 from schemas.clock import Clock
 
 CHECK_SECONDS: Final = 1.0
@@ -37,29 +37,29 @@ class LogFile:
         self._lost_lines = 0
         self._is_cut_off = False
         self._check_at = 0.0
-        self._lock = Lock()
+        self._lines = WholeLines(self._write)
         self._descriptor = self._open()
 
     def write(self, line: str) -> None:
-        """Append a line. Never raises for the disk's sake. Thread-safe."""
-        written = f"{line}\n".encode("utf-8", "backslashreplace")
-        with self._lock:
-            before = self.problem
-            try:
-                self._append(written)
-                self.problem = None
-            except OSError as error:
-                self.problem = error
-                self._lost_lines += 1
-            has_changed = (before is None) is not (self.problem is None)
-        if has_changed:
-            self._on_change()
+        """Append a line. Never raises for the disk's sake. Thread-safe, also within a finaliser."""
+        self._lines.put(line)
 
     def take_lost_lines(self) -> int:
         """Return how many lines were lost since the last call."""
-        with self._lock:
+        with LOG_LOCK:
             lost, self._lost_lines = self._lost_lines, 0
         return lost
+
+    def _write(self, line: str) -> None:
+        before = self.problem
+        try:
+            self._append(f"{line}\n".encode("utf-8", "backslashreplace"))
+            self.problem = None
+        except OSError as error:
+            self.problem = error
+            self._lost_lines += 1
+        if (before is None) is not (self.problem is None):
+            self._on_change()
 
     def _append(self, written: bytes) -> None:
         now = self._clock.monotonic()

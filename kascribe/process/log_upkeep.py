@@ -2,12 +2,17 @@
 
 import atexit
 import threading
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Final
 
 import structlog
 
 from kascribe.process.log_file import LogFile
 from kascribe.process.repeated_lines import INTERVAL_SECONDS, RepeatedLines
+
+JOIN_SECONDS: Final = 1.0
+"""For the thread to write its line at the end of the process."""
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -22,7 +27,8 @@ class LogUpkeep:
         self.file: LogFile | None = None
         self._lines = lines
         self._interval_seconds = interval_seconds
-        self._woken = threading.Event()
+        # Not an event: it has a lock, and a finaliser that logs may wake this thread while the thread holds it.
+        self._woken: SimpleQueue[None] = SimpleQueue()
         self._is_closed = False
         self._has_failed = False
         self._thread = threading.Thread(target=self._run, name="log-upkeep", daemon=True)
@@ -34,7 +40,7 @@ class LogUpkeep:
 
     def wake(self) -> None:
         """Look at the file soon. From any thread; never blocks; safe to repeat."""
-        self._woken.set()
+        self._woken.put(None)
 
     def close(self) -> None:
         """Write what is left to be said, and stop. Safe to repeat."""
@@ -42,6 +48,8 @@ class LogUpkeep:
             self._is_closed = True
             atexit.unregister(self.close)
             self.wake()
+            if self._thread.is_alive():  # it may be writing a line, which must not follow the last
+                self._thread.join(JOIN_SECONDS)
             self.report(at_end=True)
 
     def report(self, *, at_end: bool = False) -> None:
@@ -64,7 +72,7 @@ class LogUpkeep:
 
     def _run(self) -> None:
         while not self._is_closed:
-            self._woken.wait(self._interval_seconds)
-            self._woken.clear()
+            with suppress(Empty):
+                self._woken.get(timeout=self._interval_seconds)
             if not self._is_closed:
                 self.report()

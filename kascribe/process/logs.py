@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, TextIO, cast
+from typing import Any, Final, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -16,7 +16,7 @@ from kascribe.process.log_file import LogFile
 from kascribe.process.log_upkeep import LogUpkeep
 from kascribe.process.redaction import REDACTED, Redaction
 from kascribe.process.repeated_lines import RepeatedLibraryLines, RepeatedLines
-from kascribe.process.safe_stream import SafeStream
+from kascribe.process.safe_stream import LOG_LOCK, SafeLogger, SafeStream
 from schemas.clock import SystemClock
 from schemas.errors import ConfigurationError
 from schemas.settings import LogSettings
@@ -59,10 +59,11 @@ def configure_logs(
     structlog.configure(
         processors=[lines.limit_event, *context, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", safe)),
+        logger_factory=lambda *_: SafeLogger(safe),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(safe)
+    handler.lock = LOG_LOCK  # not one of its own: safe_stream says why
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[

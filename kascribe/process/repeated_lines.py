@@ -9,14 +9,16 @@ import logging
 import re
 import sys
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Lock
 from typing import Final
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 from kascribe.process.log_events.catalogue import EVENTS
+from kascribe.process.safe_stream import LOG_LOCK
 from schemas.clock import Clock
 
 INTERVAL_SECONDS: Final = 60.0
@@ -52,18 +54,23 @@ class _Line:
 
 
 class RepeatedLines:
-    """Decides which lines are written. Thread-safe."""
+    """Decides which lines are written. Thread-safe.
+
+    A line that a finaliser logs on the thread that is counting another one is written.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lines: OrderedDict[Cause, _Line] = OrderedDict()
         self._forgotten: list[tuple[Cause, int]] = []
-        self._lock = Lock()
+        self._is_counting = False
 
     def left_out(self, cause: Cause) -> int | None:
         """Return how many lines were left out before this one, which is to be written; None to leave it out."""
         now = self._clock.monotonic()
-        with self._lock:
+        with self._counting() as may_count:
+            if not may_count:
+                return 0
             line = self._lines.get(cause)
             if line is not None and now - line.logged_at < INTERVAL_SECONDS:
                 line.left_out += 1
@@ -80,12 +87,27 @@ class RepeatedLines:
         They are forgotten, so that their next line is written.
         """
         now = self._clock.monotonic()
-        with self._lock:
+        with self._counting() as may_count:
+            if not may_count:
+                return []
             for cause, line in list(self._lines.items()):
                 if at_end or now - line.logged_at >= INTERVAL_SECONDS:
                     self._forget(cause, self._lines.pop(cause))
             taken, self._forgotten = self._forgotten, []
         return taken
+
+    @contextmanager
+    def _counting(self) -> Iterator[bool]:
+        """Hold the lock; give False where this thread is counting already, and a finaliser came in between."""
+        with LOG_LOCK:
+            if self._is_counting:
+                yield False
+                return
+            self._is_counting = True
+            try:
+                yield True
+            finally:
+                self._is_counting = False
 
     def _forget(self, cause: Cause, line: _Line) -> None:
         if line.left_out:
