@@ -135,12 +135,24 @@ class RepeatedLibraryLines(logging.Filter):
         self._lines = lines
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether the line is written."""
-        message = same_cause(record.getMessage())
-        left_out = self._lines.left_out((record.name, record.levelname, message, _exception(record.exc_info)))
+        """Return whether the line is written. A record that cannot be made a text is, without its arguments."""
+        try:
+            text = record.getMessage()
+        except Exception as error:  # noqa: BLE001 - a defect in a log call must not reach the work that logs
+            text = f"{_template(record)} (its arguments do not fit: {type(error).__name__})"
+            record.msg, record.args = text, ()
+        try:
+            cause = (record.name, record.levelname, same_cause(text), _exception(record.exc_info))
+        except Exception:  # noqa: BLE001 - such as an exception that has no text
+            return True
+        left_out = self._lines.left_out(cause)
         if left_out:
             record.left_out = left_out
         return left_out is not None
+
+
+def _template(record: logging.LogRecord) -> str:
+    return record.msg if isinstance(record.msg, str) else type(record.msg).__name__
 
 
 def _value(name: str, value: object) -> str:

@@ -1,5 +1,6 @@
 """Lines with one cause cost one line a minute, and none hides another cause."""
 
+import io
 import logging
 import sys
 
@@ -86,6 +87,32 @@ def test_another_cause_is_logged_at_once(one: str, other: str) -> None:
 def test_ids_times_and_addresses_in_memory_make_no_other_cause(one: str, other: str) -> None:
     """They differ in each line."""
     assert same_cause(one) == same_cause(other)
+
+
+class _Unprintable(Exception):
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("message", "argument", "error"),
+    [
+        ("%d things", "x", None),
+        ("%s", _Unprintable(), None),
+        (_Unprintable(), "x", None),
+        ("%s", "x", _Unprintable()),
+    ],
+)
+def test_a_log_call_with_a_defect_fails_no_work_and_has_its_line(
+    message: object, argument: object, error: Exception | None
+) -> None:
+    """As with logging's own handlers, which say so on standard error."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.addFilter(filtered(HandClock()))
+    exc_info = (type(error), error, None) if error else None
+    handler.handle(logging.LogRecord("library", logging.ERROR, __file__, 1, message, (argument,), exc_info))
+    assert stream.getvalue().startswith(("%d things (its arg", "%s (its arg", "_Unprintable (its arg", "x\n"))
 
 
 def test_an_event_repeats_with_its_cause_and_its_exception() -> None:
