@@ -14,6 +14,9 @@ from schemas.clock import Clock
 CHECK_SECONDS: Final = 1.0
 """Between two looks whether the file was moved or removed, as logrotate does."""
 
+RETRY_SECONDS: Final = 60.0
+"""Between a rotation that fails and the next try."""
+
 FILE_MODE: Final = 0o640
 
 
@@ -21,7 +24,8 @@ class LogFile:
     """One file, which several processes may write at once: each line is one append, and one of them rotates it.
 
     A line that cannot be written is counted and dropped: a full disk must stop no work. ``on_change`` is called,
-    on the thread that writes, when writing begins to fail and when it succeeds again; it must not block or log.
+    on the thread that writes, when writing begins to fail and when it succeeds again, and when a rotation fails;
+    it must not block or log.
     """
 
     def __init__(
@@ -30,6 +34,7 @@ class LogFile:
         """Open the file, and make its folder. Raises OSError. ``limit_bytes`` 0: never rotate."""
         self.path = path
         self.problem: OSError | None = None
+        self.rotation_problem: OSError | None = None
         self._limit_bytes = limit_bytes
         self._kept_files = kept_files
         self._clock = clock
@@ -37,6 +42,7 @@ class LogFile:
         self._lost_lines = 0
         self._is_cut_off = False
         self._check_at = 0.0
+        self._rotate_at = 0.0
         self._lines = WholeLines(self._write)
         self._descriptor = self._open()
 
@@ -69,13 +75,26 @@ class LogFile:
                 self._reopen()
         size_bytes = os.fstat(self._descriptor).st_size
         if 0 < self._limit_bytes < size_bytes + len(written) and size_bytes:
-            self._rotate()
+            self._try_to_rotate(now)
         # A disk that is nearly full takes a part of a line; the next one must not continue it.
         whole = b"\n" + written if self._is_cut_off else written
         count = os.write(self._descriptor, whole)
         self._is_cut_off = count < len(whole)
         if self._is_cut_off:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+
+    def _try_to_rotate(self, now: float) -> None:
+        """Rotate; where the folder forbids it, the file grows beyond its limit, which loses no line."""
+        if now < self._rotate_at:
+            return
+        try:
+            self._rotate()
+        except OSError as error:
+            self.rotation_problem = error
+            self._rotate_at = now + RETRY_SECONDS
+            self._on_change()
+        else:
+            self.rotation_problem = None
 
     def _rotate(self) -> None:
         """Move the file to FILE.1, FILE.1 to FILE.2 and so on, unless another process has just done so."""

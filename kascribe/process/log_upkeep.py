@@ -31,6 +31,7 @@ class LogUpkeep:
         self._woken: SimpleQueue[None] = SimpleQueue()
         self._is_closed = False
         self._has_failed = False
+        self._is_unrotated = False
         self._thread = threading.Thread(target=self._run, name="log-upkeep", daemon=True)
 
     def start(self) -> None:
@@ -62,6 +63,10 @@ class LogUpkeep:
             self._report_file(self.file)
 
     def _report_file(self, file: LogFile) -> None:
+        unrotated = file.rotation_problem
+        if unrotated is not None and not self._is_unrotated:
+            _log.warning("log file cannot be rotated", path=str(file.path), error=unrotated.strerror)
+        self._is_unrotated = unrotated is not None
         problem = file.problem
         if problem is not None and not self._has_failed:
             self._has_failed = True

@@ -111,6 +111,14 @@ EVENTS: Final = (
         alert="yes",
     ),
     LogEvent(
+        name="log file cannot be rotated",
+        level="warning",
+        fields=("path", "error"),
+        meaning="The file has reached KASCRIBE_LOG_FILE_LIMIT_BYTES and cannot be renamed: it grows.",
+        action="Let the role's user write the folder. Rotation is tried again once a minute.",
+        alert="yes",
+    ),
+    LogEvent(
         name="log file is written again",
         level="warning",
         fields=("path", "lost_lines"),

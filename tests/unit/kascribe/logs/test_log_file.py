@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+import structlog
 
-from kascribe.process.log_file import CHECK_SECONDS, LogFile
+from kascribe.process.log_file import CHECK_SECONDS, RETRY_SECONDS, LogFile
+from kascribe.process.log_upkeep import LogUpkeep
+from kascribe.process.repeated_lines import RepeatedLines
 from tests.support.clock import HandClock
 from tests.support.waiting import eventually
 
@@ -147,6 +150,28 @@ def test_a_file_that_cannot_be_written_costs_lines_and_no_work(
     file.write("kept")
     assert [file.take_lost_lines(), file.take_lost_lines()] == [3, 0]
     assert (tmp_path / "log" / "kascribe.log").read_text() == "kept\n"
+
+
+def test_a_file_that_cannot_be_rotated_grows_and_says_so_once(tmp_path: Path) -> None:
+    """A folder in the way stands for a directory in which the user may rename nothing, as /var/log."""
+    path, clock = tmp_path / "kascribe.log", HandClock()
+    upkeep = LogUpkeep(RepeatedLines(clock))
+    upkeep.file = LogFile(path, limit_bytes=50, kept_files=1, clock=clock, on_change=upkeep.wake)
+    in_the_way = tmp_path / "kascribe.log.1"
+    in_the_way.mkdir()
+    with structlog.testing.capture_logs() as said:
+        for number in range(20):
+            upkeep.file.write(f"line {number:20}")
+            upkeep.report()
+            clock.seconds += RETRY_SECONDS / 4
+    assert [(line["event"], line["error"]) for line in said] == [("log file cannot be rotated", "Is a directory")]
+    assert (len(path.read_text().splitlines()), upkeep.file.take_lost_lines()) == (20, 0)
+    in_the_way.rmdir()
+    clock.seconds += RETRY_SECONDS
+    upkeep.file.write("after")
+    assert path.read_text() == "after\n"
+    assert len(in_the_way.read_text().splitlines()) == 20
+    assert upkeep.file.rotation_problem is None
 
 
 def _may_mount() -> bool:
