@@ -16,8 +16,7 @@ SECRETS_LIMIT: Final = 2
 """A new secret and the one that it replaces."""
 
 _SECRET_FORM: Final = (
-    "Input should be whsec_ and 24 to 64 bytes in base64, as `kascribe webhooks secret` prints it; two with a "
-    "space between while receivers change from one to the other"
+    "Input should be whsec_ and 24 to 64 bytes in base64, as `kascribe webhooks secret` prints it, once or twice"
 )
 _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.settings_sources import refusal
+from tests.support.settings_sources import loaded, refusal
 
 
 @pytest.fixture(autouse=True)
@@ -158,6 +158,14 @@ def test_a_secret_that_signs_nothing_is_answered_with_its_form(secret: str) -> N
         "KASCRIBE_WEBHOOKS_SECRET is a value that is hidden here: it should be whsec_ and 24 to 64 bytes in "
         "base64, as `kascribe webhooks secret` prints it"
     )
+
+
+def test_a_password_of_postgresql_is_kept_by_a_variable_of_libpq() -> None:
+    """Without one the settings are refused."""
+    archive = {"KASCRIBE_ARCHIVE_URL": "postgresql://user:sesame@db.example/archive"}
+    assert "sslmode=require" in refusal(archive)
+    assert "sesame" not in refusal(archive)
+    loaded(archive | {"PGSSLMODE": "require"})
 
 
 def test_the_same_secret_twice_is_refused(tmp_path: Path) -> None:
