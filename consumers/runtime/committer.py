@@ -102,6 +102,7 @@ class Committer:
     def submit(self, *, urgent: bool = False) -> None:
         """Submit the outputs of completed records, with commits when they are due. Never blocks."""
         now = self._clock.monotonic()
+        self._drop_gone()
         # After a pause the first output takes its commit along.
         is_time = now >= self._next_commit_at and (bool(self._unsubmitted) or now >= self._next_check_at)
         due = urgent or is_time or self._is_name_waiting()
@@ -111,6 +112,12 @@ class Committer:
             self._submit_by_partition(now, due=due)
         else:
             self._submit_together(now, due=due)
+
+    def _drop_gone(self) -> None:
+        """Forget outputs of partitions that went before the outbox had room: their next owners publish them."""
+        for partition in [each for each in self._unsubmitted if each.is_gone]:
+            self._flow_control.await_delivery(-self._unsubmitted.pop(partition))
+            self._spans.submitted([partition], ())
 
     def _submit_together(self, now: float, *, due: bool) -> None:
         commits = self._take_commits() if due else ()
@@ -132,7 +139,13 @@ class Committer:
                 continue
             # Taken here: later metadata could be that of another generation, in which another member owns it.
             metadata = metadata or self._consumer.consumer_group_metadata()
-            batch = Batch(tuple(partition.outputs), {partition.key: commit} if commit else {}, metadata)
+            batch = Batch(
+                tuple(partition.outputs),
+                {partition.key: commit} if commit else {},
+                metadata,
+                partition=partition.key,
+                owner=self,
+            )
             commits = ((partition, commit),) if commit else ()
             traced = self._spans.completed([partition])
             if not self._send(batch, _Sent({partition: records} if records else {}, commits, now, traced)):
@@ -185,6 +198,7 @@ class Committer:
         self._sent.remove(sent)
         if delivery.returned:
             self._take_back(sent, delivery.batch)
+            delivery.acknowledge()
             return
         self._flow_control.await_delivery(-sum(sent.records.values()))
         self._spans.delivered(sent.traced)

@@ -4,6 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from schemas.kafka.delivery import Batch, Commit, Delivery, Partition
 from schemas.kafka.records import OutgoingRecord
@@ -21,19 +22,24 @@ class Submission:
     def __post_init__(self) -> None:
         self.outputs = list(self.batch.outputs)
 
-    def returned(self) -> Delivery:
-        """Return the batch as it has to be submitted again."""
-        return Delivery(replace(self.batch, outputs=tuple(self.outputs)), committed=False, returned=True)
+    def precedes(self, later: "Submission") -> bool:
+        """Return whether both are of one owner's partition, so that the later one's commit covers this one too."""
+        return self.batch.owner is later.batch.owner and self.batch.partition == later.batch.partition
 
 
 class Submissions:
-    """Batches in the order of their submission. A transaction takes the first ones, which then are current."""
+    """Batches in the order of their submission. A transaction takes the first ones, which then are current.
+
+    A commit covers all that was completed before it. So a batch that was submitted before its owner had taken an
+    earlier one of the partition back is returned too: its commit would cover outputs that are not published.
+    """
 
     def __init__(self, *, batches_limit: int) -> None:
         self._batches_limit = batches_limit
         self._changed = threading.Condition()
         self._waiting: deque[Submission] = deque()
         self._current: list[Submission] = []
+        self._unacknowledged: list[Submission] = []
         self._is_past_check = False
         self._is_closed = False
 
@@ -42,6 +48,7 @@ class Submissions:
         with self._changed:
             if self._is_closed or len(self._waiting) + len(self._current) >= self._batches_limit:
                 return False
+            submission.is_released = any(each.precedes(submission) for each in self._unacknowledged)
             self._waiting.append(submission)
             self._changed.notify_all()
         return True
@@ -87,7 +94,19 @@ class Submissions:
     @property
     def commits(self) -> Mapping[Partition, Commit]:
         """Their commits: a later batch of a partition has the later one."""
-        return {key: commit for each in self.current for key, commit in each.batch.commits.items()}
+        return _commits_of(self.current)
+
+    def are_committed(self, found: Mapping[Partition, Commit]) -> bool:
+        """Return whether the transaction was committed, given what the group has committed since.
+
+        All or nothing. A commit without outputs may equal the one before it, so one that is found proves nothing;
+        all prove it. A partition that was released may have another owner's commit by now.
+        """
+        current = self.current
+        held = _commits_of([each for each in current if not each.is_released])
+        if held:
+            return all(found.get(key) == commit for key, commit in held.items())
+        return any(found.get(key) == commit for key, commit in _commits_of(current).items())
 
     @property
     def group_metadata(self) -> object:
@@ -110,7 +129,7 @@ class Submissions:
         """Forbid commits of these partitions. Blocks while a transaction is past its check; False: it still is."""
         with self._changed:
             for submission in (*self._waiting, *self._current):
-                if not submission.batch.commits.keys().isdisjoint(partitions):
+                if submission.batch.partition in partitions:
                     submission.is_released = True
             return self._changed.wait_for(
                 lambda: not (self._is_past_check and any(each.is_released for each in self._current)),
@@ -130,6 +149,7 @@ class Submissions:
             if popped:
                 self._current = [each for each in self._current if not each.is_released]
                 self._waiting = deque(each for each in self._waiting if not each.is_released)
+                self._unacknowledged += popped
         return popped
 
     def pop_all(self) -> Sequence[Submission]:
@@ -138,4 +158,18 @@ class Submissions:
             popped = [*self._current, *self._waiting]
             self._current = []
             self._waiting.clear()
+            self._unacknowledged += popped
         return popped
+
+    def returned(self, submission: Submission) -> Delivery:
+        """Return a batch as its owner gets it back."""
+        batch = replace(submission.batch, outputs=tuple(submission.outputs))
+        return Delivery(batch, committed=False, returned=True, acknowledge=partial(self._acknowledge, submission))
+
+    def _acknowledge(self, submission: Submission) -> None:
+        with self._changed:
+            self._unacknowledged.remove(submission)
+
+
+def _commits_of(submissions: Sequence[Submission]) -> dict[Partition, Commit]:
+    return {key: commit for each in submissions for key, commit in each.batch.commits.items()}

@@ -58,7 +58,7 @@ class TransactionalOutbox:
     A batch holds outputs of one partition and the commit that covers them. One whose partition was released, or
     whose group metadata is out of date, is returned to its owner, who submits it again if the partition is still
     held. ``transactional_id`` must be this process's alone, and better the same after a restart: a successor with
-    the same id ends at once what this process left open, which otherwise takes the broker 10 s.
+    the same id ends at once what this process left open, which otherwise takes the broker up to 20 s.
     """
 
     is_transactional: Final = True
@@ -151,7 +151,7 @@ class TransactionalOutbox:
             is_committed = self._transact()
         except StaleMemberError as error:
             _log.info("group metadata is out of date; offering the batches again", error=str(error))
-            _give_back(self._submissions.pop_all())
+            self._give_back(self._submissions.pop_all())
             self._submissions.pause(POLL_SECONDS)
         except UncertainEndError as error:
             self._note_problem(error)
@@ -162,13 +162,13 @@ class TransactionalOutbox:
         else:
             if is_committed:
                 self._report_committed()
-        _give_back(self._submissions.pop_released())
+        self._give_back(self._submissions.pop_released())
 
     def _transact(self) -> bool:
         """Run a transaction; replace outputs that the broker refuses even alone."""
         one_by_one = False
         while True:
-            _give_back(self._submissions.pop_released())
+            self._give_back(self._submissions.pop_released())
             if not (current := self._submissions.current):
                 return False
             try:
@@ -198,10 +198,7 @@ class TransactionalOutbox:
             number -= len(submission.outputs)
 
     def _settle_uncertain_end(self) -> None:
-        """Find out whether the transaction was committed: all of it was if one of its commits is the group's.
-
-        A commit's metadata names its holder and what is complete beyond the offset, so no other equals it.
-        """
+        """Find out whether the transaction was committed, for as long as it takes."""
         commits = self._submissions.commits
         while not self._is_done():
             try:
@@ -210,7 +207,7 @@ class TransactionalOutbox:
                 self._note_problem(error)
                 self._submissions.pause(self._retry_seconds)
                 continue
-            if any(found.get(key) == commit for key, commit in commits.items()):
+            if self._submissions.are_committed(found):
                 self._report_committed()
             return
 
@@ -221,16 +218,15 @@ class TransactionalOutbox:
         for submission in self._submissions.pop_current():
             _call(submission, Delivery(submission.batch, committed=True))
 
+    def _give_back(self, submissions: Sequence[Submission]) -> None:
+        """Return batches to their owner, the latest first: each goes in front of what the owner has kept since."""
+        for submission in reversed(submissions):
+            _call(submission, self._submissions.returned(submission))
+
     def _note_problem(self, error: TransactionFailedError) -> None:
         if self._problem is None:
             _log.warning("transactions fail; retrying", error=str(error))
         self._problem = f"a transaction fails: {error}"
-
-
-def _give_back(submissions: Sequence[Submission]) -> None:
-    """Return batches to their owner, the latest first: each goes in front of what the owner has kept since."""
-    for submission in reversed(submissions):
-        _call(submission, submission.returned())
 
 
 def _call(submission: Submission, delivery: Delivery) -> None:

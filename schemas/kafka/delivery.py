@@ -1,12 +1,16 @@
 """Batches of outputs, with the offsets to commit after their delivery."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from schemas.kafka.records import OutgoingRecord
 
 Partition = tuple[str, int]
 """Topic name and partition number."""
+
+
+def _ignore() -> None:
+    """No-op: a batch that was delivered needs no acknowledgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +25,15 @@ class Commit:
 class Batch:
     """Outputs, and commits that are valid only once all of these outputs are delivered. Either may be empty.
 
-    ``group_metadata`` is the consumer's, as its client library returns it; only transactions use it.
+    Only transactions use the rest: ``group_metadata`` is the consumer's, as its client library returns it,
+    ``partition`` the one whose outputs and commit these are, ``owner`` the object that submits them.
     """
 
     outputs: tuple[OutgoingRecord, ...] = ()
     commits: Mapping[Partition, Commit] = field(default_factory=dict)
     group_metadata: object = None
+    partition: Partition | None = None
+    owner: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +41,11 @@ class Delivery:
     """A batch with all outputs confirmed by the broker, or one that was ``returned``: nothing of it is published.
 
     ``committed``: its commits were part of the same transaction; otherwise the caller must commit them now. The
-    caller submits a returned batch again, with newer commits and metadata, while it holds the partition.
+    caller takes a returned batch back and calls ``acknowledge``; while it holds the partition, it submits all that
+    it has of it in one batch, with newer metadata.
     """
 
     batch: Batch
     committed: bool
     returned: bool = False
+    acknowledge: Callable[[], None] = field(default=_ignore, compare=False)

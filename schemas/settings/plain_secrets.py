@@ -45,12 +45,21 @@ def exposed_secrets(settings: Settings, environment: Mapping[str, str] = _NOTHIN
     The bucket's keys are not among them: they sign requests, and are not sent. ``environment`` has the variables
     of libpq.
     """
-    for address in (settings.vllm.base_url or "").split(",") if settings.vllm.api_key else ():
-        if _is_exposed(address, settings):
-            yield _refusal("KASCRIBE_VLLM_API_KEY", address, "https")
     endpoint = settings.tracing.endpoint_url
-    if settings.tracing.headers and endpoint and _is_exposed(endpoint, settings):
-        yield _refusal("KASCRIBE_TRACING_HEADERS", endpoint, "https")
+    addresses = {
+        "KASCRIBE_VLLM_BASE_URL": (settings.vllm.base_url or "").split(","),
+        "KASCRIBE_TRACING_ENDPOINT_URL": [endpoint] if endpoint else [],
+    }
+    with_headers = {
+        "KASCRIBE_VLLM_BASE_URL": "KASCRIBE_VLLM_API_KEY" if settings.vllm.api_key else None,
+        "KASCRIBE_TRACING_ENDPOINT_URL": "KASCRIBE_TRACING_HEADERS" if settings.tracing.headers else None,
+    }
+    for setting, named in addresses.items():
+        for address in named:
+            has_user = "@" in urlsplit(address).netloc
+            secret = with_headers[setting] or (f"the password in {setting}" if has_user else None)
+            if secret and _is_exposed(address, settings):
+                yield _refusal(secret, address, "https")
     yield from _exposed_kafka(settings)
     yield from _exposed_database(settings, environment)
 
@@ -70,13 +79,25 @@ def _exposed_database(settings: Settings, environment: Mapping[str, str]) -> Ite
 def _exposed_kafka(settings: Settings) -> Iterator[str]:
     properties = {name: value.get_secret_value() for name, value in settings.kafka.properties.items()}
     mechanism = properties.get("sasl.mechanism", properties.get("sasl.mechanisms", "GSSAPI")).upper()
+    issuer = properties.get("sasl.oauthbearer.token.endpoint.url", "")
+    if properties.get("sasl.oauthbearer.client.secret") and _is_exposed(issuer, settings):
+        yield _refusal("sasl.oauthbearer.client.secret", issuer, "https")
     if properties.get("security.protocol", "").upper() != "SASL_PLAINTEXT" or mechanism not in _SENT_AS_THEY_ARE:
         return
     for broker in settings.kafka.bootstrap_servers.split(","):
-        host = urlsplit(f"//{broker.strip()}").hostname or ""
+        host = _host_of(broker)
         if not is_this_machine(host) and not _may_be_told(host, settings):
             secret = f"the {'token' if mechanism == 'OAUTHBEARER' else 'password'} of sasl.mechanism {mechanism}"
             yield _refusal(secret, broker.strip(), "security.protocol SASL_SSL")
+
+
+def _host_of(broker: str) -> str:
+    """Return the host of a broker's address, with or without a protocol; all of it where it is malformed."""
+    address = broker.strip().rpartition("//")[2]
+    try:
+        return urlsplit(f"//{address}").hostname or address
+    except ValueError:
+        return address
 
 
 def _is_exposed(address: str, settings: Settings) -> bool:
@@ -96,9 +117,10 @@ def _is_among(host: str, patterns: Iterable[str]) -> bool:
 
 
 def _refusal(secret: str, address: str, remedy: str) -> str:
-    parts = urlsplit(address if "//" in address else f"//{address}")
-    where = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().removeprefix("//")
+    scheme, slashes, rest = address.rpartition("//")
+    host = _host_of(rest.rpartition("@")[2])
+    where = f"{scheme}{slashes}{rest.rpartition('@')[2]}"
     return (
-        f"{secret} would be sent to {where} without TLS: use {remedy}, or name {parts.hostname} in "
+        f"{secret} would be sent to {where} without TLS: use {remedy}, or name {host} in "
         "KASCRIBE_SECURITY_PLAINTEXT_HOSTS if the way to it is trusted"
     )

@@ -51,6 +51,8 @@ def test_the_language_models_key_needs_tls() -> None:
     )
     assert vllm("http://localhost:8000,https://one.example") == []
     assert "hidden" not in vllm("http://user:hidden@two.example:8000")[0]
+    (sentence,) = refusals(vllm={"base_url": "http://user:hidden@two.example:8000"})
+    assert sentence.startswith("the password in KASCRIBE_VLLM_BASE_URL would be sent to http://two.example:8000")
     assert refusals(vllm={"base_url": "http://two.example:8000"}) == []
 
 
@@ -86,3 +88,27 @@ def test_kafkas_password_needs_tls_where_it_is_sent() -> None:
     assert "the token of" in refusals(kafka={"bootstrap_servers": "kafka:9092", "properties": bearer})[0]
     assert refusals(kafka={"bootstrap_servers": "127.0.0.1:9092", "properties": SASL_PLAIN}) == []
     assert refusals(kafka={"bootstrap_servers": "[::1]:9092", "properties": SASL_PLAIN}) == []
+
+
+def test_a_client_secret_needs_tls_to_the_issuer_of_tokens() -> None:
+    """Whatever the way to the brokers is."""
+    oidc = {
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "OAUTHBEARER",
+        "sasl.oauthbearer.client.secret": "hidden",
+        "sasl.oauthbearer.token.endpoint.url": "http://issuer.example/token",
+    }
+    (sentence,) = refusals(kafka={"bootstrap_servers": "kafka:9092", "properties": oidc})
+    assert sentence.startswith("sasl.oauthbearer.client.secret would be sent to http://issuer.example/token")
+
+
+@pytest.mark.parametrize("servers", ["SASL_PLAINTEXT://localhost:9092", "SASL_PLAINTEXT://[::1]:9092"])
+def test_a_brokers_address_may_name_its_protocol(servers: str) -> None:
+    """As librdkafka takes it."""
+    assert refusals(kafka={"bootstrap_servers": servers, "properties": SASL_PLAIN}) == []
+
+
+def test_a_malformed_address_is_refused_with_a_sentence() -> None:
+    """And with no traceback."""
+    (sentence,) = refusals(kafka={"bootstrap_servers": "[::1:9092", "properties": SASL_PLAIN})
+    assert "[::1:9092 without TLS" in sentence

@@ -119,8 +119,9 @@ def check_rights(settings: S3Settings, needs: BucketNeeds, *, setting: str) -> I
         yield from _rights(probe, needs, name, setting)
     finally:
         left = probe.tidy()
-    if left and Right.DELETE not in needs.rights:
-        yield warning(name, f"a probe stays: s3://{needs.bucket}/{left[0]}", "remove it by hand")
+    if left:
+        probes = ", ".join(f"s3://{needs.bucket}/{key}" for key in left)
+        yield warning(name, f"probes stay: {probes}", "remove them by hand")
 
 
 def _rights(probe: _Probe, needs: BucketNeeds, name: str, setting: str) -> Iterator[Finding]:

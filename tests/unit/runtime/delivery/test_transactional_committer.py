@@ -63,3 +63,18 @@ def test_a_returned_batch_of_a_partition_that_is_gone_is_dropped() -> None:
         assert bench.outbox.batches == []
         assert bench.committer.is_empty
         assert bench.flow_control.undelivered_records == 0
+
+
+def test_outputs_that_found_no_room_are_forgotten_with_their_partition() -> None:
+    """Counted for ever, they would shut the intake one day."""
+    with committer_bench((0, "")) as bench:
+        bench.outbox.is_transactional = bench.outbox.is_full = True
+        _do(bench, 0, OUTPUT)
+        bench.committer.submit(urgent=True)
+        assert bench.flow_control.undelivered_records == 1
+        bench.assignment.remove(list(bench.assignment.partitions))
+        bench.outbox.is_full = False
+        bench.committer.submit()
+        assert bench.outbox.batches == []
+        assert bench.committer.is_empty
+        assert bench.flow_control.undelivered_records == 0
