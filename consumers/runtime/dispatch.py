@@ -102,8 +102,8 @@ class Dispatch:
         waiting = [*partition.take_unnamed(), *self._isolation.drop(partition), *self._following.drop(partition)]
         idle = chain(self._set_aside, chain.from_iterable(self._parked.values()))
         for flight in chain(waiting, [flight for flight in idle if flight.partition is partition]):
-            flight.cancel()
             job_log.log_dropped(flight)
+            flight.leave()
             self.release(flight)
         self._set_aside = [flight for flight in self._set_aside if flight.partition is not partition]
         for dependency, flights in self._parked.items():

@@ -68,6 +68,8 @@ class Rebalance:
         _log.info("partitions assigned", partitions=_shown(assigned), count=len(assigned))
         if self._loop.stops:
             return  # nothing is admitted any more, and leaving must not wait for committed offsets
+        # Before the offsets are read: a transaction of a partition that is held still could change them.
+        self._drain.drop(self._assignment.held(client.keys(assigned)))
         # Another member may wait for records in flight of other partitions, so work continues between the tries.
         positions = fetch_committed(
             consumer,
@@ -78,7 +80,6 @@ class Rebalance:
         )
         if positions is None:
             return
-        self._drain.drop(self._assignment.held(client.keys(positions)))
         self._assignment.take(positions)
         self._membership_watch.refresh()
 

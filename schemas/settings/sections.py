@@ -96,7 +96,10 @@ class WhisperSettings(Section):
     )
     cpu_threads: int = Field(default=0, ge=0, description="0: one per core.")
     replicas: int = Field(
-        default=0, ge=0, description="Concurrent calls on one device; 0: two on a GPU, by cores on a CPU."
+        default=0,
+        ge=0,
+        description="Concurrent calls on one device; 0: two on a GPU, by cores on a CPU, where one more serves "
+        "interactive records.",
     )
     decoder_processes: int = Field(
         default=0,

@@ -16,7 +16,8 @@ HEAD: Final = """# Failures, and what they show
 
 `make chaos-failures` provokes each of these on a real Kafka and MinIO, with a role that runs as `kascribe run`
 does, and compares what is seen with the table: while a failure lasts, the process may not seem ready in between,
-no record may be blamed for it, and no job may be lost or come out twice. A process that ends is started again.
+no record may be blamed for it, no job may be lost or have two results (the same event may come again). A process
+that ends is started again.
 
 Times were measured row by row{machine}, with shorter limits than
 the defaults: requests to the store and to vLLM 2 s, probes of what is down every 0.5 s, session 6 s in the row

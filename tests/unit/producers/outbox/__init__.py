@@ -1,0 +1,1 @@
+"""The outboxes, without a broker."""
