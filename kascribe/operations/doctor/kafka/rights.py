@@ -1,5 +1,6 @@
 """What the broker allows this user, as its own authorizer says for each topic and group."""
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -25,8 +26,15 @@ SHOWN: Final = 3
 COORDINATOR_SECONDS: Final = 5.0
 COORDINATOR_ATTEMPTS: Final = 5
 """Of a group's coordinator."""
+COORDINATOR_PAUSE_SECONDS: Final = 0.5
+"""Before a coordinator that loads or moves is asked again."""
 
 _REFUSALS: Final = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
+_MOVING: Final = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+)
 _ABSENT: Final = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)  # noqa: SLF001
 
 
@@ -104,15 +112,21 @@ def _group(connection: Connection, settings: Settings, role: str, group: str) ->
 
 
 def _described_group(connection: Connection, group: str) -> Any:
-    """Ask again where no answer comes: on a new cluster the first request makes the topic of offsets alone."""
+    """Ask again where no answer comes: on a new cluster the first request makes the topic of offsets alone.
+
+    A coordinator that loads or moves answers a moment later.
+    """
     answer: Any = None
-    for _ in range(COORDINATOR_ATTEMPTS):
+    pause = threading.Event()
+    for attempt in range(COORDINATOR_ATTEMPTS):
+        if attempt and not is_silence(answer):
+            pause.wait(COORDINATOR_PAUSE_SECONDS)
         # Waited for here and not in the client: see COORDINATOR_REQUEST_SECONDS.
         asked = connection.admin.describe_consumer_groups(
             [group], include_authorized_operations=True, request_timeout=COORDINATOR_REQUEST_SECONDS
         )
         answer = answers(asked, timeout_seconds=COORDINATOR_SECONDS)[group]
-        if not is_silence(answer):
+        if not is_silence(answer) and not _is_error(answer, _MOVING):
             break
     return answer
 

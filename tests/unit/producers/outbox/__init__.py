@@ -1,1 +1,0 @@
-"""The outboxes, without a broker."""
