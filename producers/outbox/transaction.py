@@ -143,10 +143,13 @@ class Transactions:
             found = answer.result().topic_partitions or []
         except KafkaException as error:
             raise TransactionFailedError(error.args[0]) from error
+        # The end of a transaction is not in effect yet: UNSTABLE_OFFSET_COMMIT, to be asked again.
+        if errors := [each.error for each in found if each.error is not None]:
+            raise TransactionFailedError(errors[0])
         return {
             (each.topic, each.partition): Commit(each.offset, each.metadata or "")
             for each in found
-            if each.error is None and each.offset >= 0
+            if each.offset >= 0
         }
 
     def poll(self) -> None:

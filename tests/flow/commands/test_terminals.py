@@ -58,6 +58,8 @@ COMMANDS: Final = {
 ELSEWHERE: Final = {
     "run": "writes a log, see test_logs",
     "selftest": "is a test by itself",
+    "doctor": "needs servers, see tests/integration/health/doctor/test_screen",
+    "size": "see tests/unit/operations/test_sizing",
     "bench": "measures this machine, see terminal/test_bench",
     "up": "stays, see test_embedded_stack",
     "models pull": "see test_models_command",

@@ -2,17 +2,18 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 from confluent_kafka import Consumer
 
 from deploy.stack import Stack, Topic
-from producers.outbox.transaction import Transactions, UncertainEndError
+from producers.outbox.transaction import TransactionFailedError, Transactions, UncertainEndError
 from schemas.kafka.delivery import Commit, Partition
 from schemas.kafka.records import OutgoingRecord
 from schemas.settings import KafkaSettings
 from tests.flow.reading import records_on
+from tests.support.waiting import eventually
 
 KEY: Partition = ("in", 0)
 
@@ -61,7 +62,7 @@ def test_a_transaction_without_an_answer_is_found_committed_or_aborted(own_broke
     )
     first, second, third = (Commit(number, f"m{number}") for number in (1, 2, 3))
     assert transactions.run([_output(b"first")], {KEY: first}, group, one_by_one=False, is_allowed=lambda: True)
-    assert transactions.committed([KEY]) == {KEY: first}
+    assert _committed(transactions) == {KEY: first}
     freezing = Freezing(own_broker)
     try:
         with pytest.raises(UncertainEndError):
@@ -70,7 +71,7 @@ def test_a_transaction_without_an_answer_is_found_committed_or_aborted(own_broke
             )
     finally:
         freezing.thaw()
-    found = transactions.committed([KEY])
+    found = _committed(transactions)
     assert found in ({KEY: first}, {KEY: second})
     was_committed = found == {KEY: second}
     assert transactions.run([_output(b"third")], {KEY: third}, group, one_by_one=False, is_allowed=lambda: True)
@@ -79,6 +80,18 @@ def test_a_transaction_without_an_answer_is_found_committed_or_aborted(own_broke
     assert [each.value for each in read] == expected
     transactions.close()
     outsider.close()
+
+
+def _committed(transactions: Transactions) -> Mapping[Partition, Commit]:
+    """Return what the group has committed, once no transaction is about to change it."""
+
+    def found() -> Mapping[Partition, Commit]:
+        try:
+            return transactions.committed([KEY])
+        except TransactionFailedError:
+            return {}
+
+    return eventually(found, timeout_seconds=60, what="stable offsets")
 
 
 def _output(value: bytes) -> OutgoingRecord:

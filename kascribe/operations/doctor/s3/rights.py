@@ -121,7 +121,7 @@ def check_rights(settings: S3Settings, needs: BucketNeeds, *, setting: str) -> I
         left = probe.tidy()
     if left:
         probes = ", ".join(f"s3://{needs.bucket}/{key}" for key in left)
-        yield warning(name, f"probes stay: {probes}", "remove them by hand")
+        yield warning(f"probes in {needs.bucket}", f"they stay: {probes}", "remove them by hand")
 
 
 def _rights(probe: _Probe, needs: BucketNeeds, name: str, setting: str) -> Iterator[Finding]:
