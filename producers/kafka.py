@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
@@ -12,6 +13,7 @@ from schemas.kafka.records import OutgoingRecord
 from schemas.settings import KafkaSettings
 from schemas.settings.client_refusals import kafka_refusal
 
+_log: Final = structlog.get_logger(__name__)
 _librdkafka: Final = logging.getLogger("kafka.producer")
 
 RECORD_LIMIT_BYTES: Final = 4 * 1024**2
@@ -77,6 +79,14 @@ def produce(producer: Producer, record: OutgoingRecord, on_delivery: Any = None)
     """
     headers: list[tuple[str, str | bytes | None]] = list(record.headers)
     producer.produce(record.topic, record.value, record.key, on_delivery=on_delivery, headers=headers)
+
+
+def report(producer: Producer, record: OutgoingRecord) -> None:
+    """Publish best effort, in no particular order. Never blocks or raises; the record may be lost."""
+    try:
+        produce(producer, record)
+    except (BufferError, KafkaException, RuntimeError) as error:  # RuntimeError: the client is closed
+        _log.debug("report dropped", topic=record.topic, error=str(error))
 
 
 def discard(producer: Producer) -> None:

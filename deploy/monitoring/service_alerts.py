@@ -47,7 +47,7 @@ DEPENDENCY_ALERTS: Final = (
         what="Kafka does not answer",
         meaning="No broker has answered a role for 15 s, so nothing is read and nothing is published. Work in "
         "progress "
-        "goes on and is published once Kafka is back; nothing is lost.",
+        "continues and is published once Kafka is back; nothing is lost.",
         remedies=(
             (
                 "`/health/ready` of the role has what the client reports; `kascribe config show` what it connects "
@@ -82,7 +82,7 @@ DEPENDENCY_ALERTS: Final = (
         severity="critical",
         what="no language model server answers",
         meaning="Requests for answers fail on every server of `KASCRIBE_VLLM_BASE_URL`, so enrichment waits. "
-        "Transcription goes on. Without transcripts to enrich no request is made, and no outage is noticed.",
+        "Transcription continues. Without transcripts to enrich no request is made, and no outage is noticed.",
         remedies=(
             "Read the servers' logs: out of memory, a model that is loading, another model name?",
             "`curl $KASCRIBE_VLLM_BASE_URL/v1/models` from the enricher's machine.",
@@ -134,7 +134,7 @@ DEPENDENCY_ALERTS: Final = (
         lasts="2m",
         severity="warning",
         what="the archive's database does not answer",
-        meaning="Lists and searches fail, and the archive falls behind. Transcription goes on, and the archive "
+        meaning="Lists and searches fail, and the archive falls behind. Transcription continues, and the archive "
         "catches "
         "up afterwards.",
         remedies=("See PostgreSQL, or the disk of the SQLite file.", "`KASCRIBE_ARCHIVE_URL` names the database."),

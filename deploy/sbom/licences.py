@@ -38,7 +38,7 @@ LIBRARIES: Final = {
 }
 """Libraries in wheels under another licence than the package: FFmpeg's, as they say themselves, and encoders.
 
-Kascribe only decodes, but whoever passes the wheel of ``av`` on passes these encoders on with it.
+Kascribe only decodes. A copy of the wheel of ``av`` contains these encoders all the same.
 """
 
 _REFERENCE: Final = re.compile(r"LicenseRef-[A-Za-z0-9.-]+")

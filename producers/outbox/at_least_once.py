@@ -18,7 +18,7 @@ from typing import Final
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from producers.kafka import REFUSALS, discard, open_producer, produce, producer_configuration
+from producers.kafka import REFUSALS, discard, open_producer, produce, producer_configuration, report
 from schemas.clock import Clock, SystemClock
 from schemas.kafka.dead_letters import undeliverable_letter
 from schemas.kafka.delivery import Batch, Delivery, Partition
@@ -122,10 +122,7 @@ class AtLeastOnceOutbox:
 
     def report(self, record: OutgoingRecord) -> None:
         """Publish best effort, in no particular order. Never blocks or raises."""
-        try:
-            produce(self._producer, record)
-        except (BufferError, KafkaException, RuntimeError) as error:  # RuntimeError: the client is closed
-            _log.debug("report dropped", topic=record.topic, error=str(error))
+        report(self._producer, record)
 
     @property
     def is_alive(self) -> bool:

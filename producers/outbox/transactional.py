@@ -14,9 +14,9 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError
 
-from producers.kafka import open_producer, produce, producer_configuration
+from producers.kafka import open_producer, producer_configuration, report
 from producers.outbox.submissions import Submission, Submissions
 from producers.outbox.transaction import (
     OutputRefusedError,
@@ -100,10 +100,7 @@ class TransactionalOutbox:
 
     def report(self, record: OutgoingRecord) -> None:
         """Publish best effort, outside of transactions. Never blocks or raises."""
-        try:
-            produce(self._reports, record)
-        except (BufferError, KafkaException, RuntimeError) as error:  # RuntimeError: the client is closed
-            _log.debug("report dropped", topic=record.topic, error=str(error))
+        report(self._reports, record)
 
     @property
     def is_alive(self) -> bool:

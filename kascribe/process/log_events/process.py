@@ -40,7 +40,7 @@ EVENTS: Final = (
         name="no traces are sent: install kascribe[tracing] or unset the endpoint",
         level="warning",
         fields=("error",),
-        meaning="An endpoint for traces is set, and the package that sends them is not installed. Work goes on.",
+        meaning="An endpoint for traces is set, and the package that sends them is not installed. Work continues.",
         action="Install the extra `tracing`, or unset KASCRIBE_TRACING_ENDPOINT_URL and `OTEL_*` names.",
     ),
     LogEvent(
@@ -106,7 +106,7 @@ EVENTS: Final = (
         name="log file cannot be written",
         level="warning",
         fields=("path", "error"),
-        meaning="The disk of KASCRIBE_LOG_FILE is full or fails. Work goes on; lines go to standard error alone.",
+        meaning="The disk of KASCRIBE_LOG_FILE is full or fails. Work continues; lines go to standard error only.",
         action="Free the disk. The file is written again by itself.",
         alert="yes",
     ),
